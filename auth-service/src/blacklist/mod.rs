@@ -1,0 +1,130 @@
+//! The blacklist: at most one entry a session, and the refresh decision in one round trip (Redis) or one transaction
+//! (embedded).
+//!
+//! It may lose everything. It then says that it is not whole, and whoever uses it rebuilds it from the database.
+
+mod embedded;
+mod redis;
+
+use std::time::Duration;
+
+use shared::claims::SessionId;
+
+pub use self::{embedded::Embedded, redis::Redis};
+use crate::{
+    domain::generation::{Advance, Entry, Presented},
+    store::StoreError,
+};
+
+/// Why the blacklist gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum BlacklistError {
+    /// Redis is out of reach, or too slow.
+    #[error("the blacklist is not available")]
+    Unavailable,
+    /// It was wiped: revocations may be missing.
+    #[error("the blacklist is not whole")]
+    NotWhole,
+    /// The embedded blacklist's database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+type Result<T> = std::result::Result<T, BlacklistError>;
+
+/// How long a session's entry must be kept when the session ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// How long the token lives that was presented, if one was.
+    pub presented: Duration,
+    /// How long any token of the session may live.
+    pub longest: Duration,
+    /// When the session began, in milliseconds: if the blacklist has been whole since, it knows of every refresh.
+    pub since_ms: i64,
+}
+
+impl Keep {
+    /// As long as any token of the session may live.
+    pub fn longest(longest: Duration) -> Self {
+        Self { presented: longest, longest, since_ms: 0 }
+    }
+}
+
+/// One of the two kinds.
+pub enum Blacklist {
+    /// Shared by all replicas.
+    Redis(Redis),
+    /// In the SQLite file of the one process there is.
+    Embedded(Embedded),
+}
+
+impl Blacklist {
+    /// Decides on a refresh. The entry is kept for at least `ttl`, which is the life of the next token.
+    pub async fn advance(
+        &self,
+        sid: SessionId,
+        presented: Presented,
+        grace: Duration,
+        ttl: Duration,
+    ) -> Result<Advance> {
+        match self {
+            Self::Redis(redis) => redis.advance(sid, presented, grace, ttl).await,
+            Self::Embedded(embedded) => embedded.advance(sid, presented, grace, ttl).await,
+        }
+    }
+
+    /// What is known of a session. `None` if it was never refreshed and has not ended.
+    pub async fn entry(&self, sid: SessionId) -> Result<Option<Entry>> {
+        match self {
+            Self::Redis(redis) => redis.entry(sid).await,
+            Self::Embedded(embedded) => embedded.entry(sid).await,
+        }
+    }
+
+    /// Ends sessions. One that has ended before is left as it is.
+    pub async fn revoke(&self, sessions: Vec<(SessionId, Keep)>) -> Result<()> {
+        match self {
+            Self::Redis(redis) => redis.revoke(sessions).await,
+            Self::Embedded(embedded) => embedded.revoke(sessions).await,
+        }
+    }
+
+    /// Whether every revocation that was written here is still here.
+    pub async fn is_whole(&self) -> Result<bool> {
+        match self {
+            Self::Redis(redis) => redis.is_whole().await,
+            Self::Embedded(embedded) => Ok(embedded.is_whole()),
+        }
+    }
+
+    /// Begins a rebuild, which [`Blacklist::finish_rebuild`] ends.
+    pub async fn begin_rebuild(&self) -> Result<Rebuild> {
+        match self {
+            Self::Redis(redis) => redis.begin_rebuild().await,
+            Self::Embedded(_) => Ok(Rebuild(String::new())),
+        }
+    }
+
+    /// Declares the blacklist whole, unless it was wiped again since the rebuild began.
+    pub async fn finish_rebuild(&self, rebuild: Rebuild) -> Result<()> {
+        match self {
+            Self::Redis(redis) => redis.finish_rebuild(rebuild).await,
+            Self::Embedded(embedded) => {
+                embedded.set_whole();
+                Ok(())
+            }
+        }
+    }
+
+    /// Deletes what has expired. Redis does so by itself.
+    pub async fn delete_expired(&self) -> Result<()> {
+        match self {
+            Self::Redis(_) => Ok(()),
+            Self::Embedded(embedded) => embedded.delete_expired().await,
+        }
+    }
+}
+
+/// A rebuild that has begun.
+#[derive(Debug)]
+pub struct Rebuild(String);

@@ -1,0 +1,58 @@
+//! The command line: a file a subcommand.
+
+mod keys;
+mod migrate;
+
+use clap::{Parser, Subcommand};
+use shared::{
+    clock::Clock,
+    service::{self, StartError},
+};
+
+use crate::{config::Settings, server};
+
+/// Registers people, logs them in, and issues, refreshes and revokes tokens.
+///
+/// Without a setting it keeps everything in the folder `data` and needs nothing else. Every setting is an option and
+/// an environment variable.
+#[derive(Debug, Parser)]
+#[command(name = "auth-service", version)]
+pub struct Command {
+    #[command(flatten)]
+    settings: Settings,
+
+    #[command(subcommand)]
+    subcommand: Option<Sub>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Sub {
+    /// Serve requests (the default)
+    Serve,
+    /// Bring the database's schema up to date, and end
+    Migrate,
+    /// Work on the keys
+    Keys {
+        #[command(subcommand)]
+        action: keys::Action,
+    },
+    /// Ask the service that listens on the address whether it is ready
+    Healthcheck,
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// One line that says why it did not.
+pub async fn run(command: Command) -> Result<(), StartError> {
+    let settings = command.settings.validate()?;
+    match command.subcommand.unwrap_or(Sub::Serve) {
+        Sub::Serve => {
+            let running = server::start(settings, Clock::system()).await?;
+            running.server.await.map_err(|why| StartError::new(why.to_string()))
+        }
+        Sub::Migrate => migrate::run(&settings).await,
+        Sub::Keys { action } => keys::run(&settings, action),
+        Sub::Healthcheck => service::check_health(settings.auth_addr).await,
+    }
+}

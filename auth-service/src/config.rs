@@ -1,0 +1,177 @@
+//! Every setting, typed and validated, from flags and environment. The README's table lists them all, and a test
+//! compares it with this file.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::Args;
+use shared::{
+    keys::Algorithm,
+    service::{self, StartError},
+};
+
+/// A URL that may hold a password. Never printed.
+#[derive(Clone)]
+pub struct SecretUrl(pub String);
+
+impl fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretUrl(redacted)")
+    }
+}
+
+/// The settings of auth-service.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Settings")]
+pub struct Settings {
+    /// The address to listen on
+    #[arg(long, env = "AUTH_ADDR", value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
+    pub auth_addr: SocketAddr,
+
+    /// The URL that tokens name as their issuer; services find the keys below it. Unset: http:// and the address
+    #[arg(long, env = "ISSUER", value_name = "URL", value_parser = service::http_url)]
+    pub issuer: Option<String>,
+
+    /// The services that access tokens are for, separated by commas
+    #[arg(long, env = "AUDIENCE", value_name = "NAMES", default_value = "api", value_delimiter = ',', value_parser = service::name)]
+    pub audience: Vec<String>,
+
+    /// The folder for the keys and, without a database URL, for the SQLite file
+    #[arg(long, env = "DATA_DIR", value_name = "FOLDER", default_value = "data")]
+    pub data_dir: PathBuf,
+
+    /// PostgreSQL, as postgres://user:password@host/database. Unset: SQLite in the data folder
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = database_url)]
+    pub database_url: Option<SecretUrl>,
+
+    /// How many connections to the database each process keeps
+    #[arg(long, env = "DATABASE_POOL_SIZE", value_name = "COUNT", default_value = "10")]
+    pub database_pool_size: NonZeroU32,
+
+    /// How long a request waits for the database before it is answered 503, in seconds
+    #[arg(long, env = "DATABASE_TIMEOUT", value_name = "SECONDS", default_value = "3", value_parser = service::positive_seconds)]
+    pub database_timeout: Duration,
+
+    /// Redis, as redis://:password@host:port/number, for the blacklist. Unset: embedded, in the SQLite file
+    #[arg(long, env = "REDIS_URL", value_name = "URL", hide_env_values = true, value_parser = redis_url)]
+    pub redis_url: Option<SecretUrl>,
+
+    /// What the names of all keys in Redis start with
+    #[arg(
+        long,
+        env = "REDIS_KEY_PREFIX",
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub redis_key_prefix: String,
+
+    /// How long a request waits for Redis before it is answered 503, in seconds
+    #[arg(long, env = "REDIS_TIMEOUT", value_name = "SECONDS", default_value = "1", value_parser = service::positive_seconds)]
+    pub redis_timeout: Duration,
+
+    /// The folder with signing.pem and refresh.key. Unset: keys in the data folder, made at the first start
+    #[arg(long, env = "KEYS_DIR", value_name = "FOLDER")]
+    pub keys_dir: Option<PathBuf>,
+
+    /// The algorithm that access tokens are signed with: EdDSA, ES256 or RS256
+    #[arg(long, env = "SIGNING_ALGORITHM", value_name = "NAME", default_value = "EdDSA")]
+    pub signing_algorithm: Algorithm,
+
+    /// How long an access token lives, in seconds
+    #[arg(long, env = "ACCESS_TOKEN_LIFETIME", value_name = "SECONDS", default_value = "300", value_parser = service::positive_seconds)]
+    pub access_token_lifetime: Duration,
+
+    /// How long a refresh token lives if it is not used, in seconds
+    #[arg(long, env = "REFRESH_TOKEN_LIFETIME", value_name = "SECONDS", default_value = "604800", value_parser = service::positive_seconds)]
+    pub refresh_token_lifetime: Duration,
+
+    /// How long a session lives, however often it is refreshed, in seconds
+    #[arg(long, env = "SESSION_LIFETIME", value_name = "SECONDS", default_value = "2592000", value_parser = service::positive_seconds)]
+    pub session_lifetime: Duration,
+
+    /// How long a rotated refresh token is still answered, so that a lost answer logs nobody out, in seconds
+    #[arg(long, env = "REFRESH_GRACE", value_name = "SECONDS", default_value = "10", value_parser = service::seconds)]
+    pub refresh_grace: Duration,
+
+    /// How far the clocks of two services may be apart, in seconds
+    #[arg(long, env = "LEEWAY", value_name = "SECONDS", default_value = "10", value_parser = service::seconds)]
+    pub leeway: Duration,
+
+    /// The cost of a password hash, 10 to 15: each step doubles the time it takes
+    #[arg(long, env = "BCRYPT_COST", value_name = "COST", default_value = "12", value_parser = clap::value_parser!(u32).range(10..=15))]
+    pub bcrypt_cost: u32,
+
+    /// How many threads hash passwords. Unset: one a core
+    #[arg(long, env = "HASH_THREADS", value_name = "COUNT")]
+    pub hash_threads: Option<NonZeroUsize>,
+
+    /// How many logins and registrations may wait for a hash; further ones are answered 503
+    #[arg(long, env = "HASH_QUEUE", value_name = "COUNT", default_value = "32")]
+    pub hash_queue: NonZeroUsize,
+
+    /// How many threads serve requests. Unset: one a core
+    #[arg(long, env = "AUTH_WORKERS", value_name = "COUNT")]
+    pub auth_workers: Option<NonZeroUsize>,
+}
+
+impl Settings {
+    /// The rules that hold between settings.
+    ///
+    /// # Errors
+    /// One line that names what contradicts what.
+    pub fn validate(self) -> Result<Self, StartError> {
+        let wrong = |line: &str| Err(StartError::new(line));
+        if self.database_url.is_some() && self.redis_url.is_none() {
+            return wrong(
+                "DATABASE_URL is set but REDIS_URL is not: replicas that share a database must share a blacklist",
+            );
+        }
+        if self.access_token_lifetime > self.refresh_token_lifetime {
+            return wrong("ACCESS_TOKEN_LIFETIME is longer than REFRESH_TOKEN_LIFETIME");
+        }
+        if self.refresh_token_lifetime > self.session_lifetime {
+            return wrong("REFRESH_TOKEN_LIFETIME is longer than SESSION_LIFETIME");
+        }
+        if self.refresh_grace >= self.access_token_lifetime {
+            return wrong("REFRESH_GRACE must be shorter than ACCESS_TOKEN_LIFETIME");
+        }
+        Ok(self)
+    }
+
+    /// The issuer that tokens name.
+    pub fn issuer(&self) -> String {
+        self.issuer.clone().unwrap_or_else(|| format!("http://{}", self.auth_addr))
+    }
+
+    /// Where the keys are.
+    pub fn keys_dir(&self) -> PathBuf {
+        self.keys_dir.clone().unwrap_or_else(|| self.data_dir.join("keys"))
+    }
+
+    /// Whether this process may make missing keys itself. Replicas that share a database must share keys as well,
+    /// so there the operator makes them, once.
+    pub fn makes_keys(&self) -> bool {
+        self.database_url.is_none()
+    }
+}
+
+fn database_url(text: &str) -> Result<SecretUrl, String> {
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        Ok(SecretUrl(text.into()))
+    } else {
+        Err("must start with postgres:// (leave it unset for SQLite)".into())
+    }
+}
+
+fn redis_url(text: &str) -> Result<SecretUrl, String> {
+    // The reason is not passed on: it may quote the password.
+    redis::Client::open(text)
+        .map(|_| SecretUrl(text.into()))
+        .map_err(|_| "must be a URL such as redis://host:6379/".into())
+}

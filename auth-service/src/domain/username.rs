@@ -1,0 +1,89 @@
+//! Usernames: 3 to 150 letters, digits and `_.-` after NFKC, unique without regard to case.
+
+use unicode_normalization::UnicodeNormalization;
+
+use super::fold;
+
+const MIN_CHARS: usize = 3;
+const MAX_CHARS: usize = 150;
+
+/// A name to log in with. Not an identifier: it may change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Username(String);
+
+impl Username {
+    /// The normalised name, or every reason why it cannot be one.
+    pub fn parse(text: &str) -> Result<Self, Vec<String>> {
+        // NFKC can make a text 18 times as long: what is far too long is refused before.
+        let chars = text.chars().take(2 * MAX_CHARS).count();
+        let name: String = text.chars().take(chars).nfkc().collect();
+        let mut wrong = Vec::new();
+        if name.is_empty() {
+            return Err(vec!["This field may not be blank.".into()]);
+        }
+        if name.chars().count() < MIN_CHARS {
+            wrong.push(format!("Ensure this field has at least {MIN_CHARS} characters."));
+        }
+        if name.chars().count() > MAX_CHARS {
+            wrong.push(format!("Ensure this field has no more than {MAX_CHARS} characters."));
+        }
+        if !name.chars().all(|c| c.is_alphanumeric() || "_.-".contains(c)) {
+            wrong.push("Enter a valid username: letters, digits and _ . - only.".into());
+        }
+        if wrong.is_empty() { Ok(Self(name)) } else { Err(wrong) }
+    }
+
+    /// The name as people see it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What makes it unique.
+    pub fn key(&self) -> String {
+        fold(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_name_share_a_key() {
+        for (one, other) in
+            [("Ada", "aDA"), ("Straße", "STRASSE"), ("ΑΣΑΣ", "ασας"), ("ﬁnn", "FINN"), ("Ａｄａ", "ada")]
+        {
+            assert_eq!(
+                Username::parse(one).unwrap().key(),
+                Username::parse(other).unwrap().key(),
+                "{one} {other}"
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_too_short_too_long_or_not_a_name() {
+        for bad in [
+            "",
+            "ab",
+            "a b c",
+            "ada@home",
+            "ada\0",
+            "ada\n",
+            "ada/..",
+            "\u{202e}ada",
+            &"x".repeat(151),
+            &"ﷺ".repeat(9),
+        ] {
+            assert!(Username::parse(bad).is_err(), "{bad:?}");
+        }
+        for good in ["abc", "a.b-c_1", "Zoë", "李小龍", &"x".repeat(150)] {
+            assert!(Username::parse(good).is_ok(), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn reports_every_fault_at_once() {
+        assert_eq!(Username::parse("a!").unwrap_err().len(), 2);
+    }
+}

@@ -1,0 +1,34 @@
+//! auth-service: registers people, logs them in, and issues, refreshes and revokes tokens.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`config`] | every setting, typed and validated, from flags and environment |
+//! | [`server`] | puts the parts together: [`server::configure`] mounts the routes, [`server::start`] serves them |
+//! | [`state`] | what handlers share |
+//! | `routes` | a file a route |
+//! | `domain` | the rules, without I/O: usernames, emails, passwords, the refresh decision |
+//! | `sessions` | where the database, which is durable, and the blacklist, which is fast, meet |
+//! | `tokens` | minting and reading tokens; the keys |
+//! | `store` | users and sessions in SQL: PostgreSQL or SQLite |
+//! | `blacklist` | the refresh decision in one round trip: Redis or embedded |
+//! | `form` | request bodies, checked field by field |
+//! | `hashing` | the bounded pool that hashes passwords |
+//! | `error` | what goes wrong, and how it is answered |
+//! | [`cli`] | a file a subcommand |
+//!
+//! Dependencies run one way: routes → sessions → store, blacklist; nothing depends on routes.
+
+mod blacklist;
+pub mod cli;
+pub mod config;
+mod domain;
+mod error;
+mod form;
+mod hashing;
+mod health;
+mod routes;
+pub mod server;
+mod sessions;
+pub mod state;
+mod store;
+mod tokens;

@@ -1,0 +1,29 @@
+//! `GET /healthz` and `GET /readyz`: whether this process lives, and whether it can work.
+
+use actix_web::{HttpResponse, web::Data};
+use serde::Serialize;
+
+use crate::state::State;
+
+/// `GET /healthz`: this process answers.
+pub async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({"status": "ok"}))
+}
+
+#[derive(Serialize)]
+struct Ready {
+    database: &'static str,
+    blacklist: &'static str,
+}
+
+/// `GET /readyz`: 200 if database and blacklist answer, else 503. The log says why not.
+pub async fn readyz(state: Data<State>) -> HttpResponse {
+    let (database, blacklist) = state.sessions.check().await;
+    let word = |ok| if ok { "ok" } else { "unavailable" };
+    let mut response = if database.is_ok() && blacklist.is_ok() {
+        HttpResponse::Ok()
+    } else {
+        HttpResponse::ServiceUnavailable()
+    };
+    response.json(Ready { database: word(database.is_ok()), blacklist: word(blacklist.is_ok()) })
+}

@@ -1,0 +1,94 @@
+//! `POST /login`: a new session, and its first tokens.
+
+use actix_web::web::{Data, Json};
+use serde::Serialize;
+use shared::claims::SessionId;
+
+use crate::{
+    domain::{email::Email, password::Password, password_hash::PasswordHash, username::Username},
+    error::ApiError,
+    form::{Form, FromForm, Valid, not_blank},
+    sessions::FIRST,
+    state::State,
+    store::users::{self, LoginKey, User},
+    tokens::{Session, TokenPair},
+};
+
+pub struct LoginRequest {
+    /// `None` for what can be nobody's name.
+    key: Option<LoginKey>,
+    password: Password,
+}
+
+impl FromForm for LoginRequest {
+    fn from_form(form: &mut Form) -> Option<Self> {
+        let name = if form.has("email") && form.has("username") {
+            form.wrong("email", "Give a username or an email, not both.");
+            form.text("email", not_blank).and(form.text("username", not_blank))
+        } else {
+            let field = if form.has("email") { "email" } else { "username" };
+            form.text(field, not_blank)
+        };
+        let password = form.text("password", Password::presented);
+        Some(Self { key: login_key(&name?), password: password? })
+    }
+}
+
+/// An email has an `@`, a username cannot: either is accepted in either field.
+fn login_key(name: &str) -> Option<LoginKey> {
+    if name.contains('@') {
+        Email::parse(name).ok().map(|email| LoginKey::Email(email.key()))
+    } else {
+        Username::parse(name).ok().map(|username| LoginKey::Username(username.key()))
+    }
+}
+
+#[derive(Serialize)]
+pub struct LoggedIn {
+    username: String,
+    email: String,
+    tokens: TokenPair,
+}
+
+/// `POST /login`: a new session, and its first tokens.
+pub async fn login(
+    state: Data<State>,
+    Valid(LoginRequest { key, password }): Valid<LoginRequest>,
+) -> Result<Json<LoggedIn>, ApiError> {
+    let user = match key {
+        Some(key) => state.store.run(move |connection| users::find_by_login(connection, &key)).await?,
+        None => None,
+    };
+    let user = check_password(&state, user, password).await?;
+    let session = Session {
+        sid: SessionId::generate(),
+        sub: user.id.to_string(),
+        scope: user.scope.into(),
+        auth_time: state.clock.now_secs(),
+    };
+    state.sessions.open(&session, state.tokens.session_end(&session)).await?;
+    let tokens = state.tokens.mint(&session, FIRST);
+    Ok(Json(LoggedIn { username: user.username, email: user.email, tokens }))
+}
+
+/// The user, if the password is theirs. One hash is computed whether there is such a user or not.
+async fn check_password(state: &State, user: Option<User>, password: Password) -> Result<User, ApiError> {
+    let cost = state.bcrypt_cost;
+    let stored = user.as_ref().map_or(&state.nobodys_hash, |user| &user.password_hash).clone();
+    let old = stored.clone();
+    let (matches, newer) = state
+        .hash_pool
+        .run(move || {
+            let matches = stored.matches(&password);
+            let newer = (matches && !stored.is_current(cost)).then(|| PasswordHash::make(&password, cost));
+            (matches, newer)
+        })
+        .await?;
+    let user = user.filter(|_| matches).ok_or(ApiError::WrongCredentials)?;
+    if let Some(newer) = newer {
+        let id = user.id.to_string();
+        let replace = move |connection: &mut _| users::replace_hash(connection, &id, &old, &newer);
+        state.store.run(replace).await?;
+    }
+    Ok(user)
+}

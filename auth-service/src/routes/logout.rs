@@ -1,0 +1,22 @@
+//! `POST /logout`: end a session.
+
+use actix_web::{HttpResponse, web::Data};
+use shared::actix::AccessToken;
+
+use super::refresh::RefreshRequest;
+use crate::{error::ApiError, form::Valid, state::State, tokens::RefreshError};
+
+/// `POST /logout`: end the session of the refresh token in the body. The access token must be the same user's. A
+/// session that has ended is ended again, so that a client which got no answer may ask twice.
+pub async fn logout(
+    state: Data<State>,
+    caller: AccessToken,
+    request: Valid<RefreshRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let presented = state.tokens.read_refresh(request.token())?;
+    if presented.sub != caller.sub {
+        return Err(RefreshError::Invalid.into());
+    }
+    state.sessions.log_out(&presented).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

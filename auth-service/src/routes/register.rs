@@ -1,0 +1,76 @@
+//! `POST /register`: a new user.
+
+use actix_web::{HttpResponse, web::Data};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{
+    domain::{email::Email, password::Password, password_hash::PasswordHash, username::Username},
+    error::ApiError,
+    form::{Form, FromForm, Valid},
+    state::State,
+    store::users::{self, Inserted, Taken},
+};
+
+#[derive(Clone)]
+pub struct RegisterRequest {
+    email: Email,
+    username: Username,
+    password: Password,
+}
+
+impl FromForm for RegisterRequest {
+    fn from_form(form: &mut Form) -> Option<Self> {
+        let email = form.text("email", |text| Email::parse(&text));
+        let username = form.text("username", |text| Username::parse(&text));
+        let password = form.text("password", Password::chosen);
+        if let Some(password) = &password {
+            if username.as_ref().is_some_and(|username| password.is(username.as_str())) {
+                form.wrong("password", "The password is the same as the username.");
+            }
+            if email.as_ref().is_some_and(|email| password.is(email.as_str())) {
+                form.wrong("password", "The password is the same as the email.");
+            }
+        }
+        Some(Self { email: email?, username: username?, password: password? })
+    }
+}
+
+#[derive(Serialize)]
+struct Registered<'a> {
+    id: Uuid,
+    email: &'a str,
+    username: &'a str,
+}
+
+/// `POST /register`: a new user.
+pub async fn register(
+    state: Data<State>,
+    Valid(request): Valid<RegisterRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let RegisterRequest { email, username, password } = request;
+    // Asked before hashing, which is the costly part; the insert decides.
+    let (name, address) = (username.clone(), email.clone());
+    refuse_taken(state.store.run(move |connection| users::taken(connection, &name, &address)).await?)?;
+
+    let cost = state.bcrypt_cost;
+    let hash = state.hash_pool.run(move || PasswordHash::make(&password, cost)).await?;
+    let (id, now) = (Uuid::now_v7(), state.clock.now_ms());
+    let (name, address) = (username.clone(), email.clone());
+    let insert = move |connection: &mut _| users::insert(connection, id, &name, &address, &hash, now);
+    if let Inserted::Taken(taken) = state.store.run(insert).await? {
+        refuse_taken(taken)?;
+    }
+    Ok(HttpResponse::Created().json(Registered { id, email: email.as_str(), username: username.as_str() }))
+}
+
+fn refuse_taken(taken: Taken) -> Result<(), ApiError> {
+    let mut form = Form::default();
+    if taken.username {
+        form.wrong("username", "A user with that username already exists.");
+    }
+    if taken.email {
+        form.wrong("email", "A user with that email already exists.");
+    }
+    form.finish()
+}

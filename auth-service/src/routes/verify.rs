@@ -1,0 +1,46 @@
+//! `POST /token/verify`: whether a token of either kind is good.
+
+use actix_web::web::{Data, Json};
+use serde::Serialize;
+use shared::VerifyError;
+
+use super::refuse_ended;
+use crate::{
+    error::ApiError,
+    form::{Form, FromForm, Valid, not_blank},
+    state::State,
+    tokens::RefreshError,
+};
+
+pub struct VerifyRequest {
+    token: String,
+}
+
+impl FromForm for VerifyRequest {
+    fn from_form(form: &mut Form) -> Option<Self> {
+        form.text("token", not_blank).map(|token| Self { token })
+    }
+}
+
+/// `{}`.
+#[derive(Serialize)]
+pub struct Good {}
+
+/// `POST /token/verify`: whether a token of either kind is good.
+pub async fn verify(state: Data<State>, request: Valid<VerifyRequest>) -> Result<Json<Good>, ApiError> {
+    match state.tokens.read_refresh(&request.token) {
+        Ok(presented) if state.sessions.accepts(&presented).await? => Ok(Json(Good {})),
+        Ok(_) => Err(RefreshError::Revoked.into()),
+        Err(RefreshError::Invalid) => {
+            let claims = state.verifier.verify(&request.token).await.map_err(not_valid)?;
+            refuse_ended(&state, &claims).await.map_err(not_valid)?;
+            Ok(Json(Good {}))
+        }
+        Err(why) => Err(why.into()),
+    }
+}
+
+/// The token was not sent to authenticate this request, so the answer bears no challenge.
+fn not_valid(_: VerifyError) -> ApiError {
+    ApiError::RefreshToken("The token is invalid or expired.")
+}

@@ -1,0 +1,63 @@
+//! Puts routes and state together, and serves them.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use actix_web::{
+    App, HttpServer,
+    dev::Server,
+    middleware::{DefaultHeaders, Logger},
+    web::{self, Data, ServiceConfig},
+};
+use shared::{
+    clock::Clock,
+    service::{self, StartError},
+};
+
+use crate::{config::Settings, routes, state::State};
+
+/// Mounts the routes in an actix-web app: ours, or yours.
+pub fn configure(app: &mut ServiceConfig, state: Arc<State>) {
+    app.app_data(Data::new(state.verifier.clone())).app_data(Data::from(state));
+    routes::mount(app);
+}
+
+/// A server that listens.
+pub struct Running {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// The issuer that its tokens name.
+    pub issuer: String,
+    /// Serves until it is stopped, by SIGTERM, say. Must be awaited.
+    pub server: Server,
+}
+
+/// Begins to serve as the settings say.
+///
+/// # Errors
+/// One line that says what is wrong with the settings, the data folder or the address.
+pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartError> {
+    let mut settings = settings.validate()?;
+    let addr = settings.auth_addr;
+    // The address first: a second start finds it taken before it touches anything.
+    let listener =
+        std::net::TcpListener::bind(addr).map_err(|why| service::cannot_listen(addr, "AUTH_ADDR", &why))?;
+    // Port 0 is whichever is free: from here on the settings name the one it is.
+    settings.auth_addr = listener.local_addr().unwrap_or(addr);
+    let state = Arc::new(State::new(&settings, clock).await?);
+    let mut server = HttpServer::new(move || {
+        let state = Arc::clone(&state);
+        App::new()
+            .wrap(Logger::new("%a %r %s %Dms").log_level(log::Level::Debug))
+            // What is answered here is about one person's tokens (RFC 6749 section 5.1).
+            .wrap(DefaultHeaders::new().add(("Cache-Control", "no-store")))
+            .configure(|app| configure(app, state))
+            .default_service(web::to(service::not_found))
+    });
+    if let Some(workers) = settings.auth_workers {
+        server = server.workers(workers.get());
+    }
+    let server = server.listen(listener).map_err(|why| service::cannot_listen(addr, "AUTH_ADDR", &why))?;
+    let addr = settings.auth_addr;
+    log::info!("auth-service listens on http://{addr}");
+    Ok(Running { addr, issuer: settings.issuer(), server: server.run() })
+}

@@ -1,0 +1,128 @@
+//! What handlers share.
+
+use std::{fs::OpenOptions, num::NonZeroUsize, os::unix::fs::OpenOptionsExt, sync::Arc};
+
+use shared::{Verifier, clock::Clock, service::StartError};
+
+use crate::{
+    blacklist::{Blacklist, Embedded, Redis},
+    config::Settings,
+    domain::password_hash::PasswordHash,
+    hashing::HashPool,
+    sessions::Sessions,
+    store::{Database, Store},
+    tokens::{
+        Tokens,
+        keys::{Keys, private_folder},
+    },
+};
+
+/// Everything a handler may need, put together once from the settings.
+pub struct State {
+    pub(crate) clock: Clock,
+    pub(crate) store: Store,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) tokens: Tokens,
+    pub(crate) hash_pool: HashPool,
+    pub(crate) bcrypt_cost: u32,
+    /// What the password of a user who does not exist is compared with, so that it takes as long.
+    pub(crate) nobodys_hash: PasswordHash,
+    pub(crate) verifier: Verifier,
+}
+
+impl State {
+    /// Puts the parts together: reads or makes the keys, opens the SQLite file if there is one, and begins to
+    /// maintain schema and blacklist in the background. PostgreSQL and Redis need not be reached yet.
+    ///
+    /// # Errors
+    /// One line that says what is wrong with the settings or the data folder.
+    pub async fn new(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
+        let folder = settings.keys_dir();
+        if settings.makes_keys() {
+            Keys::make_missing(&folder, settings.signing_algorithm)?;
+        }
+        let keys = Keys::read(&folder, settings.signing_algorithm)?;
+        let tokens = Tokens::new(settings, keys, clock.clone());
+        let verifier = settings
+            .audience
+            .iter()
+            .fold(Verifier::builder(settings.issuer()), |builder, audience| builder.audience(audience))
+            .leeway(settings.leeway)
+            .clock(clock.clone())
+            .build_with_keys(tokens.jwks());
+
+        let store = open_store(settings)?;
+        if settings.database_url.is_none() {
+            store.migrate().await.map_err(|_| {
+                StartError::new(format!("cannot use {} (DATA_DIR)", sqlite_file(settings).display()))
+            })?;
+        }
+        let blacklist = match &settings.redis_url {
+            Some(url) => {
+                let redis =
+                    Redis::new(url, &settings.redis_key_prefix, settings.redis_timeout, clock.clone());
+                Blacklist::Redis(redis.map_err(|_| StartError::new("REDIS_URL is not a URL of Redis"))?)
+            }
+            None => Blacklist::Embedded(Embedded::new(store.clone(), clock.clone())),
+        };
+        let sessions = Arc::new(Sessions::new(store.clone(), blacklist, clock.clone(), settings));
+        tokio::spawn(Sessions::maintain(Arc::downgrade(&sessions)));
+
+        let threads = settings.hash_threads.or(std::thread::available_parallelism().ok());
+        let hash_pool = HashPool::start(threads.map_or(1, NonZeroUsize::get), settings.hash_queue.get())
+            .map_err(|why| {
+                StartError::new(format!("cannot start threads for hashing (HASH_THREADS): {why}"))
+            })?;
+        let cost = settings.bcrypt_cost;
+        let nobodys_hash = nobodys_hash(cost);
+        Ok(Self { clock, store, sessions, tokens, hash_pool, bcrypt_cost: cost, nobodys_hash, verifier })
+    }
+}
+
+/// The database that the settings name, not reached yet.
+pub(crate) fn open_store(settings: &Settings) -> Result<Store, StartError> {
+    let database = match &settings.database_url {
+        Some(url) => Database::Postgres(url.clone()),
+        None => {
+            let folder = &settings.data_dir;
+            private_folder(folder).map_err(|why| {
+                StartError::new(format!("cannot make the folder {} (DATA_DIR): {why}", folder.display()))
+            })?;
+            let file = sqlite_file(settings);
+            // Made here rather than by SQLite, so that nobody else can read it.
+            let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(&file);
+            opened.map_err(|why| {
+                StartError::new(format!("cannot write to {} (DATA_DIR): {why}", file.display()))
+            })?;
+            Database::Sqlite(file)
+        }
+    };
+    Ok(Store::new(database, settings.database_pool_size.get(), settings.database_timeout))
+}
+
+fn sqlite_file(settings: &Settings) -> std::path::PathBuf {
+    settings.data_dir.join("auth.sqlite3")
+}
+
+/// A hash of this cost that matches no password anybody has. Its salt and sum are made up rather than computed, for
+/// computing one takes longer than the whole start.
+fn nobodys_hash(cost: u32) -> PasswordHash {
+    let made_up = "abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234";
+    PasswordHash::stored(format!("bcrypt_sha256$$2b${cost:02}${made_up}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::password::Password;
+
+    #[test]
+    fn nobodys_hash_costs_as_much_as_anybodys() {
+        let hash = nobodys_hash(10);
+        assert!(hash.is_current(10));
+        let password = Password::presented("correct horse".into()).unwrap();
+        let began = std::time::Instant::now();
+        assert!(!hash.matches(&password));
+        assert!(began.elapsed().as_millis() > 5, "it was not computed");
+    }
+}

@@ -1,0 +1,152 @@
+//! A connection to either database, and how a pool opens, checks and drops it.
+
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use diesel::{
+    Connection, ConnectionError, PgConnection, RunQueryDsl, SqliteConnection, connection::SimpleConnection,
+};
+
+use crate::{config::SecretUrl, health::Health};
+
+/// Which database.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// PostgreSQL at this URL.
+    Postgres(SecretUrl),
+    /// A SQLite file.
+    Sqlite(PathBuf),
+}
+
+/// A connection to one of them: queries are written once (diesel's `MultiConnection`).
+#[derive(diesel::MultiConnection)]
+pub enum AnyConnection {
+    /// PostgreSQL.
+    Postgres(PgConnection),
+    /// SQLite.
+    Sqlite(SqliteConnection),
+}
+
+/// Why there is no connection. It never quotes the URL, which may hold a password.
+#[derive(Debug)]
+pub struct ConnectError(String);
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConnectError {}
+
+impl From<ConnectionError> for ConnectError {
+    fn from(error: ConnectionError) -> Self {
+        let text = error.to_string();
+        // libpq's complaints about a URL quote it, its complaints about a server do not.
+        let quotable = ["connection to server", "could not translate host name", "unable to open database"];
+        if quotable.iter().any(|start| text.to_lowercase().contains(start)) {
+            Self(text.trim().replace('\n', "; "))
+        } else {
+            Self("the connection was refused, or DATABASE_URL is not a URL that libpq understands".into())
+        }
+    }
+}
+
+impl From<diesel::result::Error> for ConnectError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl Database {
+    /// Opens a connection on which no statement runs longer than `limit`; `None` is no limit.
+    pub fn connect(&self, limit: Option<Duration>) -> Result<AnyConnection, ConnectError> {
+        let millis = limit.unwrap_or_default().as_millis();
+        match self {
+            Self::Postgres(SecretUrl(url)) => {
+                let mut connection = PgConnection::establish(&with_connect_timeout(url))?;
+                connection.batch_execute(&format!("SET statement_timeout = {millis}"))?;
+                Ok(AnyConnection::Postgres(connection))
+            }
+            Self::Sqlite(path) => {
+                let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
+                // FULL: what was acknowledged survives a power failure, not only a crash of this process.
+                connection.batch_execute(&format!(
+                    "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                     PRAGMA foreign_keys = ON;",
+                    if limit.is_some() { millis } else { 60_000 }
+                ))?;
+                Ok(AnyConnection::Sqlite(connection))
+            }
+        }
+    }
+}
+
+/// libpq waits for ever unless it is told otherwise.
+fn with_connect_timeout(url: &str) -> String {
+    match (url.contains("connect_timeout="), url.contains('?')) {
+        (true, _) => url.to_owned(),
+        (false, true) => format!("{url}&connect_timeout=3"),
+        (false, false) => format!("{url}?connect_timeout=3"),
+    }
+}
+
+/// How often any connection has failed. Each connection remembers the count at its last check, so that one which may
+/// be dead is checked before it is used, and all others cost no round trip.
+pub type Failures = Arc<AtomicU64>;
+
+/// What the pool holds.
+pub struct Pooled {
+    pub inner: AnyConnection,
+    /// Not to be used again.
+    pub broken: bool,
+    checked_at: u64,
+}
+
+/// How the pool opens, checks and drops connections.
+pub struct Manager {
+    pub database: Database,
+    pub limit: Duration,
+    pub failures: Failures,
+}
+
+impl r2d2::ManageConnection for Manager {
+    type Connection = Pooled;
+    type Error = ConnectError;
+
+    fn connect(&self) -> Result<Pooled, ConnectError> {
+        let checked_at = self.failures.load(Ordering::Relaxed);
+        let inner = self.database.connect(Some(self.limit))?;
+        Ok(Pooled { inner, broken: false, checked_at })
+    }
+
+    fn is_valid(&self, connection: &mut Pooled) -> Result<(), ConnectError> {
+        let failures = self.failures.load(Ordering::Relaxed);
+        if connection.checked_at != failures {
+            diesel::sql_query("SELECT 1").execute(&mut connection.inner)?;
+            connection.checked_at = failures;
+        }
+        Ok(())
+    }
+
+    fn has_broken(&self, connection: &mut Pooled) -> bool {
+        connection.broken
+    }
+}
+
+/// r2d2 reports here why it cannot open a connection; whoever waits for one is only told that there is none.
+#[derive(Debug)]
+pub struct ReportTo(pub Arc<Health>);
+
+impl r2d2::HandleError<ConnectError> for ReportTo {
+    fn handle_error(&self, error: ConnectError) {
+        self.0.is_down(&error);
+    }
+}

@@ -1,0 +1,32 @@
+//! The schema, compiled in. One process at a time applies it; the others wait, and find it done.
+
+use diesel::{RunQueryDsl, sql_query};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::{AnyConnection, Database};
+
+const POSTGRES: EmbeddedMigrations = embed_migrations!("../migrations/postgres");
+const SQLITE: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
+
+/// The advisory lock's number: any will do that nobody else on this database uses.
+const LOCK: i64 = 0x6175_7468_6d69_6772;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Applies what is missing. The lock ends with the connection, however that ends.
+pub fn run(database: &Database) -> Result<(), Failure> {
+    let applied = match database.connect(None)? {
+        AnyConnection::Postgres(mut connection) => {
+            sql_query(format!("SELECT pg_advisory_lock({LOCK})")).execute(&mut connection)?;
+            connection.run_pending_migrations(POSTGRES)?.len()
+        }
+        AnyConnection::Sqlite(mut connection) => connection.immediate_transaction(|connection| {
+            let applied = connection.run_pending_migrations(SQLITE).map(|applied| applied.len());
+            applied.map_err(diesel::result::Error::QueryBuilderError)
+        })?,
+    };
+    if applied > 0 {
+        log::info!("the schema is up to date: {applied} migrations applied");
+    }
+    Ok(())
+}

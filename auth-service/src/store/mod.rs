@@ -1,0 +1,148 @@
+//! Users and sessions in SQL: PostgreSQL or SQLite, one set of queries for both (diesel, r2d2).
+//!
+//! Nothing here decides: it reads and writes rows. Queries run on threads for blocking work, and none of them keeps
+//! a request waiting beyond the time limit.
+
+mod connection;
+mod migrate;
+pub mod schema;
+pub mod sessions;
+pub mod users;
+
+use std::{
+    fmt::Display,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+pub use connection::{AnyConnection, Database};
+use connection::{Failures, Manager, ReportTo};
+use diesel::{
+    QueryResult,
+    result::{DatabaseErrorKind, Error as DieselError},
+};
+
+use crate::health::Health;
+
+/// Why a query gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database is out of reach, too slow, or refuses to work: it may be tried again later.
+    #[error("the database is not available")]
+    Unavailable,
+    /// The query is wrong, or broke a constraint that its caller did not expect.
+    #[error(transparent)]
+    Query(DieselError),
+}
+
+/// Access to the database. Clones share one pool.
+#[derive(Clone)]
+pub struct Store {
+    database: Database,
+    pool: r2d2::Pool<Manager>,
+    failures: Failures,
+    migrated: Arc<AtomicBool>,
+    health: Arc<Health>,
+    timeout: Duration,
+}
+
+impl Store {
+    /// A pool of up to `connections` connections. It need not reach the database yet: until [`Store::migrate`] has
+    /// succeeded, every query is answered with [`StoreError::Unavailable`].
+    pub fn new(database: Database, connections: u32, timeout: Duration) -> Self {
+        let health = Arc::new(Health::new("the database"));
+        let failures = Failures::default();
+        let manager = Manager { database: database.clone(), limit: timeout, failures: Arc::clone(&failures) };
+        let pool = r2d2::Pool::builder()
+            .max_size(connections)
+            .min_idle(Some(1))
+            .connection_timeout(timeout)
+            // Costs no round trip unless a connection has failed since the last check.
+            .test_on_check_out(true)
+            .error_handler(Box::new(ReportTo(Arc::clone(&health))))
+            .build_unchecked(manager);
+        Self { database, pool, failures, migrated: Arc::default(), health, timeout }
+    }
+
+    /// Brings the schema up to date, under a lock, so that many processes may do it at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], with the reason in the log.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        let database = self.database.clone();
+        let done = tokio::task::spawn_blocking(move || migrate::run(&database));
+        match done.await {
+            Ok(Ok(())) => {
+                self.health.is_up();
+                self.migrated.store(true, Ordering::Release);
+                Ok(())
+            }
+            Ok(Err(why)) => Err(self.unavailable(&why)),
+            Err(panicked) => Err(self.unavailable(&panicked)),
+        }
+    }
+
+    /// Whether the schema is known to be up to date.
+    pub fn is_migrated(&self) -> bool {
+        self.migrated.load(Ordering::Acquire)
+    }
+
+    /// Runs `query` with a connection of the pool.
+    ///
+    /// # Errors
+    /// [`StoreError`]. After [`StoreError::Unavailable`] a write may or may not have taken place.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&mut AnyConnection) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        if !self.is_migrated() {
+            return Err(StoreError::Unavailable);
+        }
+        let this = self.clone();
+        let work = tokio::task::spawn_blocking(move || this.run_blocking(query));
+        match tokio::time::timeout(self.timeout, work).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(panicked)) => Err(self.unavailable(&panicked)),
+            Err(_) => Err(self.unavailable(&"no answer in time")),
+        }
+    }
+
+    fn run_blocking<T>(
+        &self,
+        query: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.pool.get().map_err(|why| self.unavailable(&why))?;
+        match query(&mut connection.inner) {
+            Ok(answer) => {
+                self.health.is_up();
+                Ok(answer)
+            }
+            Err(why) if is_outage(&why) => {
+                connection.broken = true;
+                self.failures.fetch_add(1, Ordering::Relaxed);
+                Err(self.unavailable(&why))
+            }
+            Err(why) => Err(StoreError::Query(why)),
+        }
+    }
+
+    fn unavailable(&self, why: &dyn Display) -> StoreError {
+        self.health.is_down(why);
+        StoreError::Unavailable
+    }
+}
+
+/// Whether it is the database that failed, and not the query: lost connections, time limits, a full disk, a lock.
+fn is_outage(error: &DieselError) -> bool {
+    use DatabaseErrorKind::{CheckViolation, ForeignKeyViolation, NotNullViolation, UniqueViolation};
+    match error {
+        DieselError::DatabaseError(kind, _) => {
+            !matches!(kind, UniqueViolation | ForeignKeyViolation | NotNullViolation | CheckViolation)
+        }
+        DieselError::BrokenTransactionManager | DieselError::RollbackErrorOnCommit { .. } => true,
+        _ => false,
+    }
+}

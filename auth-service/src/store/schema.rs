@@ -1,0 +1,35 @@
+//! The tables, as diesel knows them. The same on both databases.
+
+diesel::table! {
+    users (id) {
+        id -> Text,
+        username -> Text,
+        username_key -> Text,
+        email -> Text,
+        email_key -> Text,
+        password_hash -> Text,
+        scope -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Text,
+        user_id -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        revoked_at -> Nullable<BigInt>,
+        revoked_cause -> Nullable<Text>,
+        blacklisted_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    blacklist (session_id) {
+        session_id -> Text,
+        watermark -> Nullable<BigInt>,
+        moved_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}

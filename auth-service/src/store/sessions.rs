@@ -1,0 +1,114 @@
+//! The sessions table: what is durable about a session. A refresh neither reads nor writes it.
+
+use diesel::prelude::*;
+use shared::claims::SessionId;
+
+use super::{AnyConnection, schema::sessions};
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Its owner logged out.
+    Logout,
+    /// A rotated refresh token was presented again.
+    Reuse,
+}
+
+impl Cause {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::Reuse => "reuse",
+        }
+    }
+}
+
+/// A session that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revoked {
+    pub sid: SessionId,
+    pub revoked_at_ms: i64,
+    pub expires_at_ms: i64,
+}
+
+/// Adds a session.
+pub fn insert(
+    connection: &mut AnyConnection,
+    sid: SessionId,
+    user_id: &str,
+    now_ms: i64,
+    expires_at_ms: i64,
+) -> QueryResult<()> {
+    diesel::insert_into(sessions::table)
+        .values((
+            sessions::id.eq(sid.to_string()),
+            sessions::user_id.eq(user_id),
+            sessions::created_at.eq(now_ms),
+            sessions::expires_at.eq(expires_at_ms),
+        ))
+        .execute(connection)
+        .map(drop)
+}
+
+/// Ends a session. One that has ended before keeps its first end.
+pub fn revoke(connection: &mut AnyConnection, sid: SessionId, cause: Cause, now_ms: i64) -> QueryResult<()> {
+    diesel::update(sessions::table.find(sid.to_string()).filter(sessions::revoked_at.is_null()))
+        .set((sessions::revoked_at.eq(now_ms), sessions::revoked_cause.eq(cause.name())))
+        .execute(connection)
+        .map(drop)
+}
+
+/// Up to `limit` sessions that have ended and that no refresh token can outlive yet, in the order of their ids,
+/// from the one after `after`. With `missing_only`, those that the blacklist is not known to hold.
+pub fn revoked(
+    connection: &mut AnyConnection,
+    after: Option<SessionId>,
+    missing_only: bool,
+    now_ms: i64,
+    limit: i64,
+) -> QueryResult<Vec<Revoked>> {
+    let mut query = sessions::table
+        .filter(sessions::revoked_at.is_not_null())
+        .filter(sessions::expires_at.gt(now_ms))
+        .select((sessions::id, sessions::revoked_at, sessions::expires_at))
+        .order(sessions::id)
+        .limit(limit)
+        .into_boxed();
+    if let Some(after) = after {
+        query = query.filter(sessions::id.gt(after.to_string()));
+    }
+    if missing_only {
+        query = query.filter(sessions::blacklisted_at.is_null());
+    }
+    let rows: Vec<(String, Option<i64>, i64)> = query.load(connection)?;
+    rows.into_iter()
+        .map(|(id, revoked_at, expires_at_ms)| {
+            let id = id.parse().map_err(|why| diesel::result::Error::DeserializationError(Box::new(why)))?;
+            Ok(Revoked { sid: SessionId(id), revoked_at_ms: revoked_at.unwrap_or(now_ms), expires_at_ms })
+        })
+        .collect()
+}
+
+/// Notes that the blacklist holds these.
+pub fn mark_blacklisted(connection: &mut AnyConnection, sids: &[SessionId], now_ms: i64) -> QueryResult<()> {
+    let ids: Vec<String> = sids.iter().map(SessionId::to_string).collect();
+    diesel::update(sessions::table.filter(sessions::id.eq_any(ids)))
+        .set(sessions::blacklisted_at.eq(now_ms))
+        .execute(connection)
+        .map(drop)
+}
+
+/// Deletes up to `limit` sessions that no token can belong to any more. Says how many it deleted.
+pub fn delete_expired(connection: &mut AnyConnection, now_ms: i64, limit: i64) -> QueryResult<usize> {
+    let expired: Vec<String> = sessions::table
+        .filter(sessions::expires_at.le(now_ms))
+        .select(sessions::id)
+        .limit(limit)
+        .load(connection)?;
+    diesel::delete(sessions::table.filter(sessions::id.eq_any(expired))).execute(connection)
+}
+
+/// Whether the database answers.
+pub fn ping(connection: &mut AnyConnection) -> QueryResult<()> {
+    diesel::sql_query("SELECT 1").execute(connection).map(drop)
+}

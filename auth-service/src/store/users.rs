@@ -1,0 +1,124 @@
+//! The users table.
+
+use diesel::{
+    prelude::*,
+    result::{DatabaseErrorKind, Error as DieselError},
+};
+use uuid::Uuid;
+
+use super::{AnyConnection, schema::users};
+use crate::domain::{email::Email, password_hash::PasswordHash, username::Username};
+
+/// A registered person.
+#[derive(Clone, Debug)]
+pub struct User {
+    pub id: Uuid,
+    pub username: String,
+    pub email: String,
+    pub password_hash: PasswordHash,
+    pub scope: String,
+}
+
+/// What a person logs in with, folded to what makes it unique.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoginKey {
+    Username(String),
+    Email(String),
+}
+
+/// Which of a registration's names somebody else has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    pub username: bool,
+    pub email: bool,
+}
+
+/// What became of an insert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    Yes,
+    /// Somebody else was faster.
+    Taken(Taken),
+}
+
+type Row = (String, String, String, String, String);
+
+fn columns() -> (users::id, users::username, users::email, users::password_hash, users::scope) {
+    (users::id, users::username, users::email, users::password_hash, users::scope)
+}
+
+fn user((id, username, email, password_hash, scope): Row) -> QueryResult<User> {
+    let id = id.parse().map_err(|why| DieselError::DeserializationError(Box::new(why)))?;
+    Ok(User { id, username, email, password_hash: PasswordHash::stored(password_hash), scope })
+}
+
+/// The user of this id.
+pub fn find(connection: &mut AnyConnection, id: &str) -> QueryResult<Option<User>> {
+    users::table.find(id).select(columns()).first::<Row>(connection).optional()?.map(user).transpose()
+}
+
+/// The user who logs in with this.
+pub fn find_by_login(connection: &mut AnyConnection, key: &LoginKey) -> QueryResult<Option<User>> {
+    let query = users::table.select(columns());
+    let row = match key {
+        LoginKey::Username(key) => query.filter(users::username_key.eq(key)).first::<Row>(connection),
+        LoginKey::Email(key) => query.filter(users::email_key.eq(key)).first::<Row>(connection),
+    };
+    row.optional()?.map(user).transpose()
+}
+
+/// Which of these two somebody has already.
+pub fn taken(connection: &mut AnyConnection, username: &Username, email: &Email) -> QueryResult<Taken> {
+    let (username_key, email_key) = (username.key(), email.key());
+    let found: Vec<(String, String)> = users::table
+        .filter(users::username_key.eq(&username_key).or(users::email_key.eq(&email_key)))
+        .select((users::username_key, users::email_key))
+        .load(connection)?;
+    Ok(Taken {
+        username: found.iter().any(|(username, _)| *username == username_key),
+        email: found.iter().any(|(_, email)| *email == email_key),
+    })
+}
+
+/// Adds a user, unless somebody has one of the names.
+pub fn insert(
+    connection: &mut AnyConnection,
+    id: Uuid,
+    username: &Username,
+    email: &Email,
+    password_hash: &PasswordHash,
+    now_ms: i64,
+) -> QueryResult<Inserted> {
+    let inserted = diesel::insert_into(users::table)
+        .values((
+            users::id.eq(id.to_string()),
+            users::username.eq(username.as_str()),
+            users::username_key.eq(username.key()),
+            users::email.eq(email.as_str()),
+            users::email_key.eq(email.key()),
+            users::password_hash.eq(password_hash.as_str()),
+            users::scope.eq(""),
+            users::created_at.eq(now_ms),
+        ))
+        .execute(connection);
+    match inserted {
+        Ok(_) => Ok(Inserted::Yes),
+        Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
+            taken(connection, username, email).map(Inserted::Taken)
+        }
+        Err(why) => Err(why),
+    }
+}
+
+/// Replaces a hash by a newer one of the same password, unless the password was changed meanwhile.
+pub fn replace_hash(
+    connection: &mut AnyConnection,
+    id: &str,
+    old: &PasswordHash,
+    new: &PasswordHash,
+) -> QueryResult<()> {
+    diesel::update(users::table.find(id).filter(users::password_hash.eq(old.as_str())))
+        .set(users::password_hash.eq(new.as_str()))
+        .execute(connection)
+        .map(drop)
+}

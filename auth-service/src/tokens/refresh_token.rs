@@ -1,0 +1,111 @@
+//! Refresh tokens: JWTs that only auth-service ever reads, so a secret authenticates them (HS256). Their own `typ`,
+//! `token_type` and audience keep every verifier of access tokens from accepting one.
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use shared::claims::{Scope, SessionId, TokenType};
+use uuid::Uuid;
+
+use super::Session;
+use crate::{domain::generation::Presented, error::ApiError};
+
+const TYP: &str = "rt+jwt";
+
+/// No token of ours is near it; whatever is longer is refused unread.
+const MAX_BYTES: usize = 8 * 1024;
+
+/// What a refresh token says. Times are seconds since the Unix epoch, unless they say otherwise.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RefreshClaims {
+    pub iss: String,
+    pub aud: String,
+    pub sub: String,
+    pub exp: i64,
+    pub iat: i64,
+    pub jti: Uuid,
+    pub sid: SessionId,
+    #[serde(rename = "gen")]
+    pub generation: u64,
+    /// When the rotation that made it took place, by the blacklist's clock, in milliseconds.
+    #[serde(rename = "rot")]
+    pub rotated_at_ms: i64,
+    /// When the login took place.
+    pub auth_time: i64,
+    pub scope: Scope,
+    pub token_type: TokenType,
+}
+
+impl RefreshClaims {
+    /// What the refresh decision needs.
+    pub fn presented(&self) -> Presented {
+        Presented { generation: self.generation, rotated_at_ms: self.rotated_at_ms }
+    }
+
+    /// The session it belongs to.
+    pub fn session(&self) -> Session {
+        Session { sid: self.sid, sub: self.sub.clone(), scope: self.scope.clone(), auth_time: self.auth_time }
+    }
+}
+
+/// Why a refresh token is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefreshError {
+    /// Not a refresh token of ours, or tampered with.
+    Invalid,
+    /// Authentic, but too old.
+    Expired,
+    /// Its session has ended.
+    Revoked,
+}
+
+impl From<RefreshError> for ApiError {
+    fn from(error: RefreshError) -> Self {
+        Self::RefreshToken(match error {
+            RefreshError::Invalid => "The refresh token is invalid.",
+            RefreshError::Expired => "The refresh token has expired.",
+            RefreshError::Revoked => "The refresh token's session has ended.",
+        })
+    }
+}
+
+/// The secret that authenticates refresh tokens.
+pub struct RefreshKey {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    header: Header,
+    validation: Validation,
+}
+
+impl RefreshKey {
+    pub fn new(secret: &[u8], issuer: &str) -> Self {
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_issuer(&[issuer]);
+        validation.set_audience(&[issuer]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud"]);
+        // Checked by the clock that was passed in.
+        validation.validate_exp = false;
+        Self {
+            encoding: EncodingKey::from_secret(secret),
+            decoding: DecodingKey::from_secret(secret),
+            header: Header { typ: Some(TYP.into()), ..Header::new(Algorithm::HS256) },
+            validation,
+        }
+    }
+
+    pub fn mint(&self, claims: &RefreshClaims) -> String {
+        jsonwebtoken::encode(&self.header, claims, &self.encoding).expect("claims are strings and numbers")
+    }
+
+    pub fn read(&self, token: &str) -> Result<RefreshClaims, RefreshError> {
+        if token.len() > MAX_BYTES {
+            return Err(RefreshError::Invalid);
+        }
+        let read = jsonwebtoken::decode::<RefreshClaims>(token, &self.decoding, &self.validation)
+            .map_err(|_| RefreshError::Invalid)?;
+        // Ours have these three parameters and no others.
+        if read.header != self.header || read.claims.token_type != TokenType::Refresh {
+            return Err(RefreshError::Invalid);
+        }
+        Ok(read.claims)
+    }
+}

@@ -1,0 +1,68 @@
+//! Both services in one process, for a first look and for development: `cargo run` starts it.
+
+use std::{net::SocketAddr, process::ExitCode};
+
+use auth_service::config;
+use clap::Parser;
+use shared::{
+    clock::Clock,
+    service::{self, StartError},
+};
+
+/// What a first look should try, with the default addresses. The README shows the same lines.
+const WALKTHROUGH: &str = include_str!("walkthrough.sh");
+
+/// Starts auth-service and resource-service in one process, and prints a walk-through.
+///
+/// It takes auth-service's settings, and the address of resource-service, whose other settings follow from them.
+#[derive(Debug, Parser)]
+#[command(name = "local-stack", version)]
+struct Command {
+    #[command(flatten)]
+    auth: config::Settings,
+
+    /// The address that resource-service listens on
+    #[arg(
+        long,
+        env = "RESOURCE_ADDR",
+        value_name = "IP:PORT",
+        default_value = "127.0.0.1:8081",
+        help_heading = "Settings"
+    )]
+    resource_addr: SocketAddr,
+}
+
+#[actix_web::main]
+async fn main() -> ExitCode {
+    service::start_logs();
+    service::exit_code(run().await)
+}
+
+async fn run() -> Result<(), StartError> {
+    let Command { auth, resource_addr } = service::parse_settings(std::env::args_os())?;
+    let data_dir = auth.data_dir.display().to_string();
+    let (audience, leeway) = (auth.audience.clone(), auth.leeway);
+    let auth = auth_service::server::start(auth, Clock::system()).await?;
+    let resource = resource_service::start(resource_service::Settings {
+        resource_addr,
+        issuer: auth.issuer,
+        jwks_url: Some(format!("http://{}/.well-known/jwks.json", auth.addr)),
+        audience,
+        leeway,
+        resource_workers: None,
+    })?;
+
+    println!("{}", welcome(auth.addr, resource.addr, &data_dir));
+    let ended = futures_util::future::try_join(auth.server, resource.server).await;
+    ended.map(drop).map_err(|why| StartError::new(why.to_string()))
+}
+
+fn welcome(auth: SocketAddr, resource: SocketAddr, data_dir: &str) -> String {
+    let lines = WALKTHROUGH
+        .replace("127.0.0.1:8080", &auth.to_string())
+        .replace("127.0.0.1:8081", &resource.to_string());
+    format!(
+        "\nauth-service      http://{auth}\nresource-service  http://{resource}\ndata, keys        {data_dir}\n\n\
+         Paste these into another terminal, in order. Ctrl-C ends both services.\n\n{lines}"
+    )
+}

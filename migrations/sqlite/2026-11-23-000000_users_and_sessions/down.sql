@@ -1,0 +1,3 @@
+DROP TABLE blacklist;
+DROP TABLE sessions;
+DROP TABLE users;

@@ -1,0 +1,39 @@
+-- Ids are UUIDs as text, times are milliseconds since the Unix epoch: the same on both databases.
+
+CREATE TABLE users (
+    id TEXT NOT NULL PRIMARY KEY,
+    username TEXT NOT NULL,
+    username_key TEXT NOT NULL UNIQUE,
+    email TEXT NOT NULL,
+    email_key TEXT NOT NULL UNIQUE,
+    password_hash TEXT NOT NULL,
+    scope TEXT NOT NULL DEFAULT '',
+    created_at BIGINT NOT NULL
+);
+
+-- One row a login. A refresh writes nothing here.
+CREATE TABLE sessions (
+    id TEXT NOT NULL PRIMARY KEY,
+    user_id TEXT NOT NULL REFERENCES users (id),
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    revoked_at BIGINT,
+    revoked_cause TEXT,
+    -- When the blacklist was known to hold the revocation. Until then it is written there again and again.
+    blacklisted_at BIGINT
+);
+
+CREATE INDEX sessions_user_id ON sessions (user_id);
+CREATE INDEX sessions_expires_at ON sessions (expires_at);
+CREATE INDEX sessions_revoked ON sessions (id) WHERE revoked_at IS NOT NULL;
+CREATE INDEX sessions_to_blacklist ON sessions (id) WHERE revoked_at IS NOT NULL AND blacklisted_at IS NULL;
+
+-- The embedded blacklist, at most one row a session. Without a watermark, the session has ended.
+CREATE TABLE blacklist (
+    session_id TEXT NOT NULL PRIMARY KEY,
+    watermark BIGINT,
+    moved_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX blacklist_expires_at ON blacklist (expires_at);

@@ -1,0 +1,163 @@
+//! resource-service: a sample of the services behind auth-service. Copy what you need of it.
+//!
+//! A handler that takes an [`AccessToken`] is protected. Everything else here is settings and start-up.
+
+use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
+
+use actix_web::{
+    App, HttpResponse, HttpServer,
+    dev::Server,
+    middleware::{DefaultHeaders, Logger},
+    web::{self, Data, Json, ServiceConfig},
+};
+use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
+use shared::{
+    Verifier,
+    actix::AccessToken,
+    claims::{Scope, SessionId},
+    service::{self, StartError},
+};
+
+/// The settings of resource-service.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Settings")]
+pub struct Settings {
+    /// The address to listen on
+    #[arg(long, env = "RESOURCE_ADDR", value_name = "IP:PORT", default_value = "127.0.0.1:8081")]
+    pub resource_addr: SocketAddr,
+
+    /// auth-service's URL, as tokens name it
+    #[arg(long, env = "ISSUER", value_name = "URL", default_value = "http://127.0.0.1:8080", value_parser = service::http_url)]
+    pub issuer: String,
+
+    /// Where the issuer's keys are, if not below its URL
+    #[arg(long, env = "JWKS_URL", value_name = "URL", value_parser = service::http_url)]
+    pub jwks_url: Option<String>,
+
+    /// The audiences of the tokens that are accepted, separated by commas
+    #[arg(long, env = "AUDIENCE", value_name = "NAMES", default_value = "api", value_delimiter = ',', value_parser = service::name)]
+    pub audience: Vec<String>,
+
+    /// How far the clocks of two services may be apart, in seconds
+    #[arg(long, env = "LEEWAY", value_name = "SECONDS", default_value = "10", value_parser = service::seconds)]
+    pub leeway: Duration,
+
+    /// How many threads serve requests. Unset: one a core
+    #[arg(long, env = "RESOURCE_WORKERS", value_name = "COUNT")]
+    pub resource_workers: Option<NonZeroUsize>,
+}
+
+/// A sample of the services behind auth-service: it accepts only requests that bear a valid access token.
+///
+/// It needs nothing but auth-service's URL. Every setting is an option and an environment variable.
+#[derive(Debug, Parser)]
+#[command(name = "resource-service", version)]
+pub struct Command {
+    #[command(flatten)]
+    settings: Settings,
+
+    #[command(subcommand)]
+    subcommand: Option<Sub>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Sub {
+    /// Serve requests (the default)
+    Serve,
+    /// Ask the service that listens on the address whether it is ready
+    Healthcheck,
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// One line that says why it did not.
+pub async fn run(command: Command) -> Result<(), StartError> {
+    match command.subcommand.unwrap_or(Sub::Serve) {
+        Sub::Serve => {
+            let running = start(command.settings)?;
+            running.server.await.map_err(|why| StartError::new(why.to_string()))
+        }
+        Sub::Healthcheck => service::check_health(command.settings.resource_addr).await,
+    }
+}
+
+/// A server that listens.
+pub struct Running {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// Serves until it is stopped, by SIGTERM, say. Must be awaited.
+    pub server: Server,
+}
+
+/// Begins to serve as the settings say. auth-service need not be reached yet.
+///
+/// # Errors
+/// If it cannot listen on the address.
+pub fn start(settings: Settings) -> Result<Running, StartError> {
+    let addr = settings.resource_addr;
+    let cannot_listen = |why| service::cannot_listen(addr, "RESOURCE_ADDR", &why);
+    let listener = std::net::TcpListener::bind(addr).map_err(cannot_listen)?;
+    let verifier = verifier(&settings);
+    let mut server = HttpServer::new(move || {
+        App::new()
+            .wrap(Logger::new("%a %r %s %Dms").log_level(log::Level::Debug))
+            .wrap(DefaultHeaders::new().add(("Cache-Control", "no-store")))
+            .configure(|app| configure(app, verifier.clone()))
+            .default_service(web::to(service::not_found))
+    });
+    if let Some(workers) = settings.resource_workers {
+        server = server.workers(workers.get());
+    }
+    let server = server.listen(listener).map_err(cannot_listen)?;
+    let addr = server.addrs().first().copied().unwrap_or(addr);
+    log::info!("resource-service listens on http://{addr}");
+    Ok(Running { addr, server: server.run() })
+}
+
+fn verifier(settings: &Settings) -> Verifier {
+    let mut verifier = Verifier::builder(&settings.issuer).leeway(settings.leeway);
+    for audience in &settings.audience {
+        verifier = verifier.audience(audience);
+    }
+    if let Some(url) = &settings.jwks_url {
+        verifier = verifier.jwks_url(url);
+    }
+    verifier.build()
+}
+
+/// Mounts the routes in an actix-web app: ours, or yours.
+pub fn configure(app: &mut ServiceConfig, verifier: Verifier) {
+    app.app_data(Data::new(verifier))
+        .service(service::resource("/whoami", "GET", web::get().to(whoami)))
+        .service(service::resource("/healthz", "GET", web::get().to(healthz)))
+        .service(service::resource("/readyz", "GET", web::get().to(readyz)));
+}
+
+#[derive(Serialize)]
+struct WhoAmI {
+    sub: String,
+    sid: SessionId,
+    scope: Scope,
+    exp: i64,
+}
+
+/// `GET /whoami`: what the access token says.
+async fn whoami(AccessToken(claims): AccessToken) -> Json<WhoAmI> {
+    Json(WhoAmI { sub: claims.sub, sid: claims.sid, scope: claims.scope, exp: claims.exp })
+}
+
+/// `GET /healthz`: this process answers.
+async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({"status": "ok"}))
+}
+
+/// `GET /readyz`: 200 once there are keys to verify with, else 503.
+async fn readyz(verifier: Data<Verifier>) -> HttpResponse {
+    if verifier.is_ready() {
+        HttpResponse::Ok().json(serde_json::json!({"keys": "ok"}))
+    } else {
+        HttpResponse::ServiceUnavailable().json(serde_json::json!({"keys": "unavailable"}))
+    }
+}

@@ -1,0 +1,120 @@
+//! The claims of an access token (RFC 9068 section 2.2).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The `typ` header of an access token (RFC 9068 section 2.1).
+pub const ACCESS_TOKEN_TYP: &str = "at+jwt";
+
+/// One login. Every token descended from that login carries its id (`sid`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SessionId(pub Uuid);
+
+impl SessionId {
+    /// A new session's id, ordered by time.
+    pub fn generate() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Which of a session's two tokens this is: the claim `token_type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenType {
+    /// Short-lived, signed, for resource services.
+    Access,
+    /// Long-lived, authenticated with a secret that only auth-service holds.
+    Refresh,
+}
+
+/// `aud`: one audience or several (RFC 7519 section 4.1.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Audience {
+    /// A single audience, written as a string.
+    One(String),
+    /// Several, written as an array.
+    Many(Vec<String>),
+}
+
+impl Audience {
+    /// Whether `audience` is among them.
+    pub fn contains(&self, audience: &str) -> bool {
+        match self {
+            Self::One(one) => one == audience,
+            Self::Many(many) => many.iter().any(|one| one == audience),
+        }
+    }
+}
+
+impl From<Vec<String>> for Audience {
+    fn from(mut many: Vec<String>) -> Self {
+        match many.len() {
+            1 => Self::One(many.remove(0)),
+            _ => Self::Many(many),
+        }
+    }
+}
+
+/// `scope`: space-separated names (RFC 6749 section 3.3).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Scope(String);
+
+impl Scope {
+    /// Whether `name` was granted.
+    pub fn contains(&self, name: &str) -> bool {
+        self.iter().any(|granted| granted == name)
+    }
+
+    /// The granted names, in the order of the claim.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.split_ascii_whitespace()
+    }
+
+    /// The claim's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Scope {
+    fn from(claim: String) -> Self {
+        Self(claim)
+    }
+}
+
+/// What a verified access token says. Times are seconds since the Unix epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessClaims {
+    /// Who issued it: auth-service's URL.
+    pub iss: String,
+    /// Whose it is: the user's id, a UUID. Usernames and emails are not identifiers, they may change.
+    pub sub: String,
+    /// Which services it is for.
+    pub aud: Audience,
+    /// When it ends.
+    pub exp: i64,
+    /// When it was issued.
+    pub iat: i64,
+    /// Before when it is not valid, if it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<i64>,
+    /// This token's own id.
+    pub jti: Uuid,
+    /// The session it descends from.
+    pub sid: SessionId,
+    /// What it may be used for.
+    pub scope: Scope,
+    /// Always [`TokenType::Access`].
+    pub token_type: TokenType,
+}

@@ -1,0 +1,146 @@
+//! The issuer's public keys (RFC 7517): parsed once and kept. `remote` fetches them.
+
+mod remote;
+
+use std::{collections::HashMap, fmt, str::FromStr};
+
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, PublicKeyUse};
+pub use jsonwebtoken::jwk::{Jwk, JwkSet};
+pub(crate) use remote::RemoteKeys;
+
+/// The algorithms that are accepted, and no others: each is asymmetric, so that who can verify cannot mint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Ed25519 (RFC 8037).
+    #[default]
+    EdDSA,
+    /// ECDSA on P-256 with SHA-256 (RFC 7518 section 3.4).
+    ES256,
+    /// RSA PKCS#1 v1.5 with SHA-256 (RFC 7518 section 3.3).
+    RS256,
+}
+
+impl Algorithm {
+    /// Its name in a header or a JWK.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::EdDSA => "EdDSA",
+            Self::ES256 => "ES256",
+            Self::RS256 => "RS256",
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = &'static str;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        [Self::EdDSA, Self::ES256, Self::RS256]
+            .into_iter()
+            .find(|algorithm| algorithm.name() == name)
+            .ok_or("must be EdDSA, ES256 or RS256")
+    }
+}
+
+/// Why a JWK cannot be used here.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JwkError {
+    /// Without `kid` no token can name it.
+    #[error("it has no kid")]
+    NoKeyId,
+    /// `use` is not `sig`.
+    #[error("it is not for signatures")]
+    NotForSignatures,
+    /// Another key type or curve, or an `alg` that is not the key type's.
+    #[error("its algorithm is not among EdDSA, ES256 and RS256")]
+    Unsupported,
+    /// The key's numbers are not a key.
+    #[error("it is not a valid public key")]
+    Invalid,
+}
+
+/// A public key, parsed once.
+#[derive(Clone, Debug)]
+pub struct PublicKey {
+    /// The one algorithm it is for.
+    pub algorithm: Algorithm,
+    key: ParsedPublicKey,
+}
+
+impl PublicKey {
+    /// The key in a JWK, with its id.
+    ///
+    /// # Errors
+    /// [`JwkError`], if the JWK is not a signature key of an accepted algorithm.
+    pub fn from_jwk(jwk: &Jwk) -> Result<(String, Self), JwkError> {
+        let kid = jwk.common.key_id.clone().ok_or(JwkError::NoKeyId)?;
+        if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
+            return Err(JwkError::NotForSignatures);
+        }
+        let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| JwkError::Invalid);
+        let (algorithm, key) = match &jwk.algorithm {
+            AlgorithmParameters::OctetKeyPair(okp) if okp.curve == EllipticCurve::Ed25519 => {
+                (Algorithm::EdDSA, ParsedPublicKey::new(&ED25519, decode(&okp.x)?))
+            }
+            AlgorithmParameters::EllipticCurve(ec) if ec.curve == EllipticCurve::P256 => {
+                // An uncompressed point (SEC 1 section 2.3.3).
+                let point = [&[4], &*decode(&ec.x)?, &*decode(&ec.y)?].concat();
+                (Algorithm::ES256, ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point))
+            }
+            AlgorithmParameters::RSA(rsa) => {
+                let (n, e) = (decode(&rsa.n)?, decode(&rsa.e)?);
+                let components = RsaPublicKeyComponents { n: &n, e: &e };
+                (Algorithm::RS256, components.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256))
+            }
+            _ => return Err(JwkError::Unsupported),
+        };
+        if let Some(named) = jwk.common.key_algorithm
+            && named.to_string() != algorithm.name()
+        {
+            return Err(JwkError::Unsupported);
+        }
+        let key = key.map_err(|_| JwkError::Invalid)?;
+        Ok((kid, Self { algorithm, key }))
+    }
+
+    /// Whether `signature` belongs to `message`.
+    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.key.verify_sig(message, signature).is_ok()
+    }
+}
+
+/// An issuer's keys by id.
+#[derive(Clone, Debug, Default)]
+pub struct KeySet(HashMap<String, PublicKey>);
+
+impl KeySet {
+    /// The keys of a JWKS that can be used here. The others are passed over (RFC 7517 section 5).
+    pub fn from_jwks(jwks: &JwkSet) -> Self {
+        let usable = jwks.keys.iter().filter_map(|jwk| {
+            PublicKey::from_jwk(jwk)
+                .inspect_err(|why| log::debug!("passing over a key of the JWKS: {why}"))
+                .ok()
+        });
+        Self(usable.collect())
+    }
+
+    /// The key of this id.
+    pub fn get(&self, kid: &str) -> Option<&PublicKey> {
+        self.0.get(kid)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

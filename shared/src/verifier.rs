@@ -1,0 +1,261 @@
+//! [`Verifier`]: decides whether an access token can be trusted (RFC 8725, RFC 9068 section 4).
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::{
+    VerifyError,
+    claims::{ACCESS_TOKEN_TYP, AccessClaims, TokenType},
+    clock::Clock,
+    keys::{Algorithm, JwkSet, KeySet, PublicKey, RemoteKeys},
+};
+
+/// No token of ours is near it; whatever is longer is refused unread.
+const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+/// Verifies access tokens of one issuer for one or more audiences. Clones share keys and settings.
+#[derive(Clone, Debug)]
+pub struct Verifier(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    issuer: String,
+    audiences: Vec<String>,
+    leeway_secs: i64,
+    clock: Clock,
+    keys: Keys,
+}
+
+#[derive(Debug)]
+enum Keys {
+    Own(KeySet),
+    Remote(Arc<RemoteKeys>),
+}
+
+/// How a [`Verifier`] is set up.
+#[derive(Debug)]
+#[must_use]
+pub struct VerifierBuilder {
+    issuer: String,
+    audiences: Vec<String>,
+    leeway: Duration,
+    clock: Clock,
+    jwks_url: Option<String>,
+    refresh_interval: Duration,
+    min_fetch_interval: Duration,
+}
+
+impl VerifierBuilder {
+    /// Adds an audience: a token for any of them is accepted. With none, no token is.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audiences.push(audience.into());
+        self
+    }
+
+    /// How far the issuer's clock may be off. 10 s unless told.
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.leeway = leeway;
+        self
+    }
+
+    /// Where the keys are, if not at the issuer's `/.well-known/jwks.json`: behind a proxy, say.
+    pub fn jwks_url(mut self, url: impl Into<String>) -> Self {
+        self.jwks_url = Some(url.into());
+        self
+    }
+
+    /// How often the keys are fetched anew. 5 minutes unless told.
+    pub fn refresh_interval(mut self, interval: Duration) -> Self {
+        self.refresh_interval = interval;
+        self
+    }
+
+    /// The least time between two fetches that unknown key ids cause. 10 s unless told.
+    pub fn min_fetch_interval(mut self, interval: Duration) -> Self {
+        self.min_fetch_interval = interval;
+        self
+    }
+
+    /// Another clock, for tests.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// A verifier that fetches the issuer's keys in the background from now on, and need not wait for them: until
+    /// they are here, tokens are answered with [`VerifyError::KeysUnavailable`].
+    ///
+    /// # Panics
+    /// Outside a Tokio runtime.
+    pub fn build(self) -> Verifier {
+        let url = self
+            .jwks_url
+            .clone()
+            .unwrap_or_else(|| format!("{}/.well-known/jwks.json", self.issuer.trim_end_matches('/')));
+        let keys = Arc::new(RemoteKeys::new(url, self.min_fetch_interval));
+        tokio::spawn(RemoteKeys::keep_fresh(Arc::downgrade(&keys), self.refresh_interval));
+        self.finish(Keys::Remote(keys))
+    }
+
+    /// A verifier with these keys and no others: for the issuer itself, and for tests.
+    pub fn build_with_keys(self, jwks: &JwkSet) -> Verifier {
+        self.finish(Keys::Own(KeySet::from_jwks(jwks)))
+    }
+
+    fn finish(self, keys: Keys) -> Verifier {
+        Verifier(Arc::new(Inner {
+            issuer: self.issuer,
+            audiences: self.audiences,
+            leeway_secs: self.leeway.as_secs() as i64,
+            clock: self.clock,
+            keys,
+        }))
+    }
+}
+
+/// The header parameters that decide. `jku`, `jwk`, `x5u` and `x5c` are ignored: keys come from the issuer alone.
+#[derive(Deserialize)]
+struct Header<'a> {
+    alg: &'a str,
+    typ: Option<&'a str>,
+    kid: Option<&'a str>,
+    #[serde(default, deserialize_with = "present")]
+    crit: bool,
+}
+
+/// Whether a member is there at all, whatever it holds: `null` too.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    serde::de::IgnoredAny::deserialize(deserializer).map(|_| true)
+}
+
+impl Verifier {
+    /// A verifier for tokens of this issuer, which is auth-service's URL as its tokens name it (`iss`).
+    pub fn builder(issuer: impl Into<String>) -> VerifierBuilder {
+        VerifierBuilder {
+            issuer: issuer.into(),
+            audiences: Vec::new(),
+            leeway: Duration::from_secs(10),
+            clock: Clock::system(),
+            jwks_url: None,
+            refresh_interval: Duration::from_secs(300),
+            min_fetch_interval: Duration::from_secs(10),
+        }
+    }
+
+    /// The issuer whose tokens are accepted.
+    pub fn issuer(&self) -> &str {
+        &self.0.issuer
+    }
+
+    /// Whether there are keys to verify with.
+    pub fn is_ready(&self) -> bool {
+        match &self.0.keys {
+            Keys::Own(_) => true,
+            Keys::Remote(remote) => remote.current().is_some(),
+        }
+    }
+
+    /// The claims of `token`, if it can be trusted. Makes no network call unless the token names an unknown key.
+    ///
+    /// # Errors
+    /// [`VerifyError`], which says why not.
+    pub async fn verify(&self, token: &str) -> Result<AccessClaims, VerifyError> {
+        let jws = Jws::parse(token)?;
+        let header_json = decode(jws.header)?;
+        let header: Header = serde_json::from_slice(&header_json).map_err(|_| VerifyError::Malformed)?;
+        let algorithm: Algorithm = header.alg.parse().map_err(|_| VerifyError::Algorithm)?;
+        if header.crit {
+            return Err(VerifyError::Critical);
+        }
+        if !header.typ.is_some_and(is_access_token_typ) {
+            return Err(VerifyError::WrongType);
+        }
+        let kid = header.kid.ok_or(VerifyError::UnknownKey)?;
+
+        let check = |key: &PublicKey| jws.check(algorithm, key);
+        match &self.0.keys {
+            Keys::Own(keys) => check(keys.get(kid).ok_or(VerifyError::UnknownKey)?)?,
+            Keys::Remote(remote) => {
+                let checked = remote.current().as_ref().and_then(|keys| keys.get(kid)).map(check);
+                match checked {
+                    Some(checked) => checked?,
+                    None => {
+                        let keys = remote.look_for(kid).await?;
+                        check(keys.get(kid).ok_or(VerifyError::UnknownKey)?)?;
+                    }
+                }
+            }
+        }
+        self.check_claims(parse(jws.payload)?)
+    }
+
+    fn check_claims(&self, claims: AccessClaims) -> Result<AccessClaims, VerifyError> {
+        let Inner { issuer, audiences, leeway_secs, clock, .. } = &*self.0;
+        let now = clock.now_secs();
+        if claims.token_type != TokenType::Access {
+            Err(VerifyError::WrongType)
+        } else if claims.iss != *issuer {
+            Err(VerifyError::Issuer)
+        } else if !audiences.iter().any(|ours| claims.aud.contains(ours)) {
+            Err(VerifyError::Audience)
+        } else if claims.exp <= now.saturating_sub(*leeway_secs) {
+            Err(VerifyError::Expired)
+        } else if claims.nbf.unwrap_or(claims.iat).max(claims.iat) > now.saturating_add(*leeway_secs) {
+            Err(VerifyError::NotYetValid)
+        } else {
+            Ok(claims)
+        }
+    }
+}
+
+/// The three parts of a compact JWS (RFC 7515 section 3.1), still encoded.
+struct Jws<'a> {
+    signing_input: &'a str,
+    header: &'a str,
+    payload: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Jws<'a> {
+    fn parse(token: &'a str) -> Result<Self, VerifyError> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(VerifyError::Malformed);
+        }
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(VerifyError::Malformed)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(VerifyError::Malformed)?;
+        Ok(Self { signing_input, header, payload, signature })
+    }
+
+    /// The key's own algorithm decides, never the header's alone (RFC 8725 section 3.1).
+    fn check(&self, algorithm: Algorithm, key: &PublicKey) -> Result<(), VerifyError> {
+        if key.algorithm != algorithm {
+            return Err(VerifyError::Algorithm);
+        }
+        let signature = decode(self.signature)?;
+        if key.verifies(self.signing_input.as_bytes(), &signature) {
+            Ok(())
+        } else {
+            Err(VerifyError::Signature)
+        }
+    }
+}
+
+/// Base64url without padding and with no stray bits, so that one token has one spelling.
+fn decode(part: &str) -> Result<Vec<u8>, VerifyError> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| VerifyError::Malformed)
+}
+
+fn parse<T: DeserializeOwned>(part: &str) -> Result<T, VerifyError> {
+    serde_json::from_slice(&decode(part)?).map_err(|_| VerifyError::Malformed)
+}
+
+/// `at+jwt`, also with the `application/` that may be left out (RFC 7515 section 4.1.9), in any case.
+fn is_access_token_typ(typ: &str) -> bool {
+    let short = match typ.get(..12) {
+        Some(prefix) if prefix.eq_ignore_ascii_case("application/") => &typ[12..],
+        _ => typ,
+    };
+    short.eq_ignore_ascii_case(ACCESS_TOKEN_TYP)
+}
