@@ -223,6 +223,8 @@ impl Sessions {
 
     /// Writes every revocation that is still of consequence to a blacklist that was wiped.
     async fn rebuild(&self) -> Result<(), BlacklistError> {
+        // While the database is out of reach there is nothing to begin with.
+        self.store.run(rows::ping).await?;
         let rebuild = self.blacklist.begin_rebuild().await?;
         let (mut after, mut count) = (None, 0);
         loop {

@@ -3,6 +3,8 @@
 //!
 //! It may lose everything. It then says that it is not whole, and whoever uses it rebuilds it from the database.
 
+#[cfg(test)]
+mod contract;
 mod embedded;
 mod redis;
 

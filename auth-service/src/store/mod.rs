@@ -4,6 +4,8 @@
 //! a request waiting beyond the time limit.
 
 mod connection;
+#[cfg(test)]
+mod contract;
 mod migrate;
 pub mod schema;
 pub mod sessions;

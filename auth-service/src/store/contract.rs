@@ -1,0 +1,219 @@
+//! What the store promises on any database: one suite, run against both.
+
+use std::time::Duration;
+
+use diesel::QueryResult;
+use futures_util::future::join_all;
+use shared::claims::SessionId;
+use test_support::{Proxy, TempDir, TestDatabase, temp_dir};
+use uuid::Uuid;
+
+use super::{
+    AnyConnection, Database, Store, StoreError,
+    sessions::{self, Cause, Revoked},
+    users::{self, Inserted, LoginKey, Taken},
+};
+use crate::{
+    config::SecretUrl,
+    domain::{email::Email, password_hash::PasswordHash, username::Username},
+};
+
+const NOW: i64 = 1_700_000_000_000;
+
+struct Fixture {
+    database: Database,
+    store: Store,
+    _folder: TempDir,
+    _postgres: Option<TestDatabase>,
+}
+
+fn store(database: &Database) -> Store {
+    Store::new(database.clone(), 4, Duration::from_secs(5))
+}
+
+async fn sqlite() -> Fixture {
+    let folder = temp_dir();
+    let database = Database::Sqlite(folder.path().join("db"));
+    Fixture { store: store(&database), database, _folder: folder, _postgres: None }
+}
+
+async fn postgres() -> Fixture {
+    let postgres = TestDatabase::create();
+    let database = Database::Postgres(SecretUrl(postgres.url()));
+    Fixture { store: store(&database), database, _folder: temp_dir(), _postgres: Some(postgres) }
+}
+
+impl Fixture {
+    async fn migrated(self) -> Self {
+        self.store.migrate().await.unwrap();
+        self
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&mut AnyConnection) -> QueryResult<T> + Send + 'static,
+    ) -> T {
+        self.store.run(query).await.unwrap()
+    }
+
+    async fn insert(&self, username: &str, email: &str) -> (Uuid, Inserted) {
+        let (id, username, email) = (Uuid::now_v7(), name(username), address(email));
+        let hash = PasswordHash::stored("hash".into());
+        (id, self.run(move |connection| users::insert(connection, id, &username, &email, &hash, NOW)).await)
+    }
+
+    async fn session(&self, user: Uuid, expires_at_ms: i64) -> SessionId {
+        let sid = SessionId::generate();
+        self.run(move |connection| sessions::insert(connection, sid, &user.to_string(), NOW, expires_at_ms))
+            .await;
+        sid
+    }
+
+    async fn revoke(&self, sid: SessionId, now_ms: i64) {
+        self.run(move |connection| sessions::revoke(connection, sid, Cause::Logout, now_ms)).await;
+    }
+
+    async fn revoked(&self, after: Option<SessionId>, missing_only: bool, limit: i64) -> Vec<Revoked> {
+        self.run(move |connection| sessions::revoked(connection, after, missing_only, NOW, limit)).await
+    }
+}
+
+fn name(text: &str) -> Username {
+    Username::parse(text).unwrap()
+}
+
+fn address(text: &str) -> Email {
+    Email::parse(text).unwrap()
+}
+
+macro_rules! contract {
+    ($(async fn $name:ident($fixture:ident) $body:block)+) => {$(
+        mod $name {
+            use super::*;
+
+            async fn test($fixture: Fixture) $body
+
+            #[actix_web::test]
+            async fn sqlite() {
+                test(super::sqlite().await).await;
+            }
+
+            #[actix_web::test]
+            async fn postgres() {
+                test(super::postgres().await).await;
+            }
+        }
+    )+};
+}
+
+contract! {
+    async fn many_processes_migrate_at_once(it) {
+        let stores: Vec<Store> = (0..8).map(|_| store(&it.database)).collect();
+        assert!(matches!(it.store.run(sessions::ping).await, Err(StoreError::Unavailable)));
+        for migrated in join_all(stores.iter().map(Store::migrate)).await {
+            migrated.unwrap();
+        }
+        let it = it.migrated().await;
+        it.run(sessions::ping).await;
+    }
+
+    async fn a_user_is_found_by_id_and_by_either_name(it) {
+        let it = it.migrated().await;
+        let (id, inserted) = it.insert("Zoë", "Zoe@example.com").await;
+        assert_eq!(inserted, Inserted::Yes);
+        let keys = [LoginKey::Username(name("ZOË").key()), LoginKey::Email(address("zoe@EXAMPLE.com").key())];
+        for key in keys {
+            let user = it.run(move |connection| users::find_by_login(connection, &key)).await.unwrap();
+            assert_eq!((user.id, user.username.as_str(), user.email.as_str()), (id, "Zoë", "Zoe@example.com"));
+        }
+        let user = it.run(move |connection| users::find(connection, &id.to_string())).await.unwrap();
+        assert_eq!((user.id, user.password_hash.as_str(), user.scope.as_str()), (id, "hash", ""));
+        let nobody = LoginKey::Username("zoe@example.com".into());
+        assert!(it.run(move |connection| users::find_by_login(connection, &nobody)).await.is_none());
+    }
+
+    async fn a_name_is_given_once(it) {
+        let it = it.migrated().await;
+        it.insert("ada", "ada@example.com").await;
+        for (username, email, taken) in [
+            ("ADA", "other@example.com", Taken { username: true, email: false }),
+            ("other", "ADA@example.com", Taken { username: false, email: true }),
+            ("Ada", "Ada@Example.com", Taken { username: true, email: true }),
+        ] {
+            assert_eq!(it.insert(username, email).await.1, Inserted::Taken(taken));
+            let (username, email) = (name(username), address(email));
+            assert_eq!(it.run(move |connection| users::taken(connection, &username, &email)).await, taken);
+        }
+    }
+
+    async fn a_hash_is_replaced_unless_it_changed_meanwhile(it) {
+        let it = it.migrated().await;
+        let (id, _) = it.insert("ada", "ada@example.com").await;
+        for (old, new, then) in [("hash", "newer", "newer"), ("hash", "late", "newer")] {
+            let (old, new) = (PasswordHash::stored(old.into()), PasswordHash::stored(new.into()));
+            it.run(move |connection| users::replace_hash(connection, &id.to_string(), &old, &new)).await;
+            let user = it.run(move |connection| users::find(connection, &id.to_string())).await.unwrap();
+            assert_eq!(user.password_hash.as_str(), then);
+        }
+    }
+
+    async fn ended_sessions_are_listed_by_page_until_they_are_blacklisted(it) {
+        let it = it.migrated().await;
+        let (user, _) = it.insert("ada", "ada@example.com").await;
+        let mut sids = Vec::new();
+        for _ in 0..5 {
+            sids.push(it.session(user, NOW + 1000).await);
+        }
+        let alive = it.session(user, NOW + 1000).await;
+        let expired = it.session(user, NOW).await;
+        it.revoke(expired, NOW - 5).await;
+        for sid in &sids {
+            it.revoke(*sid, NOW - 5).await;
+            // The first end counts.
+            it.revoke(*sid, NOW).await;
+        }
+
+        let page = it.revoked(None, false, 3).await;
+        let rest = it.revoked(Some(page[2].sid), false, 3).await;
+        let found: Vec<Revoked> = page.into_iter().chain(rest).collect();
+        assert_eq!(found.iter().map(|revoked| revoked.sid).collect::<Vec<_>>(), sids);
+        assert!(found.iter().all(|r| (r.revoked_at_ms, r.expires_at_ms) == (NOW - 5, NOW + 1000)));
+        assert!(!sids.contains(&alive));
+
+        let known = sids[..4].to_vec();
+        it.run(move |connection| sessions::mark_blacklisted(connection, &known, NOW)).await;
+        let missing = it.revoked(None, true, 10).await;
+        assert_eq!(missing.iter().map(|revoked| revoked.sid).collect::<Vec<_>>(), sids[4..]);
+        assert_eq!(it.revoked(None, false, 10).await.len(), 5);
+    }
+
+    async fn expired_sessions_are_deleted_in_portions(it) {
+        let it = it.migrated().await;
+        let (user, _) = it.insert("ada", "ada@example.com").await;
+        for _ in 0..3 {
+            it.session(user, NOW - 1).await;
+        }
+        it.session(user, NOW + 1).await;
+        for deleted in [2, 1, 0] {
+            assert_eq!(it.run(|connection| sessions::delete_expired(connection, NOW, 2)).await, deleted);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn connections_that_died_are_noticed_and_replaced() {
+    let postgres = TestDatabase::create();
+    let proxy = Proxy::to(postgres.server_addr());
+    let store = store(&Database::Postgres(SecretUrl(postgres.url_via(proxy.addr()))));
+    store.migrate().await.unwrap();
+    for outcome in join_all((0..4).map(|_| store.run(sessions::ping))).await {
+        outcome.unwrap();
+    }
+    proxy.cut();
+    assert!(matches!(store.run(sessions::ping).await, Err(StoreError::Unavailable)));
+    proxy.mend();
+    // One failure was enough: the other dead connections are found out before they are used.
+    for outcome in join_all((0..4).map(|_| store.run(sessions::ping))).await {
+        outcome.unwrap();
+    }
+}

@@ -1,0 +1,49 @@
+//! A PostgreSQL database of a test's own.
+
+use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
+
+use crate::{setting, unique};
+
+/// An empty database, dropped when the test ends.
+pub struct TestDatabase {
+    server: String,
+    name: String,
+}
+
+impl TestDatabase {
+    /// Makes one.
+    pub fn create() -> Self {
+        let (server, _) =
+            setting("TEST_DATABASE_URL").rsplit_once('/').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        let database = Self { server, name: unique("test_") };
+        database.admin(&format!("CREATE DATABASE {}", database.name));
+        database
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> String {
+        format!("{}/{}", self.server, self.name)
+    }
+
+    /// Its URL by way of a proxy at this address.
+    pub fn url_via(&self, addr: std::net::SocketAddr) -> String {
+        let credentials = self.server.split_once('@').map_or("", |(start, _)| start);
+        format!("{credentials}@{addr}/{}", self.name)
+    }
+
+    /// The server's address.
+    pub fn server_addr(&self) -> String {
+        self.server.rsplit_once('@').map_or(self.server.as_str(), |(_, addr)| addr).to_owned()
+    }
+
+    fn admin(&self, statement: &str) {
+        let mut connection = PgConnection::establish(&setting("TEST_DATABASE_URL")).expect("PostgreSQL");
+        sql_query(statement).execute(&mut connection).expect(statement);
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        self.admin(&format!("DROP DATABASE {} WITH (FORCE)", self.name));
+    }
+}

@@ -1,0 +1,92 @@
+//! A service as a process of its own, to be killed, and whose log can be read.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, mpsc},
+    thread,
+    time::Duration,
+};
+
+/// A running service.
+pub struct Process {
+    child: Child,
+    addrs: Vec<SocketAddr>,
+    log: Arc<Mutex<String>>,
+}
+
+impl Process {
+    /// Starts `program` with no environment but this, and waits until it listens on `listeners` addresses.
+    pub fn start(program: &str, listeners: usize, env: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(program)
+            .env_clear()
+            .env("RUST_LOG", "debug")
+            .env("AUTH_ADDR", "127.0.0.1:0")
+            .env("RESOURCE_ADDR", "127.0.0.1:0")
+            .envs(env.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect(program);
+        let log = Arc::new(Mutex::new(String::new()));
+        let (found, addrs) = mpsc::channel();
+        collect(child.stdout.take().unwrap(), Arc::clone(&log), found.clone());
+        collect(child.stderr.take().unwrap(), Arc::clone(&log), found);
+        let addrs = (0..listeners)
+            .map(|_| {
+                addrs
+                    .recv_timeout(Duration::from_secs(30))
+                    .unwrap_or_else(|_| panic!("{}", log.lock().unwrap()))
+            })
+            .collect();
+        Self { child, addrs, log }
+    }
+
+    /// Where it listens, in the order in which it began to.
+    pub fn addr(&self, number: usize) -> SocketAddr {
+        self.addrs[number]
+    }
+
+    /// All that it has printed so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Ends it as a power cut would (SIGKILL).
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to end (SIGTERM), and waits until it has.
+    pub fn terminate(&mut self) -> ExitStatus {
+        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn collect(
+    from: impl std::io::Read + Send + 'static,
+    log: Arc<Mutex<String>>,
+    found: mpsc::Sender<SocketAddr>,
+) {
+    thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            if let Some((_, addr)) = line.split_once("listens on http://") {
+                let _ = found.send(addr.trim().parse().unwrap());
+            }
+            let mut log = log.lock().unwrap();
+            log.push_str(&line);
+            log.push('\n');
+        }
+    });
+}
