@@ -30,7 +30,8 @@ impl StartError {
 pub fn parse_settings<T: Parser>(
     args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<T, StartError> {
-    let command = T::command().mut_args(|arg| arg.global(true));
+    let mut command = T::command().mut_args(|arg| arg.global(true));
+    command.build();
     command.clone().try_get_matches_from(args).and_then(|matches| T::from_arg_matches(&matches)).map_err(
         |error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => error.exit(),

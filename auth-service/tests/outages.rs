@@ -1,0 +1,72 @@
+//! PostgreSQL or Redis away, at the start or later: what goes on, what is answered 503, and that it comes back
+//! without a restart.
+
+mod support;
+
+use support::TestApp;
+use test_support::{Proxy, RedisServer, TestDatabase, redis_url, unique};
+
+#[actix_web::test]
+async fn starts_without_either_and_recovers() {
+    let (mut redis, database) = (RedisServer::start(), TestDatabase::create());
+    let proxy = Proxy::to(database.server_addr());
+    redis.stop();
+    proxy.cut();
+    let (url, redis_url) = (database.url_via(proxy.addr()), redis.url());
+    let app = TestApp::deployed_on(&["--database-url", &url, "--redis-url", &redis_url], database).await;
+
+    let answer = app.get("/readyz", None).await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.json, serde_json::json!({"database": "unavailable", "blacklist": "unavailable"}));
+    app.register("ada").await.assert_problem(503, "unavailable");
+    app.login("ada").await.assert_problem(503, "unavailable");
+    assert_eq!(app.get("/.well-known/jwks.json", None).await.status, 200);
+
+    proxy.mend();
+    redis.resume();
+    app.until_get("/readyz", 200).await;
+    let tokens = app.new_user("ada").await;
+    app.refreshed(&tokens.refresh).await;
+}
+
+#[actix_web::test]
+async fn without_the_database_refreshes_go_on_and_logins_wait() {
+    let database = TestDatabase::create();
+    let proxy = Proxy::to(database.server_addr());
+    let (url, redis, prefix) = (database.url_via(proxy.addr()), redis_url(), unique("test:"));
+    let args = ["--database-url", &url, "--redis-url", &redis, "--redis-key-prefix", &prefix];
+    let app = TestApp::deployed_on(&args, database).await.ready().await;
+    let mut tokens = app.new_user("ada").await;
+
+    proxy.cut();
+    app.login("ada").await.assert_problem(503, "unavailable");
+    app.register("grace").await.assert_problem(503, "unavailable");
+    app.get("/me", Some(&tokens.access)).await.assert_problem(503, "unavailable");
+    for _ in 0..3 {
+        tokens = app.refreshed(&tokens.refresh).await;
+    }
+    let verify = serde_json::json!({"token": tokens.access});
+    assert_eq!(app.post("/token/verify", verify).await.status, 200);
+
+    proxy.mend();
+    app.until_get("/readyz", 200).await;
+    assert_eq!(app.login("ada").await.status, 200);
+    assert_eq!(app.get("/me", Some(&tokens.access)).await.status, 200);
+}
+
+#[actix_web::test]
+async fn without_redis_refreshes_wait_and_access_tokens_are_accepted() {
+    let (mut redis, database) = (RedisServer::start(), TestDatabase::create());
+    let (url, redis_url) = (database.url(), redis.url());
+    let app = TestApp::deployed_on(&["--database-url", &url, "--redis-url", &redis_url], database).await;
+    let app = app.ready().await;
+    let tokens = app.new_user("ada").await;
+
+    redis.stop();
+    app.refresh(&tokens.refresh).await.assert_problem(503, "unavailable");
+    assert_eq!(app.get("/me", Some(&tokens.access)).await.status, 200);
+    assert_eq!(app.login("ada").await.status, 200);
+
+    redis.resume();
+    app.refreshed(&tokens.refresh).await;
+}

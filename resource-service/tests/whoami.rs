@@ -1,0 +1,110 @@
+//! A resource-service before a real auth-service, with nothing but its URL.
+
+use auth_service::{config, server};
+use clap::Parser;
+use reqwest::Method;
+use serde_json::json;
+use shared::clock::Clock;
+use test_support::{Client, Process, claims_of, temp_dir};
+
+#[derive(Parser)]
+struct Auth {
+    #[command(flatten)]
+    settings: config::Settings,
+}
+
+#[derive(Parser)]
+struct Resource {
+    #[command(flatten)]
+    settings: resource_service::Settings,
+}
+
+fn resource_service(args: &[&str]) -> Client {
+    let fixed = ["test", "--resource-addr=127.0.0.1:0", "--resource-workers=1"];
+    let settings = Resource::parse_from(fixed.iter().chain(args)).settings;
+    let running = resource_service::start(settings).unwrap();
+    actix_web::rt::spawn(running.server);
+    Client::new(running.addr)
+}
+
+#[actix_web::test]
+async fn accepts_only_a_valid_access_token() {
+    for algorithm in ["EdDSA", "ES256", "RS256"] {
+        let folder = temp_dir();
+        let data = folder.path().to_str().unwrap();
+        let args = [
+            "test",
+            "--auth-addr=127.0.0.1:0",
+            "--bcrypt-cost=10",
+            "--data-dir",
+            data,
+            "--signing-algorithm",
+            algorithm,
+        ];
+        let running = server::start(Auth::parse_from(args).settings, Clock::system()).await.unwrap();
+        let (auth, issuer) = (Client::new(running.addr), running.issuer.clone());
+        actix_web::rt::spawn(running.server);
+        let resource = resource_service(&["--issuer", &issuer]);
+        resource.until_get("/readyz", 200).await;
+
+        let tokens = auth.new_user("ada").await;
+        let claims = claims_of(&tokens.access);
+        for path in ["/whoami", "/whoami/"] {
+            let answer = resource.get(path, Some(&tokens.access)).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            let expected =
+                json!({"sub": claims["sub"], "sid": claims["sid"], "scope": "", "exp": claims["exp"]});
+            assert_eq!(answer.json, expected);
+        }
+
+        resource.get("/whoami", None).await.assert_problem(401, "not_authenticated");
+        resource.get("/whoami", Some(&tokens.refresh)).await.assert_problem(401, "token_not_valid");
+        let tampered = format!("{}x", &tokens.access[..tokens.access.len() - 1]);
+        resource.get("/whoami", Some(&tampered)).await.assert_problem(401, "token_not_valid");
+        let other = resource_service(&["--issuer", &issuer, "--audience", "other"]);
+        other.until_get("/readyz", 200).await;
+        other.get("/whoami", Some(&tokens.access)).await.assert_problem(401, "token_not_valid");
+
+        resource.get("/nowhere", None).await.assert_problem(404, "not_found");
+        let answer = resource.send(resource.request(Method::POST, "/whoami")).await;
+        assert_eq!(answer.assert_problem(405, "method_not_allowed").header("allow"), "GET");
+    }
+}
+
+#[actix_web::test]
+async fn starts_before_auth_service_and_says_so() {
+    let folder = temp_dir();
+    let data = folder.path().to_str().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let resource = resource_service(&["--issuer", &format!("http://{free}")]);
+    resource.until_get("/healthz", 200).await;
+    assert_eq!(resource.get("/readyz", None).await.status, 503);
+
+    let args = ["test", "--auth-addr", &free, "--bcrypt-cost=10", "--data-dir", data];
+    let running = server::start(Auth::parse_from(args).settings, Clock::system()).await.unwrap();
+    let auth = Client::new(running.addr);
+    actix_web::rt::spawn(running.server);
+    let tokens = auth.new_user("ada").await;
+    resource.until_get("/readyz", 200).await;
+    assert_eq!(resource.get("/whoami", Some(&tokens.access)).await.status, 200);
+}
+
+#[actix_web::test]
+async fn the_binary_serves_checks_itself_and_stops() {
+    let mut process =
+        Process::start(env!("CARGO_BIN_EXE_resource-service"), 1, &[("ISSUER", "http://127.0.0.1:1")]);
+    let client = Client::new(process.addr(0));
+    assert_eq!(client.get("/healthz", None).await.status, 200);
+    client.get("/whoami", Some("a.b.c")).await.assert_problem(401, "token_not_valid");
+    let check = |env: (&str, &str)| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_resource-service"));
+        command.env_clear().env(env.0, env.1).arg("healthcheck").output().unwrap()
+    };
+    let output = check(("RESOURCE_ADDR", &process.addr(0).to_string()));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("is not ready: 503"));
+    let output = check(("RESOURCE_ADDR", "nonsense"));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("RESOURCE_ADDR"));
+    assert!(process.terminate().success(), "{}", process.log());
+}

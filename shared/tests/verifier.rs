@@ -1,0 +1,208 @@
+//! The verifier and an issuer that comes, goes, changes its keys, and is asked for keys that it does not have.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+use shared::{Verifier, VerifyError, clock::Clock};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+/// A key of an issuer's.
+struct Key {
+    kid: String,
+    pair: Ed25519KeyPair,
+}
+
+impl Key {
+    fn new(kid: &str) -> Self {
+        Self { kid: kid.into(), pair: Ed25519KeyPair::generate().unwrap() }
+    }
+
+    fn jwk(&self) -> Value {
+        let x = URL_SAFE_NO_PAD.encode(self.pair.public_key());
+        json!({"kty": "OKP", "crv": "Ed25519", "x": x, "kid": self.kid, "use": "sig", "alg": "EdDSA"})
+    }
+
+    fn token(&self, issuer: &str) -> String {
+        let now = Clock::system().now_secs();
+        let id = "01a20970-f552-76e1-be5b-197ec9e2780c";
+        let header = json!({"alg": "EdDSA", "typ": "at+jwt", "kid": self.kid});
+        let claims = json!({
+            "iss": issuer, "sub": id, "aud": "api", "exp": now + 300, "iat": now, "jti": id, "sid": id, "scope": "",
+            "token_type": "access",
+        });
+        let input = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
+        let signature = URL_SAFE_NO_PAD.encode(self.pair.sign(input.as_bytes()));
+        format!("{input}.{signature}")
+    }
+}
+
+/// An issuer's JWKS over HTTP: what it answers, and how often it was asked.
+#[derive(Clone)]
+struct Issuer {
+    url: String,
+    answer: Arc<Mutex<(u16, String)>>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Issuer {
+    async fn start(keys: &[&Key]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let issuer = Self { url, answer: Arc::default(), asked: Arc::default() };
+        issuer.publish(keys);
+        let (answer, asked) = (Arc::clone(&issuer.answer), Arc::clone(&issuer.asked));
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = [0; 4096];
+                let length = stream.read(&mut request).await.unwrap();
+                assert!(request[..length].starts_with(b"GET /.well-known/jwks.json "));
+                asked.fetch_add(1, Ordering::SeqCst);
+                let (status, body) = answer.lock().unwrap().clone();
+                let head = format!(
+                    "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    body.len()
+                );
+                let _ = stream.write_all((head + &body).as_bytes()).await;
+            }
+        });
+        issuer
+    }
+
+    fn publish(&self, keys: &[&Key]) {
+        let keys: Vec<Value> = keys.iter().map(|key| key.jwk()).collect();
+        self.say(200, &json!({"keys": keys}).to_string());
+    }
+
+    fn say(&self, status: u16, body: &str) {
+        *self.answer.lock().unwrap() = (status, body.into());
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    fn verifier(&self, refresh: Duration, min_fetch: Duration) -> Verifier {
+        let builder = Verifier::builder(&self.url).audience("api");
+        builder.refresh_interval(refresh).min_fetch_interval(min_fetch).build()
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+async fn ready(verifier: &Verifier) {
+    while !verifier.is_ready() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn fetches_the_keys_by_itself_and_once() {
+    let key = Key::new("one");
+    let issuer = Issuer::start(&[&key]).await;
+    let verifier = issuer.verifier(HOUR, HOUR);
+    ready(&verifier).await;
+    for _ in 0..100 {
+        assert_eq!(verifier.verify(&key.token(&issuer.url)).await.unwrap().iss, issuer.url);
+    }
+    assert_eq!(issuer.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_new_key_is_found_when_a_token_names_it() {
+    let (old, new) = (Key::new("old"), Key::new("new"));
+    let issuer = Issuer::start(&[&old]).await;
+    let verifier = issuer.verifier(HOUR, Duration::ZERO);
+    ready(&verifier).await;
+    issuer.publish(&[&old, &new]);
+    verifier.verify(&new.token(&issuer.url)).await.unwrap();
+    verifier.verify(&old.token(&issuer.url)).await.unwrap();
+    assert_eq!(issuer.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_flood_of_unknown_keys_causes_no_flood_of_fetches() {
+    let key = Key::new("one");
+    let issuer = Issuer::start(&[&key]).await;
+    let verifier = issuer.verifier(HOUR, HOUR);
+    ready(&verifier).await;
+    let mut made_up = Key::new("");
+    for number in 0..10_000 {
+        made_up.kid = format!("made-up-{number}");
+        assert_eq!(verifier.verify(&made_up.token(&issuer.url)).await, Err(VerifyError::UnknownKey));
+        if number % 1000 == 0 {
+            verifier.verify(&key.token(&issuer.url)).await.unwrap();
+        }
+    }
+    assert_eq!(issuer.asked(), 1);
+}
+
+#[tokio::test]
+async fn the_last_good_keys_stay_in_use() {
+    let key = Key::new("one");
+    let issuer = Issuer::start(&[&key]).await;
+    let verifier = issuer.verifier(HOUR, Duration::ZERO);
+    ready(&verifier).await;
+    let unknown = Key::new("unknown").token(&issuer.url);
+    let too_large = format!("{{\"keys\": [], \"x\": \"{}\"}}", "x".repeat(300_000));
+    for (status, body) in
+        [(500, ""), (200, "nonsense"), (200, "{\"keys\": []}"), (302, ""), (200, &too_large)]
+    {
+        issuer.say(status, body);
+        assert_eq!(verifier.verify(&unknown).await, Err(VerifyError::UnknownKey), "{status}");
+        verifier.verify(&key.token(&issuer.url)).await.unwrap();
+    }
+    assert_eq!(issuer.asked(), 6);
+}
+
+#[tokio::test]
+async fn without_any_keys_nothing_is_decided_until_there_are() {
+    let key = Key::new("one");
+    let issuer = Issuer::start(&[&key]).await;
+    issuer.say(503, "");
+    let verifier = issuer.verifier(HOUR, Duration::ZERO);
+    let refused = verifier.verify(&key.token(&issuer.url)).await;
+    assert_eq!(refused, Err(VerifyError::KeysUnavailable));
+    assert_eq!(refused.unwrap_err().status(), 503);
+    issuer.publish(&[&key]);
+    verifier.verify(&key.token(&issuer.url)).await.unwrap();
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_used_are_passed_over() {
+    let key = Key::new("one");
+    let mut others = vec![
+        json!({"kty": "oct", "k": "AAAA", "kid": "secret", "alg": "HS256"}),
+        json!({"kty": "OKP", "crv": "X25519", "x": "AAAA", "kid": "agreement"}),
+        json!({"kty": "OKP", "crv": "Ed25519", "x": "AAAA", "kid": "short"}),
+        json!({"kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA", "kid": "no point"}),
+        json!({"kty": "unheard-of", "kid": "new"}),
+    ];
+    let with = |name: &str, value: Value| {
+        let mut jwk = key.jwk();
+        jwk["kid"] = json!(format!("changed {name}"));
+        jwk[name] = value;
+        jwk
+    };
+    others.extend([with("use", json!("enc")), with("alg", json!("RS256")), key.jwk()]);
+    let issuer = Issuer::start(&[]).await;
+    issuer.say(200, &json!({"keys": others}).to_string());
+    let verifier = issuer.verifier(HOUR, HOUR);
+    ready(&verifier).await;
+    verifier.verify(&key.token(&issuer.url)).await.unwrap();
+    for kid in ["secret", "agreement", "short", "no point", "new", "changed use", "changed alg"] {
+        let token = Key { kid: kid.into(), pair: Ed25519KeyPair::generate().unwrap() }.token(&issuer.url);
+        assert_eq!(verifier.verify(&token).await, Err(VerifyError::UnknownKey), "{kid}");
+    }
+}
