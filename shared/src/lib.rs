@@ -13,9 +13,8 @@
 //!
 //! # Protect a service
 //!
-//! ```no_run
-//! # #[cfg(feature = "actix")]
-//! # mod example {
+#![cfg_attr(feature = "actix", doc = "```no_run")]
+#![cfg_attr(not(feature = "actix"), doc = "```ignore")]
 //! use actix_web::{App, HttpServer, get, web::Data};
 //! use shared::{Verifier, actix::AccessToken};
 //!
@@ -32,7 +31,6 @@
 //!         .run()
 //!         .await
 //! }
-//! # }
 //! ```
 
 pub mod claims;
@@ -49,3 +47,8 @@ pub mod service;
 
 pub use error::VerifyError;
 pub use verifier::{Verifier, VerifierBuilder};
+
+/// The README's example compiles too.
+#[cfg(all(doctest, feature = "actix"))]
+#[doc = include_str!("../../README.md")]
+mod readme {}

@@ -79,7 +79,7 @@ impl Database {
                 let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
                 // FULL: what was acknowledged survives a power failure, not only a crash of this process.
                 connection.batch_execute(&format!(
-                    "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                    "PRAGMA busy_timeout = {}; PRAGMA synchronous = FULL; \
                      PRAGMA foreign_keys = ON;",
                     if limit.is_some() { millis } else { 60_000 }
                 ))?;

@@ -1,6 +1,11 @@
 //! The schema, compiled in. One process at a time applies it; the others wait, and find it done.
 
-use diesel::{RunQueryDsl, sql_query};
+use std::time::Duration;
+
+use diesel::{
+    QueryResult, RunQueryDsl, SqliteConnection, connection::SimpleConnection, result::Error as DieselError,
+    sql_query,
+};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::{AnyConnection, Database};
@@ -20,13 +25,31 @@ pub fn run(database: &Database) -> Result<(), Failure> {
             sql_query(format!("SELECT pg_advisory_lock({LOCK})")).execute(&mut connection)?;
             connection.run_pending_migrations(POSTGRES)?.len()
         }
-        AnyConnection::Sqlite(mut connection) => connection.immediate_transaction(|connection| {
-            let applied = connection.run_pending_migrations(SQLITE).map(|applied| applied.len());
-            applied.map_err(diesel::result::Error::QueryBuilderError)
-        })?,
+        AnyConnection::Sqlite(mut connection) => {
+            use_wal(&mut connection)?;
+            connection.immediate_transaction(|connection| {
+                let applied = connection.run_pending_migrations(SQLITE).map(|applied| applied.len());
+                applied.map_err(DieselError::QueryBuilderError)
+            })?
+        }
     };
     if applied > 0 {
         log::info!("the schema is up to date: {applied} migrations applied");
     }
     Ok(())
+}
+
+/// Readers and a writer do not wait for each other in this mode, which the file keeps. Two processes that switch to it
+/// at once do not wait for each other either, whatever the busy timeout: one of them is refused, and tries again.
+fn use_wal(connection: &mut SqliteConnection) -> QueryResult<()> {
+    let mut attempts = 100;
+    loop {
+        match connection.batch_execute("PRAGMA journal_mode = WAL") {
+            Err(DieselError::DatabaseError(_, why)) if attempts > 0 && why.message().contains("locked") => {
+                attempts -= 1;
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            done => return done,
+        }
+    }
 }

@@ -60,7 +60,8 @@ impl Store {
         let manager = Manager { database: database.clone(), limit: timeout, failures: Arc::clone(&failures) };
         let pool = r2d2::Pool::builder()
             .max_size(connections)
-            .min_idle(Some(1))
+            // None is opened before the schema is there.
+            .min_idle(Some(0))
             .connection_timeout(timeout)
             // Costs no round trip unless a connection has failed since the last check.
             .test_on_check_out(true)
