@@ -56,9 +56,9 @@ fn one_line(error: &clap::Error, command: &clap::Command) -> String {
     line + &env.unwrap_or_default()
 }
 
-/// Writes log lines to standard error. `RUST_LOG` says which; without it, those at `info` and above.
+/// Writes log lines to standard error. `RUST_LOG` says which; without it, ours at `info` and above.
 pub fn start_logs() {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,actix_server=warn")).init();
 }
 
 /// The longest lifetime that makes sense: ten years. It keeps sums of times far from overflowing.
