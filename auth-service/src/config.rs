@@ -1,13 +1,7 @@
 //! Every setting, typed and validated, from flags and environment. The README's table lists them all, and a test
 //! compares it with this file.
 
-use std::{
-    fmt,
-    net::SocketAddr,
-    num::{NonZeroU32, NonZeroUsize},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
 use shared::{
@@ -50,8 +44,8 @@ pub struct Settings {
     pub database_url: Option<SecretUrl>,
 
     /// How many connections to the database each process keeps
-    #[arg(long, env = "DATABASE_POOL_SIZE", value_name = "COUNT", default_value = "10")]
-    pub database_pool_size: NonZeroU32,
+    #[arg(long, env = "DATABASE_POOL_SIZE", value_name = "COUNT", default_value = "10", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub database_pool_size: u32,
 
     /// How long a request waits for the database before it is answered 503, in seconds
     #[arg(long, env = "DATABASE_TIMEOUT", value_name = "SECONDS", default_value = "3", value_parser = service::positive_seconds)]
@@ -75,7 +69,7 @@ pub struct Settings {
     #[arg(long, env = "REDIS_TIMEOUT", value_name = "SECONDS", default_value = "1", value_parser = service::positive_seconds)]
     pub redis_timeout: Duration,
 
-    /// The folder with signing.pem and refresh.key. Unset: keys in the data folder, made at the first start
+    /// The folder with signing.pem and refresh.key, the same for all replicas. Unset: keys in the data folder, made at the first start
     #[arg(long, env = "KEYS_DIR", value_name = "FOLDER")]
     pub keys_dir: Option<PathBuf>,
 
@@ -108,16 +102,16 @@ pub struct Settings {
     pub bcrypt_cost: u32,
 
     /// How many threads hash passwords. Unset: one a core
-    #[arg(long, env = "HASH_THREADS", value_name = "COUNT")]
-    pub hash_threads: Option<NonZeroUsize>,
+    #[arg(long, env = "HASH_THREADS", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub hash_threads: Option<u16>,
 
     /// How many logins and registrations may wait for a hash; further ones are answered 503
-    #[arg(long, env = "HASH_QUEUE", value_name = "COUNT", default_value = "32")]
-    pub hash_queue: NonZeroUsize,
+    #[arg(long, env = "HASH_QUEUE", value_name = "COUNT", default_value = "32", value_parser = clap::value_parser!(u16).range(1..=10000))]
+    pub hash_queue: u16,
 
     /// How many threads serve requests. Unset: one a core
-    #[arg(long, env = "AUTH_WORKERS", value_name = "COUNT")]
-    pub auth_workers: Option<NonZeroUsize>,
+    #[arg(long, env = "AUTH_WORKERS", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub auth_workers: Option<u16>,
 }
 
 impl Settings {
@@ -141,6 +135,14 @@ impl Settings {
         if self.refresh_grace >= self.access_token_lifetime {
             return wrong("REFRESH_GRACE must be shorter than ACCESS_TOKEN_LIFETIME");
         }
+        if self.leeway > self.access_token_lifetime {
+            return wrong("LEEWAY is longer than ACCESS_TOKEN_LIFETIME");
+        }
+        if self.issuer.is_none() && self.auth_addr.ip().is_unspecified() {
+            return wrong(
+                "ISSUER is not set, and AUTH_ADDR is no address that a service could find the keys at",
+            );
+        }
         Ok(self)
     }
 
@@ -154,24 +156,33 @@ impl Settings {
         self.keys_dir.clone().unwrap_or_else(|| self.data_dir.join("keys"))
     }
 
-    /// Whether this process may make missing keys itself. Replicas that share a database must share keys as well,
-    /// so there the operator makes them, once.
+    /// Whether this process makes keys that are missing. Those in a folder that was named are the operator's to make,
+    /// once, for all replicas.
     pub fn makes_keys(&self) -> bool {
-        self.database_url.is_none()
+        self.keys_dir.is_none()
     }
 }
 
 fn database_url(text: &str) -> Result<SecretUrl, String> {
-    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        Ok(SecretUrl(text.into()))
-    } else {
-        Err("must start with postgres:// (leave it unset for SQLite)".into())
+    let Some(rest) = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://")) else {
+        return Err("must start with postgres:// (leave it unset for SQLite)".into());
+    };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    if authority.matches('@').count() > 1 || rest.contains('#') {
+        return Err("must have @, / and # in the password written as %40, %2F and %23".into());
     }
+    if ["require", "verify-ca", "verify-full"].iter().any(|mode| rest.contains(&format!("sslmode={mode}"))) {
+        return Err("asks for TLS, which this build has not: see the README".into());
+    }
+    Ok(SecretUrl(text.into()))
 }
 
 fn redis_url(text: &str) -> Result<SecretUrl, String> {
-    // The reason is not passed on: it may quote the password.
+    if text.starts_with("rediss://") {
+        return Err("asks for TLS, which this build has not: see the README".into());
+    }
     redis::Client::open(text)
         .map(|_| SecretUrl(text.into()))
+        // The reason is not passed on: it may quote the password.
         .map_err(|_| "must be a URL such as redis://host:6379/".into())
 }

@@ -4,7 +4,10 @@ use std::fmt;
 
 use actix_web::{
     HttpResponse, ResponseError,
-    http::{StatusCode, header::RETRY_AFTER},
+    http::{
+        StatusCode,
+        header::{RETRY_AFTER, WWW_AUTHENTICATE},
+    },
 };
 use shared::{
     VerifyError,
@@ -87,6 +90,10 @@ impl ResponseError for ApiError {
         }
         let problem = self.problem();
         let mut response = problem.response();
+        if problem.status == 401 {
+            // RFC 9110 section 15.5.2.
+            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        }
         if problem.status == 503 {
             response.insert_header((RETRY_AFTER, "1"));
         }
@@ -125,7 +132,9 @@ impl From<StoreError> for ApiError {
 impl From<BlacklistError> for ApiError {
     fn from(error: BlacklistError) -> Self {
         match error {
-            BlacklistError::Unavailable | BlacklistError::NotWhole => Self::Unavailable,
+            BlacklistError::Unavailable | BlacklistError::TimedOut | BlacklistError::NotWhole => {
+                Self::Unavailable
+            }
             BlacklistError::Store(error) => error.into(),
         }
     }

@@ -21,7 +21,7 @@ impl Health {
     /// It failed just now.
     pub fn is_down(&self, why: &dyn Display) {
         if !self.down.swap(true, Ordering::Relaxed) {
-            log::error!("{} is not available: {}", self.what, why.to_string().trim());
+            log::error!("{} is not available: {}", self.what, one_line(&why.to_string()));
         }
     }
 
@@ -32,4 +32,9 @@ impl Health {
             log::info!("{} is available again", self.what);
         }
     }
+}
+
+/// libpq explains itself over several lines.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use actix_web::{
     App, HttpServer,
     dev::Server,
-    middleware::{DefaultHeaders, Logger},
+    middleware::Logger,
     web::{self, Data, ServiceConfig},
 };
 use shared::{
@@ -36,7 +36,7 @@ pub struct Running {
 /// # Errors
 /// One line that says what is wrong with the settings, the data folder or the address.
 pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartError> {
-    let mut settings = settings.validate()?;
+    let mut settings = settings;
     let addr = settings.auth_addr;
     // The address first: a second start finds it taken before it touches anything.
     let listener =
@@ -44,20 +44,20 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
     // Port 0 is whichever is free: from here on the settings name the one it is.
     settings.auth_addr = listener.local_addr().unwrap_or(addr);
     let state = Arc::new(State::new(&settings, clock).await?);
+    let kid = state.tokens.kid().to_owned();
     let mut server = HttpServer::new(move || {
         let state = Arc::clone(&state);
         App::new()
             .wrap(Logger::new("%a %r %s %Dms").log_level(log::Level::Debug))
-            // What is answered here is about one person's tokens (RFC 6749 section 5.1).
-            .wrap(DefaultHeaders::new().add(("Cache-Control", "no-store")))
             .configure(|app| configure(app, state))
             .default_service(web::to(service::not_found))
     });
     if let Some(workers) = settings.auth_workers {
-        server = server.workers(workers.get());
+        server = server.workers(workers.into());
     }
     let server = server.listen(listener).map_err(|why| service::cannot_listen(addr, "AUTH_ADDR", &why))?;
     let addr = settings.auth_addr;
     log::info!("auth-service listens on http://{addr}");
+    log::info!("its tokens name the issuer {} and the key {kid}", settings.issuer());
     Ok(Running { addr, issuer: settings.issuer(), server: server.run() })
 }

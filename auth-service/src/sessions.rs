@@ -5,7 +5,7 @@
 
 use std::{
     sync::{
-        Weak,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -15,15 +15,19 @@ use shared::{claims::SessionId, clock::Clock};
 use tokio::sync::Mutex;
 
 use crate::{
-    blacklist::{Blacklist, BlacklistError, Keep},
+    blacklist::{Blacklist, BlacklistError, Keep, Refresh},
     config::Settings,
-    domain::generation::{self, Advance, Entry, Presented},
+    domain::generation::{self, Advance, Claims, Entry, Presented},
     store::{
         Store, StoreError,
         sessions::{self as rows, Cause, Revoked},
+        users,
     },
     tokens::{RefreshClaims, Session},
 };
+
+/// The generation of a login's own tokens.
+pub const FIRST: Presented = Presented { generation: 0, rotated_at_ms: 0 };
 
 /// How often what was missed is looked for.
 const TICK: Duration = Duration::from_secs(1);
@@ -31,8 +35,8 @@ const TICK: Duration = Duration::from_secs(1);
 const TICKS_PER_CLEANUP: u64 = 600;
 /// How many rows are read or deleted at once.
 const PAGE: i64 = 1000;
-/// A revocation is written to the blacklist a second time when it is this old, and only then held for safe there:
-/// Redis may lose the last second when it crashes (`appendfsync everysec`).
+/// What was written to the blacklist is written again at each tick until it is this old, and only then held for safe
+/// there: Redis may lose the last second when it crashes (`appendfsync everysec`).
 const SETTLED_AFTER_MS: i64 = 5000;
 
 /// Opens, advances and ends sessions.
@@ -41,12 +45,22 @@ pub struct Sessions {
     blacklist: Blacklist,
     clock: Clock,
     grace: Duration,
-    refresh_lifetime: Duration,
+    leeway_ms: i64,
+    session_lifetime_ms: i64,
     /// How often the blacklist gave no answer, or said that it is not whole.
     outages: AtomicU64,
     /// What `outages` was when the blacklist was last brought up to date.
     synced_at: AtomicU64,
+    /// How often bringing it up to date was tried.
+    attempts: AtomicU64,
     syncing: Mutex<()>,
+}
+
+/// Whether a question may be asked twice.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    Yes,
+    No,
 }
 
 impl Sessions {
@@ -56,81 +70,110 @@ impl Sessions {
             blacklist,
             clock,
             grace: settings.refresh_grace,
-            refresh_lifetime: settings.refresh_token_lifetime,
+            leeway_ms: settings.leeway.as_millis() as i64,
+            session_lifetime_ms: settings.session_lifetime.as_millis() as i64,
             // Not in sync: nobody knows what happened before this process started.
             outages: AtomicU64::new(1),
             synced_at: AtomicU64::new(0),
+            attempts: AtomicU64::new(0),
             syncing: Mutex::default(),
         }
     }
 
     /// Begins a session for a user.
-    pub async fn open(&self, session: &Session, ends_at_secs: i64) -> Result<(), StoreError> {
+    pub async fn open(&self, session: &Session) -> Result<(), StoreError> {
         let (sid, user_id) = (session.sid, session.sub.clone());
-        let (began_ms, ends_ms) = (session.auth_time * 1000, ends_at_secs * 1000);
+        let (began_ms, ends_ms) = (session.auth_time * 1000, session.ends_at * 1000);
         self.store.run(move |connection| rows::insert(connection, sid, &user_id, began_ms, ends_ms)).await
     }
 
-    /// Decides on a refresh. `expires_at_secs` is when the next token would expire. A reuse ends the session.
+    /// Decides on a refresh. `next_expires_at` is when the next token would expire, in seconds since the Unix epoch.
+    /// A reuse ends the session, whether or not the client waits for the answer.
     pub async fn advance(
-        &self,
+        self: &Arc<Self>,
         presented: &RefreshClaims,
-        expires_at_secs: i64,
+        claims: Claims,
+        next_expires_at: i64,
     ) -> Result<Advance, BlacklistError> {
-        let lives_until_ms = presented.exp.max(expires_at_secs) * 1000;
-        let ttl = millis(lives_until_ms - self.clock.now_ms());
-        let decision = self
-            .in_sync(|| self.blacklist.advance(presented.sid, presented.presented(), self.grace, ttl))
-            .await?;
-        if decision == Advance::Reused {
-            log::warn!("refresh token reuse: session {} of user {} ends", presented.sid, presented.sub);
-            // The blacklist has ended it in the same step. Should this write fail, the answer is a refusal all the
-            // same; and should the blacklist then be wiped, the two tokens that are about betray each other again.
-            let revoked = self.write_revocation(presented.sid, Cause::Reuse).await;
-            if let Err(why) = revoked {
-                log::error!("the end of session {} is not in the database: {why}", presented.sid);
+        let (this, sub) = (Arc::clone(self), presented.sub.clone());
+        let refresh = Refresh {
+            sid: presented.sid,
+            presented: presented.presented(),
+            expires_at_ms: presented.exp * 1000,
+            next_expires_at_ms: next_expires_at * 1000,
+            claims,
+            grace: self.grace,
+        };
+        to_the_end(async move {
+            // Without a grace period, the second of two questions would find the token rotated by the first.
+            let again = if this.grace.is_zero() { Again::No } else { Again::Yes };
+            let decision = this.in_sync(again, || this.blacklist.advance(refresh)).await?;
+            if decision == Advance::Reused {
+                this.note_reuse(refresh.sid, &sub).await;
             }
-        }
-        Ok(decision)
+            Ok(decision)
+        })
+        .await
+        .unwrap_or(Err(BlacklistError::Unavailable))
     }
 
-    /// Ends the session of `presented`. Once this has returned, no failure brings it back.
+    async fn note_reuse(&self, sid: SessionId, sub: &str) {
+        log::warn!("refresh token reuse: session {sid} of user {sub} ends");
+        // The blacklist has ended it in the same step. Should this write fail, the answer is a refusal all the same;
+        // and should the blacklist then be wiped, the two tokens that are about betray each other again.
+        if let Err(why) = self.write_revocation(sid, Cause::Reuse).await {
+            log::error!("the end of session {sid} is not in the database: {why}");
+        }
+    }
+
+    /// Ends the session of `presented`, whether or not the client waits for the answer. Says whether the database
+    /// knows the session. Once this has returned, no failure brings it back.
     ///
     /// # Errors
     /// If the database did not take it. The blacklist may be out of reach: it is brought up to date later.
-    pub async fn log_out(&self, presented: &RefreshClaims) -> Result<(), StoreError> {
-        self.write_revocation(presented.sid, Cause::Logout).await?;
-        let now = self.clock.now_ms();
+    pub async fn log_out(self: &Arc<Self>, presented: &RefreshClaims) -> Result<bool, StoreError> {
+        let (this, sid) = (Arc::clone(self), presented.sid);
         let keep = Keep {
-            presented: millis(presented.exp * 1000 - now),
-            longest: self.refresh_lifetime,
-            since_ms: presented.auth_time * 1000,
+            presented_until_ms: presented.exp * 1000,
+            longest_until_ms: presented.session_ends_at * 1000,
+            // By the clock of whichever replica it was.
+            since_ms: presented.auth_time * 1000 - self.leeway_ms,
         };
-        if let Err(why) = self.blacklist.revoke(vec![(presented.sid, keep)]).await {
-            self.note_outage();
-            log::warn!("session {} has ended, but the blacklist does not know yet: {why}", presented.sid);
-        }
-        Ok(())
+        to_the_end(async move {
+            let known = this.write_revocation(sid, Cause::Logout).await?;
+            if let Err(why) = this.blacklist.revoke(vec![(sid, keep)]).await {
+                this.note_outage();
+                log::warn!("session {sid} has ended, but the blacklist does not know yet: {why}");
+            }
+            Ok(known)
+        })
+        .await
+        .unwrap_or(Err(StoreError::Unavailable))
     }
 
-    /// Whether a session has ended, as far as the blacklist can tell.
+    /// Whether a session has ended, as far as the blacklist can tell at once.
     pub async fn has_ended(&self, sid: SessionId) -> Result<bool, BlacklistError> {
-        let entry = self.in_sync(|| self.blacklist.entry(sid)).await?;
+        if !self.is_in_sync() {
+            // Not waited for: what asks this goes on without the blacklist.
+            return Err(BlacklistError::Unavailable);
+        }
+        let entry = self.blacklist.entry(sid).await.inspect_err(|_| self.note_outage())?;
         Ok(entry == Some(Entry::Revoked))
     }
 
     /// Whether a refresh token would be accepted now.
     pub async fn accepts(&self, presented: &RefreshClaims) -> Result<bool, BlacklistError> {
-        let entry = self.in_sync(|| self.blacklist.entry(presented.sid)).await?;
+        let entry = self.in_sync(Again::Yes, || self.blacklist.entry(presented.sid)).await?;
         let now = self.clock.now_ms();
-        let decision = generation::advance(entry, presented.presented(), now, self.grace);
+        let (decision, _) =
+            generation::advance(entry, presented.presented(), Claims::Database, now, self.grace);
         Ok(matches!(decision, Advance::Rotated(_) | Advance::RetriedInGrace(_)))
     }
 
     /// Whether both database and blacklist answer.
     pub async fn check(&self) -> (Result<(), StoreError>, Result<(), BlacklistError>) {
         let database = self.store.run(rows::ping).await;
-        let blacklist = self.in_sync(|| self.blacklist.is_whole()).await.map(drop);
+        let blacklist = self.in_sync(Again::Yes, || self.blacklist.is_whole()).await.map(drop);
         (database, blacklist)
     }
 
@@ -150,49 +193,55 @@ impl Sessions {
         if !self.store.is_migrated() && self.store.migrate().await.is_err() {
             return;
         }
-        if self.in_sync(|| self.blacklist.is_whole()).await.is_ok() {
-            let settled_by = self.clock.now_ms() - SETTLED_AFTER_MS;
-            let written = self.blacklist_missing(settled_by).await;
-            // A database that is out of reach is no reason to doubt the blacklist.
-            if matches!(written, Err(BlacklistError::Unavailable | BlacklistError::NotWhole)) {
-                self.note_outage();
+        match self.in_sync(Again::Yes, || self.blacklist.is_whole()).await {
+            Ok(true) => {
+                let written = self.write_missing().await;
+                // A database that is out of reach is no reason to doubt the blacklist.
+                if written.is_err_and(|why| !matches!(why, BlacklistError::Store(_))) {
+                    self.note_outage();
+                }
             }
+            Ok(false) => self.note_outage(),
+            Err(_) => {}
         }
         if clean_up {
-            let now = self.clock.now_ms();
-            let _ = self.store.run(move |connection| rows::delete_expired(connection, now, PAGE)).await;
-            let _ = self.blacklist.delete_expired().await;
+            let _ = self.delete_expired().await;
         }
     }
 
-    async fn write_revocation(&self, sid: SessionId, cause: Cause) -> Result<(), StoreError> {
+    async fn delete_expired(&self) -> Result<(), BlacklistError> {
+        let now = self.clock.now_ms();
+        loop {
+            let deleted =
+                self.store.run(move |connection| rows::delete_expired(connection, now, PAGE)).await?;
+            if (deleted as i64) < PAGE {
+                return self.blacklist.delete_expired().await;
+            }
+        }
+    }
+
+    async fn write_revocation(&self, sid: SessionId, cause: Cause) -> Result<bool, StoreError> {
         let now = self.clock.now_ms();
         self.store.run(move |connection| rows::revoke(connection, sid, cause, now)).await
     }
 
-    /// Asks the blacklist, which is brought up to date first where that is needed, and once more if it fails: its
-    /// connection may have been cut while it was idle.
-    async fn in_sync<T, F>(&self, ask: impl Fn() -> F) -> Result<T, BlacklistError>
+    /// Asks the blacklist, which is brought up to date first where that is needed. It is asked a second time if it was
+    /// not whole, or if its connection failed, for that may have been cut while it was idle; but not if it is slow.
+    async fn in_sync<T, F>(&self, again: Again, ask: impl Fn() -> F) -> Result<T, BlacklistError>
     where
         F: Future<Output = Result<T, BlacklistError>>,
     {
-        let mut last_try = false;
-        loop {
-            let outcome = match self.sync().await {
-                Ok(()) => ask().await,
-                Err(why) => Err(why),
-            };
-            match outcome {
-                Ok(answer) => return Ok(answer),
-                Err(why) => {
-                    self.note_outage();
-                    if last_try {
-                        return Err(why);
-                    }
-                }
-            }
-            last_try = true;
+        let attempt = async || {
+            self.sync().await?;
+            ask().await
+        };
+        let first = attempt().await.inspect_err(|_| self.note_outage());
+        match first {
+            Err(BlacklistError::NotWhole) => {}
+            Err(BlacklistError::Unavailable) if again == Again::Yes => {}
+            decided => return decided,
         }
+        attempt().await.inspect_err(|_| self.note_outage())
     }
 
     fn note_outage(&self) {
@@ -203,25 +252,34 @@ impl Sessions {
         self.outages.load(Ordering::Acquire) == self.synced_at.load(Ordering::Acquire)
     }
 
+    /// Brings the blacklist up to date if it may not be. One tries at a time, and whoever waits meanwhile shares the
+    /// outcome.
     async fn sync(&self) -> Result<(), BlacklistError> {
         if self.is_in_sync() {
             return Ok(());
         }
+        let attempts = self.attempts.load(Ordering::Acquire);
         let _one_at_a_time = self.syncing.lock().await;
         if self.is_in_sync() {
             return Ok(());
         }
-        let outages = self.outages.load(Ordering::Acquire);
-        if self.blacklist.is_whole().await? {
-            self.blacklist_missing(i64::MAX).await?;
-        } else {
-            self.rebuild().await?;
+        if self.attempts.load(Ordering::Acquire) != attempts {
+            return Err(BlacklistError::TimedOut);
         }
-        self.synced_at.store(outages, Ordering::Release);
-        Ok(())
+        let outages = self.outages.load(Ordering::Acquire);
+        let outcome = self.bring_up_to_date().await;
+        self.attempts.fetch_add(1, Ordering::AcqRel);
+        if outcome.is_ok() {
+            self.synced_at.store(outages, Ordering::Release);
+        }
+        outcome
     }
 
-    /// Writes every revocation that is still of consequence to a blacklist that was wiped.
+    async fn bring_up_to_date(&self) -> Result<(), BlacklistError> {
+        if self.blacklist.is_whole().await? { self.write_missing().await } else { self.rebuild().await }
+    }
+
+    /// Writes every revocation that is still of consequence to a blacklist that was wiped, or has old data.
     async fn rebuild(&self) -> Result<(), BlacklistError> {
         // While the database is out of reach there is nothing to begin with.
         self.store.run(rows::ping).await?;
@@ -232,32 +290,58 @@ impl Sessions {
             let Some(last) = page.last() else { break };
             after = Some(last.sid);
             count += page.len();
-            self.blacklist.revoke(self.entries(&page)).await?;
+            self.blacklist.revoke(entries(&page)).await?;
         }
+        self.mark_stale(false).await?;
         self.blacklist.finish_rebuild(rebuild).await?;
         log::info!("the blacklist was rebuilt from the database: {count} sessions that have ended");
         Ok(())
     }
 
-    /// Writes the revocations of `until_ms` and before that the blacklist is not known to hold.
-    async fn blacklist_missing(&self, until_ms: i64) -> Result<(), BlacklistError> {
+    /// Writes what the blacklist is not known to hold.
+    async fn write_missing(&self) -> Result<(), BlacklistError> {
         let mut after = None;
         loop {
-            let mut page = self.revoked_page(after, true).await?;
-            let Some(last) = page.last() else { return Ok(()) };
+            let page = self.revoked_page(after, true).await?;
+            let Some(last) = page.last() else { break };
             after = Some(last.sid);
-            page.retain(|revoked| revoked.revoked_at_ms <= until_ms);
-            if page.is_empty() {
-                continue;
-            }
-            self.blacklist.revoke(self.entries(&page)).await?;
+            self.blacklist.revoke(entries(&page)).await?;
             let now = self.clock.now_ms();
             let settled: Vec<SessionId> = page
                 .iter()
                 .filter(|revoked| revoked.revoked_at_ms <= now - SETTLED_AFTER_MS)
                 .map(|revoked| revoked.sid)
                 .collect();
-            self.store.run(move |connection| rows::mark_blacklisted(connection, &settled, now)).await?;
+            if !settled.is_empty() {
+                self.store.run(move |connection| rows::mark_blacklisted(connection, &settled, now)).await?;
+            }
+        }
+        self.mark_stale(true).await
+    }
+
+    /// Marks the sessions of users whose scopes or roles have changed: all those that can still matter, or only those
+    /// that are not known to be marked.
+    async fn mark_stale(&self, unmarked_only: bool) -> Result<(), BlacklistError> {
+        let now = self.clock.now_ms();
+        let since = if unmarked_only { i64::MIN } else { now - self.session_lifetime_ms };
+        let mut after: Option<String> = None;
+        loop {
+            let query = move |connection: &mut _| {
+                users::with_changed_claims(connection, after.as_deref(), unmarked_only, since, PAGE)
+            };
+            let page = self.store.run(query).await?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = Some(last.clone());
+            for (id, changed_at) in page {
+                let user = id.clone();
+                let query = move |connection: &mut _| rows::of_user(connection, &user, changed_at, now);
+                self.blacklist.mark_stale(self.store.run(query).await?).await?;
+                if changed_at <= now - SETTLED_AFTER_MS {
+                    let query =
+                        move |connection: &mut _| users::set_claims_marked(connection, &id, changed_at);
+                    self.store.run(query).await?;
+                }
+            }
         }
     }
 
@@ -269,22 +353,13 @@ impl Sessions {
         let now = self.clock.now_ms();
         self.store.run(move |connection| rows::revoked(connection, after, missing_only, now, PAGE)).await
     }
-
-    fn entries(&self, page: &[Revoked]) -> Vec<(SessionId, Keep)> {
-        let now = self.clock.now_ms();
-        let idle_ms = self.refresh_lifetime.as_millis() as i64;
-        page.iter()
-            .map(|revoked| {
-                let last_token_expires = revoked.expires_at_ms.min(revoked.revoked_at_ms + idle_ms);
-                (revoked.sid, Keep::longest(millis(last_token_expires - now)))
-            })
-            .collect()
-    }
 }
 
-fn millis(ms: i64) -> Duration {
-    Duration::from_millis(ms.max(0) as u64)
+fn entries(page: &[Revoked]) -> Vec<(SessionId, Keep)> {
+    page.iter().map(|revoked| (revoked.sid, Keep::until(revoked.expires_at_ms))).collect()
 }
 
-/// The generation of a login's own tokens.
-pub const FIRST: Presented = Presented { generation: 0, rotated_at_ms: 0 };
+/// Runs `work` to its end, even if the client goes away and nobody waits for it any more. `None` if it panicked.
+async fn to_the_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    tokio::spawn(work).await.ok()
+}

@@ -7,7 +7,6 @@ use shared::{Verifier, clock::Clock, service::StartError};
 use crate::{
     blacklist::{Blacklist, Embedded, Redis},
     config::Settings,
-    domain::password_hash::PasswordHash,
     hashing::HashPool,
     sessions::Sessions,
     store::{Database, Store},
@@ -25,8 +24,6 @@ pub struct State {
     pub(crate) tokens: Tokens,
     pub(crate) hash_pool: HashPool,
     pub(crate) bcrypt_cost: u32,
-    /// What the password of a user who does not exist is compared with, so that it takes as long.
-    pub(crate) nobodys_hash: PasswordHash,
     pub(crate) verifier: Verifier,
 }
 
@@ -37,6 +34,7 @@ impl State {
     /// # Errors
     /// One line that says what is wrong with the settings or the data folder.
     pub async fn new(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
+        let settings = &settings.clone().validate()?;
         let folder = settings.keys_dir();
         if settings.makes_keys() {
             Keys::make_missing(&folder, settings.signing_algorithm)?;
@@ -68,14 +66,13 @@ impl State {
         let sessions = Arc::new(Sessions::new(store.clone(), blacklist, clock.clone(), settings));
         tokio::spawn(Sessions::maintain(Arc::downgrade(&sessions)));
 
-        let threads = settings.hash_threads.or(std::thread::available_parallelism().ok());
-        let hash_pool = HashPool::start(threads.map_or(1, NonZeroUsize::get), settings.hash_queue.get())
-            .map_err(|why| {
-                StartError::new(format!("cannot start threads for hashing (HASH_THREADS): {why}"))
-            })?;
+        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let threads = settings.hash_threads.map_or_else(cores, usize::from);
+        let hash_pool = HashPool::start(threads, settings.hash_queue.into()).map_err(|why| {
+            StartError::new(format!("cannot start threads for hashing (HASH_THREADS): {why}"))
+        })?;
         let cost = settings.bcrypt_cost;
-        let nobodys_hash = nobodys_hash(cost);
-        Ok(Self { clock, store, sessions, tokens, hash_pool, bcrypt_cost: cost, nobodys_hash, verifier })
+        Ok(Self { clock, store, sessions, tokens, hash_pool, bcrypt_cost: cost, verifier })
     }
 }
 
@@ -97,28 +94,9 @@ pub(crate) fn open_store(settings: &Settings) -> Result<Store, StartError> {
             Database::Sqlite(file)
         }
     };
-    Ok(Store::new(database, settings.database_pool_size.get(), settings.database_timeout))
+    Ok(Store::new(database, settings.database_pool_size, settings.database_timeout))
 }
 
 fn sqlite_file(settings: &Settings) -> std::path::PathBuf {
     settings.data_dir.join("auth.sqlite3")
-}
-
-/// A hash of this cost that matches no password anybody has. Its salt and sum are made up rather than computed, for
-/// computing one takes longer than the whole start.
-fn nobodys_hash(cost: u32) -> PasswordHash {
-    let made_up = "abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01232";
-    PasswordHash::stored(format!("bcrypt_sha256$$2b${cost:02}${made_up}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nobodys_hash_is_one_that_is_computed_at_full_cost() {
-        // A hash that cannot be read is refused without being computed.
-        assert!(nobodys_hash(10).is_current(10));
-        assert!(nobodys_hash(15).is_current(15));
-    }
 }

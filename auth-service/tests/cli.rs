@@ -52,12 +52,35 @@ fn a_wrong_setting_is_named_in_one_line() {
         (("DATABASE_URL", "postgres://localhost/x"), "DATABASE_URL is set but REDIS_URL is not"),
         (("DATABASE_POOL_SIZE", "0"), "DATABASE_POOL_SIZE"),
         (("HASH_QUEUE", "-1"), "HASH_QUEUE"),
+        (("HASH_QUEUE", "18446744073709551615"), "HASH_QUEUE"),
+        (("HASH_THREADS", "200000"), "HASH_THREADS"),
+        (("AUTH_WORKERS", "30000"), "AUTH_WORKERS"),
+        (("DATABASE_POOL_SIZE", "4294967295"), "DATABASE_POOL_SIZE"),
+        (("LEEWAY", "301"), "LEEWAY is longer than ACCESS_TOKEN_LIFETIME"),
+        (("ISSUER", "http:///"), "ISSUER"),
+        (("ISSUER", "http://user:pass@auth.example.com"), "ISSUER"),
+        (("AUTH_ADDR", "0.0.0.0:0"), "ISSUER is not set"),
+        (("DATABASE_URL", "postgres://h/d?sslmode=require"), "asks for TLS"),
+        (("REDIS_URL", "rediss://h/"), "asks for TLS"),
     ] {
         let line = refused(auth_service(&[], &[env]));
         assert!(line.contains(expected), "{env:?}: {line}");
     }
     let line = refused(auth_service(&["--no-such-option"], &[]));
     assert!(line.contains("--no-such-option"), "{line}");
+}
+
+#[test]
+fn a_wrong_url_is_not_shown_for_it_may_hold_a_password() {
+    for env in [
+        ("REDIS_URL", "redis://:hunt#er2@127.0.0.1:1/"),
+        ("REDIS_URL", "rediss://:hunter2@127.0.0.1:1/"),
+        ("DATABASE_URL", "mysql://u:hunter2@h/d"),
+        ("DATABASE_URL", "postgres://u:hunt@er2@h.invalid/d"),
+    ] {
+        let line = refused(auth_service(&[], &[env]));
+        assert!(line.contains(env.0) && !line.contains("er2"), "{line}");
+    }
 }
 
 #[test]
@@ -120,8 +143,8 @@ fn keys_are_private_made_once_and_checked() {
     let line = refused_with(&[]);
     assert!(line.contains("refresh.key is shorter than 32 bytes") && !line.contains("too short"), "{line}");
     std::fs::remove_file(data.join("keys/refresh.key")).unwrap();
-    let line =
-        refused_with(&[("DATABASE_URL", "postgres://127.0.0.1:1/x"), ("REDIS_URL", "redis://127.0.0.1:1/")]);
+    // Those in a folder that was named are the operator's to make.
+    let line = refused_with(&[("KEYS_DIR", data.join("keys").to_str().unwrap())]);
     assert!(line.contains("there is no key at") && line.contains("auth-service keys generate"), "{line}");
 }
 

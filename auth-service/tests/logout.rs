@@ -2,10 +2,13 @@
 
 mod support;
 
+use std::{io::Write, time::Duration};
+
+use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
 use reqwest::Method;
 use serde_json::json;
 use support::TestApp;
-use test_support::{Proxy, RedisServer, TestDatabase, redis_url, unique};
+use test_support::{Proxy, RedisServer, TestDatabase, claims_of, redis_url, unique};
 
 on_both! {
     async fn ends_the_session_and_no_other(app: TestApp) {
@@ -54,8 +57,8 @@ async fn the_entry_in_redis_expires_with_the_refresh_token() {
     let (redis_url, url) = (redis.url(), database.url());
     let app = TestApp::deployed_on(&["--database-url", &url, "--redis-url", &redis_url], database).await;
     let app = app.ready().await;
-    // A session of the very second in which the blacklist was built might be older than it.
-    app.advance(1);
+    // By the clock of a replica that is wrong, within the leeway, an earlier session might be older than the blacklist.
+    app.advance(11);
     let tokens = app.new_user("ada").await;
     app.advance(3600);
     let access = app.login("ada").await.tokens().access;
@@ -105,4 +108,91 @@ async fn is_not_claimed_while_the_database_is_away() {
     proxy.mend();
     assert_eq!(app.logout(&tokens).await.status, 204);
     app.refresh(&tokens.refresh).await.assert_problem(401, "token_not_valid");
+}
+
+#[actix_web::test]
+async fn holds_when_redis_comes_back_with_old_data() {
+    let (mut redis, database) = (RedisServer::start_with_snapshots(), TestDatabase::create());
+    let (redis_url, url) = (redis.url(), database.url());
+    let app = TestApp::deployed_on(&["--database-url", &url, "--redis-url", &redis_url], database).await;
+    let app = app.ready().await;
+    let (gone, alive) = (app.new_user("gone").await, app.new_user("alive").await);
+    redis.command(&["SAVE"]).unwrap();
+    assert_eq!(app.logout(&gone).await.status, 204);
+    // Long enough ago that Redis was trusted to have it.
+    app.advance(6);
+    let marked = "SELECT 1 FROM sessions WHERE blacklisted_at IS NOT NULL";
+    let mut connection = PgConnection::establish(&url).unwrap();
+    while sql_query(marked).execute(&mut connection).unwrap() == 0 {
+        tokio::task::yield_now().await;
+    }
+
+    redis.stop();
+    redis.resume();
+    app.refresh(&gone.refresh).await.assert_problem(401, "token_not_valid");
+    app.refreshed(&alive.refresh).await;
+}
+
+#[actix_web::test]
+async fn holds_whatever_becomes_of_the_lifetimes() {
+    let (redis, database) = (RedisServer::start(), TestDatabase::create());
+    let (redis_url, url) = (redis.url(), database.url());
+    let args = [
+        "--database-url",
+        &url,
+        "--redis-url",
+        &redis_url,
+        "--refresh-token-lifetime=600",
+        "--session-lifetime=600",
+    ];
+    let app = TestApp::deployed_on(&args, database).await.ready().await;
+    let tokens = app.new_user("ada").await;
+    let longer = app.replica_with(|settings| settings.session_lifetime = Duration::from_secs(60_000)).await;
+    let shorter = app.replica_with(|settings| {
+        settings.refresh_token_lifetime = Duration::from_secs(305);
+        settings.access_token_lifetime = Duration::from_secs(300);
+    });
+    let shorter = shorter.await;
+    longer.until_get("/readyz", 200).await;
+    // A session ends when it was said to at the login.
+    app.advance(100);
+    let newest = longer.refreshed(&tokens.refresh).await;
+    assert_eq!(claims_of(&newest.refresh)["exp"], claims_of(&tokens.refresh)["exp"]);
+    assert_eq!(shorter.logout(&newest).await.status, 204);
+    redis.wipe();
+    app.advance(400);
+    for replica in [&longer, &shorter] {
+        replica.refresh(&newest.refresh).await.assert_problem(401, "token_not_valid");
+    }
+}
+
+on_both! {
+    async fn is_carried_out_even_if_nobody_waits_for_the_answer(app: TestApp) {
+        let app = app.ready().await;
+        for attempt in 0..10 {
+            let tokens = app.new_user(&format!("user{attempt}")).await;
+            let body = json!({"refresh": tokens.refresh}).to_string();
+            let request = format!(
+                "POST /logout HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+                 Content-Length: {}\r\n\r\n{body}",
+                tokens.access,
+                body.len()
+            );
+            let mut stream = std::net::TcpStream::connect(app.addr).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            drop(stream);
+            // It may not have been read at all. But once the database has it, the blacklist has it too, and at once.
+            let deadline = std::time::Instant::now() + Duration::from_secs(2);
+            let mut refresh = tokens.refresh;
+            while std::time::Instant::now() < deadline {
+                let answer = app.refresh(&refresh).await;
+                if answer.status == 401 {
+                    break;
+                }
+                refresh = answer.tokens().refresh;
+            }
+            let answer = app.refresh(&refresh).await;
+            assert_eq!(answer.status, 401, "{answer:?}");
+        }
+    }
 }

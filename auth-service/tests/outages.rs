@@ -3,8 +3,11 @@
 
 mod support;
 
+use std::time::{Duration, Instant};
+
+use futures_util::future::{join, join_all};
 use support::TestApp;
-use test_support::{Proxy, RedisServer, TestDatabase, redis_url, unique};
+use test_support::{Proxy, RedisServer, TestDatabase, claims_of, redis_url, unique};
 
 #[actix_web::test]
 async fn starts_without_either_and_recovers() {
@@ -69,4 +72,58 @@ async fn without_redis_refreshes_wait_and_access_tokens_are_accepted() {
 
     redis.resume();
     app.refreshed(&tokens.refresh).await;
+}
+
+#[actix_web::test]
+async fn a_redis_that_hangs_keeps_nobody_waiting_long() {
+    let (redis, database) = (RedisServer::start(), TestDatabase::create());
+    let (url, redis_url) = (database.url(), redis.url());
+    let app = TestApp::deployed_on(&["--database-url", &url, "--redis-url", &redis_url], database).await;
+    let app = app.ready().await;
+    let tokens = app.new_user("ada").await;
+
+    redis.pause();
+    let began = Instant::now();
+    let refreshes = join_all((0..30).map(|_| app.refresh(&tokens.refresh)));
+    let calls = join_all((0..10).map(|_| app.get("/me", Some(&tokens.access))));
+    let (refreshes, calls) = join(refreshes, calls).await;
+    // Each waits for the limit of a second, or shares somebody's wait; one after the other would take a minute.
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    for answer in refreshes {
+        answer.assert_problem(503, "unavailable");
+    }
+    for answer in calls {
+        assert_eq!(answer.status, 200);
+    }
+    redis.go_on();
+    // What was given up was not carried out later: the token is as good as before, long after.
+    app.until_get("/readyz", 200).await;
+    app.advance(60);
+    let next = app.refreshed(&tokens.refresh).await;
+    assert_eq!(claims_of(&next.refresh)["gen"], 1);
+}
+
+#[actix_web::test]
+async fn database_connections_that_hang_are_given_up() {
+    let database = TestDatabase::create();
+    let proxy = Proxy::to(database.server_addr());
+    let (url, redis, prefix) = (database.url_via(proxy.addr()), redis_url(), unique("test:"));
+    let args = [
+        "--database-url",
+        &url,
+        "--redis-url",
+        &redis,
+        "--redis-key-prefix",
+        &prefix,
+        "--database-timeout=1",
+    ];
+    let app = TestApp::deployed_on(&args, database).await.ready().await;
+    app.register("ada").await;
+    join_all((0..10).map(|_| app.login("ada"))).await;
+    proxy.freeze();
+    app.login("ada").await.assert_problem(503, "unavailable");
+    let deadline = Instant::now() + Duration::from_secs(40);
+    while app.login("ada").await.status != 200 {
+        assert!(Instant::now() < deadline, "it does not recover");
+    }
 }

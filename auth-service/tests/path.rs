@@ -77,5 +77,8 @@ async fn unknown_paths_and_wrong_methods_are_problems() {
     assert_eq!(answer.header("allow"), "POST");
     let answer = app.post("/me", json!({})).await;
     answer.assert_problem(405, "method_not_allowed");
-    assert_eq!(answer.header("allow"), "GET");
+    assert_eq!(answer.header("allow"), "GET, HEAD");
+    // What takes GET takes HEAD.
+    let head = app.request(Method::HEAD, "/.well-known/jwks.json").send().await.unwrap();
+    assert_eq!((head.status().as_u16(), head.bytes().await.unwrap().len()), (200, 0));
 }

@@ -2,21 +2,21 @@
 //!
 //! A handler that takes an [`AccessToken`] is protected. Everything else here is settings and start-up.
 
-use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use actix_web::{
     App, HttpResponse, HttpServer,
     dev::Server,
-    middleware::{DefaultHeaders, Logger},
+    http::header::RETRY_AFTER,
+    middleware::Logger,
     web::{self, Data, Json, ServiceConfig},
 };
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 use shared::{
-    Verifier,
-    actix::AccessToken,
+    AccessToken, Verifier,
     claims::{Scope, SessionId},
-    service::{self, StartError},
+    service::{self, StartError, Takes},
 };
 
 /// The settings of resource-service.
@@ -44,8 +44,8 @@ pub struct Settings {
     pub leeway: Duration,
 
     /// How many threads serve requests. Unset: one a core
-    #[arg(long, env = "RESOURCE_WORKERS", value_name = "COUNT")]
-    pub resource_workers: Option<NonZeroUsize>,
+    #[arg(long, env = "RESOURCE_WORKERS", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub resource_workers: Option<u16>,
 }
 
 /// A sample of the services behind auth-service: it accepts only requests that bear a valid access token.
@@ -103,12 +103,11 @@ pub fn start(settings: Settings) -> Result<Running, StartError> {
     let mut server = HttpServer::new(move || {
         App::new()
             .wrap(Logger::new("%a %r %s %Dms").log_level(log::Level::Debug))
-            .wrap(DefaultHeaders::new().add(("Cache-Control", "no-store")))
             .configure(|app| configure(app, verifier.clone()))
             .default_service(web::to(service::not_found))
     });
     if let Some(workers) = settings.resource_workers {
-        server = server.workers(workers.get());
+        server = server.workers(workers.into());
     }
     let server = server.listen(listener).map_err(cannot_listen)?;
     let addr = server.addrs().first().copied().unwrap_or(addr);
@@ -130,9 +129,9 @@ fn verifier(settings: &Settings) -> Verifier {
 /// Mounts the routes in an actix-web app: ours, or yours.
 pub fn configure(app: &mut ServiceConfig, verifier: Verifier) {
     app.app_data(Data::new(verifier))
-        .service(service::resource("/whoami", "GET", web::get().to(whoami)))
-        .service(service::resource("/healthz", "GET", web::get().to(healthz)))
-        .service(service::resource("/readyz", "GET", web::get().to(readyz)));
+        .service(service::resource("/whoami", Takes::Get, whoami))
+        .service(service::resource("/healthz", Takes::Get, healthz))
+        .service(service::resource("/readyz", Takes::Get, readyz));
 }
 
 #[derive(Serialize)]
@@ -145,7 +144,7 @@ struct WhoAmI {
 
 /// `GET /whoami`: what the access token says.
 async fn whoami(AccessToken(claims): AccessToken) -> Json<WhoAmI> {
-    Json(WhoAmI { sub: claims.sub, sid: claims.sid, scope: claims.scope, exp: claims.exp })
+    Json(WhoAmI { sub: claims.sub.clone(), sid: claims.sid, scope: claims.scope.clone(), exp: claims.exp })
 }
 
 /// `GET /healthz`: this process answers.
@@ -158,6 +157,8 @@ async fn readyz(verifier: Data<Verifier>) -> HttpResponse {
     if verifier.is_ready() {
         HttpResponse::Ok().json(serde_json::json!({"keys": "ok"}))
     } else {
-        HttpResponse::ServiceUnavailable().json(serde_json::json!({"keys": "unavailable"}))
+        HttpResponse::ServiceUnavailable()
+            .insert_header((RETRY_AFTER, "1"))
+            .json(serde_json::json!({"keys": "unavailable"}))
     }
 }

@@ -1,10 +1,15 @@
-//! [`AccessToken`]: one argument that protects a handler.
+//! The extractors for actix-web. The app needs a [`Verifier`]: `App::new().app_data(Data::new(verifier))`.
 
-use std::{future::Future, ops::Deref, pin::Pin};
+use std::{
+    future::{Future, Ready, ready},
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use actix_web::{
     FromRequest, HttpRequest, HttpResponse, ResponseError,
     dev::Payload,
+    error::InternalError,
     http::{
         StatusCode,
         header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE},
@@ -12,63 +17,76 @@ use actix_web::{
     web::Data,
 };
 
-use crate::{Verifier, VerifyError, claims::AccessClaims, problem::Problem};
+use crate::{
+    AccessToken, Requires, Verifier, VerifyError,
+    extract::{Requirement, bearer_token},
+    problem::Problem,
+};
 
-/// The verified claims of the request's access token. A request without a valid one never reaches the handler.
-///
-/// The app needs a [`Verifier`]: `App::new().app_data(Data::new(verifier))`.
-#[derive(Clone, Debug)]
-pub struct AccessToken(pub AccessClaims);
+/// A decision, which nearly always is here already.
+pub enum Decision<T> {
+    /// Nothing had to be waited for.
+    Now(Ready<Result<T, actix_web::Error>>),
+    /// The issuer's keys are being fetched.
+    Later(Pin<Box<dyn Future<Output = Result<T, actix_web::Error>>>>),
+}
 
-impl Deref for AccessToken {
-    type Target = AccessClaims;
+impl<T> Future for Decision<T> {
+    type Output = Result<T, actix_web::Error>;
 
-    fn deref(&self) -> &AccessClaims {
-        &self.0
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Self::Now(now) => Pin::new(now).poll(context),
+            Self::Later(later) => later.as_mut().poll(context),
+        }
     }
+}
+
+fn decide<T: 'static>(
+    request: &HttpRequest,
+    check: fn(AccessToken) -> Result<T, VerifyError>,
+) -> Decision<T> {
+    let Some(verifier) = request.app_data::<Data<Verifier>>() else {
+        return Decision::Now(ready(Err(no_verifier())));
+    };
+    let headers = request.headers().get_all(AUTHORIZATION).map(|value| value.as_bytes());
+    let decided = match bearer_token(headers) {
+        Ok(token) => match verifier.verify_now(token) {
+            Err(VerifyError::UnknownKey | VerifyError::KeysUnavailable) => {
+                let (verifier, token) = (verifier.clone(), token.to_owned());
+                return Decision::Later(Box::pin(async move {
+                    Ok(check(AccessToken(verifier.verify(&token).await?))?)
+                }));
+            }
+            decided => decided,
+        },
+        Err(why) => Err(why),
+    };
+    Decision::Now(ready(decided.and_then(|claims| check(AccessToken(claims))).map_err(Into::into)))
+}
+
+fn no_verifier() -> actix_web::Error {
+    let why = "no Verifier in the app's data: add .app_data(Data::new(verifier))";
+    log::error!("{why}");
+    InternalError::from_response(why, Problem::new(500, "error", "Something went wrong here.").into()).into()
 }
 
 impl FromRequest for AccessToken {
     type Error = actix_web::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
+    type Future = Decision<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
-            let Some(verifier) = request.app_data::<Data<Verifier>>() else {
-                log::error!("no Verifier in the app's data: add .app_data(Data::new(verifier))");
-                return Err(actix_web::error::InternalError::from_response(
-                    "no Verifier in the app's data",
-                    Problem::new(500, "error", "Something went wrong here.").into(),
-                )
-                .into());
-            };
-            let claims = verifier.verify(bearer_token(&request)?).await?;
-            Ok(Self(claims))
-        })
+        decide(request, Ok)
     }
 }
 
-/// The token of the request's one `Authorization: Bearer` header (RFC 6750 section 2.1).
-///
-/// # Errors
-/// [`VerifyError::Missing`] or [`VerifyError::MalformedHeader`].
-pub fn bearer_token(request: &HttpRequest) -> Result<&str, VerifyError> {
-    let mut headers = request.headers().get_all(AUTHORIZATION);
-    let header = headers.next().ok_or(VerifyError::Missing)?;
-    if headers.next().is_some() {
-        return Err(VerifyError::MalformedHeader);
+impl<R: Requirement + 'static> FromRequest for Requires<R> {
+    type Error = actix_web::Error;
+    type Future = Decision<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        decide(request, Self::check)
     }
-    let (scheme, token) = header
-        .to_str()
-        .ok()
-        .and_then(|header| header.trim().split_once(' '))
-        .ok_or(VerifyError::MalformedHeader)?;
-    let token = token.trim_start();
-    if !scheme.eq_ignore_ascii_case("Bearer") || token.is_empty() || token.contains([' ', ',']) {
-        return Err(VerifyError::MalformedHeader);
-    }
-    Ok(token)
 }
 
 impl ResponseError for VerifyError {

@@ -115,6 +115,9 @@ pub struct AccessClaims {
     pub sid: SessionId,
     /// What it may be used for.
     pub scope: Scope,
+    /// What its user is (RFC 9068 section 2.2.3.1).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
     /// Always [`TokenType::Access`].
     pub token_type: TokenType,
 }

@@ -45,9 +45,12 @@ pub enum VerifyError {
     /// Its session was ended.
     #[error("the token's session has ended")]
     Revoked,
-    /// Valid, but without a scope that is needed here.
-    #[error("the token lacks a scope that is needed here")]
-    InsufficientScope,
+    /// Valid, but without this scope, which is needed here.
+    #[error("the scope {0} is needed here")]
+    InsufficientScope(&'static str),
+    /// Valid, but its user has not this role, which is needed here.
+    #[error("the role {0} is needed here")]
+    MissingRole(&'static str),
     /// The issuer's keys could not be fetched yet, so nothing can be verified.
     #[error("tokens cannot be verified at the moment")]
     KeysUnavailable,
@@ -57,22 +60,26 @@ impl VerifyError {
     /// The status that answers it: 401, 403 or 503.
     pub fn status(self) -> u16 {
         match self {
-            Self::InsufficientScope => 403,
+            Self::InsufficientScope(_) | Self::MissingRole(_) => 403,
             Self::KeysUnavailable => 503,
             _ => 401,
         }
     }
 
     /// The `WWW-Authenticate` header that goes with a 401 or 403 (RFC 6750 section 3).
-    pub fn challenge(self) -> Option<&'static str> {
-        match self {
+    pub fn challenge(self) -> Option<String> {
+        let error = match self {
+            Self::KeysUnavailable => return None,
             // A request without credentials is told nothing but the scheme.
-            Self::Missing => Some("Bearer"),
-            Self::MalformedHeader => Some(r#"Bearer error="invalid_request""#),
-            Self::InsufficientScope => Some(r#"Bearer error="insufficient_scope""#),
-            Self::KeysUnavailable => None,
-            _ => Some(r#"Bearer error="invalid_token""#),
-        }
+            Self::Missing => return Some("Bearer".into()),
+            Self::MalformedHeader => "invalid_request",
+            Self::InsufficientScope(scope) => {
+                return Some(format!(r#"Bearer error="insufficient_scope", scope="{scope}""#));
+            }
+            Self::MissingRole(_) => "insufficient_scope",
+            _ => "invalid_token",
+        };
+        Some(format!(r#"Bearer error="{error}""#))
     }
 
     /// The body of the answer.
@@ -80,7 +87,7 @@ impl VerifyError {
         let code = match self {
             Self::Missing => "not_authenticated",
             Self::MalformedHeader => "authentication_failed",
-            Self::InsufficientScope => "permission_denied",
+            Self::InsufficientScope(_) | Self::MissingRole(_) => "permission_denied",
             Self::KeysUnavailable => "unavailable",
             _ => "token_not_valid",
         };

@@ -8,7 +8,9 @@
 //! | [`VerifyError`] | every reason for a refusal, and how it is answered (RFC 6750) |
 //! | [`problem`] | problem details, the shape of every error answer (RFC 9457) |
 //! | [`clock`] | the time, passed in so that expiry can be tested without waiting |
-//! | `actix` | `AccessToken`, the extractor that protects a handler (feature `actix`) |
+//! | [`extract`] | [`AccessToken`] and [`Requires`], the arguments that protect a handler |
+//! | `actix`, `axum` | how either framework makes them (features `actix`, `axum`) |
+//! | `test_util` | an issuer for your own tests (feature `test-util`) |
 //! | `service` | what our own two services share in being services (feature `service`) |
 //!
 //! # Protect a service
@@ -16,7 +18,7 @@
 #![cfg_attr(feature = "actix", doc = "```no_run")]
 #![cfg_attr(not(feature = "actix"), doc = "```ignore")]
 //! use actix_web::{App, HttpServer, get, web::Data};
-//! use shared::{Verifier, actix::AccessToken};
+//! use shared::{AccessToken, Verifier};
 //!
 //! #[get("/hello")]
 //! async fn hello(token: AccessToken) -> String {
@@ -36,16 +38,23 @@
 pub mod claims;
 pub mod clock;
 mod error;
+pub mod extract;
 pub mod keys;
 pub mod problem;
 mod verifier;
 
 #[cfg(feature = "actix")]
-pub mod actix;
+mod actix;
+#[cfg(feature = "axum")]
+mod axum;
 #[cfg(feature = "service")]
 pub mod service;
 
+#[cfg(feature = "test-util")]
+pub mod test_util;
+
 pub use error::VerifyError;
+pub use extract::{AccessToken, Requires};
 pub use verifier::{Verifier, VerifierBuilder};
 
 /// The README's example compiles too.

@@ -1,9 +1,16 @@
 //! What our own services share in being services: command line, logs, health, and answers to requests that no
 //! route takes. A service of yours needs none of it.
 
-use std::{ffi::OsString, io, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{error::Error as _, ffi::OsString, io, net::SocketAddr, process::ExitCode, time::Duration};
 
-use actix_web::{HttpRequest, HttpResponse, Resource, Route, http::header::ALLOW, web};
+use actix_web::{
+    FromRequest, Handler, HttpRequest, HttpResponse, Responder,
+    dev::HttpServiceFactory,
+    guard,
+    http::header::{ALLOW, CACHE_CONTROL},
+    middleware::DefaultHeaders,
+    web,
+};
 use clap::{
     Parser,
     error::{ContextKind, ContextValue, ErrorKind},
@@ -40,25 +47,28 @@ pub fn parse_settings<T: Parser>(
     )
 }
 
-/// clap's message without its usage, and with the environment variable that may be where the value came from.
+/// clap's message without its usage, and with the environment variable that may be where the value came from. The value
+/// of a setting that may hold a password is not shown.
 fn one_line(error: &clap::Error, command: &clap::Command) -> String {
     let text = error.to_string();
     let first = text.split("\n\n").next().unwrap_or_default();
     let line = first.trim_start_matches("error: ").split_whitespace().collect::<Vec<_>>().join(" ");
-    let env = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(shown)) => command
-            .get_arguments()
-            .find(|arg| arg.to_string() == *shown)
-            .and_then(|arg| arg.get_env())
-            .map(|env| format!(" (or {})", env.to_string_lossy())),
-        _ => None,
-    };
-    line + &env.unwrap_or_default()
+    let Some(ContextValue::String(shown)) = error.get(ContextKind::InvalidArg) else { return line };
+    let Some(arg) = command.get_arguments().find(|arg| arg.to_string() == *shown) else { return line };
+    let env = arg.get_env().map_or_else(String::new, |env| format!(" (or {})", env.to_string_lossy()));
+    if arg.is_hide_env_values_set() {
+        let reason = error.source().map_or_else(String::new, |reason| format!(": {reason}"));
+        return format!("invalid value for '{shown}'{reason}{env}");
+    }
+    line + &env
 }
 
 /// Writes log lines to standard error. `RUST_LOG` says which; without it, ours at `info` and above.
 pub fn start_logs() {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,actix_server=warn")).init();
+    env_logger::Builder::from_env(
+        env_logger::Env::default().default_filter_or("info,actix_server=warn,actix_http=off"),
+    )
+    .init();
 }
 
 /// The longest lifetime that makes sense: ten years. It keeps sums of times far from overflowing.
@@ -103,12 +113,18 @@ pub fn name(text: &str) -> Result<String, String> {
 /// # Errors
 /// What is wrong with it.
 pub fn http_url(text: &str) -> Result<String, String> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    match rest {
-        Some(rest) if !rest.is_empty() && !rest.contains(['?', '#', ' ']) => {
-            Ok(text.trim_end_matches('/').into())
-        }
-        _ => Err("must be an http:// or https:// URL without query or fragment".into()),
+    let plain = |url: &reqwest::Url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    };
+    let clean = text.bytes().all(|byte| byte.is_ascii_graphic());
+    match reqwest::Url::parse(text) {
+        Ok(url) if clean && plain(&url) => Ok(text.trim_end_matches('/').into()),
+        _ => Err("must be an http:// or https:// URL without user, query and fragment".into()),
     }
 }
 
@@ -151,16 +167,37 @@ pub async fn check_health(mut addr: SocketAddr) -> Result<(), StartError> {
     }
 }
 
-/// A resource at `path`, with or without a trailing slash, that answers other methods with a 405.
-pub fn resource(path: &str, method: &'static str, route: Route) -> Resource {
-    web::resource([path.to_owned(), format!("{path}/")]).route(route).default_service(web::to(
-        move || async move {
-            let problem = Problem::new(405, "method_not_allowed", format!("Only {method} is allowed here."));
+/// The method that a [`resource`] takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// GET and HEAD.
+    Get,
+    /// POST.
+    Post,
+}
+
+/// A resource at `path`, with or without a trailing slash, that answers other methods with a 405. What takes GET takes
+/// HEAD (RFC 9110 section 9.3.2). Answers are not to be stored unless they say otherwise: most are about one person's
+/// tokens (RFC 6749 section 5.1).
+pub fn resource<F, Args>(path: &str, method: Takes, handler: F) -> impl HttpServiceFactory + use<F, Args>
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let (route, allow) = match method {
+        Takes::Get => (web::route().guard(guard::Any(guard::Get()).or(guard::Head())), "GET, HEAD"),
+        Takes::Post => (web::post(), "POST"),
+    };
+    web::resource([path.to_owned(), format!("{path}/")])
+        .wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store")))
+        .route(route.to(handler))
+        .default_service(web::to(move || async move {
+            let problem = Problem::new(405, "method_not_allowed", format!("Only {allow} is allowed here."));
             let mut response = problem.response();
-            response.insert_header((ALLOW, method));
+            response.insert_header((ALLOW, allow));
             problem.finish(response)
-        },
-    ))
+        }))
 }
 
 /// The answer to a path that no route takes.

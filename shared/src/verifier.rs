@@ -3,19 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::{Deserialize, de::DeserializeOwned};
+use quick_cache::sync::Cache;
+use serde::Deserialize;
 
 use crate::{
     VerifyError,
     claims::{ACCESS_TOKEN_TYP, AccessClaims, TokenType},
     clock::Clock,
-    keys::{Algorithm, JwkSet, KeySet, PublicKey, RemoteKeys},
+    keys::{Algorithm, JwkSet, KeySet, PublicKey, RemoteKeys, Source},
 };
 
 /// No token of ours is near it; whatever is longer is refused unread.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// Verifies access tokens of one issuer for one or more audiences. Clones share keys and settings.
+/// Verifies access tokens of one issuer for one or more audiences. Clones share keys, cache and settings.
 #[derive(Clone, Debug)]
 pub struct Verifier(Arc<Inner>);
 
@@ -26,12 +27,22 @@ struct Inner {
     leeway_secs: i64,
     clock: Clock,
     keys: Keys,
+    /// By the whole token, so that no two can be confused.
+    verified: Cache<Box<str>, Verified>,
 }
 
 #[derive(Debug)]
 enum Keys {
-    Own(KeySet),
+    Own(Arc<KeySet>),
     Remote(Arc<RemoteKeys>),
+}
+
+/// A token that has passed every check.
+#[derive(Clone, Debug)]
+struct Verified {
+    claims: Arc<AccessClaims>,
+    /// The keys it was verified with: should they change, it is verified anew.
+    keys: Arc<KeySet>,
 }
 
 /// How a [`Verifier`] is set up.
@@ -45,6 +56,7 @@ pub struct VerifierBuilder {
     jwks_url: Option<String>,
     refresh_interval: Duration,
     min_fetch_interval: Duration,
+    cached_tokens: usize,
 }
 
 impl VerifierBuilder {
@@ -60,7 +72,7 @@ impl VerifierBuilder {
         self
     }
 
-    /// Where the keys are, if not at the issuer's `/.well-known/jwks.json`: behind a proxy, say.
+    /// Where the keys are, if the issuer's metadata (RFC 8414) cannot be asked: behind a proxy, say.
     pub fn jwks_url(mut self, url: impl Into<String>) -> Self {
         self.jwks_url = Some(url.into());
         self
@@ -78,6 +90,12 @@ impl VerifierBuilder {
         self
     }
 
+    /// How many verified tokens are remembered, each of which takes about a kilobyte. 10,000 unless told; 0 is none.
+    pub fn cached_tokens(mut self, count: usize) -> Self {
+        self.cached_tokens = count;
+        self
+    }
+
     /// Another clock, for tests.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -90,18 +108,18 @@ impl VerifierBuilder {
     /// # Panics
     /// Outside a Tokio runtime.
     pub fn build(self) -> Verifier {
-        let url = self
-            .jwks_url
-            .clone()
-            .unwrap_or_else(|| format!("{}/.well-known/jwks.json", self.issuer.trim_end_matches('/')));
-        let keys = Arc::new(RemoteKeys::new(url, self.min_fetch_interval));
+        let source = match &self.jwks_url {
+            Some(url) => Source::Jwks(url.clone()),
+            None => Source::Issuer(self.issuer.clone()),
+        };
+        let keys = Arc::new(RemoteKeys::new(source, self.min_fetch_interval));
         tokio::spawn(RemoteKeys::keep_fresh(Arc::downgrade(&keys), self.refresh_interval));
         self.finish(Keys::Remote(keys))
     }
 
     /// A verifier with these keys and no others: for the issuer itself, and for tests.
     pub fn build_with_keys(self, jwks: &JwkSet) -> Verifier {
-        self.finish(Keys::Own(KeySet::from_jwks(jwks)))
+        self.finish(Keys::Own(Arc::new(KeySet::from_jwks(jwks))))
     }
 
     fn finish(self, keys: Keys) -> Verifier {
@@ -111,23 +129,9 @@ impl VerifierBuilder {
             leeway_secs: self.leeway.as_secs() as i64,
             clock: self.clock,
             keys,
+            verified: Cache::new(self.cached_tokens),
         }))
     }
-}
-
-/// The header parameters that decide. `jku`, `jwk`, `x5u` and `x5c` are ignored: keys come from the issuer alone.
-#[derive(Deserialize)]
-struct Header<'a> {
-    alg: &'a str,
-    typ: Option<&'a str>,
-    kid: Option<&'a str>,
-    #[serde(default, deserialize_with = "present")]
-    crit: bool,
-}
-
-/// Whether a member is there at all, whatever it holds: `null` too.
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    serde::de::IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 impl Verifier {
@@ -141,6 +145,7 @@ impl Verifier {
             jwks_url: None,
             refresh_interval: Duration::from_secs(300),
             min_fetch_interval: Duration::from_secs(10),
+            cached_tokens: 10_000,
         }
     }
 
@@ -161,53 +166,101 @@ impl Verifier {
     ///
     /// # Errors
     /// [`VerifyError`], which says why not.
-    pub async fn verify(&self, token: &str) -> Result<AccessClaims, VerifyError> {
+    pub async fn verify(&self, token: &str) -> Result<Arc<AccessClaims>, VerifyError> {
+        match (self.verify_now(token), &self.0.keys) {
+            (Err(VerifyError::UnknownKey | VerifyError::KeysUnavailable), Keys::Remote(remote)) => {
+                let header = decode(Jws::parse(token)?.header)?;
+                remote.look_for(Header::parse(&header)?.kid).await?;
+                self.verify_now(token)
+            }
+            (decided, _) => decided,
+        }
+    }
+
+    /// As [`Verifier::verify`], but with the keys that are here: it never waits, and an unknown key stays unknown.
+    ///
+    /// # Errors
+    /// [`VerifyError`], which says why not.
+    pub fn verify_now(&self, token: &str) -> Result<Arc<AccessClaims>, VerifyError> {
+        let keys = match &self.0.keys {
+            Keys::Own(keys) => Arc::clone(keys),
+            Keys::Remote(remote) => remote.current().ok_or(VerifyError::KeysUnavailable)?,
+        };
+        if let Some(known) = self.0.verified.get(token)
+            && Arc::ptr_eq(&known.keys, &keys)
+        {
+            self.check_times(&known.claims)?;
+            return Ok(known.claims);
+        }
         let jws = Jws::parse(token)?;
-        let header_json = decode(jws.header)?;
-        let header: Header = serde_json::from_slice(&header_json).map_err(|_| VerifyError::Malformed)?;
-        let algorithm: Algorithm = header.alg.parse().map_err(|_| VerifyError::Algorithm)?;
+        let header = decode(jws.header)?;
+        let header = Header::parse(&header)?;
+        jws.check_signature(header.algorithm, keys.get(header.kid).ok_or(VerifyError::UnknownKey)?)?;
+        let claims: AccessClaims =
+            serde_json::from_slice(&decode(jws.payload)?).map_err(|_| VerifyError::Malformed)?;
+        self.check_claims(&claims)?;
+        self.check_times(&claims)?;
+        let claims = Arc::new(claims);
+        self.0.verified.insert(token.into(), Verified { claims: Arc::clone(&claims), keys });
+        Ok(claims)
+    }
+
+    fn check_claims(&self, claims: &AccessClaims) -> Result<(), VerifyError> {
+        if claims.token_type != TokenType::Access {
+            Err(VerifyError::WrongType)
+        } else if claims.iss != self.0.issuer {
+            Err(VerifyError::Issuer)
+        } else if !self.0.audiences.iter().any(|ours| claims.aud.contains(ours)) {
+            Err(VerifyError::Audience)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn check_times(&self, claims: &AccessClaims) -> Result<(), VerifyError> {
+        let now = self.0.clock.now_secs();
+        let begins = claims.nbf.map_or(claims.iat, |nbf| nbf.max(claims.iat));
+        if claims.exp <= now.saturating_sub(self.0.leeway_secs) {
+            Err(VerifyError::Expired)
+        } else if begins > now.saturating_add(self.0.leeway_secs) {
+            Err(VerifyError::NotYetValid)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// The header parameters that decide. `jku`, `jwk`, `x5u` and `x5c` are ignored: keys come from the issuer alone.
+struct Header<'a> {
+    algorithm: Algorithm,
+    kid: &'a str,
+}
+
+impl<'a> Header<'a> {
+    fn parse(json: &'a [u8]) -> Result<Self, VerifyError> {
+        #[derive(Deserialize)]
+        struct Parameters<'a> {
+            alg: &'a str,
+            typ: Option<&'a str>,
+            kid: Option<&'a str>,
+            #[serde(default, deserialize_with = "present")]
+            crit: bool,
+        }
+        let header: Parameters = serde_json::from_slice(json).map_err(|_| VerifyError::Malformed)?;
+        let algorithm = header.alg.parse().map_err(|_| VerifyError::Algorithm)?;
         if header.crit {
             return Err(VerifyError::Critical);
         }
         if !header.typ.is_some_and(is_access_token_typ) {
             return Err(VerifyError::WrongType);
         }
-        let kid = header.kid.ok_or(VerifyError::UnknownKey)?;
-
-        let check = |key: &PublicKey| jws.check(algorithm, key);
-        match &self.0.keys {
-            Keys::Own(keys) => check(keys.get(kid).ok_or(VerifyError::UnknownKey)?)?,
-            Keys::Remote(remote) => {
-                let checked = remote.current().as_ref().and_then(|keys| keys.get(kid)).map(check);
-                match checked {
-                    Some(checked) => checked?,
-                    None => {
-                        let keys = remote.look_for(kid).await?;
-                        check(keys.get(kid).ok_or(VerifyError::UnknownKey)?)?;
-                    }
-                }
-            }
-        }
-        self.check_claims(parse(jws.payload)?)
+        Ok(Self { algorithm, kid: header.kid.ok_or(VerifyError::UnknownKey)? })
     }
+}
 
-    fn check_claims(&self, claims: AccessClaims) -> Result<AccessClaims, VerifyError> {
-        let Inner { issuer, audiences, leeway_secs, clock, .. } = &*self.0;
-        let now = clock.now_secs();
-        if claims.token_type != TokenType::Access {
-            Err(VerifyError::WrongType)
-        } else if claims.iss != *issuer {
-            Err(VerifyError::Issuer)
-        } else if !audiences.iter().any(|ours| claims.aud.contains(ours)) {
-            Err(VerifyError::Audience)
-        } else if claims.exp <= now.saturating_sub(*leeway_secs) {
-            Err(VerifyError::Expired)
-        } else if claims.nbf.unwrap_or(claims.iat).max(claims.iat) > now.saturating_add(*leeway_secs) {
-            Err(VerifyError::NotYetValid)
-        } else {
-            Ok(claims)
-        }
-    }
+/// Whether a member is there at all, whatever it holds: `null` too.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    serde::de::IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 /// The three parts of a compact JWS (RFC 7515 section 3.1), still encoded.
@@ -229,7 +282,7 @@ impl<'a> Jws<'a> {
     }
 
     /// The key's own algorithm decides, never the header's alone (RFC 8725 section 3.1).
-    fn check(&self, algorithm: Algorithm, key: &PublicKey) -> Result<(), VerifyError> {
+    fn check_signature(&self, algorithm: Algorithm, key: &PublicKey) -> Result<(), VerifyError> {
         if key.algorithm != algorithm {
             return Err(VerifyError::Algorithm);
         }
@@ -245,10 +298,6 @@ impl<'a> Jws<'a> {
 /// Base64url without padding and with no stray bits, so that one token has one spelling.
 fn decode(part: &str) -> Result<Vec<u8>, VerifyError> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| VerifyError::Malformed)
-}
-
-fn parse<T: DeserializeOwned>(part: &str) -> Result<T, VerifyError> {
-    serde_json::from_slice(&decode(part)?).map_err(|_| VerifyError::Malformed)
 }
 
 /// `at+jwt`, also with the `application/` that may be left out (RFC 7515 section 4.1.9), in any case.

@@ -52,6 +52,8 @@ impl Key {
 struct Issuer {
     url: String,
     answer: Arc<Mutex<(u16, String)>>,
+    /// The path of its metadata, and what they say.
+    metadata: Arc<Mutex<(String, String)>>,
     asked: Arc<AtomicUsize>,
 }
 
@@ -59,17 +61,26 @@ impl Issuer {
     async fn start(keys: &[&Key]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let issuer = Self { url, answer: Arc::default(), asked: Arc::default() };
+        let issuer = Self { url, answer: Arc::default(), metadata: Arc::default(), asked: Arc::default() };
         issuer.publish(keys);
-        let (answer, asked) = (Arc::clone(&issuer.answer), Arc::clone(&issuer.asked));
+        issuer.describe("/.well-known/oauth-authorization-server", &issuer.url);
+        let this = issuer.clone();
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let mut request = [0; 4096];
                 let length = stream.read(&mut request).await.unwrap();
-                assert!(request[..length].starts_with(b"GET /.well-known/jwks.json "));
-                asked.fetch_add(1, Ordering::SeqCst);
-                let (status, body) = answer.lock().unwrap().clone();
+                let request = std::str::from_utf8(&request[..length]).unwrap();
+                let path = request.split(' ').nth(1).unwrap();
+                let (metadata_path, metadata) = this.metadata.lock().unwrap().clone();
+                let (status, body) = if path == "/keys" {
+                    this.asked.fetch_add(1, Ordering::SeqCst);
+                    this.answer.lock().unwrap().clone()
+                } else if path == metadata_path {
+                    (200, metadata)
+                } else {
+                    (404, String::new())
+                };
                 let head = format!(
                     "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
                     body.len()
@@ -83,6 +94,11 @@ impl Issuer {
     fn publish(&self, keys: &[&Key]) {
         let keys: Vec<Value> = keys.iter().map(|key| key.jwk()).collect();
         self.say(200, &json!({"keys": keys}).to_string());
+    }
+
+    fn describe(&self, path: &str, issuer: &str) {
+        let metadata = json!({"issuer": issuer, "jwks_uri": format!("{}/keys", self.url)});
+        *self.metadata.lock().unwrap() = (path.into(), metadata.to_string());
     }
 
     fn say(&self, status: u16, body: &str) {
@@ -205,4 +221,67 @@ async fn keys_that_cannot_be_used_are_passed_over() {
         let token = Key { kid: kid.into(), pair: Ed25519KeyPair::generate().unwrap() }.token(&issuer.url);
         assert_eq!(verifier.verify(&token).await, Err(VerifyError::UnknownKey), "{kid}");
     }
+}
+
+#[tokio::test]
+async fn finds_the_keys_of_an_issuer_with_a_path_or_with_openid_metadata() {
+    let key = Key::new("one");
+    let issuer = Issuer::start(&[&key]).await;
+    let tenant = format!("{}/tenant", issuer.url);
+    for (name, path) in [
+        (&issuer.url, "/.well-known/openid-configuration"),
+        (&tenant, "/.well-known/oauth-authorization-server/tenant"),
+        (&tenant, "/tenant/.well-known/openid-configuration"),
+    ] {
+        issuer.describe(path, name);
+        let verifier = Verifier::builder(name).audience("api").build();
+        ready(&verifier).await;
+        verifier.verify(&key.token(name)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn metadata_of_another_issuer_are_refused() {
+    let key = Key::new("one");
+    let issuer = Issuer::start(&[&key]).await;
+    issuer.describe("/.well-known/oauth-authorization-server", "http://other.example");
+    let verifier = issuer.verifier(HOUR, Duration::ZERO);
+    let refused = verifier.verify(&key.token(&issuer.url)).await;
+    assert_eq!(refused, Err(VerifyError::KeysUnavailable));
+    assert_eq!(issuer.asked(), 0);
+}
+
+#[tokio::test]
+async fn a_token_verified_before_is_refused_once_it_expires_or_its_key_is_withdrawn() {
+    let (old, new) = (Key::new("old"), Key::new("new"));
+    let issuer = Issuer::start(&[&old, &new]).await;
+    let clock = Clock::system();
+    let builder = Verifier::builder(&issuer.url).audience("api").clock(clock.clone());
+    let verifier = builder.min_fetch_interval(Duration::ZERO).build();
+    ready(&verifier).await;
+    let (token, withdrawn) = (new.token(&issuer.url), old.token(&issuer.url));
+    for _ in 0..2 {
+        verifier.verify(&token).await.unwrap();
+        verifier.verify(&withdrawn).await.unwrap();
+    }
+    issuer.publish(&[&new]);
+    let unknown = Key::new("unknown").token(&issuer.url);
+    assert_eq!(verifier.verify(&unknown).await, Err(VerifyError::UnknownKey));
+    verifier.verify(&token).await.unwrap();
+    assert_eq!(verifier.verify_now(&withdrawn), Err(VerifyError::UnknownKey));
+    clock.advance(Duration::from_secs(310));
+    assert_eq!(verifier.verify(&token).await, Err(VerifyError::Expired));
+}
+
+#[tokio::test]
+async fn the_signature_of_a_token_verified_before_covers_no_other_payload() {
+    let key = Key::new("one");
+    let issuer = Issuer::start(&[&key]).await;
+    let verifier = issuer.verifier(HOUR, HOUR);
+    ready(&verifier).await;
+    let (token, other) = (key.token(&issuer.url), key.token(&format!("{}/", issuer.url)));
+    verifier.verify(&token).await.unwrap();
+    let (_, signature) = token.rsplit_once('.').unwrap();
+    let (input, _) = other.rsplit_once('.').unwrap();
+    assert_eq!(verifier.verify(&format!("{input}.{signature}")).await, Err(VerifyError::Signature));
 }

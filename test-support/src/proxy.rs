@@ -1,9 +1,12 @@
 //! A TCP proxy that can be cut: how a test takes a database away that other tests use.
 
 use std::{
-    io,
+    io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
 };
 
@@ -16,6 +19,8 @@ enum Mode {
 struct Shared {
     mode: Mode,
     open: Vec<TcpStream>,
+    /// Of the connections that are open now.
+    frozen: Arc<AtomicBool>,
 }
 
 /// Forwards connections to a server until it is cut.
@@ -30,7 +35,8 @@ impl Proxy {
         let server = server.into();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
-        let shared = Arc::new(Mutex::new(Shared { mode: Mode::Pass, open: Vec::new() }));
+        let shared =
+            Arc::new(Mutex::new(Shared { mode: Mode::Pass, open: Vec::new(), frozen: Arc::default() }));
         let state = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -39,8 +45,9 @@ impl Proxy {
                     && let Ok(upstream) = TcpStream::connect(&server)
                 {
                     state.open.extend([client.try_clone().unwrap(), upstream.try_clone().unwrap()]);
-                    pump(client.try_clone().unwrap(), upstream.try_clone().unwrap());
-                    pump(upstream, client);
+                    let frozen = Arc::clone(&state.frozen);
+                    pump(client.try_clone().unwrap(), upstream.try_clone().unwrap(), Arc::clone(&frozen));
+                    pump(upstream, client, frozen);
                 }
             }
         });
@@ -61,15 +68,28 @@ impl Proxy {
         }
     }
 
+    /// Forwards nothing more on the connections that are open, which stay so, and everything on new ones: how it looks
+    /// when a server has failed over.
+    pub fn freeze(&self) {
+        self.shared.lock().unwrap().frozen.store(true, Ordering::SeqCst);
+        self.shared.lock().unwrap().frozen = Arc::default();
+    }
+
     /// Forwards again.
     pub fn mend(&self) {
         self.shared.lock().unwrap().mode = Mode::Pass;
     }
 }
 
-fn pump(mut from: TcpStream, mut to: TcpStream) {
+fn pump(mut from: TcpStream, mut to: TcpStream, frozen: Arc<AtomicBool>) {
     thread::spawn(move || {
-        let _ = io::copy(&mut from, &mut to);
+        let mut buffer = [0; 16 * 1024];
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
+            // What is swallowed was received, as far as its sender can tell.
+            if !frozen.load(Ordering::SeqCst) && to.write_all(&buffer[..length]).is_err() {
+                break;
+            }
+        }
         let _ = to.shutdown(Shutdown::Both);
         let _ = from.shutdown(Shutdown::Both);
     });

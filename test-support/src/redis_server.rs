@@ -14,15 +14,25 @@ use crate::{setting, temp_dir};
 /// A running redis-server. It keeps its port when it is stopped and started again.
 pub struct RedisServer {
     port: u16,
+    append_only: &'static str,
     folder: TempDir,
     child: Option<Child>,
 }
 
 impl RedisServer {
-    /// Starts one on a free port.
+    /// Starts one on a free port, with an append-only file.
     pub fn start() -> Self {
+        Self::start_with("yes")
+    }
+
+    /// Starts one that keeps only what `SAVE` is told to: after a restart it is as it was then.
+    pub fn start_with_snapshots() -> Self {
+        Self::start_with("no")
+    }
+
+    fn start_with(append_only: &'static str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut server = Self { port, folder: temp_dir(), child: None };
+        let mut server = Self { port, append_only, folder: temp_dir(), child: None };
         server.resume();
         server
     }
@@ -51,7 +61,7 @@ impl RedisServer {
                 "--save",
                 "",
                 "--appendonly",
-                "yes",
+                self.append_only,
             ])
             .arg("--dir")
             .arg(self.folder.path())
@@ -69,6 +79,21 @@ impl RedisServer {
             assert!(Instant::now() < deadline, "redis-server is not ready");
             thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Stops it where it is (SIGSTOP): it neither answers nor refuses.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.as_ref().expect("a running redis-server").id();
+        assert!(Command::new("kill").args([signal, &id.to_string()]).status().unwrap().success());
     }
 
     /// Deletes everything, as a loss would.

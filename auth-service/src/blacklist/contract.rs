@@ -5,15 +5,15 @@ use std::time::Duration;
 use shared::{claims::SessionId, clock::Clock};
 use test_support::{RedisServer, TempDir, redis_url, temp_dir, unique};
 
-use super::{Blacklist, BlacklistError, Embedded, Keep, Redis};
+use super::{Blacklist, BlacklistError, Embedded, Keep, Redis, Refresh};
 use crate::{
     config::SecretUrl,
-    domain::generation::{self, Advance, Entry, Presented},
+    domain::generation::{self, Advance, Claims, Entry, Presented, Watermark},
     store::{Database, Store},
 };
 
 const GRACE: Duration = Duration::from_secs(10);
-const TTL: Duration = Duration::from_secs(1000);
+const LIFE_MS: i64 = 1_000_000;
 const FIRST: Presented = Presented { generation: 0, rotated_at_ms: 0 };
 
 /// A blacklist, the clock that it goes by, and what must live as long.
@@ -48,8 +48,24 @@ impl Fixture {
         self
     }
 
+    fn refresh(&self, sid: SessionId, presented: Presented) -> Refresh {
+        let expires_at_ms = self.clock.now_ms() + LIFE_MS;
+        let claims = Claims::Presented;
+        Refresh { sid, presented, expires_at_ms, next_expires_at_ms: expires_at_ms, claims, grace: GRACE }
+    }
+
     async fn advance(&self, sid: SessionId, presented: Presented) -> Advance {
-        self.blacklist.advance(sid, presented, GRACE, TTL).await.unwrap()
+        self.blacklist.advance(self.refresh(sid, presented)).await.unwrap()
+    }
+
+    /// As whoever has just read the database.
+    async fn advance_fresh(&self, sid: SessionId, presented: Presented) -> Advance {
+        let refresh = Refresh { claims: Claims::Database, ..self.refresh(sid, presented) };
+        self.blacklist.advance(refresh).await.unwrap()
+    }
+
+    async fn mark_stale(&self, sid: SessionId) {
+        self.blacklist.mark_stale(vec![(sid, self.clock.now_ms() + LIFE_MS)]).await.unwrap();
     }
 
     async fn rotate(&self, sid: SessionId, presented: Presented) -> Presented {
@@ -59,8 +75,12 @@ impl Fixture {
         }
     }
 
-    async fn revoke(&self, sid: SessionId, keep: Keep) {
-        self.blacklist.revoke(vec![(sid, keep)]).await.unwrap();
+    async fn revoke(&self, sid: SessionId) {
+        self.blacklist.revoke(vec![(sid, self.keep())]).await.unwrap();
+    }
+
+    fn keep(&self) -> Keep {
+        Keep::until(self.clock.now_ms() + LIFE_MS)
     }
 }
 
@@ -87,12 +107,12 @@ macro_rules! contract {
 contract! {
     async fn decides_nothing_before_it_is_whole(it) {
         let sid = SessionId::generate();
-        let refused = it.blacklist.advance(sid, FIRST, GRACE, TTL).await;
+        let refused = it.blacklist.advance(it.refresh(sid, FIRST)).await;
         assert!(matches!(refused, Err(BlacklistError::NotWhole)), "{refused:?}");
         assert!(matches!(it.blacklist.entry(sid).await, Err(BlacklistError::NotWhole)));
         assert!(!it.blacklist.is_whole().await.unwrap());
         // A revocation is taken all the same.
-        it.revoke(sid, Keep::longest(TTL)).await;
+        it.revoke(sid).await;
         let it = it.whole().await;
         assert!(it.blacklist.is_whole().await.unwrap());
         assert_eq!(it.advance(sid, FIRST).await, Advance::Revoked);
@@ -103,7 +123,8 @@ contract! {
         assert_eq!(it.blacklist.entry(sid).await.unwrap(), None);
         let one = it.rotate(sid, FIRST).await;
         assert_eq!(one.generation, 1);
-        assert_eq!(it.blacklist.entry(sid).await.unwrap(), Some(Entry::Watermark(1, one.rotated_at_ms)));
+        let watermark = Watermark { generation: 1, moved_at_ms: one.rotated_at_ms, claims_from: None };
+        assert_eq!(it.blacklist.entry(sid).await.unwrap(), Some(Entry::Alive(watermark)));
         it.clock.advance(Duration::from_secs(9));
         // The moment of the first answer counts, so that retries do not prolong the grace.
         assert_eq!(it.advance(sid, FIRST).await, Advance::RetriedInGrace(one));
@@ -144,8 +165,8 @@ contract! {
     async fn what_ended_stays_ended_and_concerns_no_other_session(it) {
         let (it, sid, other) = (it.whole().await, SessionId::generate(), SessionId::generate());
         let one = it.rotate(sid, FIRST).await;
-        it.revoke(sid, Keep::longest(TTL)).await;
-        it.revoke(sid, Keep::longest(TTL)).await;
+        it.revoke(sid).await;
+        it.revoke(sid).await;
         assert_eq!(it.advance(sid, one).await, Advance::Revoked);
         assert_eq!(it.advance(sid, FIRST).await, Advance::Revoked);
         it.rotate(other, FIRST).await;
@@ -154,30 +175,80 @@ contract! {
     async fn many_revocations_at_once(it) {
         let it = it.whole().await;
         let sids: Vec<SessionId> = (0..2500).map(|_| SessionId::generate()).collect();
-        it.blacklist.revoke(sids.iter().map(|sid| (*sid, Keep::longest(TTL))).collect()).await.unwrap();
+        it.blacklist.revoke(sids.iter().map(|sid| (*sid, it.keep())).collect()).await.unwrap();
         for sid in sids.iter().step_by(499) {
             assert_eq!(it.advance(*sid, FIRST).await, Advance::Revoked);
         }
     }
 
+    async fn a_token_that_has_expired_is_not_rotated(it) {
+        let (it, sid) = (it.whole().await, SessionId::generate());
+        let late = Refresh { expires_at_ms: it.clock.now_ms() - 1, ..it.refresh(sid, FIRST) };
+        assert_eq!(it.blacklist.advance(late).await.unwrap(), Advance::Expired);
+        assert_eq!(it.blacklist.entry(sid).await.unwrap(), None);
+    }
+
+    async fn stale_claims_are_read_anew_once_whoever_asks(it) {
+        let (it, sid) = (it.whole().await, SessionId::generate());
+        // Before the first refresh, and after one.
+        it.mark_stale(sid).await;
+        assert_eq!(it.advance(sid, FIRST).await, Advance::StaleClaims);
+        assert_eq!(it.advance(sid, FIRST).await, Advance::StaleClaims);
+        let Advance::Rotated(one) = it.advance_fresh(sid, FIRST).await else { panic!() };
+        // Whoever retries with the older token would bring the older claims back.
+        assert_eq!(it.advance(sid, FIRST).await, Advance::StaleClaims);
+        assert_eq!(it.advance_fresh(sid, FIRST).await, Advance::RetriedInGrace(one));
+        assert_eq!(it.advance(sid, FIRST).await, Advance::StaleClaims);
+        let two = it.rotate(sid, one).await;
+        assert_eq!(it.advance(sid, one).await, Advance::RetriedInGrace(two));
+        it.mark_stale(sid).await;
+        assert_eq!(it.advance(sid, two).await, Advance::StaleClaims);
+        assert!(matches!(it.advance_fresh(sid, two).await, Advance::Rotated(_)));
+    }
+
+    async fn a_mark_brings_no_session_back_and_hides_no_reuse(it) {
+        let (it, ended, reused) = (it.whole().await, SessionId::generate(), SessionId::generate());
+        it.revoke(ended).await;
+        it.mark_stale(ended).await;
+        assert_eq!(it.advance(ended, FIRST).await, Advance::Revoked);
+        it.rotate(reused, it.rotate(reused, FIRST).await).await;
+        it.mark_stale(reused).await;
+        assert_eq!(it.advance(reused, FIRST).await, Advance::Reused);
+        // A session of many generations whose entry was lost before it was marked goes on.
+        let sid = SessionId::generate();
+        it.mark_stale(sid).await;
+        let seventh = Presented { generation: 7, rotated_at_ms: 1 };
+        assert_eq!(it.advance(sid, seventh).await, Advance::StaleClaims);
+        assert!(matches!(it.advance_fresh(sid, seventh).await, Advance::Rotated(_)));
+    }
+
     async fn decides_as_the_rules_do(it) {
-        // Every short history of presentations, pauses and ends, compared with the rules themselves.
+        // Every short history of presentations, marks and tokens old and new, compared with the rules themselves.
         let it = it.whole().await;
         let start = it.clock.now_ms();
-        for history in 0..3u32.pow(5) {
+        for history in 0..6u32.pow(4) {
             let sid = SessionId::generate();
             let (mut known, mut tokens): (Option<Entry>, _) = (None, vec![FIRST]);
-            for step in 0..5 {
-                let pick = history / 3u32.pow(step) % 3;
-                let presented = tokens[tokens.len().saturating_sub(1 + pick as usize)];
-                // Redis goes by its own clock: the entry's own time decides whether the grace is over.
-                let decision = it.advance(sid, presented).await;
+            for step in 0..4 {
+                let pick = history / 6u32.pow(step) % 6;
+                if pick == 5 {
+                    it.mark_stale(sid).await;
+                    known = it.blacklist.entry(sid).await.unwrap();
+                    continue;
+                }
+                let claims = if pick == 4 { Claims::Database } else { Claims::Presented };
+                let presented = tokens[tokens.len().saturating_sub(1 + pick as usize % 4)];
+                let refresh = Refresh { claims, ..it.refresh(sid, presented) };
+                let decision = it.blacklist.advance(refresh).await.unwrap();
+                // Redis goes by its own clock: its answer says what time it was.
                 let now = match decision {
                     Advance::Rotated(next) => next.rotated_at_ms,
                     _ => start,
                 };
-                assert_eq!(decision, generation::advance(known, presented, now, GRACE), "{history} {step}");
+                let (expected, then) = generation::advance(known, presented, claims, now, GRACE);
+                assert_eq!(decision, expected, "{history} {step}");
                 known = it.blacklist.entry(sid).await.unwrap();
+                assert_eq!(known, then, "{history} {step}");
                 if let Advance::Rotated(next) | Advance::RetriedInGrace(next) = decision {
                     tokens.push(next);
                 }
@@ -190,13 +261,18 @@ contract! {
 async fn an_embedded_entry_lives_as_long_as_any_token_and_is_deleted_then() {
     let it = embedded().await.whole().await;
     let sid = SessionId::generate();
-    it.blacklist.advance(sid, FIRST, GRACE, Duration::from_secs(100)).await.unwrap();
-    it.blacklist.advance(sid, FIRST, GRACE, Duration::from_secs(50)).await.unwrap();
+    let now = it.clock.now_ms();
+    for life_ms in [100_000, 50_000] {
+        let refresh = it.refresh(sid, FIRST);
+        let refresh = Refresh { expires_at_ms: now + life_ms, next_expires_at_ms: now + life_ms, ..refresh };
+        it.blacklist.advance(refresh).await.unwrap();
+    }
     it.clock.advance(Duration::from_secs(99));
     it.blacklist.delete_expired().await.unwrap();
     assert!(it.blacklist.entry(sid).await.unwrap().is_some());
     it.clock.advance(Duration::from_secs(2));
     assert_eq!(it.blacklist.entry(sid).await.unwrap(), None);
+    it.blacklist.delete_expired().await.unwrap();
 }
 
 #[actix_web::test]
@@ -207,6 +283,36 @@ async fn a_wipe_during_a_rebuild_is_noticed() {
     server.wipe();
     assert!(matches!(blacklist.finish_rebuild(rebuild).await, Err(BlacklistError::NotWhole)));
     assert!(!blacklist.is_whole().await.unwrap());
+}
+
+#[actix_web::test]
+async fn a_redis_that_was_started_again_is_not_whole_whatever_it_says() {
+    let mut server = RedisServer::start();
+    let blacklist = redis_at(server.url(), &Clock::system());
+    let rebuild = blacklist.begin_rebuild().await.unwrap();
+    blacklist.finish_rebuild(rebuild).await.unwrap();
+    assert!(blacklist.is_whole().await.unwrap());
+    server.stop();
+    server.resume();
+    assert!(blacklist.is_whole().await.is_err(), "the connection was cut");
+    assert!(!blacklist.is_whole().await.unwrap());
+}
+
+#[actix_web::test]
+async fn a_refresh_that_nobody_waits_for_any_more_is_not_carried_out() {
+    let server = RedisServer::start();
+    let (clock, limit) = (Clock::system(), Duration::from_millis(300));
+    let redis = Redis::new(&SecretUrl(server.url()), "", limit, clock.clone()).unwrap();
+    let it = Fixture { blacklist: Blacklist::Redis(redis), clock, _folder: temp_dir() }.whole().await;
+    assert!(it.blacklist.is_whole().await.unwrap());
+    let sid = SessionId::generate();
+    server.pause();
+    let given_up = it.blacklist.advance(it.refresh(sid, FIRST)).await;
+    assert!(matches!(given_up, Err(BlacklistError::TimedOut)), "{given_up:?}");
+    server.go_on();
+    // Commands are carried out in order: once this one is answered, that one was refused.
+    while it.blacklist.entry(sid).await.is_err() {}
+    assert_eq!(it.blacklist.entry(sid).await.unwrap(), None);
 }
 
 #[actix_web::test]
@@ -221,26 +327,31 @@ async fn an_entry_in_redis_expires_with_the_newest_token() {
         let life: i64 = ::redis::from_redis_value(server.command(&["PTTL", entry]).unwrap()).unwrap();
         (life + 999) / 1000
     };
-    let secs = Duration::from_secs;
-    let since_ms = it.clock.now_ms() + 60_000;
+    let now = it.clock.now_ms();
+    let keep =
+        |since_ms| Keep { presented_until_ms: now + 300_000, longest_until_ms: now + 1_000_000, since_ms };
+    // The test itself takes a while.
+    let about = |seconds: i64| seconds - 30..=seconds;
 
     // Logged out before any refresh: as long as the one token there is.
     let sid = SessionId::generate();
-    it.revoke(sid, Keep { presented: secs(300), longest: secs(1000), since_ms }).await;
-    assert_eq!(life(), 300);
+    it.blacklist.revoke(vec![(sid, keep(now + 60_000))]).await.unwrap();
+    assert!(about(300).contains(&life()), "{}", life());
     server.wipe();
 
     // Logged out after a refresh, with an older token: as long as the newest.
     let it = it.whole().await;
-    it.blacklist.advance(sid, FIRST, GRACE, secs(700)).await.unwrap();
-    it.revoke(sid, Keep { presented: secs(300), longest: secs(1000), since_ms }).await;
-    assert_eq!(life(), 700);
+    let refresh =
+        Refresh { next_expires_at_ms: now + 700_000, expires_at_ms: now + 300_000, ..it.refresh(sid, FIRST) };
+    it.blacklist.advance(refresh).await.unwrap();
+    it.blacklist.revoke(vec![(sid, keep(now + 60_000))]).await.unwrap();
+    assert!(about(700).contains(&life()), "{}", life());
     server.wipe();
 
     // Logged out after a loss: nobody knows which is the newest.
     let it = it.whole().await;
-    it.revoke(sid, Keep { presented: secs(300), longest: secs(1000), since_ms: 1 }).await;
-    assert_eq!(life(), 1000);
+    it.blacklist.revoke(vec![(sid, keep(1))]).await.unwrap();
+    assert!(about(1000).contains(&life()), "{}", life());
 }
 
 fn redis_keys(server: &RedisServer) -> Vec<String> {

@@ -1,16 +1,13 @@
 //! The blacklist in the SQLite file: for one process that needs no Redis.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use diesel::{SqliteConnection, prelude::*, result::Error as DieselError};
 use shared::{claims::SessionId, clock::Clock};
 
-use super::{BlacklistError, Keep, Result};
+use super::{BlacklistError, Keep, Refresh, Result};
 use crate::{
-    domain::generation::{self, Advance, Entry, Presented},
+    domain::generation::{self, Advance, Entry, Watermark},
     store::{AnyConnection, Store, schema::blacklist},
 };
 
@@ -28,29 +25,44 @@ impl Embedded {
         Self { store, clock, whole: AtomicBool::new(false) }
     }
 
-    pub async fn advance(
-        &self,
-        sid: SessionId,
-        presented: Presented,
-        grace: Duration,
-        ttl: Duration,
-    ) -> Result<Advance> {
+    pub async fn advance(&self, refresh: Refresh) -> Result<Advance> {
         if !self.is_whole() {
             return Err(BlacklistError::NotWhole);
         }
+        let Refresh { sid, presented, expires_at_ms, next_expires_at_ms, claims, grace } = refresh;
         let now = self.clock.now_ms();
         self.transaction(move |connection| {
-            let (entry, expires_at) = read(connection, sid, now)?;
-            let decision = generation::advance(entry, presented, now, grace);
-            let entry = match decision {
-                Advance::Rotated(next) | Advance::RetriedInGrace(next) => {
-                    Entry::Watermark(next.generation, next.rotated_at_ms)
+            let (known, kept_until) = read(connection, sid, now)?;
+            if expires_at_ms <= now && known != Some(Entry::Revoked) {
+                return Ok(Advance::Expired);
+            }
+            let (decision, then) = generation::advance(known, presented, claims, now, grace);
+            match then {
+                Some(then) if !matches!(decision, Advance::Revoked | Advance::StaleClaims) => {
+                    write(connection, sid, then, kept_until.max(expires_at_ms).max(next_expires_at_ms))?;
                 }
-                Advance::Reused => Entry::Revoked,
-                Advance::Revoked => return Ok(decision),
-            };
-            write(connection, sid, entry, expires_at.max(now + ttl.as_millis() as i64))?;
+                _ => {}
+            }
             Ok(decision)
+        })
+        .await
+    }
+
+    pub async fn mark_stale(&self, sessions: Vec<(SessionId, i64)>) -> Result<()> {
+        let now = self.clock.now_ms();
+        self.transaction(move |connection| {
+            for (sid, until_ms) in sessions {
+                let (known, kept_until) = read(connection, sid, now)?;
+                let watermark = match known {
+                    None => Watermark::default(),
+                    Some(Entry::Alive(watermark)) => watermark,
+                    Some(Entry::Revoked) => continue,
+                };
+                let stale = Watermark { claims_from: Some(Watermark::NO_CLAIMS), ..watermark };
+                let until = if known.is_some() { kept_until } else { until_ms };
+                write(connection, sid, Entry::Alive(stale), until)?;
+            }
+            Ok(())
         })
         .await
     }
@@ -68,12 +80,11 @@ impl Embedded {
         let now = self.clock.now_ms();
         self.transaction(move |connection| {
             for (sid, keep) in sessions {
-                let (entry, expires_at) = read(connection, sid, now)?;
+                let (entry, kept_until) = read(connection, sid, now)?;
                 // Nothing is ever lost here that the database does not lose with it, so without an entry the token
                 // presented is the only one.
-                let keep = if keep.since_ms == 0 { keep.longest } else { keep.presented };
                 if entry != Some(Entry::Revoked) {
-                    write(connection, sid, Entry::Revoked, expires_at.max(now + keep.as_millis() as i64))?;
+                    write(connection, sid, Entry::Revoked, kept_until.max(keep.presented_until_ms))?;
                 }
             }
             Ok(())
@@ -119,18 +130,20 @@ fn sqlite(connection: &mut AnyConnection) -> QueryResult<&mut SqliteConnection> 
 
 /// A session's entry, and when it expires. Both are as good as missing once that time has come.
 fn read(connection: &mut SqliteConnection, sid: SessionId, now: i64) -> QueryResult<(Option<Entry>, i64)> {
-    let row: Option<(Option<i64>, i64, i64)> = blacklist::table
+    type Row = (Option<i64>, i64, Option<i64>, i64);
+    let row: Option<Row> = blacklist::table
         .find(sid.to_string())
         .filter(blacklist::expires_at.gt(now))
-        .select((blacklist::watermark, blacklist::moved_at, blacklist::expires_at))
+        .select((blacklist::watermark, blacklist::moved_at, blacklist::claims_from, blacklist::expires_at))
         .first(connection)
         .optional()?;
     Ok(match row {
         None => (None, 0),
-        Some((Some(watermark), moved_at, expires_at)) => {
-            (Some(Entry::Watermark(watermark as u64, moved_at)), expires_at)
+        Some((None, .., expires_at)) => (Some(Entry::Revoked), expires_at),
+        Some((Some(generation), moved_at_ms, claims_from, expires_at)) => {
+            let (generation, claims_from) = (generation as u64, claims_from.map(|from| from as u64));
+            (Some(Entry::Alive(Watermark { generation, moved_at_ms, claims_from })), expires_at)
         }
-        Some((None, _, expires_at)) => (Some(Entry::Revoked), expires_at),
     })
 }
 
@@ -140,15 +153,16 @@ fn write(
     entry: Entry,
     expires_at: i64,
 ) -> QueryResult<()> {
-    let (watermark, moved_at) = match entry {
-        Entry::Watermark(watermark, moved_at) => (Some(watermark as i64), moved_at),
-        Entry::Revoked => (None, 0),
+    let (generation, Watermark { moved_at_ms, claims_from, .. }) = match entry {
+        Entry::Alive(watermark) => (Some(watermark.generation as i64), watermark),
+        Entry::Revoked => (None, Watermark::default()),
     };
     diesel::replace_into(blacklist::table)
         .values((
             blacklist::session_id.eq(sid.to_string()),
-            blacklist::watermark.eq(watermark),
-            blacklist::moved_at.eq(moved_at),
+            blacklist::watermark.eq(generation),
+            blacklist::moved_at.eq(moved_at_ms),
+            blacklist::claims_from.eq(claims_from.map(|from| from as i64)),
             blacklist::expires_at.eq(expires_at),
         ))
         .execute(connection)

@@ -14,17 +14,20 @@ use shared::claims::SessionId;
 
 pub use self::{embedded::Embedded, redis::Redis};
 use crate::{
-    domain::generation::{Advance, Entry, Presented},
+    domain::generation::{Advance, Claims, Entry, Presented},
     store::StoreError,
 };
 
 /// Why the blacklist gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum BlacklistError {
-    /// Redis is out of reach, or too slow.
+    /// Redis is out of reach.
     #[error("the blacklist is not available")]
     Unavailable,
-    /// It was wiped: revocations may be missing.
+    /// Redis did not answer in time.
+    #[error("the blacklist does not answer")]
+    TimedOut,
+    /// It was wiped, or has come back with old data: revocations may be missing.
     #[error("the blacklist is not whole")]
     NotWhole,
     /// The embedded blacklist's database failed.
@@ -34,25 +37,39 @@ pub enum BlacklistError {
 
 type Result<T> = std::result::Result<T, BlacklistError>;
 
-/// How long a session's entry must be kept when the session ends.
+/// A refresh to be decided on. Times are milliseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug)]
+pub struct Refresh {
+    pub sid: SessionId,
+    pub presented: Presented,
+    /// When the token presented expires.
+    pub expires_at_ms: i64,
+    /// When the next token would expire.
+    pub next_expires_at_ms: i64,
+    pub claims: Claims,
+    pub grace: Duration,
+}
+
+/// Until when a session's entry must be kept when the session ends. Times are milliseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keep {
-    /// How long the token lives that was presented, if one was.
-    pub presented: Duration,
-    /// How long any token of the session may live.
-    pub longest: Duration,
-    /// When the session began, in milliseconds: if the blacklist has been whole since, it knows of every refresh.
+    /// Until when the token lives that was presented, if one was.
+    pub presented_until_ms: i64,
+    /// Until when any token of the session may live.
+    pub longest_until_ms: i64,
+    /// Before when the session began: if the blacklist has been whole since, it knows of every refresh.
     pub since_ms: i64,
 }
 
 impl Keep {
     /// As long as any token of the session may live.
-    pub fn longest(longest: Duration) -> Self {
-        Self { presented: longest, longest, since_ms: 0 }
+    pub fn until(longest_until_ms: i64) -> Self {
+        Self { presented_until_ms: longest_until_ms, longest_until_ms, since_ms: 0 }
     }
 }
 
 /// One of the two kinds.
+#[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 pub enum Blacklist {
     /// Shared by all replicas.
     Redis(Redis),
@@ -61,17 +78,20 @@ pub enum Blacklist {
 }
 
 impl Blacklist {
-    /// Decides on a refresh. The entry is kept for at least `ttl`, which is the life of the next token.
-    pub async fn advance(
-        &self,
-        sid: SessionId,
-        presented: Presented,
-        grace: Duration,
-        ttl: Duration,
-    ) -> Result<Advance> {
+    /// Decides on a refresh. The entry is kept for as long as any token of the session lives.
+    pub async fn advance(&self, refresh: Refresh) -> Result<Advance> {
         match self {
-            Self::Redis(redis) => redis.advance(sid, presented, grace, ttl).await,
-            Self::Embedded(embedded) => embedded.advance(sid, presented, grace, ttl).await,
+            Self::Redis(redis) => redis.advance(refresh).await,
+            Self::Embedded(embedded) => embedded.advance(refresh).await,
+        }
+    }
+
+    /// Marks sessions whose user's scopes or roles have changed, each with the time until which any token of it may
+    /// live: its next refresh is answered [`Advance::StaleClaims`].
+    pub async fn mark_stale(&self, sessions: Vec<(SessionId, i64)>) -> Result<()> {
+        match self {
+            Self::Redis(redis) => redis.mark_stale(sessions).await,
+            Self::Embedded(embedded) => embedded.mark_stale(sessions).await,
         }
     }
 

@@ -3,10 +3,14 @@
 //! A session's key and the marker that it is checked with must be on one node of a cluster, so keys are spread over
 //! sixteen hash tags, by the session id's last digit, and each has a marker of its own.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::atomic::{AtomicI64, Ordering},
+    time::{Duration, Instant},
+};
 
 use ::redis::{
-    Client, FromRedisValue, Pipeline, RedisError, RedisResult, Script,
+    Client, Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Script,
     aio::{ConnectionManager, ConnectionManagerConfig},
     cmd,
 };
@@ -14,16 +18,20 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use shared::{claims::SessionId, clock::Clock};
 use uuid::Uuid;
 
-use super::{BlacklistError, Keep, Rebuild, Result};
+use super::{BlacklistError, Keep, Rebuild, Refresh, Result};
 use crate::{
     config::SecretUrl,
-    domain::generation::{Advance, Entry, Presented},
+    domain::generation::{Advance, Claims, Entry, Presented, Watermark},
     health::Health,
 };
 
 /// How long a rebuild may take.
 const REBUILD_SECONDS: u64 = 3600;
-/// How many revocations are sent at once.
+/// What stands for a clock that was never seen.
+const NEVER_SEEN: i64 = i64::MIN;
+/// As late as Lua can count.
+const NO_DEADLINE_MS: i64 = 1 << 53;
+/// How many calls are sent at once.
 const BATCH: usize = 1000;
 
 /// A connection that all requests share, and that mends itself.
@@ -32,9 +40,14 @@ pub struct Redis {
     prefix: String,
     timeout: Duration,
     clock: Clock,
-    health: Arc<Health>,
+    health: Health,
+    started: Instant,
+    /// How far Redis' clock was ahead of `started`, when it was last seen, in milliseconds.
+    server_ahead_ms: AtomicI64,
     advance: Script,
     revoke: Script,
+    mark_stale: Script,
+    is_whole: Script,
     mark_whole: Script,
 }
 
@@ -51,114 +64,127 @@ impl Redis {
             prefix: prefix.to_owned(),
             timeout,
             clock,
-            health: Arc::new(Health::new("Redis")),
+            health: Health::new("Redis"),
+            started: Instant::now(),
+            server_ahead_ms: AtomicI64::new(NEVER_SEEN),
             advance: Script::new(include_str!("advance.lua")),
             revoke: Script::new(include_str!("revoke.lua")),
+            mark_stale: Script::new(include_str!("mark_stale.lua")),
+            is_whole: Script::new(include_str!("is_whole.lua")),
             mark_whole: Script::new(include_str!("mark_whole.lua")),
         })
     }
 
-    pub async fn advance(
-        &self,
-        sid: SessionId,
-        presented: Presented,
-        grace: Duration,
-        ttl: Duration,
-    ) -> Result<Advance> {
+    pub async fn advance(&self, refresh: Refresh) -> Result<Advance> {
+        let Refresh { sid, presented, expires_at_ms, next_expires_at_ms, claims, grace } = refresh;
+        let deadline_ms =
+            self.server_now_ms().map_or(NO_DEADLINE_MS, |now| now + self.timeout.as_millis() as i64);
         let mut connection = self.connection.clone();
         let mut call = self.advance.prepare_invoke();
         call.key(self.entry_key(sid))
             .key(self.marker(bucket(sid)))
             .arg(presented.generation)
             .arg(presented.rotated_at_ms)
+            .arg(expires_at_ms)
+            .arg(next_expires_at_ms.max(expires_at_ms))
             .arg(grace.as_millis() as u64)
-            .arg(millis(ttl))
-            .arg(self.clock.offset_ms());
+            .arg(match claims {
+                Claims::Presented => "presented",
+                Claims::Database => "database",
+            })
+            .arg(self.clock.offset_ms())
+            .arg(deadline_ms);
         let (outcome, generation, rotated_at_ms): (String, u64, i64) =
             self.within_limit(call.invoke_async(&mut connection)).await?;
         let next = Presented { generation, rotated_at_ms };
         match outcome.as_str() {
             "rotated" => Ok(Advance::Rotated(next)),
             "retried" => Ok(Advance::RetriedInGrace(next)),
+            "stale claims" => Ok(Advance::StaleClaims),
+            "expired" => Ok(Advance::Expired),
             "reused" => Ok(Advance::Reused),
             "revoked" => Ok(Advance::Revoked),
+            "late" => Err(BlacklistError::Unavailable),
             _ => Err(BlacklistError::NotWhole),
         }
     }
 
     pub async fn entry(&self, sid: SessionId) -> Result<Option<Entry>> {
         let keys = [self.entry_key(sid), self.marker(bucket(sid))];
-        let (entry, marker): (Option<String>, Option<String>) = self.ask(cmd("MGET").arg(&keys)).await?;
+        let mut connection = self.connection.clone();
+        let mut asked = cmd("MGET");
+        asked.arg(&keys);
+        let (entry, marker): (Option<String>, Option<String>) =
+            self.within_limit(asked.query_async(&mut connection)).await?;
         if marker.is_none() {
             return Err(BlacklistError::NotWhole);
         }
-        Ok(entry.map(|entry| match entry.split_once(':') {
-            Some((watermark, moved_at)) => {
-                Entry::Watermark(watermark.parse().unwrap_or(0), moved_at.parse().unwrap_or(0))
-            }
-            None => Entry::Revoked,
-        }))
+        Ok(entry.map(|entry| parse_entry(&entry)))
     }
 
     pub async fn revoke(&self, sessions: Vec<(SessionId, Keep)>) -> Result<()> {
-        for batch in sessions.chunks(BATCH) {
-            let mut pipeline = Pipeline::with_capacity(batch.len());
-            for (sid, keep) in batch {
-                pipeline
-                    .cmd("EVALSHA")
-                    .arg(self.revoke.get_hash())
-                    .arg(2)
-                    .arg(self.entry_key(*sid))
-                    .arg(self.marker(bucket(*sid)))
-                    .arg(millis(keep.presented))
-                    .arg(millis(keep.longest))
-                    .arg(keep.since_ms)
-                    .ignore();
-            }
-            let mut connection = self.connection.clone();
-            let sent = async {
-                match pipeline.exec_async(&mut connection).await {
-                    Err(why) if why.to_string().contains("NOSCRIPT") || why.code() == Some("NOSCRIPT") => {
-                        self.revoke.load_async(&mut connection).await?;
-                        pipeline.exec_async(&mut connection).await
-                    }
-                    sent => sent,
-                }
-            };
-            self.within_limit(sent).await?;
+        let offset = self.clock.offset_ms();
+        let mut calls = Vec::with_capacity(sessions.len());
+        for (sid, keep) in sessions {
+            let mut call = evalsha(&self.revoke, &[self.entry_key(sid), self.marker(bucket(sid))]);
+            call.arg(keep.presented_until_ms).arg(keep.longest_until_ms).arg(keep.since_ms).arg(offset);
+            calls.push(call);
         }
-        Ok(())
+        self.call_each::<()>(&self.revoke, calls).await.map(drop)
+    }
+
+    pub async fn mark_stale(&self, sessions: Vec<(SessionId, i64)>) -> Result<()> {
+        let offset = self.clock.offset_ms();
+        let mut calls = Vec::with_capacity(sessions.len());
+        for (sid, until_ms) in sessions {
+            let mut call = evalsha(&self.mark_stale, &[self.entry_key(sid)]);
+            call.arg(until_ms).arg(offset);
+            calls.push(call);
+        }
+        self.call_each::<()>(&self.mark_stale, calls).await.map(drop)
     }
 
     pub async fn is_whole(&self) -> Result<bool> {
-        // One by one: in a cluster they are on different nodes.
-        for bucket in buckets() {
-            if !self.ask(cmd("EXISTS").arg(self.marker(bucket))).await? {
-                return Ok(false);
-            }
+        let calls = buckets().map(|bucket| evalsha(&self.is_whole, &[self.marker(bucket)])).collect();
+        let answers: Vec<(bool, i64)> = self.call_each(&self.is_whole, calls).await?;
+        if let Some((_, server_now_ms)) = answers.last() {
+            self.server_ahead_ms.store(server_now_ms - self.elapsed_ms(), Ordering::Relaxed);
         }
-        Ok(true)
+        Ok(answers.iter().all(|(whole, _)| *whole))
     }
 
     pub async fn begin_rebuild(&self) -> Result<Rebuild> {
         let rebuild = Rebuild(Uuid::new_v4().simple().to_string());
+        let mut pipeline = Pipeline::new();
         for bucket in buckets() {
             let key = self.rebuild_key(bucket, &rebuild);
-            let _: () = self.ask(cmd("SET").arg(key).arg(1).arg("EX").arg(REBUILD_SECONDS)).await?;
+            pipeline.cmd("SET").arg(key).arg(1).arg("EX").arg(REBUILD_SECONDS).ignore();
         }
+        self.within_limit(pipeline.exec_async(&mut self.connection.clone())).await?;
         Ok(rebuild)
     }
 
     pub async fn finish_rebuild(&self, rebuild: Rebuild) -> Result<()> {
-        for bucket in buckets() {
-            let mut connection = self.connection.clone();
-            let mut call = self.mark_whole.prepare_invoke();
-            call.key(self.rebuild_key(bucket, &rebuild)).key(self.marker(bucket));
-            if !self.within_limit(call.invoke_async(&mut connection)).await? {
-                return Err(BlacklistError::NotWhole);
-            }
+        let calls = buckets()
+            .map(|bucket| {
+                evalsha(&self.mark_whole, &[self.rebuild_key(bucket, &rebuild), self.marker(bucket)])
+            })
+            .collect();
+        let marked: Vec<bool> = self.call_each(&self.mark_whole, calls).await?;
+        if marked.iter().all(|marked| *marked) { Ok(()) } else { Err(BlacklistError::NotWhole) }
+    }
+
+    /// What time it is by Redis' clock, in milliseconds, as far as can be told without asking. `None` if it was never
+    /// seen.
+    fn server_now_ms(&self) -> Option<i64> {
+        match self.server_ahead_ms.load(Ordering::Relaxed) {
+            NEVER_SEEN => None,
+            ahead => Some(self.elapsed_ms() + ahead),
         }
-        Ok(())
+    }
+
+    fn elapsed_ms(&self) -> i64 {
+        self.started.elapsed().as_millis() as i64
     }
 
     fn entry_key(&self, sid: SessionId) -> String {
@@ -174,9 +200,28 @@ impl Redis {
         format!("{}blacklist:{{{bucket:x}}}:rebuild-{}", self.prefix, rebuild.0)
     }
 
-    async fn ask<T: FromRedisValue>(&self, command: &::redis::Cmd) -> Result<T> {
-        let mut connection = self.connection.clone();
-        self.within_limit(command.query_async(&mut connection)).await
+    /// Calls a script many times, in portions of which each takes one round trip. It must be one that may be called
+    /// twice with the same arguments.
+    async fn call_each<T: FromRedisValue>(&self, script: &Script, calls: Vec<Cmd>) -> Result<Vec<T>> {
+        let mut answers = Vec::with_capacity(calls.len());
+        for portion in calls.chunks(BATCH) {
+            let mut pipeline = Pipeline::with_capacity(portion.len());
+            for call in portion {
+                pipeline.add_command(call.clone());
+            }
+            let mut connection = self.connection.clone();
+            let sent = async {
+                match pipeline.query_async::<Vec<T>>(&mut connection).await {
+                    Err(why) if why.code() == Some("NOSCRIPT") => {
+                        script.load_async(&mut connection).await?;
+                        pipeline.query_async(&mut connection).await
+                    }
+                    sent => sent,
+                }
+            };
+            answers.extend(self.within_limit(sent).await?);
+        }
+        Ok(answers)
     }
 
     async fn within_limit<T>(&self, answer: impl Future<Output = RedisResult<T>>) -> Result<T> {
@@ -185,15 +230,34 @@ impl Redis {
                 self.health.is_up();
                 Ok(answer)
             }
-            Ok(Err(why)) => Err(self.unavailable(&describe(&why))),
-            Err(_) => Err(self.unavailable("no answer in time")),
+            Ok(Err(why)) => {
+                self.health.is_down(&describe(&why));
+                Err(if why.is_timeout() { BlacklistError::TimedOut } else { BlacklistError::Unavailable })
+            }
+            Err(_) => {
+                self.health.is_down(&"no answer in time");
+                Err(BlacklistError::TimedOut)
+            }
         }
     }
+}
 
-    fn unavailable(&self, why: &str) -> BlacklistError {
-        self.health.is_down(&why);
-        BlacklistError::Unavailable
-    }
+fn evalsha(script: &Script, keys: &[String]) -> Cmd {
+    let mut call = cmd("EVALSHA");
+    call.arg(script.get_hash()).arg(keys.len()).arg(keys);
+    call
+}
+
+/// What `advance.lua` writes. What it does not write cannot be understood, and is not trusted.
+fn parse_entry(text: &str) -> Entry {
+    let mut parts = text.split(':');
+    let (Some(Ok(generation)), Some(Ok(moved_at_ms))) =
+        (parts.next().map(str::parse), parts.next().map(str::parse))
+    else {
+        return Entry::Revoked;
+    };
+    let claims_from = parts.next().map(|from| from.parse().unwrap_or(Watermark::NO_CLAIMS));
+    Entry::Alive(Watermark { generation, moved_at_ms, claims_from })
 }
 
 /// What may be logged of an error: never the arguments of a command.
@@ -202,11 +266,6 @@ fn describe(error: &RedisError) -> String {
         Some(code) => format!("it answered {code}"),
         None => error.to_string(),
     }
-}
-
-/// At least a millisecond: Redis takes no shorter life.
-fn millis(duration: Duration) -> u64 {
-    (duration.as_millis() as u64).max(1)
 }
 
 fn bucket(sid: SessionId) -> u8 {

@@ -1,15 +1,18 @@
 -- Ends a session.
 -- KEYS: the session's entry, the marker that the blacklist is whole.
--- ARGV: how long the token presented still lives, how long any token of the session may live (ms), and since when
--- the blacklist must have been whole for the first to be enough (ms).
+-- ARGV: until when the token presented lives, until when any token of the session may live, since when the blacklist
+-- must have been whole for the first to be enough, and how far a test's clock is ahead. All times in ms.
 
-local entry, whole_since = unpack(redis.call('MGET', KEYS[1], KEYS[2]))
+local entry, marker = unpack(redis.call('MGET', KEYS[1], KEYS[2]))
 if entry == 'revoked' then return end
-local ttl = tonumber(ARGV[1])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[4]
+local whole_since = marker and tonumber(marker:match('^%d+'))
+local ttl = ARGV[1] - now
 if entry then
   ttl = math.max(ttl, redis.call('PTTL', KEYS[1]))
-elseif not whole_since or tonumber(whole_since) > tonumber(ARGV[3]) then
+elseif not whole_since or whole_since > tonumber(ARGV[3]) then
   -- The entry may be missing because it was lost, and then newer tokens than the one presented may be about.
-  ttl = tonumber(ARGV[2])
+  ttl = ARGV[2] - now
 end
-redis.call('SET', KEYS[1], 'revoked', 'PX', ttl)
+if ttl > 0 then redis.call('SET', KEYS[1], 'revoked', 'PX', ttl) end

@@ -2,6 +2,7 @@
 
 mod keys;
 mod migrate;
+mod users;
 
 use clap::{Parser, Subcommand};
 use shared::{
@@ -36,6 +37,11 @@ enum Sub {
         #[command(subcommand)]
         action: keys::Action,
     },
+    /// Show a user, or change what a user may do
+    Users {
+        #[command(subcommand)]
+        action: users::Action,
+    },
     /// Ask the service that listens on the address whether it is ready
     Healthcheck,
 }
@@ -45,7 +51,7 @@ enum Sub {
 /// # Errors
 /// One line that says why it did not.
 pub async fn run(command: Command) -> Result<(), StartError> {
-    let settings = command.settings.validate()?;
+    let settings = command.settings;
     match command.subcommand.unwrap_or(Sub::Serve) {
         Sub::Serve => {
             let running = server::start(settings, Clock::system()).await?;
@@ -53,6 +59,7 @@ pub async fn run(command: Command) -> Result<(), StartError> {
         }
         Sub::Migrate => migrate::run(&settings).await,
         Sub::Keys { action } => keys::run(&settings, action),
+        Sub::Users { action } => users::run(&settings, action).await,
         Sub::Healthcheck => service::check_health(settings.auth_addr).await,
     }
 }

@@ -21,10 +21,35 @@ pub struct Presented {
 /// What the blacklist holds of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// The watermark, and when it last moved, in milliseconds.
-    Watermark(Generation, i64),
-    /// The session has ended: the watermark is out of reach.
+    /// It goes on.
+    Alive(Watermark),
+    /// It has ended: the watermark is out of reach.
     Revoked,
+}
+
+/// How far a session has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Watermark {
+    /// The lowest generation still accepted.
+    pub generation: Generation,
+    /// When it last moved, in milliseconds.
+    pub moved_at_ms: i64,
+    /// Tokens below this generation say of the user's scopes and roles what is no longer true.
+    pub claims_from: Option<Generation>,
+}
+
+impl Watermark {
+    /// What [`Watermark::claims_from`] is while no token says what is true.
+    pub const NO_CLAIMS: Generation = i64::MAX as Generation;
+}
+
+/// Where the claims of the next tokens come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claims {
+    /// From the token presented.
+    Presented,
+    /// From the database, which has just been read.
+    Database,
 }
 
 /// The decision on a refresh.
@@ -34,33 +59,56 @@ pub enum Advance {
     Rotated(Presented),
     /// The client asked again within the grace period, and the next token was not used yet: it gets it once more.
     RetriedInGrace(Presented),
+    /// The token would do, but the user's scopes or roles have changed: ask again with those in the database. Nothing
+    /// has been decided yet.
+    StaleClaims,
+    /// The token has expired, by the blacklist's clock.
+    Expired,
     /// The token had been rotated before: somebody else holds a copy. The session ends.
     Reused,
     /// The session had ended.
     Revoked,
 }
 
-/// Decides on a refresh at `now_ms`.
-pub fn advance(entry: Option<Entry>, presented: Presented, now_ms: i64, grace: Duration) -> Advance {
-    let generation = presented.generation;
-    let rotated = Advance::Rotated(Presented { generation: generation + 1, rotated_at_ms: now_ms });
-    match entry {
-        None => rotated,
-        Some(Entry::Revoked) => Advance::Revoked,
-        Some(Entry::Watermark(watermark, _)) if generation == watermark => rotated,
-        Some(Entry::Watermark(watermark, moved_at))
-            if generation + 1 == watermark && now_ms - moved_at < grace.as_millis() as i64 =>
-        {
-            Advance::RetriedInGrace(Presented { generation: watermark, rotated_at_ms: moved_at })
-        }
-        // The token is newer than the watermark, so the blacklist lost something. If the watermark moved before the
-        // token was made, only its last move was lost. If it moved after, then an older token was accepted since,
-        // and two people hold living tokens of one session.
-        Some(Entry::Watermark(watermark, moved_at))
-            if generation > watermark && presented.rotated_at_ms > moved_at =>
-        {
-            rotated
-        }
-        Some(Entry::Watermark(..)) => Advance::Reused,
+/// Decides on a refresh at `now_ms`, and says what the blacklist holds from then on.
+pub fn advance(
+    entry: Option<Entry>,
+    presented: Presented,
+    claims: Claims,
+    now_ms: i64,
+    grace: Duration,
+) -> (Advance, Option<Entry>) {
+    let known = match entry {
+        None => Watermark { generation: presented.generation, ..Watermark::default() },
+        Some(Entry::Alive(known)) => known,
+        Some(Entry::Revoked) => return (Advance::Revoked, entry),
+    };
+    let Presented { generation, rotated_at_ms } = presented;
+    let retried = generation + 1 == known.generation && now_ms - known.moved_at_ms < grace.as_millis() as i64;
+    // A token newer than the watermark: the blacklist lost something. If the watermark moved before the token was
+    // made, only its last move was lost. If it moved after, then an older token was accepted since, and two people hold
+    // living tokens of one session.
+    let newest =
+        generation == known.generation || generation > known.generation && rotated_at_ms > known.moved_at_ms;
+    if !retried && !newest {
+        return (Advance::Reused, Some(Entry::Revoked));
     }
+    let stale = known.claims_from.is_some_and(|from| generation < from);
+    if stale && claims == Claims::Presented {
+        return (Advance::StaleClaims, entry);
+    }
+    let next = if retried {
+        Presented { generation: known.generation, rotated_at_ms: known.moved_at_ms }
+    } else {
+        Presented { generation: generation + 1, rotated_at_ms: now_ms }
+    };
+    let claims_from = match claims {
+        // Whoever retries with the token presented gets the database's claims as well.
+        Claims::Database => Some(next.generation),
+        // A rotated token was not stale, and no older one is accepted any more.
+        Claims::Presented => known.claims_from.filter(|_| retried),
+    };
+    let watermark = Watermark { generation: next.generation, moved_at_ms: next.rotated_at_ms, claims_from };
+    let decision = if retried { Advance::RetriedInGrace(next) } else { Advance::Rotated(next) };
+    (decision, Some(Entry::Alive(watermark)))
 }

@@ -35,7 +35,7 @@ impl Password {
         }
         if password.0.len() > MAX_BYTES {
             wrong.push(format!("This password is too long. It must contain at most {MAX_BYTES} bytes."));
-        } else if is_common(&password.0.to_lowercase()) {
+        } else if is_common(&fold(&password.0)) {
             wrong.push("This password is too common.".into());
         }
         if wrong.is_empty() { Ok(password) } else { Err(wrong) }

@@ -45,12 +45,35 @@ impl PasswordHash {
         }
     }
 
+    /// Whether it is `password`'s, at the price of a hash of this `cost` and no less, if it is not: else the time would
+    /// tell a user with an older hash from nobody.
+    pub fn matches_at_cost(&self, password: &Password, cost: u32) -> bool {
+        if self.matches(password) {
+            return true;
+        }
+        // Two hashes of one cost take as long as one of the next: 2^10 + 2^10 + 2^11 = 2^12. How long another kind of
+        // hash took is not known, so there it is a whole one on top.
+        let missing = self.bcrypt_cost().map_or(cost..cost + 1, |spent| spent..cost);
+        for cost in missing {
+            Self::nobodys(cost).matches(password);
+        }
+        false
+    }
+
+    /// A hash of this cost that matches no password anybody has. Its salt and sum are made up rather than computed, for
+    /// computing one takes longer than the whole start.
+    pub fn nobodys(cost: u32) -> Self {
+        Self(format!("{BCRYPT_SHA256}$2b${cost:02}$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01232"))
+    }
+
+    fn bcrypt_cost(&self) -> Option<u32> {
+        let hash = self.0.strip_prefix(BCRYPT_SHA256).or(self.0.strip_prefix("bcrypt$")).unwrap_or(&self.0);
+        hash.parse::<bcrypt::HashParts>().ok().map(|parts| parts.get_cost())
+    }
+
     /// Whether it is in the current form and of this cost. What is not is replaced at the next login.
     pub fn is_current(&self, cost: u32) -> bool {
-        self.0
-            .strip_prefix(BCRYPT_SHA256)
-            .and_then(|hash| hash.parse::<bcrypt::HashParts>().ok())
-            .is_some_and(|parts| parts.get_cost() == cost)
+        self.0.starts_with(BCRYPT_SHA256) && self.bcrypt_cost() == Some(cost)
     }
 }
 
@@ -119,6 +142,15 @@ mod tests {
         assert!(hash.as_str().starts_with("bcrypt_sha256$$2b$04$"));
         assert!(hash.is_current(4));
         assert!(!hash.is_current(5));
+    }
+
+    #[test]
+    fn nobodys_hash_is_one_that_is_computed_at_full_cost() {
+        // A hash that cannot be read is refused without being computed.
+        for cost in [4, 10, 15] {
+            assert!(PasswordHash::nobodys(cost).is_current(cost));
+        }
+        assert!(!PasswordHash::nobodys(4).matches_at_cost(&password("correct horse"), 4));
     }
 
     #[test]

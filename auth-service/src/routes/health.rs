@@ -1,6 +1,6 @@
 //! `GET /healthz` and `GET /readyz`: whether this process lives, and whether it can work.
 
-use actix_web::{HttpResponse, web::Data};
+use actix_web::{HttpResponse, http::header::RETRY_AFTER, web::Data};
 use serde::Serialize;
 
 use crate::state::State;
@@ -23,7 +23,9 @@ pub async fn readyz(state: Data<State>) -> HttpResponse {
     let mut response = if database.is_ok() && blacklist.is_ok() {
         HttpResponse::Ok()
     } else {
-        HttpResponse::ServiceUnavailable()
+        let mut unavailable = HttpResponse::ServiceUnavailable();
+        unavailable.insert_header((RETRY_AFTER, "1"));
+        unavailable
     };
     response.json(Ready { database: word(database.is_ok()), blacklist: word(blacklist.is_ok()) })
 }

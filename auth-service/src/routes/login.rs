@@ -5,7 +5,7 @@ use serde::Serialize;
 use shared::claims::SessionId;
 
 use crate::{
-    domain::{email::Email, password::Password, password_hash::PasswordHash, username::Username},
+    domain::{password::Password, password_hash::PasswordHash},
     error::ApiError,
     form::{Form, FromForm, Valid, not_blank},
     sessions::FIRST,
@@ -30,16 +30,7 @@ impl FromForm for LoginRequest {
             form.text(field, not_blank)
         };
         let password = form.text("password", Password::presented);
-        Some(Self { key: login_key(&name?), password: password? })
-    }
-}
-
-/// An email has an `@`, a username cannot: either is accepted in either field.
-fn login_key(name: &str) -> Option<LoginKey> {
-    if name.contains('@') {
-        Email::parse(name).ok().map(|email| LoginKey::Email(email.key()))
-    } else {
-        Username::parse(name).ok().map(|username| LoginKey::Username(username.key()))
+        Some(Self { key: LoginKey::parse(&name?), password: password? })
     }
 }
 
@@ -64,9 +55,11 @@ pub async fn login(
         sid: SessionId::generate(),
         sub: user.id.to_string(),
         scope: user.scope.into(),
+        roles: user.roles.split_whitespace().map(Into::into).collect(),
         auth_time: state.clock.now_secs(),
+        ends_at: state.tokens.session_end(),
     };
-    state.sessions.open(&session, state.tokens.session_end(&session)).await?;
+    state.sessions.open(&session).await?;
     let tokens = state.tokens.mint(&session, FIRST);
     Ok(Json(LoggedIn { username: user.username, email: user.email, tokens }))
 }
@@ -74,12 +67,12 @@ pub async fn login(
 /// The user, if the password is theirs. One hash is computed whether there is such a user or not.
 async fn check_password(state: &State, user: Option<User>, password: Password) -> Result<User, ApiError> {
     let cost = state.bcrypt_cost;
-    let stored = user.as_ref().map_or(&state.nobodys_hash, |user| &user.password_hash).clone();
+    let stored = user.as_ref().map_or_else(|| PasswordHash::nobodys(cost), |user| user.password_hash.clone());
     let old = stored.clone();
     let (matches, newer) = state
         .hash_pool
         .run(move || {
-            let matches = stored.matches(&password);
+            let matches = stored.matches_at_cost(&password, cost);
             let newer = (matches && !stored.is_current(cost)).then(|| PasswordHash::make(&password, cost));
             (matches, newer)
         })

@@ -1,7 +1,7 @@
 //! `POST /logout`: end a session.
 
 use actix_web::{HttpResponse, web::Data};
-use shared::actix::AccessToken;
+use shared::AccessToken;
 
 use super::refresh::RefreshRequest;
 use crate::{error::ApiError, form::Valid, state::State, tokens::RefreshError};
@@ -17,6 +17,10 @@ pub async fn logout(
     if presented.sub != caller.sub {
         return Err(RefreshError::Invalid.into());
     }
-    state.sessions.log_out(&presented).await?;
-    Ok(HttpResponse::NoContent().finish())
+    if state.sessions.log_out(&presented).await? {
+        Ok(HttpResponse::NoContent().finish())
+    } else {
+        // The blacklist has it. But what the database does not know, it cannot remember.
+        Err(RefreshError::Revoked.into())
+    }
 }

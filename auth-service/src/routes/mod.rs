@@ -5,35 +5,44 @@ mod jwks;
 mod login;
 mod logout;
 mod me;
+mod metadata;
 mod refresh;
 mod register;
 mod verify;
 
+use std::sync::Arc;
+
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
-    web::{self, Data, ServiceConfig},
+    web::{Data, ServiceConfig},
 };
 use futures_util::future::LocalBoxFuture;
-use shared::{VerifyError, actix::AccessToken, claims::AccessClaims, service::resource};
+use shared::{
+    AccessToken, VerifyError,
+    claims::AccessClaims,
+    service::{Takes, resource},
+};
 
 use crate::{error::ApiError, state::State};
 
 /// Mounts every route.
 pub fn mount(app: &mut ServiceConfig) {
-    app.service(resource("/register", "POST", web::post().to(register::register)))
-        .service(resource("/login", "POST", web::post().to(login::login)))
-        .service(resource("/token/refresh", "POST", web::post().to(refresh::refresh)))
-        .service(resource("/token/verify", "POST", web::post().to(verify::verify)))
-        .service(resource("/logout", "POST", web::post().to(logout::logout)))
-        .service(resource("/me", "GET", web::get().to(me::me)))
-        .service(resource("/.well-known/jwks.json", "GET", web::get().to(jwks::jwks)))
-        .service(resource("/healthz", "GET", web::get().to(health::healthz)))
-        .service(resource("/readyz", "GET", web::get().to(health::readyz)));
+    app.service(resource("/register", Takes::Post, register::register))
+        .service(resource("/login", Takes::Post, login::login))
+        .service(resource("/token/refresh", Takes::Post, refresh::refresh))
+        .service(resource("/token/verify", Takes::Post, verify::verify))
+        .service(resource("/logout", Takes::Post, logout::logout))
+        .service(resource("/me", Takes::Get, me::me))
+        .service(resource("/.well-known/jwks.json", Takes::Get, jwks::jwks))
+        .service(resource("/.well-known/oauth-authorization-server", Takes::Get, metadata::metadata))
+        .service(resource("/.well-known/openid-configuration", Takes::Get, metadata::metadata))
+        .service(resource("/healthz", Takes::Get, health::healthz))
+        .service(resource("/readyz", Takes::Get, health::readyz));
 }
 
 /// Who asks: a valid access token whose session has not ended.
-pub struct Caller(pub AccessClaims);
+pub struct Caller(pub Arc<AccessClaims>);
 
 impl FromRequest for Caller {
     type Error = actix_web::Error;

@@ -3,10 +3,11 @@
 use actix_web::web::{Data, Json};
 
 use crate::{
-    domain::generation::Advance,
+    domain::generation::{Advance, Claims},
     error::ApiError,
     form::{Form, FromForm, Valid, not_blank},
     state::State,
+    store::users,
     tokens::{RefreshError, TokenPair},
 };
 
@@ -33,9 +34,18 @@ pub async fn refresh(
     request: Valid<RefreshRequest>,
 ) -> Result<Json<TokenPair>, ApiError> {
     let presented = state.tokens.read_refresh(request.token())?;
-    let session = presented.session();
-    match state.sessions.advance(&presented, state.tokens.refresh_expiry(&session)).await? {
+    let mut session = presented.session();
+    let expiry = state.tokens.refresh_expiry(&session);
+    let mut decision = state.sessions.advance(&presented, Claims::Presented, expiry).await?;
+    if decision == Advance::StaleClaims {
+        let id = session.sub.clone();
+        let user = state.store.run(move |connection| users::find(connection, &id)).await?;
+        session = session.with_claims_of(user.ok_or(RefreshError::Revoked)?);
+        decision = state.sessions.advance(&presented, Claims::Database, expiry).await?;
+    }
+    match decision {
         Advance::Rotated(next) | Advance::RetriedInGrace(next) => Ok(Json(state.tokens.mint(&session, next))),
-        Advance::Reused | Advance::Revoked => Err(RefreshError::Revoked.into()),
+        Advance::Expired => Err(RefreshError::Expired.into()),
+        Advance::Reused | Advance::Revoked | Advance::StaleClaims => Err(RefreshError::Revoked.into()),
     }
 }

@@ -60,6 +60,8 @@ pub async fn register(
     let insert = move |connection: &mut _| users::insert(connection, id, &name, &address, &hash, now);
     if let Inserted::Taken(taken) = state.store.run(insert).await? {
         refuse_taken(taken)?;
+        // Taken a moment ago, and free now: whoever had it is gone again.
+        return Err(ApiError::Unavailable);
     }
     Ok(HttpResponse::Created().json(Registered { id, email: email.as_str(), username: username.as_str() }))
 }

@@ -50,11 +50,11 @@ impl From<ConnectionError> for ConnectError {
     fn from(error: ConnectionError) -> Self {
         let text = error.to_string();
         // libpq's complaints about a URL quote it, its complaints about a server do not.
-        let quotable = ["connection to server", "could not translate host name", "unable to open database"];
+        let quotable = ["connection to server", "unable to open database"];
         if quotable.iter().any(|start| text.to_lowercase().contains(start)) {
-            Self(text.trim().replace('\n', "; "))
+            Self(text)
         } else {
-            Self("the connection was refused, or DATABASE_URL is not a URL that libpq understands".into())
+            Self("its host is not known, or DATABASE_URL is not a URL that libpq understands".into())
         }
     }
 }
@@ -71,7 +71,7 @@ impl Database {
         let millis = limit.unwrap_or_default().as_millis();
         match self {
             Self::Postgres(SecretUrl(url)) => {
-                let mut connection = PgConnection::establish(&with_connect_timeout(url))?;
+                let mut connection = PgConnection::establish(&with_patience(url))?;
                 connection.batch_execute(&format!("SET statement_timeout = {millis}"))?;
                 Ok(AnyConnection::Postgres(connection))
             }
@@ -89,13 +89,21 @@ impl Database {
     }
 }
 
-/// libpq waits for ever unless it is told otherwise.
-fn with_connect_timeout(url: &str) -> String {
-    match (url.contains("connect_timeout="), url.contains('?')) {
-        (true, _) => url.to_owned(),
-        (false, true) => format!("{url}&connect_timeout=3"),
-        (false, false) => format!("{url}?connect_timeout=3"),
-    }
+/// How libpq finds out that a server is gone: it waits for ever, or as long as the system does, unless it is told.
+const PATIENCE: [(&str, &str); 5] = [
+    ("connect_timeout", "3"),
+    ("tcp_user_timeout", "10000"),
+    ("keepalives_idle", "10"),
+    ("keepalives_interval", "3"),
+    ("keepalives_count", "3"),
+];
+
+/// The URL with what it does not say itself of [`PATIENCE`].
+fn with_patience(url: &str) -> String {
+    PATIENCE.into_iter().fold(url.to_owned(), |url, (name, value)| {
+        let separator = if url.contains('?') { '&' } else { '?' };
+        if url.contains(&format!("{name}=")) { url } else { format!("{url}{separator}{name}={value}") }
+    })
 }
 
 /// How often any connection has failed. Each connection remembers the count at its last check, so that one which may

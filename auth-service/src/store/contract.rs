@@ -70,7 +70,7 @@ impl Fixture {
     }
 
     async fn revoke(&self, sid: SessionId, now_ms: i64) {
-        self.run(move |connection| sessions::revoke(connection, sid, Cause::Logout, now_ms)).await;
+        assert!(self.run(move |connection| sessions::revoke(connection, sid, Cause::Logout, now_ms)).await);
     }
 
     async fn revoked(&self, after: Option<SessionId>, missing_only: bool, limit: i64) -> Vec<Revoked> {
@@ -185,6 +185,42 @@ contract! {
         let missing = it.revoked(None, true, 10).await;
         assert_eq!(missing.iter().map(|revoked| revoked.sid).collect::<Vec<_>>(), sids[4..]);
         assert_eq!(it.revoked(None, false, 10).await.len(), 5);
+    }
+
+    async fn a_session_that_is_not_there_cannot_be_ended(it) {
+        let it = it.migrated().await;
+        let nowhere = SessionId::generate();
+        assert!(!it.run(move |connection| sessions::revoke(connection, nowhere, Cause::Logout, NOW)).await);
+    }
+
+    async fn changed_claims_are_listed_until_they_are_marked(it) {
+        let it = it.migrated().await;
+        let (ada, _) = it.insert("ada", "ada@example.com").await;
+        let (grace, _) = it.insert("grace", "grace@example.com").await;
+        let (before, after) = (it.session(ada, NOW + 1000).await, SessionId::generate());
+        it.revoke(it.session(ada, NOW + 1000).await, NOW).await;
+        it.session(ada, NOW).await;
+        it.session(grace, NOW + 1000).await;
+        let changed = |since_ms, unmarked_only| {
+            it.run(move |c| users::with_changed_claims(c, None, unmarked_only, since_ms, 10))
+        };
+        assert_eq!(changed(0, false).await, []);
+        let id = ada.to_string();
+        it.run(move |c| users::set_claims(c, &id, "read write", "editor", NOW + 5)).await;
+        let user = it.run(move |c| users::find(c, &ada.to_string())).await.unwrap();
+        assert_eq!((user.scope.as_str(), user.roles.as_str()), ("read write", "editor"));
+        let expected = [(ada.to_string(), NOW + 5)];
+        assert_eq!(changed(0, true).await, expected);
+        assert_eq!(changed(NOW + 5, true).await, []);
+        // Those that began before the change and are alive.
+        it.run(move |c| sessions::insert(c, after, &ada.to_string(), NOW + 6, NOW + 1000)).await;
+        let of_ada = it.run(move |c| sessions::of_user(c, &ada.to_string(), NOW + 5, NOW)).await;
+        assert_eq!(of_ada, [(before, NOW + 1000)]);
+        it.run(move |c| users::set_claims_marked(c, &ada.to_string(), NOW + 5)).await;
+        assert_eq!(changed(0, true).await, []);
+        assert_eq!(changed(0, false).await, expected);
+        it.run(move |c| users::set_claims(c, &ada.to_string(), "", "", NOW + 6)).await;
+        assert_eq!(changed(0, true).await, [(ada.to_string(), NOW + 6)]);
     }
 
     async fn expired_sessions_are_deleted_in_portions(it) {

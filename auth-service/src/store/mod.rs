@@ -17,9 +17,10 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use arc_swap::ArcSwap;
 pub use connection::{AnyConnection, Database};
 use connection::{Failures, Manager, ReportTo};
 use diesel::{
@@ -40,11 +41,15 @@ pub enum StoreError {
     Query(DieselError),
 }
 
+/// The least time between two pools.
+const RENEWAL: Duration = Duration::from_secs(10);
+
 /// Access to the database. Clones share one pool.
 #[derive(Clone)]
 pub struct Store {
     database: Database,
-    pool: r2d2::Pool<Manager>,
+    connections: u32,
+    pool: Arc<ArcSwap<Pool>>,
     failures: Failures,
     migrated: Arc<AtomicBool>,
     health: Arc<Health>,
@@ -57,17 +62,18 @@ impl Store {
     pub fn new(database: Database, connections: u32, timeout: Duration) -> Self {
         let health = Arc::new(Health::new("the database"));
         let failures = Failures::default();
-        let manager = Manager { database: database.clone(), limit: timeout, failures: Arc::clone(&failures) };
-        let pool = r2d2::Pool::builder()
-            .max_size(connections)
-            // None is opened before the schema is there.
-            .min_idle(Some(0))
-            .connection_timeout(timeout)
-            // Costs no round trip unless a connection has failed since the last check.
-            .test_on_check_out(true)
-            .error_handler(Box::new(ReportTo(Arc::clone(&health))))
-            .build_unchecked(manager);
-        Self { database, pool, failures, migrated: Arc::default(), health, timeout }
+        let pool = new_pool(&database, connections, timeout, &failures, &health);
+        let pool = Arc::new(ArcSwap::from_pointee(pool));
+        Self { database, connections, pool, failures, migrated: Arc::default(), health, timeout }
+    }
+
+    /// Leaves a pool whose connections do not answer to itself, and opens another: nothing can take a connection from
+    /// a thread that waits for it. The old one ends with the last of those threads.
+    fn renew(&self, stuck: &Arc<Pool>) {
+        if stuck.began.elapsed() >= RENEWAL && Arc::ptr_eq(&self.pool.load(), stuck) {
+            let pool = new_pool(&self.database, self.connections, self.timeout, &self.failures, &self.health);
+            self.pool.store(Arc::new(pool));
+        }
     }
 
     /// Brings the schema up to date, under a lock, so that many processes may do it at once.
@@ -104,20 +110,25 @@ impl Store {
         if !self.is_migrated() {
             return Err(StoreError::Unavailable);
         }
-        let this = self.clone();
-        let work = tokio::task::spawn_blocking(move || this.run_blocking(query));
+        let (this, pool) = (self.clone(), self.pool.load_full());
+        let used = Arc::clone(&pool);
+        let work = tokio::task::spawn_blocking(move || this.run_blocking(&used, query));
         match tokio::time::timeout(self.timeout, work).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(panicked)) => Err(self.unavailable(&panicked)),
-            Err(_) => Err(self.unavailable(&"no answer in time")),
+            Err(_) => {
+                self.renew(&pool);
+                Err(self.unavailable(&"no answer in time"))
+            }
         }
     }
 
     fn run_blocking<T>(
         &self,
+        pool: &Pool,
         query: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
     ) -> Result<T, StoreError> {
-        let mut connection = self.pool.get().map_err(|why| self.unavailable(&why))?;
+        let mut connection = pool.connections.get().map_err(|why| self.unavailable(&why))?;
         match query(&mut connection.inner) {
             Ok(answer) => {
                 self.health.is_up();
@@ -136,6 +147,31 @@ impl Store {
         self.health.is_down(why);
         StoreError::Unavailable
     }
+}
+
+struct Pool {
+    connections: r2d2::Pool<Manager>,
+    began: Instant,
+}
+
+fn new_pool(
+    database: &Database,
+    connections: u32,
+    timeout: Duration,
+    failures: &Failures,
+    health: &Arc<Health>,
+) -> Pool {
+    let manager = Manager { database: database.clone(), limit: timeout, failures: Arc::clone(failures) };
+    let connections = r2d2::Pool::builder()
+        .max_size(connections)
+        // None is opened before the schema is there.
+        .min_idle(Some(0))
+        .connection_timeout(timeout)
+        // Costs no round trip unless a connection has failed since the last check.
+        .test_on_check_out(true)
+        .error_handler(Box::new(ReportTo(Arc::clone(health))))
+        .build_unchecked(manager);
+    Pool { connections, began: Instant::now() }
 }
 
 /// Whether it is the database that failed, and not the query: lost connections, time limits, a full disk, a lock.

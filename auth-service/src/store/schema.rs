@@ -9,7 +9,10 @@ diesel::table! {
         email_key -> Text,
         password_hash -> Text,
         scope -> Text,
+        roles -> Text,
         created_at -> BigInt,
+        claims_changed_at -> Nullable<BigInt>,
+        claims_marked_at -> Nullable<BigInt>,
     }
 }
 
@@ -30,6 +33,7 @@ diesel::table! {
         session_id -> Text,
         watermark -> Nullable<BigInt>,
         moved_at -> BigInt,
+        claims_from -> Nullable<BigInt>,
         expires_at -> BigInt,
     }
 }

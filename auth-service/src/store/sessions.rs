@@ -50,12 +50,43 @@ pub fn insert(
         .map(drop)
 }
 
-/// Ends a session. One that has ended before keeps its first end.
-pub fn revoke(connection: &mut AnyConnection, sid: SessionId, cause: Cause, now_ms: i64) -> QueryResult<()> {
-    diesel::update(sessions::table.find(sid.to_string()).filter(sessions::revoked_at.is_null()))
+/// The sessions of a user that had begun by `began_by_ms` and have not ended, with the time when each expires.
+pub fn of_user(
+    connection: &mut AnyConnection,
+    user_id: &str,
+    began_by_ms: i64,
+    now_ms: i64,
+) -> QueryResult<Vec<(SessionId, i64)>> {
+    let rows: Vec<(String, i64)> = sessions::table
+        .filter(sessions::user_id.eq(user_id))
+        .filter(sessions::created_at.le(began_by_ms))
+        .filter(sessions::expires_at.gt(now_ms))
+        .filter(sessions::revoked_at.is_null())
+        .select((sessions::id, sessions::expires_at))
+        .load(connection)?;
+    rows.iter().map(|(id, expires_at)| Ok((parse_id(id)?, *expires_at))).collect()
+}
+
+fn parse_id(id: &str) -> QueryResult<SessionId> {
+    let parsed = id.parse().map_err(|why| diesel::result::Error::DeserializationError(Box::new(why)))?;
+    Ok(SessionId(parsed))
+}
+
+/// Ends a session. One that has ended before keeps its first end. Says whether there is such a session.
+pub fn revoke(
+    connection: &mut AnyConnection,
+    sid: SessionId,
+    cause: Cause,
+    now_ms: i64,
+) -> QueryResult<bool> {
+    let id = sid.to_string();
+    let ended = diesel::update(sessions::table.find(&id).filter(sessions::revoked_at.is_null()))
         .set((sessions::revoked_at.eq(now_ms), sessions::revoked_cause.eq(cause.name())))
-        .execute(connection)
-        .map(drop)
+        .execute(connection)?;
+    if ended > 0 {
+        return Ok(true);
+    }
+    diesel::select(diesel::dsl::exists(sessions::table.find(&id))).get_result(connection)
 }
 
 /// Up to `limit` sessions that have ended and that no refresh token can outlive yet, in the order of their ids,
@@ -83,8 +114,7 @@ pub fn revoked(
     let rows: Vec<(String, Option<i64>, i64)> = query.load(connection)?;
     rows.into_iter()
         .map(|(id, revoked_at, expires_at_ms)| {
-            let id = id.parse().map_err(|why| diesel::result::Error::DeserializationError(Box::new(why)))?;
-            Ok(Revoked { sid: SessionId(id), revoked_at_ms: revoked_at.unwrap_or(now_ms), expires_at_ms })
+            Ok(Revoked { sid: parse_id(&id)?, revoked_at_ms: revoked_at.unwrap_or(now_ms), expires_at_ms })
         })
         .collect()
 }

@@ -16,7 +16,10 @@ pub struct User {
     pub username: String,
     pub email: String,
     pub password_hash: PasswordHash,
+    /// Separated by spaces.
     pub scope: String,
+    /// Separated by spaces.
+    pub roles: String,
 }
 
 /// What a person logs in with, folded to what makes it unique.
@@ -24,6 +27,17 @@ pub struct User {
 pub enum LoginKey {
     Username(String),
     Email(String),
+}
+
+impl LoginKey {
+    /// What `name` stands for: an email has an `@`, a username cannot. `None` for what can be nobody's.
+    pub fn parse(name: &str) -> Option<Self> {
+        if name.contains('@') {
+            Email::parse(name).ok().map(|email| Self::Email(email.key()))
+        } else {
+            Username::parse(name).ok().map(|username| Self::Username(username.key()))
+        }
+    }
 }
 
 /// Which of a registration's names somebody else has.
@@ -41,15 +55,17 @@ pub enum Inserted {
     Taken(Taken),
 }
 
-type Row = (String, String, String, String, String);
+type Row = (String, String, String, String, String, String);
 
-fn columns() -> (users::id, users::username, users::email, users::password_hash, users::scope) {
-    (users::id, users::username, users::email, users::password_hash, users::scope)
+type Columns = (users::id, users::username, users::email, users::password_hash, users::scope, users::roles);
+
+fn columns() -> Columns {
+    (users::id, users::username, users::email, users::password_hash, users::scope, users::roles)
 }
 
-fn user((id, username, email, password_hash, scope): Row) -> QueryResult<User> {
+fn user((id, username, email, password_hash, scope, roles): Row) -> QueryResult<User> {
     let id = id.parse().map_err(|why| DieselError::DeserializationError(Box::new(why)))?;
-    Ok(User { id, username, email, password_hash: PasswordHash::stored(password_hash), scope })
+    Ok(User { id, username, email, password_hash: PasswordHash::stored(password_hash), scope, roles })
 }
 
 /// The user of this id.
@@ -97,7 +113,6 @@ pub fn insert(
             users::email.eq(email.as_str()),
             users::email_key.eq(email.key()),
             users::password_hash.eq(password_hash.as_str()),
-            users::scope.eq(""),
             users::created_at.eq(now_ms),
         ))
         .execute(connection);
@@ -119,6 +134,54 @@ pub fn replace_hash(
 ) -> QueryResult<()> {
     diesel::update(users::table.find(id).filter(users::password_hash.eq(old.as_str())))
         .set(users::password_hash.eq(new.as_str()))
+        .execute(connection)
+        .map(drop)
+}
+
+/// Replaces a user's scopes and roles. The change is marked in the user's sessions afterwards.
+pub fn set_claims(
+    connection: &mut AnyConnection,
+    id: &str,
+    scope: &str,
+    roles: &str,
+    now_ms: i64,
+) -> QueryResult<()> {
+    diesel::update(users::table.find(id))
+        .set((users::scope.eq(scope), users::roles.eq(roles), users::claims_changed_at.eq(now_ms)))
+        .execute(connection)
+        .map(drop)
+}
+
+/// Up to `limit` users whose scopes or roles have changed since `since_ms`, with the time of the change. With
+/// `unmarked_only`, those whose sessions are not known to be marked.
+pub fn with_changed_claims(
+    connection: &mut AnyConnection,
+    after: Option<&str>,
+    unmarked_only: bool,
+    since_ms: i64,
+    limit: i64,
+) -> QueryResult<Vec<(String, i64)>> {
+    let mut query = users::table
+        .filter(users::claims_changed_at.gt(since_ms))
+        .select((users::id, users::claims_changed_at))
+        .order(users::id)
+        .limit(limit)
+        .into_boxed();
+    if let Some(after) = after {
+        query = query.filter(users::id.gt(after.to_owned()));
+    }
+    if unmarked_only {
+        let unmarked = users::claims_marked_at.is_null();
+        query = query.filter(unmarked.or(users::claims_marked_at.lt(users::claims_changed_at)));
+    }
+    let rows: Vec<(String, Option<i64>)> = query.load(connection)?;
+    Ok(rows.into_iter().filter_map(|(id, changed_at)| Some((id, changed_at?))).collect())
+}
+
+/// Notes that a user's sessions are marked with the change of this time.
+pub fn set_claims_marked(connection: &mut AnyConnection, id: &str, changed_at_ms: i64) -> QueryResult<()> {
+    diesel::update(users::table.find(id))
+        .set(users::claims_marked_at.eq(changed_at_ms))
         .execute(connection)
         .map(drop)
 }

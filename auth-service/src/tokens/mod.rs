@@ -18,7 +18,7 @@ pub use self::{
     refresh_token::{RefreshClaims, RefreshError},
 };
 use self::{refresh_token::RefreshKey, signing_key::SigningKey};
-use crate::{config::Settings, domain::generation::Presented};
+use crate::{config::Settings, domain::generation::Presented, store::users::User};
 
 /// A session as its tokens describe it.
 #[derive(Clone, Debug)]
@@ -27,8 +27,20 @@ pub struct Session {
     /// The user's id.
     pub sub: String,
     pub scope: Scope,
+    pub roles: Vec<String>,
     /// When the login took place, in seconds since the Unix epoch.
     pub auth_time: i64,
+    /// When the session ends, however often it is refreshed, in seconds since the Unix epoch. Fixed at the login, as it
+    /// is in the database, whatever becomes of the setting.
+    pub ends_at: i64,
+}
+
+impl Session {
+    /// The session, with the scopes and roles that its user has now.
+    pub fn with_claims_of(self, user: User) -> Self {
+        let roles = user.roles.split_whitespace().map(Into::into).collect();
+        Self { scope: user.scope.into(), roles, ..self }
+    }
 }
 
 /// What a client gets. Never printed.
@@ -73,19 +85,24 @@ impl Tokens {
         }
     }
 
+    /// The id of the key that signs.
+    pub fn kid(&self) -> &str {
+        self.signing.kid()
+    }
+
     /// The public keys that verify these tokens.
     pub fn jwks(&self) -> &JwkSet {
         &self.jwks
     }
 
-    /// When no token of the session may be alive any more, in seconds since the Unix epoch.
-    pub fn session_end(&self, session: &Session) -> i64 {
-        session.auth_time + self.session_secs
+    /// When a session that begins now ends, however often it is refreshed, in seconds since the Unix epoch.
+    pub fn session_end(&self) -> i64 {
+        self.clock.now_secs() + self.session_secs
     }
 
     /// When a refresh token minted now would expire, in seconds since the Unix epoch.
     pub fn refresh_expiry(&self, session: &Session) -> i64 {
-        (self.clock.now_secs() + self.refresh_secs).min(self.session_end(session))
+        (self.clock.now_secs() + self.refresh_secs).min(session.ends_at)
     }
 
     /// A new pair for `session`, whose refresh token is of this generation.
@@ -101,6 +118,7 @@ impl Tokens {
             jti: Uuid::now_v7(),
             sid: session.sid,
             scope: session.scope.clone(),
+            roles: session.roles.clone(),
             token_type: TokenType::Access,
         };
         let refresh = RefreshClaims {
@@ -114,7 +132,9 @@ impl Tokens {
             generation: generation.generation,
             rotated_at_ms: generation.rotated_at_ms,
             auth_time: session.auth_time,
+            session_ends_at: session.ends_at,
             scope: session.scope.clone(),
+            roles: session.roles.clone(),
             token_type: TokenType::Refresh,
         };
         TokenPair { access: self.sign(&access), refresh: self.refresh.mint(&refresh) }

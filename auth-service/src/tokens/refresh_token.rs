@@ -31,7 +31,12 @@ pub struct RefreshClaims {
     pub rotated_at_ms: i64,
     /// When the login took place.
     pub auth_time: i64,
+    /// When the session ends, however often it is refreshed.
+    #[serde(rename = "session_exp")]
+    pub session_ends_at: i64,
     pub scope: Scope,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
     pub token_type: TokenType,
 }
 
@@ -43,7 +48,14 @@ impl RefreshClaims {
 
     /// The session it belongs to.
     pub fn session(&self) -> Session {
-        Session { sid: self.sid, sub: self.sub.clone(), scope: self.scope.clone(), auth_time: self.auth_time }
+        Session {
+            sid: self.sid,
+            sub: self.sub.clone(),
+            scope: self.scope.clone(),
+            roles: self.roles.clone(),
+            auth_time: self.auth_time,
+            ends_at: self.session_ends_at,
+        }
     }
 }
 

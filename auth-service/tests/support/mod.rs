@@ -112,7 +112,13 @@ impl TestApp {
 
     /// Another replica: the same keys, issuer, database and blacklist.
     pub async fn replica(&self) -> Client {
-        let settings = Settings { issuer: Some(self.issuer.clone()), ..self.settings.clone() };
+        self.replica_with(|_| ()).await
+    }
+
+    /// Another replica, with other settings.
+    pub async fn replica_with(&self, change: impl FnOnce(&mut Settings)) -> Client {
+        let mut settings = Settings { issuer: Some(self.issuer.clone()), ..self.settings.clone() };
+        change(&mut settings);
         let (addr, ..) = serve(settings, self.clock.clone()).await;
         Client::new(addr)
     }

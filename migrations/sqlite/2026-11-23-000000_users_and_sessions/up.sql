@@ -7,8 +7,13 @@ CREATE TABLE users (
     email TEXT NOT NULL,
     email_key TEXT NOT NULL UNIQUE,
     password_hash TEXT NOT NULL,
+    -- Separated by spaces, as in the claims.
     scope TEXT NOT NULL DEFAULT '',
-    created_at BIGINT NOT NULL
+    roles TEXT NOT NULL DEFAULT '',
+    created_at BIGINT NOT NULL,
+    -- When scope or roles changed, and of which change the blacklist is known to have marked the user's sessions.
+    claims_changed_at BIGINT,
+    claims_marked_at BIGINT
 );
 
 -- One row a login. A refresh writes nothing here.
@@ -26,6 +31,7 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_user_id ON sessions (user_id);
 CREATE INDEX sessions_expires_at ON sessions (expires_at);
 CREATE INDEX sessions_revoked ON sessions (id) WHERE revoked_at IS NOT NULL;
+CREATE INDEX users_claims_changed_at ON users (claims_changed_at) WHERE claims_changed_at IS NOT NULL;
 CREATE INDEX sessions_to_blacklist ON sessions (id) WHERE revoked_at IS NOT NULL AND blacklisted_at IS NULL;
 
 -- The embedded blacklist, at most one row a session. Without a watermark, the session has ended.
@@ -33,6 +39,8 @@ CREATE TABLE blacklist (
     session_id TEXT NOT NULL PRIMARY KEY,
     watermark BIGINT,
     moved_at BIGINT NOT NULL,
+    -- From which generation on the claims are those of the database. Without it, all are.
+    claims_from BIGINT,
     expires_at BIGINT NOT NULL
 ) WITHOUT ROWID;
 

@@ -1,4 +1,5 @@
-//! An issuer's keys fetched over HTTP: at start, every few minutes, and when a token names one not seen before.
+//! An issuer's keys fetched over HTTP, from where its metadata says they are: at start, every few minutes, and when a
+//! token names one not seen before.
 
 use std::{
     sync::{Arc, Weak},
@@ -8,9 +9,10 @@ use std::{
 use arc_swap::ArcSwapOption;
 use jsonwebtoken::jwk::JwkSet;
 use reqwest::{
-    StatusCode,
+    StatusCode, Url,
     header::{ETAG, HeaderValue, IF_NONE_MATCH},
 };
+use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use super::KeySet;
@@ -18,17 +20,26 @@ use crate::VerifyError;
 
 /// How long one fetch may take.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
-/// A JWKS is a few kilobytes. Anything larger is not one.
-const MAX_JWKS_BYTES: u64 = 256 * 1024;
-/// The first pause between attempts while there are no keys at all; it doubles up to the refresh interval.
+/// Metadata and keys are a few kilobytes. Anything larger is neither.
+const MAX_BYTES: usize = 256 * 1024;
+/// The first pause between attempts while there are no keys at all. It doubles each time.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 /// The longest such pause.
 const LAST_RETRY: Duration = Duration::from_secs(10);
 
+/// Where an issuer's keys are.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// Where its metadata says (RFC 8414).
+    Issuer(String),
+    /// At this URL.
+    Jwks(String),
+}
+
 /// The last good keys, read without a lock, and what fetches them.
 #[derive(Debug)]
 pub(crate) struct RemoteKeys {
-    url: String,
+    source: Source,
     /// The least time between two fetches that unknown key ids cause.
     min_interval: Duration,
     client: reqwest::Client,
@@ -37,119 +48,184 @@ pub(crate) struct RemoteKeys {
     last: Mutex<LastFetch>,
 }
 
+/// What the last fetch brought.
 #[derive(Debug, Default)]
 struct LastFetch {
     at: Option<Instant>,
+    jwks_url: Option<String>,
     etag: Option<HeaderValue>,
+    body: Vec<u8>,
 }
 
 #[derive(Debug, thiserror::Error)]
 enum FetchError {
     #[error(transparent)]
     Http(#[from] reqwest::Error),
-    #[error("the answer's status is {0}")]
-    Status(StatusCode),
-    #[error("the answer is not a JWKS: {0}")]
-    Format(#[from] serde_json::Error),
-    #[error("the answer is larger than a JWKS may be")]
-    TooLarge,
+    #[error("{0} answers {1}")]
+    Status(String, StatusCode),
+    #[error("what {0} answers is larger than it may be")]
+    TooLarge(String),
+    #[error("the issuer is not a URL")]
+    Issuer,
+    #[error("the metadata is not an issuer's: {0}")]
+    Metadata(serde_json::Error),
+    #[error("the metadata is that of another issuer, {0}")]
+    OtherIssuer(String),
+    #[error("the keys are not a JWKS: {0}")]
+    Jwks(serde_json::Error),
     #[error("the JWKS holds no key that can be used")]
-    Empty,
+    NoKeys,
+}
+
+/// What is needed of an issuer's metadata (RFC 8414 section 2).
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+    jwks_uri: String,
 }
 
 impl RemoteKeys {
-    pub(crate) fn new(url: String, min_interval: Duration) -> Self {
-        let client = reqwest::Client::builder()
-            .timeout(FETCH_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .unwrap_or_default();
-        Self { url, min_interval, client, keys: ArcSwapOption::empty(), last: Mutex::default() }
+    pub(crate) fn new(source: Source, min_interval: Duration) -> Self {
+        let (Source::Issuer(url) | Source::Jwks(url)) = &source;
+        let mut client =
+            reqwest::Client::builder().timeout(FETCH_TIMEOUT).redirect(reqwest::redirect::Policy::none());
+        if is_loopback(url) {
+            // No proxy could reach it.
+            client = client.no_proxy();
+        }
+        let client = client.build().unwrap_or_default();
+        Self { source, min_interval, client, keys: ArcSwapOption::empty(), last: Mutex::default() }
     }
 
     /// The keys as last fetched.
-    pub(crate) fn current(&self) -> arc_swap::Guard<Option<Arc<KeySet>>> {
-        self.keys.load()
+    pub(crate) fn current(&self) -> Option<Arc<KeySet>> {
+        self.keys.load_full()
     }
 
-    /// Fetches the keys because a token named one that is not among them: one fetch for all who ask at once, and
-    /// at most one per interval, so that a flood of made-up ids causes no flood of fetches.
-    pub(crate) async fn look_for(&self, kid: &str) -> Result<Arc<KeySet>, VerifyError> {
+    /// Fetches the keys because a token named one that is not among them: one fetch for all who ask at once, and at
+    /// most one per interval, so that a flood of made-up ids causes no flood of fetches.
+    ///
+    /// # Errors
+    /// If it is not among them then either.
+    pub(crate) async fn look_for(&self, kid: &str) -> Result<(), VerifyError> {
         let mut last = self.last.lock().await;
-        let known =
-            |keys: &Option<Arc<KeySet>>| keys.as_ref().filter(|keys| keys.get(kid).is_some()).map(Arc::clone);
+        let is_known = || match &*self.keys.load() {
+            None => Err(VerifyError::KeysUnavailable),
+            Some(keys) => keys.get(kid).map(drop).ok_or(VerifyError::UnknownKey),
+        };
         // Whoever held the lock before may have fetched it.
-        if let Some(keys) = known(&self.keys.load()) {
-            return Ok(keys);
-        }
-        if last.at.is_none_or(|at| at.elapsed() >= self.min_interval) {
+        if is_known().is_err() && last.at.is_none_or(|at| at.elapsed() >= self.min_interval) {
             self.fetch_and_log(&mut last).await;
         }
-        let keys = self.keys.load();
-        match &*keys {
-            None => Err(VerifyError::KeysUnavailable),
-            keys => known(keys).ok_or(VerifyError::UnknownKey),
-        }
+        is_known()
     }
 
     /// Fetches until there are keys, then every `interval`, until the verifier is dropped.
     pub(crate) async fn keep_fresh(this: Weak<Self>, interval: Duration) {
         let mut retry = FIRST_RETRY;
         loop {
-            let pause = match this.upgrade() {
-                None => return,
-                Some(keys) => {
-                    keys.fetch_and_log(&mut *keys.last.lock().await).await;
-                    if keys.keys.load().is_some() {
-                        interval
-                    } else {
-                        retry = (retry * 2).min(LAST_RETRY);
-                        retry / 2
-                    }
-                }
-            };
+            let Some(keys) = this.upgrade() else { return };
+            keys.fetch_and_log(&mut *keys.last.lock().await).await;
+            let pause = if keys.keys.load().is_some() { interval } else { retry };
+            retry = (retry * 2).min(LAST_RETRY);
+            // Not held while asleep: it would keep alive what nobody uses any more.
+            drop(keys);
             tokio::time::sleep(pause).await;
         }
     }
 
     async fn fetch_and_log(&self, last: &mut LastFetch) {
         if let Err(why) = self.fetch(last).await {
+            // The issuer may have moved them.
+            last.jwks_url = None;
             let kept = match &*self.keys.load() {
                 Some(_) => "the keys fetched last stay in use",
                 None => "no token can be verified until it answers",
             };
-            log::warn!("cannot fetch the keys from {}: {}; {kept}", self.url, chain(&why));
+            let (Source::Issuer(url) | Source::Jwks(url)) = &self.source;
+            log::warn!("cannot fetch the keys of {url}: {}; {kept}", chain(&why));
         }
     }
 
     async fn fetch(&self, last: &mut LastFetch) -> Result<(), FetchError> {
         last.at = Some(Instant::now());
-        let mut request = self.client.get(&self.url);
-        if let Some(etag) = &last.etag {
+        let url = match (&self.source, &last.jwks_url) {
+            (Source::Jwks(url), _) | (_, Some(url)) => url.clone(),
+            (Source::Issuer(issuer), None) => self.find_jwks(issuer).await?,
+        };
+        let Some((body, etag)) = self.get(&url, last.etag.as_ref()).await? else { return Ok(()) };
+        // Unchanged keys stay the same value, so that what was verified with them stays verified.
+        if body != last.body {
+            let jwks: JwkSet = serde_json::from_slice(&body).map_err(FetchError::Jwks)?;
+            let keys = KeySet::from_jwks(&jwks);
+            if keys.is_empty() {
+                return Err(FetchError::NoKeys);
+            }
+            self.keys.store(Some(Arc::new(keys)));
+        }
+        *last = LastFetch { at: last.at, jwks_url: Some(url), etag, body };
+        Ok(())
+    }
+
+    /// Where the issuer says its keys are. OpenID Connect's name for its metadata is tried second.
+    async fn find_jwks(&self, issuer: &str) -> Result<String, FetchError> {
+        let answer = match self.get(&well_known(issuer, "oauth-authorization-server")?, None).await {
+            Err(FetchError::Status(..)) => {
+                let openid = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+                self.get(&openid, None).await
+            }
+            answer => answer,
+        };
+        let (body, _) = answer?.unwrap_or_default();
+        let metadata: Metadata = serde_json::from_slice(&body).map_err(FetchError::Metadata)?;
+        // Else one issuer could speak for another (RFC 8414 section 3.3).
+        if metadata.issuer == issuer {
+            Ok(metadata.jwks_uri)
+        } else {
+            Err(FetchError::OtherIssuer(metadata.issuer))
+        }
+    }
+
+    /// The body at `url` with its ETag, or `None` if it is still the one with this ETag.
+    async fn get(
+        &self,
+        url: &str,
+        etag: Option<&HeaderValue>,
+    ) -> Result<Option<(Vec<u8>, Option<HeaderValue>)>, FetchError> {
+        let mut request = self.client.get(url);
+        if let Some(etag) = etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
         let mut response = request.send().await?;
         match response.status() {
-            StatusCode::NOT_MODIFIED => return Ok(()),
+            StatusCode::NOT_MODIFIED if etag.is_some() => return Ok(None),
             StatusCode::OK => {}
-            other => return Err(FetchError::Status(other)),
+            other => return Err(FetchError::Status(url.into(), other)),
         }
         let etag = response.headers().get(ETAG).cloned();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
             body.extend_from_slice(&chunk);
-            if body.len() as u64 > MAX_JWKS_BYTES {
-                return Err(FetchError::TooLarge);
+            if body.len() > MAX_BYTES {
+                return Err(FetchError::TooLarge(url.into()));
             }
         }
-        let keys = KeySet::from_jwks(&serde_json::from_slice::<JwkSet>(&body)?);
-        if keys.is_empty() {
-            return Err(FetchError::Empty);
-        }
-        self.keys.store(Some(Arc::new(keys)));
-        last.etag = etag;
-        Ok(())
+        Ok(Some((body, etag)))
     }
+}
+
+/// Where an issuer's metadata is: the well-known part stands before the issuer's own path (RFC 8414 section 3.1).
+fn well_known(issuer: &str, name: &str) -> Result<String, FetchError> {
+    let mut url = Url::parse(issuer).map_err(|_| FetchError::Issuer)?;
+    let path = format!("/.well-known/{name}{}", url.path().trim_end_matches('/'));
+    url.set_path(&path);
+    Ok(url.into())
+}
+
+fn is_loopback(url: &str) -> bool {
+    let host = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
 /// An error with its causes: reqwest's own text says only that something went wrong.

@@ -1,0 +1,111 @@
+//! `auth-service users`: show a user, or change what a user may do.
+
+use clap::{Args, Subcommand};
+use shared::{clock::Clock, service::StartError};
+
+use crate::{
+    config::Settings,
+    state::open_store,
+    store::{
+        Store, StoreError,
+        users::{self, LoginKey, User},
+    },
+};
+
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Print a user's id, names, scopes and roles
+    Show {
+        /// The username or email
+        user: String,
+    },
+    /// Give a user scopes or roles. Tokens say so from their next refresh on
+    Grant(Change),
+    /// Take scopes or roles from a user. Tokens say so from their next refresh on
+    Revoke(Change),
+}
+
+#[derive(Args, Debug)]
+pub struct Change {
+    /// The username or email
+    user: String,
+    /// A scope, such as reports:read
+    #[arg(long = "scope", value_name = "NAME", value_parser = token)]
+    scopes: Vec<String>,
+    /// A role, such as editor
+    #[arg(long = "role", value_name = "NAME", value_parser = token)]
+    roles: Vec<String>,
+}
+
+/// What a scope may be called (RFC 6749 section 3.3).
+fn token(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+    if !text.is_empty() && text.len() <= 100 && text.bytes().all(allowed) {
+        Ok(text.into())
+    } else {
+        Err("must be 1 to 100 printable ASCII characters without spaces, quotes and backslashes".into())
+    }
+}
+
+pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> {
+    let store = open_store(settings)?;
+    store.migrate().await.map_err(unavailable)?;
+    let user = match action {
+        Action::Show { user } => find(&store, &user).await?,
+        Action::Grant(change) => {
+            let Change { user, scopes, roles } = needs_something(change)?;
+            let User { scope, roles: held, .. } = find(&store, &user).await?;
+            set(&store, &user, with(&scope, &scopes), with(&held, &roles)).await?
+        }
+        Action::Revoke(change) => {
+            let Change { user, scopes, roles } = needs_something(change)?;
+            let User { scope, roles: held, .. } = find(&store, &user).await?;
+            set(&store, &user, without(&scope, &scopes), without(&held, &roles)).await?
+        }
+    };
+    let User { id, username, email, scope, roles, .. } = user;
+    println!("id       {id}\nusername {username}\nemail    {email}\nscopes   {scope}\nroles    {roles}");
+    Ok(())
+}
+
+fn needs_something(change: Change) -> Result<Change, StartError> {
+    if change.scopes.is_empty() && change.roles.is_empty() {
+        return Err(StartError::new("say which: --scope NAME or --role NAME"));
+    }
+    Ok(change)
+}
+
+async fn find(store: &Store, name: &str) -> Result<User, StartError> {
+    let nobody = || StartError::new(format!("there is no user {name}"));
+    let key = LoginKey::parse(name).ok_or_else(nobody)?;
+    let found = store.run(move |connection| users::find_by_login(connection, &key)).await;
+    found.map_err(unavailable)?.ok_or_else(nobody)
+}
+
+async fn set(store: &Store, name: &str, scope: String, roles: String) -> Result<User, StartError> {
+    let id = find(store, name).await?.id.to_string();
+    let now = Clock::system().now_ms();
+    let change = move |connection: &mut _| users::set_claims(connection, &id, &scope, &roles, now);
+    store.run(change).await.map_err(unavailable)?;
+    find(store, name).await
+}
+
+fn with(held: &str, more: &[String]) -> String {
+    let mut names: Vec<&str> = held.split_whitespace().collect();
+    for name in more {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    names.join(" ")
+}
+
+fn without(held: &str, fewer: &[String]) -> String {
+    let kept: Vec<&str> =
+        held.split_whitespace().filter(|name| !fewer.iter().any(|gone| gone == name)).collect();
+    kept.join(" ")
+}
+
+fn unavailable(why: StoreError) -> StartError {
+    StartError::new(why.to_string())
+}

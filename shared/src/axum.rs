@@ -1,0 +1,53 @@
+//! The extractors for axum. The router's state must hold a [`Verifier`]: be one, or give one by `FromRef`.
+
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    http::{
+        StatusCode,
+        header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+        request::Parts,
+    },
+    response::{IntoResponse, Response},
+};
+
+use crate::{
+    AccessToken, Requires, Verifier, VerifyError,
+    extract::{Requirement, bearer_token},
+    problem::CONTENT_TYPE as PROBLEM,
+};
+
+impl<S: Send + Sync> FromRequestParts<S> for AccessToken
+where
+    Verifier: FromRef<S>,
+{
+    type Rejection = VerifyError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, VerifyError> {
+        let headers = parts.headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes());
+        let token = bearer_token(headers)?;
+        Verifier::from_ref(state).verify(token).await.map(Self)
+    }
+}
+
+impl<S: Send + Sync, R: Requirement> FromRequestParts<S> for Requires<R>
+where
+    Verifier: FromRef<S>,
+{
+    type Rejection = VerifyError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, VerifyError> {
+        Self::check(AccessToken::from_request_parts(parts, state).await?)
+    }
+}
+
+impl IntoResponse for VerifyError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::UNAUTHORIZED);
+        let body = serde_json::to_vec(&self.problem()).unwrap_or_default();
+        let header = match self.challenge() {
+            Some(challenge) => (WWW_AUTHENTICATE, challenge),
+            None => (RETRY_AFTER, "1".into()),
+        };
+        (status, [(CONTENT_TYPE, PROBLEM.to_owned()), header], body).into_response()
+    }
+}

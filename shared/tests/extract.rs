@@ -1,0 +1,132 @@
+//! The extractors, in both frameworks: who gets in, who does not, and what is said to those.
+#![cfg(all(feature = "actix", feature = "axum", feature = "test-util"))]
+
+use axum::extract::FromRequestParts;
+use shared::{AccessToken, Requires, Verifier, extract::Requirement, keys::JwkSet, test_util::TestIssuer};
+
+struct ReadReports;
+
+impl Requirement for ReadReports {
+    const SCOPE: Option<&str> = Some("reports:read");
+}
+
+struct Editor;
+
+impl Requirement for Editor {
+    const ROLE: Option<&str> = Some("editor");
+}
+
+/// What a request with these `Authorization` headers is answered at `/`, `/reports` and `/edit`.
+async fn statuses_in_actix(verifier: &Verifier, headers: &[&str]) -> Vec<(u16, String)> {
+    use actix_web::{App, test, web};
+    async fn open(token: AccessToken) -> String {
+        token.sub.clone()
+    }
+    async fn reports(token: Requires<ReadReports>) -> String {
+        token.sub.clone()
+    }
+    async fn edit(token: Requires<Editor>) -> String {
+        token.sub.clone()
+    }
+    let app = App::new()
+        .app_data(web::Data::new(verifier.clone()))
+        .route("/", web::get().to(open))
+        .route("/reports", web::get().to(reports))
+        .route("/edit", web::get().to(edit));
+    let app = test::init_service(app).await;
+    let mut answers = Vec::new();
+    for path in ["/", "/reports", "/edit"] {
+        let mut request = test::TestRequest::get().uri(path);
+        for header in headers {
+            request = request.append_header(("authorization", *header));
+        }
+        let answer = test::call_service(&app, request.to_request()).await;
+        let challenge = answer.headers().get("www-authenticate");
+        let challenge = challenge.map(|challenge| challenge.to_str().unwrap().to_owned());
+        answers.push((answer.status().as_u16(), challenge.unwrap_or_default()));
+    }
+    answers
+}
+
+/// The same in axum.
+async fn statuses_in_axum(verifier: &Verifier, headers: &[&str]) -> Vec<(u16, String)> {
+    use axum::{http::Request, response::IntoResponse};
+    let mut request = Request::builder();
+    for header in headers {
+        request = request.header("authorization", *header);
+    }
+    let (mut parts, ()) = request.body(()).unwrap().into_parts();
+    let answers = [
+        AccessToken::from_request_parts(&mut parts, verifier).await.map(drop),
+        Requires::<ReadReports>::from_request_parts(&mut parts, verifier).await.map(drop),
+        Requires::<Editor>::from_request_parts(&mut parts, verifier).await.map(drop),
+    ];
+    answers
+        .into_iter()
+        .map(|answer| {
+            let answer = answer.into_response();
+            let challenge = answer.headers().get("www-authenticate");
+            let challenge = challenge.map(|challenge| challenge.to_str().unwrap().to_owned());
+            (answer.status().as_u16(), challenge.unwrap_or_default())
+        })
+        .collect()
+}
+
+#[actix_web::test]
+async fn both_frameworks_let_in_and_refuse_the_same() {
+    let (issuer, stranger) = (TestIssuer::new(), TestIssuer::new());
+    let verifier = issuer.verifier();
+    let bearer = |token: String| format!("Bearer {token}");
+    let plain = bearer(issuer.token().mint());
+    let reader = bearer(issuer.token().scope("x reports:read").mint());
+    let editor = bearer(issuer.token().role("editor").mint());
+    let expired = bearer(issuer.token().scope("reports:read").lifetime_secs(-11).mint());
+    let foreign = bearer(stranger.token().scope("reports:read").mint());
+    let elsewhere = bearer(issuer.token().audience("other").mint());
+
+    let (ok, missing) = ((200, String::new()), (401, "Bearer".to_owned()));
+    let invalid = (401, r#"Bearer error="invalid_token""#.to_owned());
+    let malformed = (401, r#"Bearer error="invalid_request""#.to_owned());
+    let no_scope = (403, r#"Bearer error="insufficient_scope", scope="reports:read""#.to_owned());
+    let no_role = (403, r#"Bearer error="insufficient_scope""#.to_owned());
+    let all = |answer: &(u16, String)| vec![answer.clone(); 3];
+    for (headers, expected) in [
+        (vec![], all(&missing)),
+        (vec![plain.as_str()], vec![ok.clone(), no_scope.clone(), no_role.clone()]),
+        (vec![&reader], vec![ok.clone(), ok.clone(), no_role]),
+        (vec![&editor], vec![ok.clone(), no_scope, ok]),
+        (vec![&expired], all(&invalid)),
+        (vec![&foreign], all(&invalid)),
+        (vec![&elsewhere], all(&invalid)),
+        (vec![&plain, &plain], all(&malformed)),
+        (vec!["Basic YTpi"], all(&malformed)),
+        (vec!["Bearer"], all(&malformed)),
+    ] {
+        assert_eq!(statuses_in_actix(&verifier, &headers).await, expected, "actix {headers:?}");
+        assert_eq!(statuses_in_axum(&verifier, &headers).await, expected, "axum {headers:?}");
+    }
+}
+
+#[actix_web::test]
+async fn without_keys_both_say_when_to_come_back() {
+    let verifier = Verifier::builder("http://127.0.0.1:1").audience("api").build();
+    let token = format!("Bearer {}", TestIssuer::new().token().mint());
+    let unavailable = vec![(503, String::new()); 3];
+    assert_eq!(statuses_in_actix(&verifier, &[&token]).await, unavailable);
+    assert_eq!(statuses_in_axum(&verifier, &[&token]).await, unavailable);
+}
+
+#[actix_web::test]
+async fn an_app_without_a_verifier_lets_nobody_in() {
+    use actix_web::{App, test, web};
+    async fn open(token: AccessToken) -> String {
+        token.sub.clone()
+    }
+    let app = test::init_service(App::new().route("/", web::get().to(open))).await;
+    let answer = test::call_service(&app, test::TestRequest::get().uri("/").to_request()).await;
+    assert_eq!(answer.status(), 500);
+    // One without keys lets nobody in either.
+    let verifier = Verifier::builder("http://issuer.test").build_with_keys(&JwkSet { keys: Vec::new() });
+    let token = TestIssuer::new().token().mint();
+    assert!(verifier.verify(&token).await.is_err());
+}
