@@ -14,8 +14,9 @@ use actix_web::{
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 use shared::{
-    AccessToken, Verifier,
+    AccessToken, Requires, Verifier,
     claims::{Scope, SessionId},
+    extract::Requirement,
     service::{self, StartError, Takes},
 };
 
@@ -130,6 +131,8 @@ fn verifier(settings: &Settings) -> Verifier {
 pub fn configure(app: &mut ServiceConfig, verifier: Verifier) {
     app.app_data(Data::new(verifier))
         .service(service::resource("/whoami", Takes::Get, whoami))
+        .service(service::resource("/reports", Takes::Get, reports))
+        .service(service::resource("/admin", Takes::Get, admin))
         .service(service::resource("/healthz", Takes::Get, healthz))
         .service(service::resource("/readyz", Takes::Get, readyz));
 }
@@ -145,6 +148,30 @@ struct WhoAmI {
 /// `GET /whoami`: what the access token says.
 async fn whoami(AccessToken(claims): AccessToken) -> Json<WhoAmI> {
     Json(WhoAmI { sub: claims.sub.clone(), sid: claims.sid, scope: claims.scope.clone(), exp: claims.exp })
+}
+
+/// The scope `reports:read`.
+struct ReadReports;
+
+impl Requirement for ReadReports {
+    const SCOPE: Option<&str> = Some("reports:read");
+}
+
+/// `GET /reports`: needs the scope `reports:read`.
+async fn reports(token: Requires<ReadReports>) -> Json<serde_json::Value> {
+    Json(serde_json::json!({"reports": [], "for": token.sub}))
+}
+
+/// The role `admin`.
+struct Admin;
+
+impl Requirement for Admin {
+    const ROLE: Option<&str> = Some("admin");
+}
+
+/// `GET /admin`: needs the role `admin`.
+async fn admin(token: Requires<Admin>) -> Json<serde_json::Value> {
+    Json(serde_json::json!({"admin": token.sub}))
 }
 
 /// `GET /healthz`: this process answers.

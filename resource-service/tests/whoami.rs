@@ -72,6 +72,36 @@ async fn accepts_only_a_valid_access_token() {
 }
 
 #[actix_web::test]
+async fn a_scope_and_a_role_open_what_needs_them() {
+    use shared::test_util::TestIssuer;
+    let issuer = TestIssuer::new();
+    let verifier = issuer.verifier();
+    let server = actix_web::HttpServer::new(move || {
+        let verifier = verifier.clone();
+        actix_web::App::new().configure(|app| resource_service::configure(app, verifier))
+    });
+    let server = server.workers(1).bind("127.0.0.1:0").unwrap();
+    let client = Client::new(server.addrs()[0]);
+    actix_web::rt::spawn(server.run());
+    let plain = issuer.token().subject("ada").mint();
+    for (path, granted, body) in [
+        (
+            "/reports",
+            issuer.token().subject("ada").scope("reports:read").mint(),
+            json!({"reports": [], "for": "ada"}),
+        ),
+        ("/admin", issuer.token().subject("ada").role("admin").mint(), json!({"admin": "ada"})),
+    ] {
+        let answer = client.get(path, Some(&granted)).await;
+        assert_eq!((answer.status, &answer.json), (200, &body));
+        let refused = client.get(path, Some(&plain)).await;
+        refused.assert_problem(403, "permission_denied");
+        assert!(refused.header("www-authenticate").contains(r#"error="insufficient_scope""#));
+        client.get(path, None).await.assert_problem(401, "not_authenticated");
+    }
+}
+
+#[actix_web::test]
 async fn starts_before_auth_service_and_says_so() {
     let folder = temp_dir();
     let data = folder.path().to_str().unwrap();
