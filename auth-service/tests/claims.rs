@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use support::TestApp;
-use test_support::{RedisServer, TestDatabase, Tokens, claims_of};
+use test_support::{RedisServer, Tokens, claims_of};
 
 /// Runs `auth-service users` beside the app, on its database.
 fn users(app: &TestApp, args: &[&str]) -> String {
@@ -82,10 +82,8 @@ on_both! {
 
 #[actix_web::test]
 async fn a_change_outlives_the_loss_of_redis() {
-    let (redis, database) = (RedisServer::start(), TestDatabase::create());
-    let (redis_url, url) = (redis.url(), database.url());
-    let app = TestApp::deployed_on(&["--database-url", &url, "--redis-url", &redis_url], database).await;
-    let app = app.ready().await;
+    let redis = RedisServer::start();
+    let app = TestApp::with_redis(&redis, &[]).await;
     let (refreshing, idle) = (app.new_user("ada").await, app.login("ada").await.tokens());
     users(&app, &["grant", "ada", "--role", "editor"]);
     let editor = (json!(""), json!(["editor"]));

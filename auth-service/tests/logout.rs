@@ -8,7 +8,7 @@ use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
 use reqwest::Method;
 use serde_json::json;
 use support::TestApp;
-use test_support::{Proxy, RedisServer, TestDatabase, claims_of, redis_url, unique};
+use test_support::{RedisServer, claims_of};
 
 on_both! {
     async fn ends_the_session_and_no_other(app: TestApp) {
@@ -53,10 +53,8 @@ on_both! {
 
 #[actix_web::test]
 async fn the_entry_in_redis_expires_with_the_refresh_token() {
-    let (redis, database) = (RedisServer::start(), TestDatabase::create());
-    let (redis_url, url) = (redis.url(), database.url());
-    let app = TestApp::deployed_on(&["--database-url", &url, "--redis-url", &redis_url], database).await;
-    let app = app.ready().await;
+    let redis = RedisServer::start();
+    let app = TestApp::with_redis(&redis, &[]).await;
     // By the clock of a replica that is wrong, within the leeway, an earlier session might be older than the blacklist.
     app.advance(11);
     let tokens = app.new_user("ada").await;
@@ -75,10 +73,8 @@ async fn the_entry_in_redis_expires_with_the_refresh_token() {
 
 #[actix_web::test]
 async fn succeeds_without_redis_and_holds_when_it_is_back() {
-    let (mut redis, database) = (RedisServer::start(), TestDatabase::create());
-    let (redis_url, url) = (redis.url(), database.url());
-    let app = TestApp::deployed_on(&["--database-url", &url, "--redis-url", &redis_url], database).await;
-    let app = app.ready().await;
+    let mut redis = RedisServer::start();
+    let app = TestApp::with_redis(&redis, &[]).await;
     let replica = app.replica().await;
     replica.until_get("/readyz", 200).await;
     let (gone, alive) = (app.new_user("gone").await, app.new_user("alive").await);
@@ -96,11 +92,7 @@ async fn succeeds_without_redis_and_holds_when_it_is_back() {
 
 #[actix_web::test]
 async fn is_not_claimed_while_the_database_is_away() {
-    let database = TestDatabase::create();
-    let proxy = Proxy::to(database.server_addr());
-    let (url, redis, prefix) = (database.url_via(proxy.addr()), redis_url(), unique("test:"));
-    let args = ["--database-url", &url, "--redis-url", &redis, "--redis-key-prefix", &prefix];
-    let app = TestApp::deployed_on(&args, database).await.ready().await;
+    let (app, proxy) = TestApp::with_proxy(&[]).await;
     let tokens = app.new_user("ada").await;
     proxy.cut();
     app.logout(&tokens).await.assert_problem(503, "unavailable");
@@ -112,17 +104,15 @@ async fn is_not_claimed_while_the_database_is_away() {
 
 #[actix_web::test]
 async fn holds_when_redis_comes_back_with_old_data() {
-    let (mut redis, database) = (RedisServer::start_with_snapshots(), TestDatabase::create());
-    let (redis_url, url) = (redis.url(), database.url());
-    let app = TestApp::deployed_on(&["--database-url", &url, "--redis-url", &redis_url], database).await;
-    let app = app.ready().await;
+    let mut redis = RedisServer::start_with_snapshots();
+    let app = TestApp::with_redis(&redis, &[]).await;
     let (gone, alive) = (app.new_user("gone").await, app.new_user("alive").await);
     redis.command(&["SAVE"]).unwrap();
     assert_eq!(app.logout(&gone).await.status, 204);
     // Long enough ago that Redis was trusted to have it.
     app.advance(6);
     let marked = "SELECT 1 FROM sessions WHERE blacklisted_at IS NOT NULL";
-    let mut connection = PgConnection::establish(&url).unwrap();
+    let mut connection = PgConnection::establish(&app.database.as_ref().unwrap().url()).unwrap();
     while sql_query(marked).execute(&mut connection).unwrap() == 0 {
         tokio::task::yield_now().await;
     }
@@ -135,17 +125,8 @@ async fn holds_when_redis_comes_back_with_old_data() {
 
 #[actix_web::test]
 async fn holds_whatever_becomes_of_the_lifetimes() {
-    let (redis, database) = (RedisServer::start(), TestDatabase::create());
-    let (redis_url, url) = (redis.url(), database.url());
-    let args = [
-        "--database-url",
-        &url,
-        "--redis-url",
-        &redis_url,
-        "--refresh-token-lifetime=600",
-        "--session-lifetime=600",
-    ];
-    let app = TestApp::deployed_on(&args, database).await.ready().await;
+    let redis = RedisServer::start();
+    let app = TestApp::with_redis(&redis, &["--refresh-token-lifetime=600", "--session-lifetime=600"]).await;
     let tokens = app.new_user("ada").await;
     let longer = app.replica_with(|settings| settings.session_lifetime = Duration::from_secs(60_000)).await;
     let shorter = app.replica_with(|settings| {

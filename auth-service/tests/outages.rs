@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
 use support::TestApp;
-use test_support::{Proxy, RedisServer, TestDatabase, claims_of, redis_url, unique};
+use test_support::{Proxy, RedisServer, TestDatabase, claims_of};
 
 #[actix_web::test]
 async fn starts_without_either_and_recovers() {
@@ -34,11 +34,7 @@ async fn starts_without_either_and_recovers() {
 
 #[actix_web::test]
 async fn without_the_database_refreshes_go_on_and_logins_wait() {
-    let database = TestDatabase::create();
-    let proxy = Proxy::to(database.server_addr());
-    let (url, redis, prefix) = (database.url_via(proxy.addr()), redis_url(), unique("test:"));
-    let args = ["--database-url", &url, "--redis-url", &redis, "--redis-key-prefix", &prefix];
-    let app = TestApp::deployed_on(&args, database).await.ready().await;
+    let (app, proxy) = TestApp::with_proxy(&[]).await;
     let mut tokens = app.new_user("ada").await;
 
     proxy.cut();
@@ -59,10 +55,8 @@ async fn without_the_database_refreshes_go_on_and_logins_wait() {
 
 #[actix_web::test]
 async fn without_redis_refreshes_wait_and_access_tokens_are_accepted() {
-    let (mut redis, database) = (RedisServer::start(), TestDatabase::create());
-    let (url, redis_url) = (database.url(), redis.url());
-    let app = TestApp::deployed_on(&["--database-url", &url, "--redis-url", &redis_url], database).await;
-    let app = app.ready().await;
+    let mut redis = RedisServer::start();
+    let app = TestApp::with_redis(&redis, &[]).await;
     let tokens = app.new_user("ada").await;
 
     redis.stop();
@@ -76,10 +70,8 @@ async fn without_redis_refreshes_wait_and_access_tokens_are_accepted() {
 
 #[actix_web::test]
 async fn a_redis_that_hangs_keeps_nobody_waiting_long() {
-    let (redis, database) = (RedisServer::start(), TestDatabase::create());
-    let (url, redis_url) = (database.url(), redis.url());
-    let app = TestApp::deployed_on(&["--database-url", &url, "--redis-url", &redis_url], database).await;
-    let app = app.ready().await;
+    let redis = RedisServer::start();
+    let app = TestApp::with_redis(&redis, &[]).await;
     let tokens = app.new_user("ada").await;
 
     redis.pause();
@@ -105,19 +97,7 @@ async fn a_redis_that_hangs_keeps_nobody_waiting_long() {
 
 #[actix_web::test]
 async fn database_connections_that_hang_are_given_up() {
-    let database = TestDatabase::create();
-    let proxy = Proxy::to(database.server_addr());
-    let (url, redis, prefix) = (database.url_via(proxy.addr()), redis_url(), unique("test:"));
-    let args = [
-        "--database-url",
-        &url,
-        "--redis-url",
-        &redis,
-        "--redis-key-prefix",
-        &prefix,
-        "--database-timeout=1",
-    ];
-    let app = TestApp::deployed_on(&args, database).await.ready().await;
+    let (app, proxy) = TestApp::with_proxy(&["--database-timeout=1"]).await;
     app.register("ada").await;
     join_all((0..10).map(|_| app.login("ada"))).await;
     proxy.freeze();

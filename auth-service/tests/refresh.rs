@@ -157,10 +157,8 @@ async fn one_token_presented_a_hundred_times_at_once_to_two_processes() {
 
 #[actix_web::test]
 async fn a_redis_that_lost_everything_brings_nothing_back() {
-    let (redis, database) = (RedisServer::start(), TestDatabase::create());
-    let (redis_url, url) = (redis.url(), database.url());
-    let app = TestApp::deployed_on(&["--database-url", &url, "--redis-url", &redis_url], database).await;
-    let app = app.ready().await;
+    let redis = RedisServer::start();
+    let app = TestApp::with_redis(&redis, &[]).await;
 
     let gone = app.new_user("gone").await;
     let gone = app.refreshed(&gone.refresh).await;
@@ -188,10 +186,8 @@ async fn a_redis_that_lost_everything_brings_nothing_back() {
 
 #[actix_web::test]
 async fn a_redis_that_lost_its_last_write_logs_nobody_out() {
-    let (redis, database) = (RedisServer::start(), TestDatabase::create());
-    let (redis_url, url) = (redis.url(), database.url());
-    let app = TestApp::deployed_on(&["--database-url", &url, "--redis-url", &redis_url], database).await;
-    let app = app.ready().await;
+    let redis = RedisServer::start();
+    let app = TestApp::with_redis(&redis, &[]).await;
     let first = app.new_user("ada").await;
     let second = app.refreshed(&first.refresh).await;
 

@@ -7,7 +7,7 @@ use std::{net::SocketAddr, ops::Deref, time::Duration};
 use auth_service::{config::Settings, server};
 use clap::Parser;
 use shared::clock::Clock;
-use test_support::{Client, TempDir, TestDatabase, redis_url, temp_dir, unique};
+use test_support::{Client, Proxy, RedisServer, TempDir, TestDatabase, redis_url, temp_dir, unique};
 
 /// Runs a test twice: on SQLite with the embedded blacklist, and on PostgreSQL with Redis.
 #[macro_export]
@@ -84,6 +84,25 @@ impl TestApp {
         let mut all = vec!["--database-url", &url, "--redis-url", &redis, "--redis-key-prefix", &prefix];
         all.extend(args);
         Self::deployed_on(&all, database).await
+    }
+
+    /// PostgreSQL, and a Redis of the test's own, to be stopped or wiped. Ready.
+    pub async fn with_redis(redis: &RedisServer, args: &[&str]) -> Self {
+        let database = TestDatabase::create();
+        let (url, redis) = (database.url(), redis.url());
+        let mut all = vec!["--database-url", &url, "--redis-url", &redis];
+        all.extend(args);
+        Self::deployed_on(&all, database).await.ready().await
+    }
+
+    /// PostgreSQL by way of a proxy, to be cut or frozen, and Redis. Ready.
+    pub async fn with_proxy(args: &[&str]) -> (Self, Proxy) {
+        let database = TestDatabase::create();
+        let proxy = Proxy::to(database.server_addr());
+        let (url, redis, prefix) = (database.url_via(proxy.addr()), redis_url(), unique("test:"));
+        let mut all = vec!["--database-url", &url, "--redis-url", &redis, "--redis-key-prefix", &prefix];
+        all.extend(args);
+        (Self::deployed_on(&all, database).await.ready().await, proxy)
     }
 
     /// Deployed, with the URLs among `args`.
