@@ -5,7 +5,6 @@ use std::{net::SocketAddr, sync::Arc};
 use actix_web::{
     App, HttpServer,
     dev::Server,
-    middleware::Logger,
     web::{self, Data, ServiceConfig},
 };
 use shared::{
@@ -48,7 +47,7 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
     let mut server = HttpServer::new(move || {
         let state = Arc::clone(&state);
         App::new()
-            .wrap(Logger::new("%a %r %s %Dms").log_level(log::Level::Debug))
+            .wrap(service::request_log())
             .configure(|app| configure(app, state))
             .default_service(web::to(service::not_found))
     });

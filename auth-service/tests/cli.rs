@@ -230,6 +230,7 @@ async fn nothing_secret_is_logged_even_at_debug() {
     client.login_with("ada", "wrong-secret").await.assert_problem(401, "no_active_account");
     client.login_with("secret-typed-as-name", "x").await.assert_problem(401, "no_active_account");
     client.get("/me", Some(&second.access)).await;
+    client.get("/me?access_token=secret-in-query", None).await;
     client.logout(&second).await;
     client.post_raw("/login", "application/json", "{\"password\": \"broken-secret").await;
     redis.stop();
@@ -238,6 +239,7 @@ async fn nothing_secret_is_logged_even_at_debug() {
     let log = process.log();
     assert!(log.contains("refresh token reuse"), "{log}");
     assert!(log.contains("Redis is not available"), "{log}");
+    assert!(log.contains("GET /me 401"), "{log}");
     let keys = ["keys/signing.pem", "keys/refresh.key"]
         .map(|name| std::fs::read_to_string(folder.path().join(name)).unwrap());
     let mut secrets = vec![
@@ -245,6 +247,7 @@ async fn nothing_secret_is_logged_even_at_debug() {
         "wrong-secret",
         "secret-typed-as-name",
         "broken-secret",
+        "secret-in-query",
         "hunter2",
         "bcrypt_sha256$",
     ];

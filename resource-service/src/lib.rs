@@ -8,7 +8,6 @@ use actix_web::{
     App, HttpResponse, HttpServer,
     dev::Server,
     http::header::RETRY_AFTER,
-    middleware::Logger,
     web::{self, Data, Json, ServiceConfig},
 };
 use clap::{Args, Parser, Subcommand};
@@ -103,7 +102,7 @@ pub fn start(settings: Settings) -> Result<Running, StartError> {
     let verifier = verifier(&settings);
     let mut server = HttpServer::new(move || {
         App::new()
-            .wrap(Logger::new("%a %r %s %Dms").log_level(log::Level::Debug))
+            .wrap(service::request_log())
             .configure(|app| configure(app, verifier.clone()))
             .default_service(web::to(service::not_found))
     });

@@ -8,7 +8,7 @@ use actix_web::{
     dev::HttpServiceFactory,
     guard,
     http::header::{ALLOW, CACHE_CONTROL},
-    middleware::DefaultHeaders,
+    middleware::{DefaultHeaders, Logger},
     web,
 };
 use clap::{
@@ -126,6 +126,13 @@ pub fn http_url(text: &str) -> Result<String, String> {
         Ok(url) if clean && plain(&url) => Ok(text.trim_end_matches('/').into()),
         _ => Err("must be an http:// or https:// URL without user, query and fragment".into()),
     }
+}
+
+/// One line a request, at `debug`: who, method, path, status, milliseconds. No query string: people put tokens there.
+pub fn request_log() -> Logger {
+    Logger::new("%a %{method}xi %U %s %Dms")
+        .custom_request_replace("method", |request| request.method().to_string())
+        .log_level(log::Level::Debug)
 }
 
 /// The end of a `main`: prints why a service did not start or did not go on.
