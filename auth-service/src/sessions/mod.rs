@@ -1,0 +1,171 @@
+//! Sessions: where the database, which is durable, and the blacklist, which is fast, meet.
+//!
+//! A revocation is written to the database first and to the blacklist second. When the blacklist may have missed one,
+//! because it was wiped or out of reach, no refresh is answered before it has been brought up to date: see `upkeep`.
+
+mod upkeep;
+
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use shared::{claims::SessionId, clock::Clock};
+use tokio::sync::Mutex;
+
+use self::upkeep::Again;
+use crate::{
+    blacklist::{Blacklist, BlacklistError, Keep, Refresh},
+    config::Settings,
+    domain::generation::{self, Advance, Claims, Entry, Presented},
+    store::{
+        Store, StoreError,
+        sessions::{self as rows, Cause},
+    },
+    tokens::{RefreshClaims, Session},
+};
+
+/// The generation of a login's own tokens.
+pub const FIRST: Presented = Presented { generation: 0, rotated_at_ms: 0 };
+
+/// Opens, advances and ends sessions.
+pub struct Sessions {
+    store: Store,
+    blacklist: Blacklist,
+    clock: Clock,
+    grace: Duration,
+    leeway_ms: i64,
+    session_lifetime_ms: i64,
+    /// How often the blacklist gave no answer, or said that it is not whole.
+    outages: AtomicU64,
+    /// What `outages` was when the blacklist was last brought up to date.
+    synced_at: AtomicU64,
+    /// How often bringing it up to date was tried.
+    attempts: AtomicU64,
+    syncing: Mutex<()>,
+}
+
+impl Sessions {
+    pub fn new(store: Store, blacklist: Blacklist, clock: Clock, settings: &Settings) -> Self {
+        Self {
+            store,
+            blacklist,
+            clock,
+            grace: settings.refresh_grace,
+            leeway_ms: settings.leeway.as_millis() as i64,
+            session_lifetime_ms: settings.session_lifetime.as_millis() as i64,
+            // Not in sync: nobody knows what happened before this process started.
+            outages: AtomicU64::new(1),
+            synced_at: AtomicU64::new(0),
+            attempts: AtomicU64::new(0),
+            syncing: Mutex::default(),
+        }
+    }
+
+    /// Begins a session for a user.
+    pub async fn open(&self, session: &Session) -> Result<(), StoreError> {
+        let (sid, user_id) = (session.sid, session.sub.clone());
+        let (began_ms, ends_ms) = (session.auth_time * 1000, session.ends_at * 1000);
+        self.store.run(move |connection| rows::insert(connection, sid, &user_id, began_ms, ends_ms)).await
+    }
+
+    /// Decides on a refresh. `next_expires_at` is when the next token would expire, in seconds since the Unix epoch.
+    /// A reuse ends the session, whether or not the client waits for the answer.
+    pub async fn advance(
+        self: &Arc<Self>,
+        presented: &RefreshClaims,
+        claims: Claims,
+        next_expires_at: i64,
+    ) -> Result<Advance, BlacklistError> {
+        let (this, sub) = (Arc::clone(self), presented.sub.clone());
+        let refresh = Refresh {
+            sid: presented.sid,
+            presented: presented.presented(),
+            expires_at_ms: presented.exp * 1000,
+            next_expires_at_ms: next_expires_at * 1000,
+            claims,
+            grace: self.grace,
+        };
+        to_the_end(async move {
+            // Without a grace period, the second of two questions would find the token rotated by the first.
+            let again = if this.grace.is_zero() { Again::No } else { Again::Yes };
+            let decision = this.in_sync(again, || this.blacklist.advance(refresh)).await?;
+            if decision == Advance::Reused {
+                this.note_reuse(refresh.sid, &sub).await;
+            }
+            Ok(decision)
+        })
+        .await
+        .unwrap_or(Err(BlacklistError::Unavailable))
+    }
+
+    async fn note_reuse(&self, sid: SessionId, sub: &str) {
+        log::warn!("refresh token reuse: session {sid} of user {sub} ends");
+        // The blacklist has ended it in the same step. Should this write fail, the answer is a refusal all the same;
+        // and should the blacklist then be wiped, the two tokens that are about betray each other again.
+        if let Err(why) = self.write_revocation(sid, Cause::Reuse).await {
+            log::error!("the end of session {sid} is not in the database: {why}");
+        }
+    }
+
+    /// Ends the session of `presented`, whether or not the client waits for the answer. Says whether the database
+    /// knows the session. Once this has returned, no failure brings it back.
+    ///
+    /// # Errors
+    /// If the database did not take it. The blacklist may be out of reach: it is brought up to date later.
+    pub async fn log_out(self: &Arc<Self>, presented: &RefreshClaims) -> Result<bool, StoreError> {
+        let (this, sid) = (Arc::clone(self), presented.sid);
+        let keep = Keep {
+            presented_until_ms: presented.exp * 1000,
+            longest_until_ms: presented.session_ends_at * 1000,
+            // By the clock of whichever replica it was.
+            since_ms: presented.auth_time * 1000 - self.leeway_ms,
+        };
+        to_the_end(async move {
+            let known = this.write_revocation(sid, Cause::Logout).await?;
+            if let Err(why) = this.blacklist.revoke(vec![(sid, keep)]).await {
+                this.note_outage();
+                log::warn!("session {sid} has ended, but the blacklist does not know yet: {why}");
+            }
+            Ok(known)
+        })
+        .await
+        .unwrap_or(Err(StoreError::Unavailable))
+    }
+
+    /// Whether a session has ended, as far as the blacklist can tell at once.
+    pub async fn has_ended(&self, sid: SessionId) -> Result<bool, BlacklistError> {
+        if !self.is_in_sync() {
+            // Not waited for: what asks this goes on without the blacklist.
+            return Err(BlacklistError::Unavailable);
+        }
+        let entry = self.blacklist.entry(sid).await.inspect_err(|_| self.note_outage())?;
+        Ok(entry == Some(Entry::Revoked))
+    }
+
+    /// Whether a refresh token would be accepted now.
+    pub async fn accepts(&self, presented: &RefreshClaims) -> Result<bool, BlacklistError> {
+        let entry = self.in_sync(Again::Yes, || self.blacklist.entry(presented.sid)).await?;
+        let now = self.clock.now_ms();
+        let (decision, _) =
+            generation::advance(entry, presented.presented(), Claims::Database, now, self.grace);
+        Ok(matches!(decision, Advance::Rotated(_) | Advance::RetriedInGrace(_)))
+    }
+
+    /// Whether both database and blacklist answer.
+    pub async fn check(&self) -> (Result<(), StoreError>, Result<(), BlacklistError>) {
+        let database = self.store.run(rows::ping).await;
+        let blacklist = self.in_sync(Again::Yes, || self.blacklist.is_whole()).await.map(drop);
+        (database, blacklist)
+    }
+
+    async fn write_revocation(&self, sid: SessionId, cause: Cause) -> Result<bool, StoreError> {
+        let now = self.clock.now_ms();
+        self.store.run(move |connection| rows::revoke(connection, sid, cause, now)).await
+    }
+}
+
+/// Runs `work` to its end, even if the client goes away and nobody waits for it any more. `None` if it panicked.
+async fn to_the_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    tokio::spawn(work).await.ok()
+}
