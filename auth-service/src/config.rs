@@ -181,6 +181,10 @@ fn redis_url(text: &str) -> Result<SecretUrl, String> {
     if text.starts_with("rediss://") {
         return Err("asks for TLS, which this build has not: see the README".into());
     }
+    if text.contains("protocol=") {
+        // A connection that is mended unseen could be to a Redis with old data.
+        return Err("must not choose a protocol".into());
+    }
     redis::Client::open(text)
         .map(|_| SecretUrl(text.into()))
         // The reason is not passed on: it may quote the password.

@@ -112,3 +112,33 @@ async fn what_cannot_be_granted_is_refused_in_one_line() {
     let shown = users(&app, &["show", "ada"]);
     assert!(shown.contains("username ada\nemail    ada@example.com\nscopes   \nroles    \n"), "{shown}");
 }
+
+#[actix_web::test]
+async fn a_role_taken_during_a_login_does_not_stay() {
+    // So costly a hash that the role is taken while it is computed.
+    let app = TestApp::embedded_with(&["--bcrypt-cost=14"]).await;
+    app.register("ada").await;
+    users(&app, &["grant", "ada", "--role", "admin"]);
+    let login = actix_web::rt::spawn({
+        let client = test_support::Client::new(app.addr);
+        async move { client.login("ada").await.tokens() }
+    });
+    tokio::task::yield_now().await;
+    let shown = users(&app, &["revoke", "ada", "--role", "admin"]);
+    assert!(shown.contains("roles    \n"), "{shown}");
+    until_granted(&app, login.await.unwrap(), (json!(""), Value::Null)).await;
+}
+
+#[actix_web::test]
+async fn what_would_not_fit_into_a_token_is_not_granted() {
+    let app = TestApp::embedded().await;
+    let tokens = app.new_user("ada").await;
+    let names: Vec<String> = (0..40).map(|number| format!("{number:0>99}")).collect();
+    let args: Vec<&str> = names.iter().flat_map(|name| ["--scope", name]).collect();
+    let shown = users(&app, &[&["grant", "ada"], &args[..]].concat());
+    assert!(shown.starts_with("error: ada would have more than 2000 bytes"), "{shown}");
+    let most: Vec<&str> = args[..38].to_vec();
+    assert!(users(&app, &[&["grant", "ada"], &most[..]].concat()).contains("scopes   0"));
+    let tokens = until_granted(&app, tokens, (json!(names[..19].join(" ")), Value::Null)).await;
+    assert_eq!(app.get("/me", Some(&tokens.access)).await.status, 200);
+}

@@ -62,6 +62,7 @@ fn a_wrong_setting_is_named_in_one_line() {
         (("AUTH_ADDR", "0.0.0.0:0"), "ISSUER is not set"),
         (("DATABASE_URL", "postgres://h/d?sslmode=require"), "asks for TLS"),
         (("REDIS_URL", "rediss://h/"), "asks for TLS"),
+        (("REDIS_URL", "redis://h/?protocol=resp3"), "must not choose a protocol"),
     ] {
         let line = refused(auth_service(&[], &[env]));
         assert!(line.contains(expected), "{env:?}: {line}");

@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -85,6 +85,27 @@ on_both! {
             assert_eq!(claims_of(&tokens.refresh)["gen"], generation);
         }
         assert_eq!(entries(&app), 1);
+    }
+}
+
+#[actix_web::test]
+async fn an_entry_is_kept_until_the_very_moment_when_the_token_expires() {
+    use diesel::{Connection, RunQueryDsl, SqliteConnection, prelude::*, sql_query, sql_types::BigInt};
+    #[derive(QueryableByName)]
+    struct Kept {
+        #[diesel(sql_type = BigInt)]
+        expires_at: i64,
+    }
+    let app = TestApp::embedded().await;
+    let mut tokens = app.new_user("ada").await;
+    let file = app.folder.path().join("auth.sqlite3");
+    let mut connection = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    for _ in 0..5 {
+        // Somewhere else in the second each time.
+        app.clock.advance(Duration::from_millis(1230));
+        tokens = app.refreshed(&tokens.refresh).await;
+        let kept = sql_query("SELECT expires_at FROM blacklist").get_result::<Kept>(&mut connection).unwrap();
+        assert_eq!(kept.expires_at, claims_of(&tokens.refresh)["exp"].as_i64().unwrap() * 1000);
     }
 }
 

@@ -48,6 +48,7 @@ impl<R: Requirement> Requires<R> {
     /// # Errors
     /// [`VerifyError::InsufficientScope`] or [`VerifyError::MissingRole`].
     pub fn check(token: AccessToken) -> Result<Self, VerifyError> {
+        const { assert!(R::SCOPE.is_some() || R::ROLE.is_some(), "a Requirement that requires nothing") };
         match (R::SCOPE, R::ROLE) {
             (Some(scope), _) if !token.scope.contains(scope) => Err(VerifyError::InsufficientScope(scope)),
             (_, Some(role)) if !token.roles.iter().any(|held| held == role) => {

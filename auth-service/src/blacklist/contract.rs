@@ -68,6 +68,15 @@ impl Fixture {
         self.blacklist.mark_stale(vec![(sid, self.clock.now_ms() + LIFE_MS)]).await.unwrap();
     }
 
+    /// How long an entry is kept from now on, in seconds.
+    async fn kept_for(&self, sid: SessionId) -> i64 {
+        let ms = match &self.blacklist {
+            Blacklist::Redis(redis) => redis.ttl_ms(sid).await,
+            Blacklist::Embedded(embedded) => embedded.ttl_ms(sid).await,
+        };
+        (ms + 999) / 1000
+    }
+
     async fn rotate(&self, sid: SessionId, presented: Presented) -> Presented {
         match self.advance(sid, presented).await {
             Advance::Rotated(next) => next,
@@ -170,6 +179,18 @@ contract! {
         assert_eq!(it.advance(sid, one).await, Advance::Revoked);
         assert_eq!(it.advance(sid, FIRST).await, Advance::Revoked);
         it.rotate(other, FIRST).await;
+    }
+
+    async fn after_a_loss_an_entry_is_kept_as_long_as_any_token_lives(it) {
+        let (it, sid) = (it.whole().await, SessionId::generate());
+        let now = it.clock.now_ms();
+        it.blacklist.revoke(vec![(sid, Keep::until(now + 10_000))]).await.unwrap();
+        it.blacklist.revoke(vec![(sid, Keep::until(now + LIFE_MS))]).await.unwrap();
+        let extended = Keep { extend: true, ..Keep::until(now + LIFE_MS) };
+        let other = SessionId::generate();
+        it.blacklist.revoke(vec![(other, Keep::until(now + 10_000)), (other, extended)]).await.unwrap();
+        assert_eq!(it.kept_for(sid).await, 10);
+        assert_eq!(it.kept_for(other).await, LIFE_MS / 1000);
     }
 
     async fn many_revocations_at_once(it) {
@@ -328,8 +349,12 @@ async fn an_entry_in_redis_expires_with_the_newest_token() {
         (life + 999) / 1000
     };
     let now = it.clock.now_ms();
-    let keep =
-        |since_ms| Keep { presented_until_ms: now + 300_000, longest_until_ms: now + 1_000_000, since_ms };
+    let keep = |since_ms| Keep {
+        presented_until_ms: now + 300_000,
+        longest_until_ms: now + 1_000_000,
+        since_ms,
+        extend: false,
+    };
     // The test itself takes a while.
     let about = |seconds: i64| seconds - 30..=seconds;
 

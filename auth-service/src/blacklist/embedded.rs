@@ -83,13 +83,21 @@ impl Embedded {
                 let (entry, kept_until) = read(connection, sid, now)?;
                 // Nothing is ever lost here that the database does not lose with it, so without an entry the token
                 // presented is the only one.
-                if entry != Some(Entry::Revoked) {
+                if entry != Some(Entry::Revoked) || keep.extend {
                     write(connection, sid, Entry::Revoked, kept_until.max(keep.presented_until_ms))?;
                 }
             }
             Ok(())
         })
         .await
+    }
+
+    /// How long an entry is kept from now on.
+    #[cfg(test)]
+    pub async fn ttl_ms(&self, sid: SessionId) -> i64 {
+        let now = self.clock.now_ms();
+        let read = move |connection: &mut AnyConnection| read(sqlite(connection)?, sid, now);
+        self.store.run(read).await.unwrap().1 - now
     }
 
     pub fn is_whole(&self) -> bool {

@@ -59,12 +59,14 @@ pub struct Keep {
     pub longest_until_ms: i64,
     /// Before when the session began: if the blacklist has been whole since, it knows of every refresh.
     pub since_ms: i64,
+    /// Whether an entry that is there already is to be kept as long as this, as after a loss.
+    pub extend: bool,
 }
 
 impl Keep {
     /// As long as any token of the session may live.
     pub fn until(longest_until_ms: i64) -> Self {
-        Self { presented_until_ms: longest_until_ms, longest_until_ms, since_ms: 0 }
+        Self { presented_until_ms: longest_until_ms, longest_until_ms, since_ms: 0, extend: false }
     }
 }
 
@@ -103,7 +105,7 @@ impl Blacklist {
         }
     }
 
-    /// Ends sessions. One that has ended before is left as it is.
+    /// Ends sessions. One that has ended before is left as it is, unless its entry is to be kept longer.
     pub async fn revoke(&self, sessions: Vec<(SessionId, Keep)>) -> Result<()> {
         match self {
             Self::Redis(redis) => redis.revoke(sessions).await,

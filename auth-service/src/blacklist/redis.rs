@@ -48,6 +48,7 @@ pub struct Redis {
     revoke: Script,
     mark_stale: Script,
     is_whole: Script,
+    begin_rebuild: Script,
     mark_whole: Script,
 }
 
@@ -71,6 +72,7 @@ impl Redis {
             revoke: Script::new(include_str!("revoke.lua")),
             mark_stale: Script::new(include_str!("mark_stale.lua")),
             is_whole: Script::new(include_str!("is_whole.lua")),
+            begin_rebuild: Script::new(include_str!("begin_rebuild.lua")),
             mark_whole: Script::new(include_str!("mark_whole.lua")),
         })
     }
@@ -128,6 +130,7 @@ impl Redis {
         for (sid, keep) in sessions {
             let mut call = evalsha(&self.revoke, &[self.entry_key(sid), self.marker(bucket(sid))]);
             call.arg(keep.presented_until_ms).arg(keep.longest_until_ms).arg(keep.since_ms).arg(offset);
+            call.arg(if keep.extend { "extend" } else { "leave" });
             calls.push(call);
         }
         self.call_each::<()>(&self.revoke, calls).await.map(drop)
@@ -155,12 +158,14 @@ impl Redis {
 
     pub async fn begin_rebuild(&self) -> Result<Rebuild> {
         let rebuild = Rebuild(Uuid::new_v4().simple().to_string());
-        let mut pipeline = Pipeline::new();
+        let mut calls = Vec::new();
         for bucket in buckets() {
-            let key = self.rebuild_key(bucket, &rebuild);
-            pipeline.cmd("SET").arg(key).arg(1).arg("EX").arg(REBUILD_SECONDS).ignore();
+            let keys = [self.rebuild_key(bucket, &rebuild), self.marker(bucket)];
+            let mut call = evalsha(&self.begin_rebuild, &keys);
+            call.arg(REBUILD_SECONDS);
+            calls.push(call);
         }
-        self.within_limit(pipeline.exec_async(&mut self.connection.clone())).await?;
+        self.call_each::<()>(&self.begin_rebuild, calls).await?;
         Ok(rebuild)
     }
 
@@ -172,6 +177,12 @@ impl Redis {
             .collect();
         let marked: Vec<bool> = self.call_each(&self.mark_whole, calls).await?;
         if marked.iter().all(|marked| *marked) { Ok(()) } else { Err(BlacklistError::NotWhole) }
+    }
+
+    /// How long an entry is kept from now on.
+    #[cfg(test)]
+    pub async fn ttl_ms(&self, sid: SessionId) -> i64 {
+        cmd("PTTL").arg(self.entry_key(sid)).query_async(&mut self.connection.clone()).await.unwrap()
     }
 
     /// What time it is by Redis' clock, in milliseconds, as far as can be told without asking. `None` if it was never
@@ -264,7 +275,8 @@ fn parse_entry(text: &str) -> Entry {
 fn describe(error: &RedisError) -> String {
     match error.code() {
         Some(code) => format!("it answered {code}"),
-        None => error.to_string(),
+        // A pipeline's text has a line for each of its commands.
+        None => error.to_string().chars().take(200).collect(),
     }
 }
 

@@ -52,27 +52,12 @@ pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> 
     store.migrate().await.map_err(unavailable)?;
     let user = match action {
         Action::Show { user } => find(&store, &user).await?,
-        Action::Grant(change) => {
-            let Change { user, scopes, roles } = needs_something(change)?;
-            let User { scope, roles: held, .. } = find(&store, &user).await?;
-            set(&store, &user, with(&scope, &scopes), with(&held, &roles)).await?
-        }
-        Action::Revoke(change) => {
-            let Change { user, scopes, roles } = needs_something(change)?;
-            let User { scope, roles: held, .. } = find(&store, &user).await?;
-            set(&store, &user, without(&scope, &scopes), without(&held, &roles)).await?
-        }
+        Action::Grant(change) => alter(&store, change, with).await?,
+        Action::Revoke(change) => alter(&store, change, without).await?,
     };
     let User { id, username, email, scope, roles, .. } = user;
     println!("id       {id}\nusername {username}\nemail    {email}\nscopes   {scope}\nroles    {roles}");
     Ok(())
-}
-
-fn needs_something(change: Change) -> Result<Change, StartError> {
-    if change.scopes.is_empty() && change.roles.is_empty() {
-        return Err(StartError::new("say which: --scope NAME or --role NAME"));
-    }
-    Ok(change)
 }
 
 async fn find(store: &Store, name: &str) -> Result<User, StartError> {
@@ -82,12 +67,33 @@ async fn find(store: &Store, name: &str) -> Result<User, StartError> {
     found.map_err(unavailable)?.ok_or_else(nobody)
 }
 
-async fn set(store: &Store, name: &str, scope: String, roles: String) -> Result<User, StartError> {
-    let id = find(store, name).await?.id.to_string();
-    let now = Clock::system().now_ms();
-    let change = move |connection: &mut _| users::set_claims(connection, &id, &scope, &roles, now);
-    store.run(change).await.map_err(unavailable)?;
-    find(store, name).await
+/// Scopes and roles are in every token, and a token has a limit.
+const MAX_BYTES: usize = 2000;
+
+async fn alter(
+    store: &Store,
+    change: Change,
+    apply: fn(&str, &[String]) -> String,
+) -> Result<User, StartError> {
+    let Change { user: name, scopes, roles } = change;
+    if scopes.is_empty() && roles.is_empty() {
+        return Err(StartError::new("say which: --scope NAME or --role NAME"));
+    }
+    loop {
+        let user = find(store, &name).await?;
+        let (scope, roles) = (apply(&user.scope, &scopes), apply(&user.roles, &roles));
+        if scope.len() + roles.len() > MAX_BYTES {
+            return Err(StartError::new(format!(
+                "{name} would have more than {MAX_BYTES} bytes of scopes and roles"
+            )));
+        }
+        let now = Clock::system().now_ms();
+        let set = move |connection: &mut _| users::set_claims(connection, &user, &scope, &roles, now);
+        // Somebody else may be changing the same user: then what they made of it is the start.
+        if store.run(set).await.map_err(unavailable)? {
+            return find(store, &name).await;
+        }
+    }
 }
 
 fn with(held: &str, more: &[String]) -> String {

@@ -44,7 +44,9 @@ pub async fn refresh(
         decision = state.sessions.advance(&presented, Claims::Database, expiry).await?;
     }
     match decision {
-        Advance::Rotated(next) | Advance::RetriedInGrace(next) => Ok(Json(state.tokens.mint(&session, next))),
+        Advance::Rotated(next) | Advance::RetriedInGrace(next) => {
+            Ok(Json(state.tokens.mint(&session, next, expiry)))
+        }
         Advance::Expired => Err(RefreshError::Expired.into()),
         Advance::Reused | Advance::Revoked | Advance::StaleClaims => Err(RefreshError::Revoked.into()),
     }

@@ -6,8 +6,9 @@
 mod upkeep;
 
 use std::{
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
+    collections::HashMap,
+    sync::{Arc, Weak, atomic::AtomicU64},
+    time::{Duration, Instant},
 };
 
 use shared::{claims::SessionId, clock::Clock};
@@ -21,6 +22,7 @@ use crate::{
     store::{
         Store, StoreError,
         sessions::{self as rows, Cause},
+        users,
     },
     tokens::{RefreshClaims, Session},
 };
@@ -30,12 +32,15 @@ pub const FIRST: Presented = Presented { generation: 0, rotated_at_ms: 0 };
 
 /// Opens, advances and ends sessions.
 pub struct Sessions {
+    /// Itself, for work that goes on when nobody waits for it any more.
+    me: Weak<Self>,
     store: Store,
     blacklist: Blacklist,
     clock: Clock,
     grace: Duration,
+    /// How long a request waits for the blacklist to be brought up to date.
+    patience: Duration,
     leeway_ms: i64,
-    session_lifetime_ms: i64,
     /// How often the blacklist gave no answer, or said that it is not whole.
     outages: AtomicU64,
     /// What `outages` was when the blacklist was last brought up to date.
@@ -43,30 +48,40 @@ pub struct Sessions {
     /// How often bringing it up to date was tried.
     attempts: AtomicU64,
     syncing: Mutex<()>,
+    /// Changes of scopes and roles that were marked, by user: which, and since when.
+    marked: std::sync::Mutex<HashMap<String, (i64, Instant)>>,
 }
 
 impl Sessions {
-    pub fn new(store: Store, blacklist: Blacklist, clock: Clock, settings: &Settings) -> Self {
-        Self {
+    pub fn new(store: Store, blacklist: Blacklist, clock: Clock, settings: &Settings) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            me: Weak::clone(me),
             store,
             blacklist,
             clock,
             grace: settings.refresh_grace,
+            patience: settings.redis_timeout,
             leeway_ms: settings.leeway.as_millis() as i64,
-            session_lifetime_ms: settings.session_lifetime.as_millis() as i64,
             // Not in sync: nobody knows what happened before this process started.
             outages: AtomicU64::new(1),
             synced_at: AtomicU64::new(0),
             attempts: AtomicU64::new(0),
             syncing: Mutex::default(),
-        }
+            marked: std::sync::Mutex::default(),
+        })
     }
 
-    /// Begins a session for a user.
-    pub async fn open(&self, session: &Session) -> Result<(), StoreError> {
+    /// Begins a session for a user, with the scopes and roles that the user has by then. `None` if there is no such
+    /// user any more.
+    pub async fn open(&self, session: Session) -> Result<Option<Session>, StoreError> {
         let (sid, user_id) = (session.sid, session.sub.clone());
         let (began_ms, ends_ms) = (session.auth_time * 1000, session.ends_at * 1000);
-        self.store.run(move |connection| rows::insert(connection, sid, &user_id, began_ms, ends_ms)).await
+        let user = self.store.run(move |connection| {
+            // In this order: a change that is read too late here finds the session there, and marks it.
+            rows::insert(connection, sid, &user_id, began_ms, ends_ms)?;
+            users::find(connection, &user_id)
+        });
+        Ok(user.await?.map(|user| session.with_claims_of(user)))
     }
 
     /// Decides on a refresh. `next_expires_at` is when the next token would expire, in seconds since the Unix epoch.
@@ -120,12 +135,13 @@ impl Sessions {
             longest_until_ms: presented.session_ends_at * 1000,
             // By the clock of whichever replica it was.
             since_ms: presented.auth_time * 1000 - self.leeway_ms,
+            extend: false,
         };
         to_the_end(async move {
             let known = this.write_revocation(sid, Cause::Logout).await?;
             if let Err(why) = this.blacklist.revoke(vec![(sid, keep)]).await {
                 this.note_outage();
-                log::warn!("session {sid} has ended, but the blacklist does not know yet: {why}");
+                log::debug!("session {sid} has ended, but the blacklist does not know yet: {why}");
             }
             Ok(known)
         })

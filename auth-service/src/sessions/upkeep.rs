@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Weak, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use shared::claims::SessionId;
@@ -25,7 +25,7 @@ const TICKS_PER_CLEANUP: u64 = 600;
 const PAGE: i64 = 1000;
 /// What was written to the blacklist is written again at each tick until it is this old, and only then held for safe
 /// there: Redis may lose the last second when it crashes (`appendfsync everysec`).
-const SETTLED_AFTER_MS: i64 = 5000;
+const SETTLED_AFTER: Duration = Duration::from_secs(5);
 
 /// Whether a question may be asked twice.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -105,12 +105,22 @@ impl Sessions {
         self.outages.load(Ordering::Acquire) == self.synced_at.load(Ordering::Acquire)
     }
 
-    /// Brings the blacklist up to date if it may not be. One tries at a time, and whoever waits meanwhile shares the
-    /// outcome.
+    /// Brings the blacklist up to date if it may not be. A rebuild may take longer than anybody waits: then it goes on.
     async fn sync(&self) -> Result<(), BlacklistError> {
         if self.is_in_sync() {
             return Ok(());
         }
+        let Some(this) = self.me.upgrade() else { return Err(BlacklistError::Unavailable) };
+        let attempt = tokio::spawn(async move { this.sync_to_the_end().await });
+        match tokio::time::timeout(self.patience, attempt).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(BlacklistError::Unavailable),
+            Err(_) => Err(BlacklistError::TimedOut),
+        }
+    }
+
+    /// One tries at a time, and whoever waits meanwhile shares the outcome.
+    async fn sync_to_the_end(&self) -> Result<(), BlacklistError> {
         let attempts = self.attempts.load(Ordering::Acquire);
         let _one_at_a_time = self.syncing.lock().await;
         if self.is_in_sync() {
@@ -143,7 +153,7 @@ impl Sessions {
             let Some(last) = page.last() else { break };
             after = Some(last.sid);
             count += page.len();
-            self.blacklist.revoke(entries(&page)).await?;
+            self.blacklist.revoke(entries(&page, true)).await?;
         }
         self.mark_stale(false).await?;
         self.blacklist.finish_rebuild(rebuild).await?;
@@ -158,11 +168,11 @@ impl Sessions {
             let page = self.revoked_page(after, true).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.sid);
-            self.blacklist.revoke(entries(&page)).await?;
+            self.blacklist.revoke(entries(&page, false)).await?;
             let now = self.clock.now_ms();
             let settled: Vec<SessionId> = page
                 .iter()
-                .filter(|revoked| revoked.revoked_at_ms <= now - SETTLED_AFTER_MS)
+                .filter(|revoked| revoked.revoked_at_ms <= now - SETTLED_AFTER.as_millis() as i64)
                 .map(|revoked| revoked.sid)
                 .collect();
             if !settled.is_empty() {
@@ -172,30 +182,44 @@ impl Sessions {
         self.mark_stale(true).await
     }
 
-    /// Marks the sessions of users whose scopes or roles have changed: all those that can still matter, or only those
-    /// that are not known to be marked.
+    /// Marks the sessions of users whose scopes or roles have ever changed, or only of those whose sessions are not known
+    /// to be marked.
     async fn mark_stale(&self, unmarked_only: bool) -> Result<(), BlacklistError> {
         let now = self.clock.now_ms();
-        let since = if unmarked_only { i64::MIN } else { now - self.session_lifetime_ms };
         let mut after: Option<String> = None;
         loop {
             let query = move |connection: &mut _| {
-                users::with_changed_claims(connection, after.as_deref(), unmarked_only, since, PAGE)
+                users::with_changed_claims(connection, after.as_deref(), unmarked_only, PAGE)
             };
             let page = self.store.run(query).await?;
             let Some((last, _)) = page.last() else { return Ok(()) };
             after = Some(last.clone());
             for (id, changed_at) in page {
                 let user = id.clone();
-                let query = move |connection: &mut _| rows::of_user(connection, &user, changed_at, now);
+                let query = move |connection: &mut _| rows::of_user(connection, &user, now);
                 self.blacklist.mark_stale(self.store.run(query).await?).await?;
-                if changed_at <= now - SETTLED_AFTER_MS {
+                if self.is_settled(&id, changed_at) {
                     let query =
                         move |connection: &mut _| users::set_claims_marked(connection, &id, changed_at);
                     self.store.run(query).await?;
                 }
             }
         }
+    }
+
+    /// Whether this replica marked the change long enough ago, by its own clock. Until then it is marked again at each
+    /// tick: a refresh that was just reading the database clears a mark with what it read before.
+    fn is_settled(&self, user: &str, changed_at: i64) -> bool {
+        let mut marked = self.marked.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let since = marked.entry(user.to_owned()).or_insert((changed_at, Instant::now()));
+        if since.0 != changed_at {
+            *since = (changed_at, Instant::now());
+        }
+        let settled = since.1.elapsed() >= SETTLED_AFTER;
+        if settled {
+            marked.remove(user);
+        }
+        settled
     }
 
     async fn revoked_page(
@@ -208,6 +232,8 @@ impl Sessions {
     }
 }
 
-fn entries(page: &[Revoked]) -> Vec<(SessionId, Keep)> {
-    page.iter().map(|revoked| (revoked.sid, Keep::until(revoked.expires_at_ms))).collect()
+/// With `extend`, those that have ended already are kept as long as any of their tokens may live.
+fn entries(page: &[Revoked], extend: bool) -> Vec<(SessionId, Keep)> {
+    let keep = |revoked: &Revoked| Keep { extend, ..Keep::until(revoked.expires_at_ms) };
+    page.iter().map(|revoked| (revoked.sid, keep(revoked))).collect()
 }

@@ -100,10 +100,15 @@ const PATIENCE: [(&str, &str); 5] = [
 
 /// The URL with what it does not say itself of [`PATIENCE`].
 fn with_patience(url: &str) -> String {
-    PATIENCE.into_iter().fold(url.to_owned(), |url, (name, value)| {
-        let separator = if url.contains('?') { '&' } else { '?' };
-        if url.contains(&format!("{name}=")) { url } else { format!("{url}{separator}{name}={value}") }
-    })
+    let (start, query) = url.split_once('?').unwrap_or((url, ""));
+    let mut parameters: Vec<String> =
+        query.split('&').filter(|text| !text.is_empty()).map(Into::into).collect();
+    for (name, value) in PATIENCE {
+        if !parameters.iter().any(|parameter| parameter.starts_with(&format!("{name}="))) {
+            parameters.push(format!("{name}={value}"));
+        }
+    }
+    format!("{start}?{}", parameters.join("&"))
 }
 
 /// How often any connection has failed. Each connection remembers the count at its last check, so that one which may

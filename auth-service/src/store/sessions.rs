@@ -50,16 +50,14 @@ pub fn insert(
         .map(drop)
 }
 
-/// The sessions of a user that had begun by `began_by_ms` and have not ended, with the time when each expires.
+/// The sessions of a user that have not ended, with the time when each expires.
 pub fn of_user(
     connection: &mut AnyConnection,
     user_id: &str,
-    began_by_ms: i64,
     now_ms: i64,
 ) -> QueryResult<Vec<(SessionId, i64)>> {
     let rows: Vec<(String, i64)> = sessions::table
         .filter(sessions::user_id.eq(user_id))
-        .filter(sessions::created_at.le(began_by_ms))
         .filter(sessions::expires_at.gt(now_ms))
         .filter(sessions::revoked_at.is_null())
         .select((sessions::id, sessions::expires_at))

@@ -138,31 +138,41 @@ pub fn replace_hash(
         .map(drop)
 }
 
-/// Replaces a user's scopes and roles. The change is marked in the user's sessions afterwards.
+/// Replaces a user's scopes and roles, unless they are not those of `was` any more. Says whether it did. The change is
+/// marked in the user's sessions afterwards.
 pub fn set_claims(
     connection: &mut AnyConnection,
-    id: &str,
+    was: &User,
     scope: &str,
     roles: &str,
     now_ms: i64,
-) -> QueryResult<()> {
-    diesel::update(users::table.find(id))
-        .set((users::scope.eq(scope), users::roles.eq(roles), users::claims_changed_at.eq(now_ms)))
+) -> QueryResult<bool> {
+    let id = was.id.to_string();
+    let unchanged = users::scope.eq(&was.scope).and(users::roles.eq(&was.roles));
+    let last: Option<i64> = users::table.find(&id).select(users::claims_changed_at).first(connection)?;
+    // It tells one change from another, whatever the clocks say.
+    let changed_at = last.map_or(now_ms, |last| now_ms.max(last + 1));
+    diesel::update(users::table.find(&id).filter(unchanged))
+        .set((
+            users::scope.eq(scope),
+            users::roles.eq(roles),
+            users::claims_changed_at.eq(changed_at),
+            users::claims_marked_at.eq(None::<i64>),
+        ))
         .execute(connection)
-        .map(drop)
+        .map(|changed| changed > 0)
 }
 
-/// Up to `limit` users whose scopes or roles have changed since `since_ms`, with the time of the change. With
-/// `unmarked_only`, those whose sessions are not known to be marked.
+/// Up to `limit` users whose scopes or roles have changed, with the time of the change, in the order of their ids from
+/// the one after `after`. With `unmarked_only`, those whose sessions are not known to be marked.
 pub fn with_changed_claims(
     connection: &mut AnyConnection,
     after: Option<&str>,
     unmarked_only: bool,
-    since_ms: i64,
     limit: i64,
 ) -> QueryResult<Vec<(String, i64)>> {
     let mut query = users::table
-        .filter(users::claims_changed_at.gt(since_ms))
+        .filter(users::claims_changed_at.is_not_null())
         .select((users::id, users::claims_changed_at))
         .order(users::id)
         .limit(limit)
@@ -171,16 +181,15 @@ pub fn with_changed_claims(
         query = query.filter(users::id.gt(after.to_owned()));
     }
     if unmarked_only {
-        let unmarked = users::claims_marked_at.is_null();
-        query = query.filter(unmarked.or(users::claims_marked_at.lt(users::claims_changed_at)));
+        query = query.filter(users::claims_marked_at.is_null());
     }
     let rows: Vec<(String, Option<i64>)> = query.load(connection)?;
     Ok(rows.into_iter().filter_map(|(id, changed_at)| Some((id, changed_at?))).collect())
 }
 
-/// Notes that a user's sessions are marked with the change of this time.
+/// Notes that a user's sessions are marked with this change, unless there was another since.
 pub fn set_claims_marked(connection: &mut AnyConnection, id: &str, changed_at_ms: i64) -> QueryResult<()> {
-    diesel::update(users::table.find(id))
+    diesel::update(users::table.find(id).filter(users::claims_changed_at.eq(changed_at_ms)))
         .set(users::claims_marked_at.eq(changed_at_ms))
         .execute(connection)
         .map(drop)

@@ -105,8 +105,9 @@ impl Tokens {
         (self.clock.now_secs() + self.refresh_secs).min(session.ends_at)
     }
 
-    /// A new pair for `session`, whose refresh token is of this generation.
-    pub fn mint(&self, session: &Session, generation: Presented) -> TokenPair {
+    /// A new pair for `session`, whose refresh token is of this generation and expires then, which is not asked of the
+    /// clock anew: the blacklist keeps the session's entry until just that time.
+    pub fn mint(&self, session: &Session, generation: Presented, refresh_expires_at: i64) -> TokenPair {
         let now = self.clock.now_secs();
         let access = AccessClaims {
             iss: self.issuer.clone(),
@@ -125,7 +126,7 @@ impl Tokens {
             iss: self.issuer.clone(),
             aud: self.issuer.clone(),
             sub: session.sub.clone(),
-            exp: self.refresh_expiry(session),
+            exp: refresh_expires_at,
             iat: now,
             jti: Uuid::now_v7(),
             sid: session.sid,

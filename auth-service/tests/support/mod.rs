@@ -32,6 +32,7 @@ macro_rules! on_both {
 }
 
 #[derive(Parser)]
+#[command(args_override_self = true)]
 struct Command {
     #[command(flatten)]
     settings: Settings,

@@ -31,7 +31,7 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_user_id ON sessions (user_id);
 CREATE INDEX sessions_expires_at ON sessions (expires_at);
 CREATE INDEX sessions_revoked ON sessions (id) WHERE revoked_at IS NOT NULL;
-CREATE INDEX users_claims_changed_at ON users (claims_changed_at) WHERE claims_changed_at IS NOT NULL;
+CREATE INDEX users_claims_to_mark ON users (id) WHERE claims_changed_at IS NOT NULL AND claims_marked_at IS NULL;
 CREATE INDEX sessions_to_blacklist ON sessions (id) WHERE revoked_at IS NOT NULL AND blacklisted_at IS NULL;
 
 -- The embedded blacklist, at most one row a session. Without a watermark, the session has ended.

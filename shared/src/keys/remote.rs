@@ -138,6 +138,7 @@ impl RemoteKeys {
         if let Err(why) = self.fetch(last).await {
             // The issuer may have moved them.
             last.jwks_url = None;
+            last.etag = None;
             let kept = match &*self.keys.load() {
                 Some(_) => "the keys fetched last stay in use",
                 None => "no token can be verified until it answers",
@@ -155,7 +156,7 @@ impl RemoteKeys {
         };
         let Some((body, etag)) = self.get(&url, last.etag.as_ref()).await? else { return Ok(()) };
         // Unchanged keys stay the same value, so that what was verified with them stays verified.
-        if body != last.body {
+        if body != last.body || self.keys.load().is_none() {
             let jwks: JwkSet = serde_json::from_slice(&body).map_err(FetchError::Jwks)?;
             let keys = KeySet::from_jwks(&jwks);
             if keys.is_empty() {
