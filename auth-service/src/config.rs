@@ -94,7 +94,7 @@ pub struct Settings {
     pub refresh_grace: Duration,
 
     /// How far the clocks of two services may be apart, in seconds
-    #[arg(long, env = "LEEWAY", value_name = "SECONDS", default_value = "10", value_parser = service::seconds)]
+    #[arg(long, env = "LEEWAY", value_name = "SECONDS", default_value = "10", value_parser = service::leeway)]
     pub leeway: Duration,
 
     /// The cost of a password hash, 10 to 15: each step doubles the time it takes
@@ -132,11 +132,8 @@ impl Settings {
         if self.refresh_token_lifetime > self.session_lifetime {
             return wrong("REFRESH_TOKEN_LIFETIME is longer than SESSION_LIFETIME");
         }
-        if self.refresh_grace >= self.access_token_lifetime {
-            return wrong("REFRESH_GRACE must be shorter than ACCESS_TOKEN_LIFETIME");
-        }
-        if self.leeway > self.access_token_lifetime {
-            return wrong("LEEWAY is longer than ACCESS_TOKEN_LIFETIME");
+        if self.refresh_grace >= self.refresh_token_lifetime {
+            return wrong("REFRESH_GRACE must be shorter than REFRESH_TOKEN_LIFETIME");
         }
         if self.issuer.is_none() && self.auth_addr.ip().is_unspecified() {
             return wrong(

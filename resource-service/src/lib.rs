@@ -40,7 +40,7 @@ pub struct Settings {
     pub audience: Vec<String>,
 
     /// How far the clocks of two services may be apart, in seconds
-    #[arg(long, env = "LEEWAY", value_name = "SECONDS", default_value = "10", value_parser = service::seconds)]
+    #[arg(long, env = "LEEWAY", value_name = "SECONDS", default_value = "10", value_parser = service::leeway)]
     pub leeway: Duration,
 
     /// How many threads serve requests. Unset: one a core

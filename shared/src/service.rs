@@ -86,6 +86,17 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A setting that is how far clocks may be apart: more than five minutes is no clock's error.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn leeway(text: &str) -> Result<Duration, String> {
+    seconds(text).and_then(|leeway| match leeway.as_secs() {
+        0..=300 => Ok(leeway),
+        _ => Err("must be at most 300 seconds".into()),
+    })
+}
+
 /// A setting that is a number of seconds, at least one.
 ///
 /// # Errors

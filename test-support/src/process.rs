@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// A running service.
@@ -52,6 +52,19 @@ impl Process {
     /// All that it has printed so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// All that it has printed, once this is part of it: what it prints takes a moment to arrive.
+    pub fn log_with(&self, text: &str) -> String {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let log = self.log();
+            if log.contains(text) {
+                return log;
+            }
+            assert!(Instant::now() < deadline, "{text} is not in the log:\n{log}");
+            thread::yield_now();
+        }
     }
 
     /// Ends it as a power cut would (SIGKILL).
