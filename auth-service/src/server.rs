@@ -34,8 +34,7 @@ pub struct Running {
 ///
 /// # Errors
 /// One line that says what is wrong with the settings, the data folder or the address.
-pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartError> {
-    let mut settings = settings;
+pub async fn start(mut settings: Settings, clock: Clock) -> Result<Running, StartError> {
     let addr = settings.auth_addr;
     // The address first: a second start finds it taken before it touches anything.
     let listener =

@@ -63,7 +63,7 @@ impl State {
             }
             None => Blacklist::Embedded(Embedded::new(store.clone(), clock.clone())),
         };
-        let sessions = Sessions::new(store.clone(), blacklist, clock.clone(), settings);
+        let sessions = Arc::new(Sessions::new(store.clone(), blacklist, clock.clone(), settings));
         tokio::spawn(Sessions::maintain(Arc::downgrade(&sessions)));
 
         let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);

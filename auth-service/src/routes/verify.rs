@@ -40,7 +40,7 @@ pub async fn verify(state: Data<State>, request: Valid<VerifyRequest>) -> Result
     }
 }
 
-/// The token was not sent to authenticate this request, so the answer bears no challenge.
+/// The token was not sent to authenticate this request, so the answer does not say what is wrong with it as such.
 fn not_valid(_: VerifyError) -> ApiError {
     ApiError::RefreshToken("The token is invalid or expired.")
 }

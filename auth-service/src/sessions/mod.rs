@@ -7,7 +7,7 @@ mod upkeep;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Weak, atomic::AtomicU64},
+    sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -32,8 +32,6 @@ pub const FIRST: Presented = Presented { generation: 0, rotated_at_ms: 0 };
 
 /// Opens, advances and ends sessions.
 pub struct Sessions {
-    /// Itself, for work that goes on when nobody waits for it any more.
-    me: Weak<Self>,
     store: Store,
     blacklist: Blacklist,
     clock: Clock,
@@ -53,9 +51,8 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    pub fn new(store: Store, blacklist: Blacklist, clock: Clock, settings: &Settings) -> Arc<Self> {
-        Arc::new_cyclic(|me| Self {
-            me: Weak::clone(me),
+    pub fn new(store: Store, blacklist: Blacklist, clock: Clock, settings: &Settings) -> Self {
+        Self {
             store,
             blacklist,
             clock,
@@ -68,7 +65,7 @@ impl Sessions {
             attempts: AtomicU64::new(0),
             syncing: Mutex::default(),
             marked: std::sync::Mutex::default(),
-        })
+        }
     }
 
     /// Begins a session for a user, with the scopes and roles that the user has by then. `None` if there is no such
@@ -160,7 +157,7 @@ impl Sessions {
     }
 
     /// Whether a refresh token would be accepted now.
-    pub async fn accepts(&self, presented: &RefreshClaims) -> Result<bool, BlacklistError> {
+    pub async fn accepts(self: &Arc<Self>, presented: &RefreshClaims) -> Result<bool, BlacklistError> {
         let entry = self.in_sync(Again::Yes, || self.blacklist.entry(presented.sid)).await?;
         let now = self.clock.now_ms();
         let (decision, _) =
@@ -169,7 +166,7 @@ impl Sessions {
     }
 
     /// Whether both database and blacklist answer.
-    pub async fn check(&self) -> (Result<(), StoreError>, Result<(), BlacklistError>) {
+    pub async fn check(self: &Arc<Self>) -> (Result<(), StoreError>, Result<(), BlacklistError>) {
         let database = self.store.run(rows::ping).await;
         let blacklist = self.in_sync(Again::Yes, || self.blacklist.is_whole()).await.map(drop);
         (database, blacklist)

@@ -1,13 +1,13 @@
 //! Keeping the blacklist up to date with the database: after an outage, after a loss, and once a second.
 
 use std::{
-    sync::{Weak, atomic::Ordering},
+    sync::{Arc, Weak, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use shared::claims::SessionId;
 
-use super::Sessions;
+use super::{Sessions, to_the_end};
 use crate::{
     blacklist::{BlacklistError, Keep},
     store::{
@@ -47,7 +47,7 @@ impl Sessions {
     }
 
     /// What fails here is in the log already, and is tried again at the next tick.
-    async fn maintain_once(&self, clean_up: bool) {
+    async fn maintain_once(self: &Arc<Self>, clean_up: bool) {
         if !self.store.is_migrated() && self.store.migrate().await.is_err() {
             return;
         }
@@ -80,7 +80,11 @@ impl Sessions {
 
     /// Asks the blacklist, which is brought up to date first where that is needed. It is asked a second time if it was
     /// not whole, or if its connection failed, for that may have been cut while it was idle; but not if it is slow.
-    pub(super) async fn in_sync<T, F>(&self, again: Again, ask: impl Fn() -> F) -> Result<T, BlacklistError>
+    pub(super) async fn in_sync<T, F>(
+        self: &Arc<Self>,
+        again: Again,
+        ask: impl Fn() -> F,
+    ) -> Result<T, BlacklistError>
     where
         F: Future<Output = Result<T, BlacklistError>>,
     {
@@ -106,21 +110,20 @@ impl Sessions {
     }
 
     /// Brings the blacklist up to date if it may not be. A rebuild may take longer than anybody waits: then it goes on.
-    async fn sync(&self) -> Result<(), BlacklistError> {
+    async fn sync(self: &Arc<Self>) -> Result<(), BlacklistError> {
         if self.is_in_sync() {
             return Ok(());
         }
-        let Some(this) = self.me.upgrade() else { return Err(BlacklistError::Unavailable) };
-        let attempt = tokio::spawn(async move { this.sync_to_the_end().await });
+        let this = Arc::clone(self);
+        let attempt = to_the_end(async move { this.sync_once().await });
         match tokio::time::timeout(self.patience, attempt).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(BlacklistError::Unavailable),
+            Ok(outcome) => outcome.unwrap_or(Err(BlacklistError::Unavailable)),
             Err(_) => Err(BlacklistError::TimedOut),
         }
     }
 
     /// One tries at a time, and whoever waits meanwhile shares the outcome.
-    async fn sync_to_the_end(&self) -> Result<(), BlacklistError> {
+    async fn sync_once(&self) -> Result<(), BlacklistError> {
         let attempts = self.attempts.load(Ordering::Acquire);
         let _one_at_a_time = self.syncing.lock().await;
         if self.is_in_sync() {
@@ -198,7 +201,7 @@ impl Sessions {
                 let user = id.clone();
                 let query = move |connection: &mut _| rows::of_user(connection, &user, now);
                 self.blacklist.mark_stale(self.store.run(query).await?).await?;
-                if self.is_settled(&id, changed_at) {
+                if unmarked_only && self.is_settled(&id, changed_at) {
                     let query =
                         move |connection: &mut _| users::set_claims_marked(connection, &id, changed_at);
                     self.store.run(query).await?;
