@@ -31,7 +31,7 @@ COPY . .
 RUN find . -name '*.rs' -exec touch {} + \
     && cargo build --release --locked -p auth-service -p resource-service \
     # Volumes mounted there for the first time inherit owner and mode.
-    && mkdir -p /folders/keys /folders/data && chmod 700 /folders/*
+    && mkdir -p /folders/secret /folders/data && chmod 700 /folders/*
 
 FROM ${RUNTIME_IMAGE} AS resource-service
 COPY --from=build /target/release/resource-service /resource-service
@@ -43,11 +43,11 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["/resource-servi
 ENTRYPOINT ["/resource-service"]
 
 FROM ${RUNTIME_IMAGE} AS auth-service
-COPY --from=build --chown=65532:65532 /folders/keys /keys
+COPY --from=build --chown=65532:65532 /folders/secret /secret
 COPY --from=build --chown=65532:65532 /folders/data /data
 COPY --from=build /target/release/auth-service /auth-service
-# KEYS_DIR stays unset: without a database URL the keys are made in the data folder, which is then the one volume
-# to mount. With one, mount the replicas' common keys on /keys, and set KEYS_DIR=/keys.
+# SECRET_KEY_FILE stays unset: without a database URL the secret is made in the data folder, which is then the one
+# volume to mount. With one, mount the replicas' common secret on /secret, and set SECRET_KEY_FILE=/secret/secret.key.
 ENV AUTH_ADDR=0.0.0.0:8080 DATA_DIR=/data
 EXPOSE 8080
 USER 65532:65532

@@ -35,7 +35,7 @@ pub struct Settings {
     #[arg(long, env = "AUDIENCE", value_name = "NAMES", default_value = "api", value_delimiter = ',', value_parser = service::name)]
     pub audience: Vec<String>,
 
-    /// The folder for the keys and, without a database URL, for the SQLite file
+    /// The folder for the secret and, without a database URL, for the SQLite file
     #[arg(long, env = "DATA_DIR", value_name = "FOLDER", default_value = "data")]
     pub data_dir: PathBuf,
 
@@ -69,13 +69,21 @@ pub struct Settings {
     #[arg(long, env = "REDIS_TIMEOUT", value_name = "SECONDS", default_value = "1", value_parser = service::positive_seconds)]
     pub redis_timeout: Duration,
 
-    /// The folder with signing.pem and refresh.key, the same for all replicas. Unset: keys in the data folder, made at the first start
-    #[arg(long, env = "KEYS_DIR", value_name = "FOLDER")]
-    pub keys_dir: Option<PathBuf>,
+    /// The file with the secret that all replicas share: it seals the signing keys and authenticates refresh tokens. Unset: secret.key in the data folder, made at the first start
+    #[arg(long, env = "SECRET_KEY_FILE", value_name = "FILE")]
+    pub secret_key_file: Option<PathBuf>,
 
-    /// The algorithm that access tokens are signed with: EdDSA, ES256 or RS256
+    /// The algorithm of new signing keys: EdDSA, ES256 or RS256
     #[arg(long, env = "SIGNING_ALGORITHM", value_name = "NAME", default_value = "EdDSA")]
     pub signing_algorithm: Algorithm,
+
+    /// How long a key signs before the next one takes over, in seconds. Unset: until `keys rotate`
+    #[arg(long, env = "KEY_ROTATION_INTERVAL", value_name = "SECONDS", value_parser = service::positive_seconds)]
+    pub key_rotation_interval: Option<Duration>,
+
+    /// How long a key is published before it signs, in seconds: longer than verifiers keep the keys they have fetched
+    #[arg(long, env = "KEY_PUBLISH_AHEAD", value_name = "SECONDS", default_value = "600", value_parser = service::positive_seconds)]
+    pub key_publish_ahead: Duration,
 
     /// How long an access token lives, in seconds
     #[arg(long, env = "ACCESS_TOKEN_LIFETIME", value_name = "SECONDS", default_value = "300", value_parser = service::positive_seconds)]
@@ -135,6 +143,9 @@ impl Settings {
         if self.refresh_grace >= self.refresh_token_lifetime {
             return wrong("REFRESH_GRACE must be shorter than REFRESH_TOKEN_LIFETIME");
         }
+        if self.key_rotation_interval.is_some_and(|interval| interval <= self.key_publish_ahead) {
+            return wrong("KEY_ROTATION_INTERVAL must be longer than KEY_PUBLISH_AHEAD");
+        }
         if self.issuer.is_none() && self.auth_addr.ip().is_unspecified() {
             return wrong(
                 "ISSUER is not set, and AUTH_ADDR is no address that a service could find the keys at",
@@ -148,15 +159,15 @@ impl Settings {
         self.issuer.clone().unwrap_or_else(|| format!("http://{}", self.auth_addr))
     }
 
-    /// Where the keys are.
-    pub fn keys_dir(&self) -> PathBuf {
-        self.keys_dir.clone().unwrap_or_else(|| self.data_dir.join("keys"))
+    /// Where the secret is.
+    pub fn secret_key_file(&self) -> PathBuf {
+        self.secret_key_file.clone().unwrap_or_else(|| self.data_dir.join("secret.key"))
     }
 
-    /// Whether this process makes keys that are missing. Those in a folder that was named are the operator's to make,
-    /// once, for all replicas.
-    pub fn makes_keys(&self) -> bool {
-        self.keys_dir.is_none()
+    /// Whether this process makes a secret that is missing. A file that was named is the operator's to make, once, for
+    /// all replicas.
+    pub fn makes_secret(&self) -> bool {
+        self.secret_key_file.is_none()
     }
 }
 

@@ -42,7 +42,6 @@ pub async fn start(mut settings: Settings, clock: Clock) -> Result<Running, Star
     // Port 0 is whichever is free: from here on the settings name the one it is.
     settings.auth_addr = listener.local_addr().unwrap_or(addr);
     let state = Arc::new(State::new(&settings, clock).await?);
-    let kid = state.tokens.kid().to_owned();
     let mut server = HttpServer::new(move || {
         let state = Arc::clone(&state);
         App::new()
@@ -56,6 +55,6 @@ pub async fn start(mut settings: Settings, clock: Clock) -> Result<Running, Star
     let server = server.listen(listener).map_err(|why| service::cannot_listen(addr, "AUTH_ADDR", &why))?;
     let addr = settings.auth_addr;
     log::info!("auth-service listens on http://{addr}");
-    log::info!("its tokens name the issuer {} and the key {kid}", settings.issuer());
+    log::info!("its tokens name the issuer {}", settings.issuer());
     Ok(Running { addr, issuer: settings.issuer(), server: server.run() })
 }

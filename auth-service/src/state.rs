@@ -2,7 +2,7 @@
 
 use std::{fs::OpenOptions, num::NonZeroUsize, os::unix::fs::OpenOptionsExt, sync::Arc};
 
-use shared::{Verifier, clock::Clock, service::StartError};
+use shared::{Verifier, clock::Clock, keys::JwkSet, service::StartError};
 
 use crate::{
     blacklist::{Blacklist, Embedded, Redis},
@@ -12,7 +12,8 @@ use crate::{
     store::{Database, Store},
     tokens::{
         Tokens,
-        keys::{Keys, private_folder},
+        secret::{Secret, private_folder},
+        signing_keys::{KeysError, SigningKeys},
     },
 };
 
@@ -21,6 +22,7 @@ pub struct State {
     pub(crate) clock: Clock,
     pub(crate) store: Store,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) signing_keys: Arc<SigningKeys>,
     pub(crate) tokens: Tokens,
     pub(crate) hash_pool: HashPool,
     pub(crate) bcrypt_cost: u32,
@@ -28,33 +30,43 @@ pub struct State {
 }
 
 impl State {
-    /// Puts the parts together: reads or makes the keys, opens the SQLite file if there is one, and begins to
-    /// maintain schema and blacklist in the background. PostgreSQL and Redis need not be reached yet.
+    /// Puts the parts together: reads or makes the secret, opens the SQLite file if there is one, and begins to
+    /// maintain schema, keys and blacklist in the background. PostgreSQL and Redis need not be reached yet.
     ///
     /// # Errors
     /// One line that says what is wrong with the settings or the data folder.
     pub async fn new(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
         let settings = &settings.clone().validate()?;
-        let folder = settings.keys_dir();
-        if settings.makes_keys() {
-            Keys::make_missing(&folder, settings.signing_algorithm)?;
+        if settings.makes_secret() {
+            Secret::make_missing(&settings.secret_key_file())?;
         }
-        let keys = Keys::read(&folder, settings.signing_algorithm)?;
-        let tokens = Tokens::new(settings, keys, clock.clone());
+        let secret = Arc::new(Secret::read(&settings.secret_key_file())?);
+        let store = open_store(settings)?;
         let verifier = settings
             .audience
             .iter()
             .fold(Verifier::builder(settings.issuer()), |builder, audience| builder.audience(audience))
             .leeway(settings.leeway)
             .clock(clock.clone())
-            .build_with_keys(tokens.jwks());
-
-        let store = open_store(settings)?;
+            .build_with_keys(&JwkSet { keys: Vec::new() });
+        let signing_keys = Arc::new(SigningKeys::new(
+            settings,
+            store.clone(),
+            Arc::clone(&secret),
+            clock.clone(),
+            verifier.clone(),
+        ));
+        let tokens = Tokens::new(settings, &secret, Arc::clone(&signing_keys), clock.clone());
         if settings.database_url.is_none() {
-            store.migrate().await.map_err(|_| {
-                StartError::new(format!("cannot use {} (DATA_DIR)", sqlite_file(settings).display()))
+            let unusable =
+                || StartError::new(format!("cannot use {} (DATA_DIR)", sqlite_file(settings).display()));
+            store.migrate().await.map_err(|_| unusable())?;
+            signing_keys.refresh().await.map_err(|why| match why {
+                KeysError::Store(_) => unusable(),
+                why => StartError::new(why.to_string()),
             })?;
         }
+        tokio::spawn(SigningKeys::maintain(Arc::downgrade(&signing_keys)));
         let blacklist = match &settings.redis_url {
             Some(url) => {
                 let redis =
@@ -72,7 +84,7 @@ impl State {
             StartError::new(format!("cannot start threads for hashing (HASH_THREADS): {why}"))
         })?;
         let cost = settings.bcrypt_cost;
-        Ok(Self { clock, store, sessions, tokens, hash_pool, bcrypt_cost: cost, verifier })
+        Ok(Self { clock, store, sessions, signing_keys, tokens, hash_pool, bcrypt_cost: cost, verifier })
     }
 }
 

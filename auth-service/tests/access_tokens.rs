@@ -8,7 +8,7 @@ use jsonwebtoken::{
     jwk::{JwkSet, ThumbprintHash},
 };
 use serde_json::{Value, json};
-use support::TestApp;
+use support::{TestApp, new_pem};
 use test_support::{claims_of, decode_part};
 
 #[actix_web::test]
@@ -39,7 +39,7 @@ async fn anybody_can_verify_them_with_the_published_keys() {
             claims,
             json!({
                 "iss": app.issuer, "sub": registered.json["id"], "aud": ["api", "other"], "exp": iat + 300, "iat": iat,
-                "jti": claims["jti"], "sid": claims["sid"], "scope": "", "token_type": "access",
+                "jti": claims["jti"], "sid": claims["sid"], "scope": "", "preferred_username": "ada", "token_type": "access",
             })
         );
         assert_eq!(app.get("/me", Some(&tokens.access)).await.status, 200, "{name}");
@@ -97,11 +97,13 @@ fn token(header: &str, claims: &str, sign: impl Fn(&[u8]) -> String) -> String {
 
 #[actix_web::test]
 async fn nothing_else_passes_for_one() {
-    let app = TestApp::embedded().await;
+    let pem = new_pem();
+    let app = TestApp::embedded_with_key(&pem).await;
     let access = app.new_user("ada").await.access;
-    let stranger = TestApp::embedded().await;
+    let stranger_pem = new_pem();
+    let stranger = TestApp::embedded_with_key(&stranger_pem).await;
     let strangers = stranger.new_user("ada").await.access;
-    let key = EncodingKey::from_ed_pem(&app.signing_pem()).unwrap();
+    let key = EncodingKey::from_ed_pem(pem.as_bytes()).unwrap();
     let ed25519 = |input: &[u8]| jsonwebtoken::crypto::sign(input, &key, Algorithm::EdDSA).unwrap();
     let header = decode_part(&access, 0);
     let claims = claims_of(&access);
@@ -213,7 +215,7 @@ async fn nothing_else_passes_for_one() {
             app.get("/me", Some(&with_header(&|header| header[name] = value.clone()))).await.status,
             200
         );
-        let stranger_key = EncodingKey::from_ed_pem(&stranger.signing_pem()).unwrap();
+        let stranger_key = EncodingKey::from_ed_pem(stranger_pem.as_bytes()).unwrap();
         let mut header = header.clone();
         header[name] = value;
         let forged = token(&header.to_string(), &claims.to_string(), |input| {

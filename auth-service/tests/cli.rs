@@ -8,7 +8,6 @@ use std::{
     process::{Command, Output},
 };
 
-use support::make_keys;
 use test_support::{Client, Process, RedisServer, TestDatabase, temp_dir};
 
 fn auth_service(args: &[&str], env: &[(&str, &str)]) -> Output {
@@ -59,6 +58,7 @@ fn a_wrong_setting_is_named_in_one_line() {
         (("LEEWAY", "301"), "must be at most 300 seconds"),
         (("ISSUER", "http:///"), "ISSUER"),
         (("ISSUER", "http://user:pass@auth.example.com"), "ISSUER"),
+        (("KEY_ROTATION_INTERVAL", "600"), "KEY_ROTATION_INTERVAL must be longer than KEY_PUBLISH_AHEAD"),
         (("AUTH_ADDR", "0.0.0.0:0"), "ISSUER is not set"),
         (("DATABASE_URL", "postgres://h/d?sslmode=require"), "asks for TLS"),
         (("REDIS_URL", "rediss://h/"), "asks for TLS"),
@@ -116,49 +116,50 @@ fn a_data_folder_that_cannot_be_used_is_named() {
 }
 
 #[test]
-fn keys_are_private_made_once_and_checked() {
+fn the_secret_is_private_made_once_and_checked() {
     let folder = temp_dir();
     let data = folder.path().join("data");
     let env = [("DATA_DIR", data.to_str().unwrap())];
-    let generate = || String::from_utf8(auth_service(&["keys", "generate"], &env).stdout).unwrap();
-    let first = generate();
-    assert!(first.starts_with("Made keys in"), "{first}");
-    let second = generate();
-    assert!(second.starts_with("There already:"), "{second}");
-    assert_eq!(first.split_whitespace().last(), second.split_whitespace().last());
-    let mode = |path: &str| std::fs::metadata(data.join(path)).unwrap().permissions().mode() & 0o777;
-    assert_eq!(
-        (mode(""), mode("keys"), mode("keys/signing.pem"), mode("keys/refresh.key")),
-        (0o700, 0o700, 0o600, 0o600)
-    );
-    assert_eq!(std::fs::read_dir(data.join("keys")).unwrap().count(), 2, "it left something behind");
+    let generate = || String::from_utf8(auth_service(&["generate-secret"], &env).stdout).unwrap();
+    let file = data.join("secret.key");
+    assert_eq!(generate(), format!("Made {}\n", file.display()));
+    let secret = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(generate(), format!("There already: {}\n", file.display()));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), secret);
+    assert_eq!(secret.trim().len(), 43);
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&data), mode(&file)), (0o700, 0o600));
+    assert_eq!(std::fs::read_dir(&data).unwrap().count(), 1, "it left something behind");
 
     let refused_with = |more: &[(&str, &str)]| {
         let mut all = vec![("AUTH_ADDR", "127.0.0.1:0"), env[0]];
         all.extend(more);
         refused(auth_service(&[], &all))
     };
-    let line = refused_with(&[("SIGNING_ALGORITHM", "ES256")]);
-    assert!(line.contains("signing.pem is not a private key for ES256"), "{line}");
-    std::fs::write(data.join("keys/refresh.key"), "too short").unwrap();
-    let line = refused_with(&[]);
-    assert!(line.contains("refresh.key is shorter than 32 bytes") && !line.contains("too short"), "{line}");
-    std::fs::remove_file(data.join("keys/refresh.key")).unwrap();
-    // Those in a folder that was named are the operator's to make.
-    let line = refused_with(&[("KEYS_DIR", data.join("keys").to_str().unwrap())]);
-    assert!(line.contains("there is no key at") && line.contains("auth-service keys generate"), "{line}");
+    for short in ["too short", "", &format!("{secret}\ntoo short")] {
+        std::fs::write(&file, short).unwrap();
+        let line = refused_with(&[]);
+        assert!(line.contains("secret.key holds a secret of less than 32 bytes"), "{line}");
+        assert!(!line.contains("too short"), "{line}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    // One in a file that was named is the operator's to make.
+    let line = refused_with(&[("SECRET_KEY_FILE", file.to_str().unwrap())]);
+    assert!(line.contains("there is no secret at"), "{line}");
+    assert!(line.contains("auth-service generate-secret"), "{line}");
 }
 
 #[test]
-fn many_processes_that_make_keys_at_once_agree() {
+fn many_processes_that_make_the_secret_at_once_agree() {
     let folder = temp_dir();
+    let data = folder.path().to_str().unwrap();
     let made = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| make_keys(&folder))).collect();
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
-        std::fs::read(folder.path().join("keys/signing.pem")).unwrap()
+        let make = || auth_service(&["generate-secret"], &[("DATA_DIR", data)]);
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
+        let outputs = threads.into_iter().map(|thread| thread.join().unwrap());
+        outputs.filter(|output| output.stdout.starts_with(b"Made")).count()
     });
-    make_keys(&folder);
-    assert_eq!(std::fs::read(folder.path().join("keys/signing.pem")).unwrap(), made);
+    assert_eq!(made, 1);
 }
 
 #[test]
@@ -181,7 +182,6 @@ fn help_documents_every_setting_and_subcommand() {
 #[actix_web::test]
 async fn healthcheck_and_migrate_say_how_it_went() {
     let (database, mut redis, folder) = (TestDatabase::create(), RedisServer::start(), temp_dir());
-    make_keys(&folder);
     let (url, redis_url) = (database.url(), redis.url());
     let data = folder.path().to_str().unwrap();
     let env = [("DATABASE_URL", url.as_str()), ("REDIS_URL", &redis_url), ("DATA_DIR", data)];
@@ -210,7 +210,6 @@ async fn healthcheck_and_migrate_say_how_it_went() {
 #[actix_web::test]
 async fn nothing_secret_is_logged_even_at_debug() {
     let (database, mut redis, folder) = (TestDatabase::create(), RedisServer::start(), temp_dir());
-    make_keys(&folder);
     let (mut url, redis_url) = (database.url(), redis.url());
     url = url.replace("postgres@", "postgres:hunter2@");
     let data = folder.path().to_str().unwrap();
@@ -242,8 +241,7 @@ async fn nothing_secret_is_logged_even_at_debug() {
     process.log_with("GET /me 401");
     // Written last.
     let log = process.log_with("POST /token/refresh 503");
-    let keys = ["keys/signing.pem", "keys/refresh.key"]
-        .map(|name| std::fs::read_to_string(folder.path().join(name)).unwrap());
+    let secret = std::fs::read_to_string(folder.path().join("secret.key")).unwrap();
     let mut secrets = vec![
         "correct horse battery",
         "wrong-secret",
@@ -252,8 +250,8 @@ async fn nothing_secret_is_logged_even_at_debug() {
         "secret-in-query",
         "hunter2",
         "bcrypt_sha256$",
+        secret.trim(),
     ];
-    secrets.extend(keys.iter().flat_map(|key| key.lines()).filter(|line| !line.starts_with('-')));
     for token in [&first, &second] {
         secrets.extend([&token.access, &token.refresh].map(|token| token.rsplit_once('.').unwrap().1));
     }

@@ -12,7 +12,6 @@ use std::{
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use support::make_keys;
 use test_support::{Client, Process, TempDir, TestDatabase, Tokens, redis_url, temp_dir, unique};
 
 /// What clients were told before the crash.
@@ -35,7 +34,6 @@ impl Deployment {
 
     fn deployed() -> Self {
         let folder = temp_dir();
-        make_keys(&folder);
         Self { folder, database: Some((TestDatabase::create(), redis_url(), unique("test:"))) }
     }
 

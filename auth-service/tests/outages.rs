@@ -20,10 +20,13 @@ async fn starts_without_either_and_recovers() {
 
     let answer = app.get("/readyz", None).await;
     assert_eq!(answer.status, 503);
-    assert_eq!(answer.json, serde_json::json!({"database": "unavailable", "blacklist": "unavailable"}));
+    assert_eq!(
+        answer.json,
+        serde_json::json!({"keys": "unavailable", "database": "unavailable", "blacklist": "unavailable"})
+    );
     app.register("ada").await.assert_problem(503, "unavailable");
     app.login("ada").await.assert_problem(503, "unavailable");
-    assert_eq!(app.get("/.well-known/jwks.json", None).await.status, 200);
+    app.get("/.well-known/jwks.json", None).await.assert_problem(503, "unavailable");
 
     proxy.mend();
     redis.resume();

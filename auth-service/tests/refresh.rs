@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, time::Duration};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
-use support::{TestApp, make_keys};
+use support::TestApp;
 use test_support::{Client, Process, RedisServer, TestDatabase, claims_of, redis_url, temp_dir, unique};
 
 on_both! {
@@ -133,7 +133,6 @@ fn entries(app: &TestApp) -> usize {
 #[actix_web::test]
 async fn one_token_presented_a_hundred_times_at_once_to_two_processes() {
     let (database, folder, prefix) = (TestDatabase::create(), temp_dir(), unique("test:"));
-    make_keys(&folder);
     let (url, redis) = (database.url(), redis_url());
     let common = [
         ("DATABASE_URL", url.as_str()),
@@ -165,7 +164,7 @@ async fn one_token_presented_a_hundred_times_at_once_to_two_processes() {
         format!("--database-url={url}"),
         format!("--redis-url={redis}"),
         format!("--redis-key-prefix={prefix}"),
-        format!("--keys-dir={}", folder.path().join("keys").display()),
+        format!("--secret-key-file={}", folder.path().join("secret.key").display()),
         "--issuer=http://auth.example.com".to_owned(),
     ];
     let later = TestApp::deployed_on(&args.each_ref().map(String::as_str), database).await.ready().await;
@@ -238,7 +237,7 @@ async fn what_is_not_a_refresh_token_of_ours_is_refused() {
         jsonwebtoken::encode(&header, &claims, &jsonwebtoken::EncodingKey::from_secret(secret)).unwrap()
     };
     let claims = claims_of(&tokens.refresh);
-    let secret = app.refresh_secret();
+    let secret = app.refresh_key();
     let good_header = json!({"typ": "rt+jwt", "alg": "HS256"});
     let with = |name: &str, value: serde_json::Value| {
         let mut changed = claims.clone();

@@ -1,6 +1,6 @@
 //! Both services in one process, for a first look and for development: `cargo run` starts it.
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use auth_service::config;
 use clap::Parser;
@@ -47,6 +47,7 @@ async fn run() -> Result<(), StartError> {
         resource_addr,
         issuer: auth.issuer,
         jwks_url: Some(format!("http://{}/.well-known/jwks.json", auth.addr)),
+        jwks_refresh_interval: Duration::from_secs(300),
         audience,
         leeway,
         resource_workers: None,
@@ -62,7 +63,7 @@ fn welcome(auth: SocketAddr, resource: SocketAddr, data_dir: &str) -> String {
         .replace("127.0.0.1:8080", &auth.to_string())
         .replace("127.0.0.1:8081", &resource.to_string());
     format!(
-        "\nauth-service      http://{auth}\nresource-service  http://{resource}\ndata, keys        {data_dir}\n\n\
+        "\nauth-service      http://{auth}\nresource-service  http://{resource}\ndata              {data_dir}\n\n\
          Paste these into another terminal, in order. Ctrl-C ends both services.\n\n{lines}"
     )
 }

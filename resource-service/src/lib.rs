@@ -35,6 +35,10 @@ pub struct Settings {
     #[arg(long, env = "JWKS_URL", value_name = "URL", value_parser = service::http_url)]
     pub jwks_url: Option<String>,
 
+    /// How often the issuer's keys are fetched anew, in seconds: more often than its KEY_PUBLISH_AHEAD
+    #[arg(long, env = "JWKS_REFRESH_INTERVAL", value_name = "SECONDS", default_value = "300", value_parser = service::positive_seconds)]
+    pub jwks_refresh_interval: Duration,
+
     /// The audiences of the tokens that are accepted, separated by commas
     #[arg(long, env = "AUDIENCE", value_name = "NAMES", default_value = "api", value_delimiter = ',', value_parser = service::name)]
     pub audience: Vec<String>,
@@ -116,7 +120,9 @@ pub fn start(settings: Settings) -> Result<Running, StartError> {
 }
 
 fn verifier(settings: &Settings) -> Verifier {
-    let mut verifier = Verifier::builder(&settings.issuer).leeway(settings.leeway);
+    let mut verifier = Verifier::builder(&settings.issuer)
+        .leeway(settings.leeway)
+        .refresh_interval(settings.jwks_refresh_interval);
     for audience in &settings.audience {
         verifier = verifier.audience(audience);
     }

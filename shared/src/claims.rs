@@ -81,6 +81,11 @@ impl Scope {
         self.0.split_ascii_whitespace()
     }
 
+    /// Whether all of these were granted.
+    pub fn contains_all(&self, names: &Scope) -> bool {
+        names.iter().all(|name| self.contains(name))
+    }
+
     /// The claim's text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -98,7 +103,7 @@ impl From<String> for Scope {
 pub struct AccessClaims {
     /// Who issued it: auth-service's URL.
     pub iss: String,
-    /// Whose it is: the user's id, a UUID. Usernames and emails are not identifiers, they may change.
+    /// Whose it is: a user's id, a UUID, or a client's. Usernames and emails are not identifiers, they may change.
     pub sub: String,
     /// Which services it is for.
     pub aud: Audience,
@@ -118,6 +123,12 @@ pub struct AccessClaims {
     /// What its user is (RFC 9068 section 2.2.3.1).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
+    /// What its user calls themself, to be shown. It may change; `sub` does not. A client has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preferred_username: Option<String>,
+    /// The client that it was issued to in its own right, whose `sub` it is then too (RFC 9068 section 2.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
     /// Always [`TokenType::Access`].
     pub token_type: TokenType,
 }

@@ -86,6 +86,8 @@ impl TestIssuer {
             sid: SessionId::generate(),
             scope: String::new().into(),
             roles: Vec::new(),
+            preferred_username: None,
+            client_id: None,
             token_type: TokenType::Access,
         };
         TestToken { issuer: self, claims }

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use quick_cache::sync::Cache;
 use serde::Deserialize;
@@ -33,7 +34,7 @@ struct Inner {
 
 #[derive(Debug)]
 enum Keys {
-    Own(Arc<KeySet>),
+    Own(ArcSwap<KeySet>),
     Remote(Arc<RemoteKeys>),
 }
 
@@ -117,9 +118,9 @@ impl VerifierBuilder {
         self.finish(Keys::Remote(keys))
     }
 
-    /// A verifier with these keys and no others: for the issuer itself, and for tests.
+    /// A verifier with these keys, until [`Verifier::set_keys`] gives it others: for the issuer itself, and for tests.
     pub fn build_with_keys(self, jwks: &JwkSet) -> Verifier {
-        self.finish(Keys::Own(Arc::new(KeySet::from_jwks(jwks))))
+        self.finish(Keys::Own(ArcSwap::from_pointee(KeySet::from_jwks(jwks))))
     }
 
     fn finish(self, keys: Keys) -> Verifier {
@@ -154,10 +155,21 @@ impl Verifier {
         &self.0.issuer
     }
 
+    /// Gives a verifier that was built with keys of its own others in their place. Where the ids are the same, and so are
+    /// the keys, what was verified stays verified.
+    pub fn set_keys(&self, jwks: &JwkSet) {
+        if let Keys::Own(keys) = &self.0.keys {
+            let new = KeySet::from_jwks(jwks);
+            if !keys.load().has_the_ids_of(&new) {
+                keys.store(Arc::new(new));
+            }
+        }
+    }
+
     /// Whether there are keys to verify with.
     pub fn is_ready(&self) -> bool {
         match &self.0.keys {
-            Keys::Own(_) => true,
+            Keys::Own(keys) => !keys.load().is_empty(),
             Keys::Remote(remote) => remote.current().is_some(),
         }
     }
@@ -183,7 +195,7 @@ impl Verifier {
     /// [`VerifyError`], which says why not.
     pub fn verify_now(&self, token: &str) -> Result<Arc<AccessClaims>, VerifyError> {
         let keys = match &self.0.keys {
-            Keys::Own(keys) => Arc::clone(keys),
+            Keys::Own(keys) => keys.load_full(),
             Keys::Remote(remote) => remote.current().ok_or(VerifyError::KeysUnavailable)?,
         };
         if let Some(known) = self.0.verified.get(token)
@@ -191,6 +203,9 @@ impl Verifier {
         {
             self.check_times(&known.claims)?;
             return Ok(known.claims);
+        }
+        if keys.is_empty() {
+            return Err(VerifyError::KeysUnavailable);
         }
         let jws = Jws::parse(token)?;
         let header = decode(jws.header)?;

@@ -167,9 +167,18 @@ impl Client {
 
     /// Asks until the answer has this status, for no longer than 20 seconds.
     pub async fn until_get(&self, path: &str, status: u16) -> Answer {
+        self.until(path, None, status).await
+    }
+
+    /// The same, with an access token.
+    pub async fn until_get_as(&self, path: &str, access: &str, status: u16) -> Answer {
+        self.until(path, Some(access), status).await
+    }
+
+    async fn until(&self, path: &str, access: Option<&str>, status: u16) -> Answer {
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
         loop {
-            let answer = self.get(path, None).await;
+            let answer = self.get(path, access).await;
             if answer.status == status {
                 return answer;
             }

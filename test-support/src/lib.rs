@@ -11,7 +11,7 @@ use std::env;
 
 pub use http::{Answer, Client, Tokens, claims_of, decode_part};
 pub use postgres::TestDatabase;
-pub use process::Process;
+pub use process::{Process, program};
 pub use proxy::Proxy;
 pub use redis_server::RedisServer;
 pub use tempfile::TempDir;

@@ -103,3 +103,11 @@ fn collect(
         }
     });
 }
+
+/// The path of another package's program, which a run of the whole workspace's tests has built beside the tests.
+pub fn program(name: &str) -> String {
+    let tests = std::env::current_exe().expect("a path");
+    let built = tests.parent().and_then(|folder| folder.parent()).expect("a target folder").join(name);
+    assert!(built.exists(), "{} is not there: run the tests of the whole workspace", built.display());
+    built.display().to_string()
+}

@@ -1,33 +1,139 @@
-//! `auth-service keys`: work on the keys' files.
+//! `auth-service keys`: list and rotate the keys that sign access tokens.
 
-use clap::Subcommand;
-use shared::service::StartError;
+use std::{fs, path::PathBuf, sync::Arc};
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use shared::{Verifier, clock::Clock, keys::Algorithm, keys::JwkSet, service::StartError};
 
 use crate::{
     config::Settings,
-    tokens::keys::{Keys, Made},
+    domain::key_schedule::KeyState,
+    state::open_store,
+    tokens::{
+        secret::Secret,
+        signing_key::SigningKey,
+        signing_keys::{KeysError, Listed, SigningKeys},
+    },
 };
 
 #[derive(Debug, Subcommand)]
 pub enum Action {
-    /// Make signing.pem and refresh.key in the keys' folder, unless they are there
-    Generate,
+    /// List the keys: next, current and retired
+    List,
+    /// Publish a next key, which signs once you rotate
+    Generate(Generate),
+    /// Let the next key sign, once it has been published for KEY_PUBLISH_AHEAD. Makes it if there is none
+    Rotate(Rotate),
+    /// Take a key out of use before all that it signed has expired: one that leaked
+    Retire(Retire),
 }
 
-pub fn run(settings: &Settings, action: Action) -> Result<(), StartError> {
-    let folder = settings.keys_dir();
+#[derive(Args, Debug)]
+pub struct Generate {
+    /// The key's algorithm: EdDSA, ES256 or RS256. Unset: SIGNING_ALGORITHM
+    #[arg(long, value_name = "NAME", conflicts_with = "from")]
+    algorithm: Option<Algorithm>,
+    /// Use the private key in this file (PEM, PKCS#8) rather than a new one
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct Rotate {
+    /// The next key's algorithm: EdDSA, ES256 or RS256. Unset: SIGNING_ALGORITHM
+    #[arg(long, value_name = "NAME")]
+    algorithm: Option<Algorithm>,
+    /// Do not wait until every verifier knows the key: those that do not look for it refuse its tokens meanwhile
+    #[arg(long)]
+    now: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Retire {
+    /// The key's id, as `keys list` shows it
+    kid: String,
+    /// Even if it is the current key. The next key, or a new one, takes over at once
+    #[arg(long)]
+    force: bool,
+}
+
+pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> {
+    if settings.makes_secret() {
+        Secret::make_missing(&settings.secret_key_file())?;
+    }
+    let secret = Arc::new(Secret::read(&settings.secret_key_file())?);
+    let store = open_store(settings)?;
+    store.migrate().await.map_err(failed)?;
+    let nothing = Verifier::builder(settings.issuer()).build_with_keys(&JwkSet { keys: Vec::new() });
+    let keys = SigningKeys::new(settings, store, secret, Clock::system(), nothing);
     match action {
-        Action::Generate => {
-            let made = Keys::make_missing(&folder, settings.signing_algorithm)?;
-            let keys = Keys::read(&folder, settings.signing_algorithm)?;
-            let verb = if made == Made::New { "Made" } else { "There already:" };
-            println!(
-                "{verb} keys in {}: {} {}",
-                folder.display(),
-                keys.signing.algorithm(),
-                keys.signing.kid()
-            );
+        Action::List => list(&keys.list().await.map_err(failed)?),
+        Action::Generate(Generate { algorithm, from: None }) => {
+            said(&keys.generate(algorithm).await.map_err(failed)?);
+        }
+        Action::Generate(Generate { from: Some(file), .. }) => {
+            let (algorithm, pkcs8) = read_pem(&file)?;
+            said(&keys.import(algorithm, pkcs8).await.map_err(failed)?);
+        }
+        Action::Rotate(Rotate { algorithm, now }) => {
+            said(&keys.rotate(algorithm, now).await.map_err(failed)?);
+        }
+        Action::Retire(Retire { kid, force }) => {
+            keys.retire(kid.clone(), force).await.map_err(failed)?;
+            println!("{kid} is out of use. Verifiers refuse its tokens from their next fetch of the keys on");
         }
     }
     Ok(())
+}
+
+fn read_pem(file: &std::path::Path) -> Result<(Algorithm, Vec<u8>), StartError> {
+    let text =
+        fs::read(file).map_err(|why| StartError::new(format!("cannot read {}: {why}", file.display())))?;
+    let parsed = pem::parse(text).ok().filter(|pem| pem.tag() == "PRIVATE KEY");
+    let pkcs8 = parsed.map(pem::Pem::into_contents).unwrap_or_default();
+    let algorithm = Algorithm::ALL.into_iter().find(|one| SigningKey::from_pkcs8(*one, &pkcs8).is_some());
+    let none = || {
+        StartError::new(format!(
+            "{} is not a private key in PEM (PKCS#8) for EdDSA (Ed25519), ES256 (P-256) or RS256 (2048 bits or more)",
+            file.display()
+        ))
+    };
+    algorithm.map(|algorithm| (algorithm, pkcs8)).ok_or_else(none)
+}
+
+fn list(keys: &[Listed]) {
+    println!("{:43}  {:9}  {:7}  {:20}  WHEN", "KID", "ALGORITHM", "STATE", "PUBLISHED");
+    for key in keys {
+        println!(
+            "{:43}  {:9}  {:7}  {:20}  {}",
+            key.kid,
+            key.algorithm,
+            key.state.name(),
+            time(key.times.published_at_ms),
+            when(key)
+        );
+    }
+}
+
+fn said(key: &Listed) {
+    println!("{} ({}) is {}: {}", key.kid, key.algorithm, key.state.name(), when(key));
+}
+
+fn when(key: &Listed) -> String {
+    match (key.state, key.times.activates_at_ms) {
+        (KeyState::Next, None) => "waits for `keys rotate`".into(),
+        (KeyState::Next, Some(at)) => format!("signs from {} on", time(at)),
+        (KeyState::Current, at) => format!("signs since {}", time(at.unwrap_or_default())),
+        (KeyState::Retired { until_ms }, _) => format!("published until {}", time(until_ms)),
+    }
+}
+
+/// A time as people read it (RFC 3339), to the second.
+fn time(ms: i64) -> String {
+    Timestamp::from_second(ms / 1000).map_or_else(|_| "-".into(), |time| time.to_string())
+}
+
+fn failed(why: impl Into<KeysError>) -> StartError {
+    StartError::new(why.into().to_string())
 }

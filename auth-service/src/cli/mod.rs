@@ -2,6 +2,7 @@
 
 mod keys;
 mod migrate;
+mod secret;
 mod users;
 
 use clap::{Parser, Subcommand};
@@ -32,7 +33,9 @@ enum Sub {
     Serve,
     /// Bring the database's schema up to date, and end
     Migrate,
-    /// Work on the keys
+    /// Make the file with the secret that all replicas share, unless it is there
+    GenerateSecret,
+    /// List and rotate the keys that sign access tokens
     Keys {
         #[command(subcommand)]
         action: keys::Action,
@@ -58,7 +61,8 @@ pub async fn run(command: Command) -> Result<(), StartError> {
             running.server.await.map_err(|why| StartError::new(why.to_string()))
         }
         Sub::Migrate => migrate::run(&settings).await,
-        Sub::Keys { action } => keys::run(&settings, action),
+        Sub::Keys { action } => keys::run(&settings, action).await,
+        Sub::GenerateSecret => secret::run(&settings),
         Sub::Users { action } => users::run(&settings, action).await,
         Sub::Healthcheck => service::check_health(settings.auth_addr).await,
     }

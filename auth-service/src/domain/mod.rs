@@ -2,6 +2,7 @@
 
 pub mod email;
 pub mod generation;
+pub mod key_schedule;
 pub mod password;
 pub mod password_hash;
 pub mod username;

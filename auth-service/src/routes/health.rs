@@ -12,20 +12,26 @@ pub async fn healthz() -> HttpResponse {
 
 #[derive(Serialize)]
 struct Ready {
+    keys: &'static str,
     database: &'static str,
     blacklist: &'static str,
 }
 
-/// `GET /readyz`: 200 if database and blacklist answer, else 503. The log says why not.
+/// `GET /readyz`: 200 if there are keys, and database and blacklist answer, else 503. The log says why not.
 pub async fn readyz(state: Data<State>) -> HttpResponse {
     let (database, blacklist) = state.sessions.check().await;
     let word = |ok| if ok { "ok" } else { "unavailable" };
-    let mut response = if database.is_ok() && blacklist.is_ok() {
+    let keys = state.signing_keys.current().is_some();
+    let mut response = if keys && database.is_ok() && blacklist.is_ok() {
         HttpResponse::Ok()
     } else {
         let mut unavailable = HttpResponse::ServiceUnavailable();
         unavailable.insert_header((RETRY_AFTER, "1"));
         unavailable
     };
-    response.json(Ready { database: word(database.is_ok()), blacklist: word(blacklist.is_ok()) })
+    response.json(Ready {
+        keys: word(keys),
+        database: word(database.is_ok()),
+        blacklist: word(blacklist.is_ok()),
+    })
 }

@@ -46,6 +46,7 @@ pub async fn login(
     state: Data<State>,
     Valid(LoginRequest { key, password }): Valid<LoginRequest>,
 ) -> Result<Json<LoggedIn>, ApiError> {
+    let minter = state.tokens.minter()?;
     let user = match key {
         Some(key) => state.store.run(move |connection| users::find_by_login(connection, &key)).await?,
         None => None,
@@ -54,6 +55,7 @@ pub async fn login(
     let session = Session {
         sid: SessionId::generate(),
         sub: user.id.to_string(),
+        username: user.username.clone(),
         scope: Scope::default(),
         roles: Vec::new(),
         auth_time: state.clock.now_secs(),
@@ -61,7 +63,7 @@ pub async fn login(
     };
     // Whoever is gone by now has no session.
     let session = state.sessions.open(session).await?.ok_or(ApiError::WrongCredentials)?;
-    let tokens = state.tokens.mint(&session, FIRST, state.tokens.refresh_expiry(&session));
+    let tokens = minter.pair(&session, FIRST, state.tokens.refresh_expiry(&session));
     Ok(Json(LoggedIn { username: user.username, email: user.email, tokens }))
 }
 

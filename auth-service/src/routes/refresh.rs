@@ -34,6 +34,7 @@ pub async fn refresh(
     request: Valid<RefreshRequest>,
 ) -> Result<Json<TokenPair>, ApiError> {
     let presented = state.tokens.read_refresh(request.token())?;
+    let minter = state.tokens.minter()?;
     let mut session = presented.session();
     let expiry = state.tokens.refresh_expiry(&session);
     let mut decision = state.sessions.advance(&presented, Claims::Presented, expiry).await?;
@@ -45,7 +46,7 @@ pub async fn refresh(
     }
     match decision {
         Advance::Rotated(next) | Advance::RetriedInGrace(next) => {
-            Ok(Json(state.tokens.mint(&session, next, expiry)))
+            Ok(Json(minter.pair(&session, next, expiry)))
         }
         Advance::Expired => Err(RefreshError::Expired.into()),
         Advance::Reused | Advance::Revoked | Advance::StaleClaims => Err(RefreshError::Revoked.into()),

@@ -9,6 +9,7 @@ mod contract;
 mod migrate;
 pub mod schema;
 pub mod sessions;
+pub mod signing_keys;
 pub mod users;
 
 use std::{

@@ -37,3 +37,15 @@ diesel::table! {
         expires_at -> BigInt,
     }
 }
+
+diesel::table! {
+    signing_keys (number) {
+        number -> BigInt,
+        kid -> Text,
+        algorithm -> Text,
+        sealed -> Text,
+        published_at -> BigInt,
+        activates_at -> Nullable<BigInt>,
+        token_lifetime -> BigInt,
+    }
+}

@@ -1,24 +1,27 @@
 //! Tokens: minting both kinds, reading the refresh token. Who may have one is decided elsewhere.
 
-pub mod keys;
 mod refresh_token;
-mod signing_key;
+pub mod secret;
+pub mod signing_key;
+pub mod signing_keys;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use std::sync::Arc;
+
 use serde::Serialize;
 use shared::{
-    claims::{ACCESS_TOKEN_TYP, AccessClaims, Audience, Scope, SessionId, TokenType},
+    claims::{AccessClaims, Audience, Scope, SessionId, TokenType},
     clock::Clock,
     keys::JwkSet,
 };
 use uuid::Uuid;
 
-pub use self::{
-    keys::Keys,
-    refresh_token::{RefreshClaims, RefreshError},
+pub use self::refresh_token::{RefreshClaims, RefreshError};
+use self::{
+    refresh_token::RefreshKeys,
+    secret::Secret,
+    signing_keys::{Key, SigningKeys},
 };
-use self::{refresh_token::RefreshKey, signing_key::SigningKey};
-use crate::{config::Settings, domain::generation::Presented, store::users::User};
+use crate::{config::Settings, domain::generation::Presented, error::ApiError, store::users::User};
 
 /// A session as its tokens describe it.
 #[derive(Clone, Debug)]
@@ -26,6 +29,7 @@ pub struct Session {
     pub sid: SessionId,
     /// The user's id.
     pub sub: String,
+    pub username: String,
     pub scope: Scope,
     pub roles: Vec<String>,
     /// When the login took place, in seconds since the Unix epoch.
@@ -36,10 +40,10 @@ pub struct Session {
 }
 
 impl Session {
-    /// The session, with the scopes and roles that its user has now.
+    /// The session, with the name, scopes and roles that its user has now.
     pub fn with_claims_of(self, user: User) -> Self {
         let roles = user.roles.split_whitespace().map(Into::into).collect();
-        Self { scope: user.scope.into(), roles, ..self }
+        Self { username: user.username, scope: user.scope.into(), roles, ..self }
     }
 }
 
@@ -50,7 +54,7 @@ pub struct TokenPair {
     pub refresh: String,
 }
 
-/// Mints tokens. The keys are parsed once and kept.
+/// Mints tokens.
 pub struct Tokens {
     issuer: String,
     audience: Audience,
@@ -58,18 +62,13 @@ pub struct Tokens {
     refresh_secs: i64,
     session_secs: i64,
     clock: Clock,
-    signing: SigningKey,
-    /// The header of every access token, encoded, with the dot that follows.
-    access_header: String,
-    refresh: RefreshKey,
-    jwks: JwkSet,
+    signing_keys: Arc<SigningKeys>,
+    refresh: RefreshKeys,
 }
 
 impl Tokens {
     /// Mints as the settings say, with these keys.
-    pub fn new(settings: &Settings, keys: Keys, clock: Clock) -> Self {
-        let Keys { signing, refresh_secret } = keys;
-        let header = serde_json::json!({"alg": signing.algorithm().name(), "typ": ACCESS_TOKEN_TYP, "kid": signing.kid()});
+    pub fn new(settings: &Settings, secret: &Secret, signing_keys: Arc<SigningKeys>, clock: Clock) -> Self {
         let issuer = settings.issuer();
         Self {
             audience: settings.audience.clone().into(),
@@ -77,22 +76,15 @@ impl Tokens {
             refresh_secs: settings.refresh_token_lifetime.as_secs() as i64,
             session_secs: settings.session_lifetime.as_secs() as i64,
             clock,
-            access_header: URL_SAFE_NO_PAD.encode(header.to_string()) + ".",
-            refresh: RefreshKey::new(&refresh_secret, &issuer),
-            jwks: JwkSet { keys: vec![signing.jwk()] },
-            signing,
+            signing_keys,
+            refresh: RefreshKeys::new(secret.refresh(), &issuer),
             issuer,
         }
     }
 
-    /// The id of the key that signs.
-    pub fn kid(&self) -> &str {
-        self.signing.kid()
-    }
-
     /// The public keys that verify these tokens.
-    pub fn jwks(&self) -> &JwkSet {
-        &self.jwks
+    pub fn jwks(&self) -> JwkSet {
+        JwkSet { keys: self.signing_keys.published() }
     }
 
     /// When a session that begins now ends, however often it is refreshed, in seconds since the Unix epoch.
@@ -105,40 +97,18 @@ impl Tokens {
         (self.clock.now_secs() + self.refresh_secs).min(session.ends_at)
     }
 
-    /// A new pair for `session`, whose refresh token is of this generation and expires then, which is not asked of the
-    /// clock anew: the blacklist keeps the session's entry until just that time.
-    pub fn mint(&self, session: &Session, generation: Presented, refresh_expires_at: i64) -> TokenPair {
-        let now = self.clock.now_secs();
-        let access = AccessClaims {
-            iss: self.issuer.clone(),
-            sub: session.sub.clone(),
-            aud: self.audience.clone(),
-            exp: now + self.access_secs,
-            iat: now,
-            nbf: None,
-            jti: Uuid::now_v7(),
-            sid: session.sid,
-            scope: session.scope.clone(),
-            roles: session.roles.clone(),
-            token_type: TokenType::Access,
-        };
-        let refresh = RefreshClaims {
-            iss: self.issuer.clone(),
-            aud: self.issuer.clone(),
-            sub: session.sub.clone(),
-            exp: refresh_expires_at,
-            iat: now,
-            jti: Uuid::now_v7(),
-            sid: session.sid,
-            generation: generation.generation,
-            rotated_at_ms: generation.rotated_at_ms,
-            auth_time: session.auth_time,
-            session_ends_at: session.ends_at,
-            scope: session.scope.clone(),
-            roles: session.roles.clone(),
-            token_type: TokenType::Refresh,
-        };
-        TokenPair { access: self.sign(&access), refresh: self.refresh.mint(&refresh) }
+    /// How long an access token lives, in seconds.
+    pub fn access_lifetime_secs(&self) -> i64 {
+        self.access_secs
+    }
+
+    /// What mints tokens now. Asked for before anything is decided for which there would then be no token.
+    ///
+    /// # Errors
+    /// [`ApiError::Unavailable`], while the keys have not been read yet.
+    pub fn minter(&self) -> Result<Minter<'_>, ApiError> {
+        let key = self.signing_keys.current().ok_or(ApiError::Unavailable)?;
+        Ok(Minter { tokens: self, key })
     }
 
     /// What a refresh token says, if it is authentic and alive. Whether its session is, the blacklist knows.
@@ -146,14 +116,81 @@ impl Tokens {
         let claims = self.refresh.read(token)?;
         if claims.exp <= self.clock.now_secs() { Err(RefreshError::Expired) } else { Ok(claims) }
     }
+}
 
-    fn sign(&self, claims: &AccessClaims) -> String {
-        let mut token = self.access_header.clone();
-        let json = serde_json::to_vec(claims).expect("claims are strings and numbers");
-        URL_SAFE_NO_PAD.encode_string(json, &mut token);
-        let signature = self.signing.sign(token.as_bytes());
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-        token
+/// Mints tokens with the key that is current.
+pub struct Minter<'a> {
+    tokens: &'a Tokens,
+    key: Arc<Key>,
+}
+
+impl Minter<'_> {
+    /// A new pair for `session`, whose refresh token is of this generation and expires then, which is not asked of the
+    /// clock anew: the blacklist keeps the session's entry until just that time.
+    pub fn pair(&self, session: &Session, generation: Presented, refresh_expires_at: i64) -> TokenPair {
+        TokenPair {
+            access: self.access(session, session.scope.clone()),
+            refresh: self.refresh(session, generation, refresh_expires_at),
+        }
+    }
+
+    /// An access token for `session`, which grants this much of its scope.
+    pub fn access(&self, session: &Session, scope: Scope) -> String {
+        self.sign(AccessClaims {
+            sid: session.sid,
+            preferred_username: Some(session.username.clone()),
+            roles: session.roles.clone(),
+            ..self.claims(session.sub.clone(), scope)
+        })
+    }
+
+    /// An access token for a client of its own right (RFC 6749 section 4.4): its own subject (RFC 9068 section 2.2), in
+    /// a session that has no other token.
+    pub fn client_access(&self, client_id: String, scope: Scope) -> String {
+        self.sign(AccessClaims { client_id: Some(client_id.clone()), ..self.claims(client_id, scope) })
+    }
+
+    fn claims(&self, sub: String, scope: Scope) -> AccessClaims {
+        let now = self.tokens.clock.now_secs();
+        AccessClaims {
+            iss: self.tokens.issuer.clone(),
+            sub,
+            aud: self.tokens.audience.clone(),
+            exp: now + self.tokens.access_secs,
+            iat: now,
+            nbf: None,
+            jti: Uuid::now_v7(),
+            sid: SessionId::generate(),
+            scope,
+            roles: Vec::new(),
+            preferred_username: None,
+            client_id: None,
+            token_type: TokenType::Access,
+        }
+    }
+
+    fn refresh(&self, session: &Session, generation: Presented, expires_at: i64) -> String {
+        let Tokens { issuer, clock, refresh, .. } = self.tokens;
+        refresh.mint(&RefreshClaims {
+            iss: issuer.clone(),
+            aud: issuer.clone(),
+            sub: session.sub.clone(),
+            exp: expires_at,
+            iat: clock.now_secs(),
+            jti: Uuid::now_v7(),
+            sid: session.sid,
+            generation: generation.generation,
+            rotated_at_ms: generation.rotated_at_ms,
+            auth_time: session.auth_time,
+            session_ends_at: session.ends_at,
+            preferred_username: session.username.clone(),
+            scope: session.scope.clone(),
+            roles: session.roles.clone(),
+            token_type: TokenType::Refresh,
+        })
+    }
+
+    fn sign(&self, claims: AccessClaims) -> String {
+        self.key.sign(&serde_json::to_vec(&claims).expect("claims are strings and numbers"))
     }
 }

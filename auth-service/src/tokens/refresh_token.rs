@@ -34,6 +34,7 @@ pub struct RefreshClaims {
     /// When the session ends, however often it is refreshed.
     #[serde(rename = "session_exp")]
     pub session_ends_at: i64,
+    pub preferred_username: String,
     pub scope: Scope,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
@@ -51,6 +52,7 @@ impl RefreshClaims {
         Session {
             sid: self.sid,
             sub: self.sub.clone(),
+            username: self.preferred_username.clone(),
             scope: self.scope.clone(),
             roles: self.roles.clone(),
             auth_time: self.auth_time,
@@ -80,16 +82,16 @@ impl From<RefreshError> for ApiError {
     }
 }
 
-/// The secret that authenticates refresh tokens.
-pub struct RefreshKey {
+/// The keys that authenticate refresh tokens: the first mints, all read.
+pub struct RefreshKeys {
     encoding: EncodingKey,
-    decoding: DecodingKey,
+    decoding: Vec<DecodingKey>,
     header: Header,
     validation: Validation,
 }
 
-impl RefreshKey {
-    pub fn new(secret: &[u8], issuer: &str) -> Self {
+impl RefreshKeys {
+    pub fn new(keys: &[[u8; 32]], issuer: &str) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[issuer]);
         validation.set_audience(&[issuer]);
@@ -97,8 +99,8 @@ impl RefreshKey {
         // Checked by the clock that was passed in.
         validation.validate_exp = false;
         Self {
-            encoding: EncodingKey::from_secret(secret),
-            decoding: DecodingKey::from_secret(secret),
+            encoding: EncodingKey::from_secret(&keys[0]),
+            decoding: keys.iter().map(|key| DecodingKey::from_secret(key)).collect(),
             header: Header { typ: Some(TYP.into()), ..Header::new(Algorithm::HS256) },
             validation,
         }
@@ -112,8 +114,8 @@ impl RefreshKey {
         if token.len() > MAX_BYTES {
             return Err(RefreshError::Invalid);
         }
-        let read = jsonwebtoken::decode::<RefreshClaims>(token, &self.decoding, &self.validation)
-            .map_err(|_| RefreshError::Invalid)?;
+        let decode = |key| jsonwebtoken::decode::<RefreshClaims>(token, key, &self.validation).ok();
+        let read = self.decoding.iter().find_map(decode).ok_or(RefreshError::Invalid)?;
         // Ours have these three parameters and no others.
         if read.header != self.header || read.claims.token_type != TokenType::Refresh {
             return Err(RefreshError::Invalid);

@@ -8,17 +8,11 @@ use aws_lc_rs::{
         ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
     },
 };
-use base64::{
-    Engine,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
-use jsonwebtoken::{
-    EncodingKey,
-    jwk::{
-        AlgorithmParameters, CommonParameters, EllipticCurve, EllipticCurveKeyParameters,
-        EllipticCurveKeyType, Jwk, KeyAlgorithm, OctetKeyPairParameters, OctetKeyPairType, PublicKeyUse,
-        RSAKeyParameters, RSAKeyType, ThumbprintHash,
-    },
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, CommonParameters, EllipticCurve, EllipticCurveKeyParameters, EllipticCurveKeyType,
+    Jwk, KeyAlgorithm, OctetKeyPairParameters, OctetKeyPairType, PublicKeyUse, RSAKeyParameters, RSAKeyType,
+    ThumbprintHash,
 };
 use shared::keys::Algorithm;
 
@@ -35,44 +29,27 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// A new key, as PEM (PKCS#8).
-    pub fn generate(algorithm: Algorithm) -> String {
-        const WORKS: &str = "a working random source";
+    /// A new key's private part (PKCS#8).
+    pub fn generate(algorithm: Algorithm) -> Vec<u8> {
         let pkcs8 = match algorithm {
-            Algorithm::EdDSA => {
-                Ed25519KeyPair::generate().and_then(|key| key.to_pkcs8v1()).expect(WORKS).as_ref().to_vec()
-            }
+            Algorithm::EdDSA => Ed25519KeyPair::generate().and_then(|key| key.to_pkcs8v1().map(to_vec)),
             Algorithm::ES256 => EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
-                .and_then(|key| key.to_pkcs8v1())
-                .expect(WORKS)
-                .as_ref()
-                .to_vec(),
+                .and_then(|key| key.to_pkcs8v1().map(to_vec)),
             Algorithm::RS256 => RsaKeyPair::generate(KeySize::Rsa2048)
-                .and_then(|key| key.as_der())
-                .expect(WORKS)
-                .as_ref()
-                .to_vec(),
+                .and_then(|key| key.as_der().map(|der| to_vec(der.as_ref()))),
         };
-        let text = STANDARD.encode(pkcs8);
-        let lines: Vec<&str> =
-            (0..text.len()).step_by(64).map(|start| &text[start..text.len().min(start + 64)]).collect();
-        format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
+        pkcs8.expect("a working random source")
     }
 
-    /// Reads a key from PEM. `None` if it is not a private key of this algorithm.
-    pub fn from_pem(algorithm: Algorithm, pem: &[u8]) -> Option<Self> {
+    /// Reads a private key (PKCS#8, DER). `None` if it is not a private key of this algorithm.
+    pub fn from_pkcs8(algorithm: Algorithm, der: &[u8]) -> Option<Self> {
         let pair = match algorithm {
-            Algorithm::EdDSA => {
-                let der = EncodingKey::from_ed_pem(pem).ok()?;
-                Pair::EdDSA(Ed25519KeyPair::from_pkcs8(der.as_bytes()).ok()?)
-            }
+            Algorithm::EdDSA => Pair::EdDSA(Ed25519KeyPair::from_pkcs8(der).ok()?),
             Algorithm::ES256 => {
-                let der = EncodingKey::from_ec_pem(pem).ok()?;
-                Pair::ES256(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der.as_bytes()).ok()?)
+                Pair::ES256(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).ok()?)
             }
             Algorithm::RS256 => {
-                let der = EncodingKey::from_rsa_pem(pem).ok()?;
-                let pair = RsaKeyPair::from_der(der.as_bytes()).ok()?;
+                let pair = RsaKeyPair::from_pkcs8(der).ok()?;
                 // RFC 7518 section 3.3.
                 (pair.public_modulus_len() >= 256).then(|| Pair::RS256(Box::new(pair)))?
             }
@@ -80,14 +57,6 @@ impl SigningKey {
         let mut key = Self { pair, kid: String::new() };
         key.kid = key.jwk().thumbprint(ThumbprintHash::SHA256).ok()?;
         Some(key)
-    }
-
-    pub fn algorithm(&self) -> Algorithm {
-        match self.pair {
-            Pair::EdDSA(_) => Algorithm::EdDSA,
-            Pair::ES256(_) => Algorithm::ES256,
-            Pair::RS256(_) => Algorithm::RS256,
-        }
     }
 
     /// The key's id: its thumbprint (RFC 7638).
@@ -156,4 +125,8 @@ impl SigningKey {
         };
         Jwk { common, algorithm }
     }
+}
+
+fn to_vec(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+    bytes.as_ref().to_vec()
 }

@@ -2,9 +2,18 @@
 
 #![allow(dead_code, reason = "no test uses everything")]
 
-use std::{net::SocketAddr, ops::Deref, time::Duration};
+use std::{
+    net::SocketAddr,
+    ops::Deref,
+    process::{Command, Output},
+    time::Duration,
+};
 
 use auth_service::{config::Settings, server};
+use aws_lc_rs::{
+    hkdf::{HKDF_SHA256, Salt},
+    signature::Ed25519KeyPair,
+};
 use clap::Parser;
 use shared::clock::Clock;
 use test_support::{Client, Proxy, RedisServer, TempDir, TestDatabase, redis_url, temp_dir, unique};
@@ -33,7 +42,7 @@ macro_rules! on_both {
 
 #[derive(Parser)]
 #[command(args_override_self = true)]
-struct Command {
+struct Flags {
     #[command(flatten)]
     settings: Settings,
 }
@@ -41,7 +50,7 @@ struct Command {
 /// The settings that these arguments and defaults make.
 pub fn settings(args: &[&str]) -> Settings {
     let fixed = ["test", "--auth-addr=127.0.0.1:0", "--bcrypt-cost=10", "--auth-workers=2"];
-    Command::parse_from(fixed.iter().chain(args)).settings
+    Flags::parse_from(fixed.iter().chain(args)).settings
 }
 
 /// A running auth-service, its clock and its databases. A client of it, too.
@@ -108,9 +117,17 @@ impl TestApp {
 
     /// Deployed, with the URLs among `args`.
     pub async fn deployed_on(args: &[&str], database: TestDatabase) -> Self {
+        Self::start(args, Some(database), temp_dir()).await
+    }
+
+    /// Embedded, with the key in this PEM as the one that signs.
+    pub async fn embedded_with_key(pem: &str) -> Self {
         let folder = temp_dir();
-        make_keys(&folder);
-        Self::start(args, Some(database), folder).await
+        let file = folder.path().join("key.pem");
+        std::fs::write(&file, pem).unwrap();
+        let made = auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]);
+        assert!(made.status.success(), "{made:?}");
+        Self::start(&[], None, folder).await
     }
 
     async fn start(args: &[&str], database: Option<TestDatabase>, folder: TempDir) -> Self {
@@ -147,24 +164,41 @@ impl TestApp {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
-    /// The file with the secret of refresh tokens.
-    pub fn refresh_secret(&self) -> Vec<u8> {
-        std::fs::read(self.folder.path().join("keys/refresh.key")).unwrap()
+    /// The key of refresh tokens, derived from the secret's file.
+    pub fn refresh_key(&self) -> [u8; 32] {
+        let secret = std::fs::read_to_string(self.folder.path().join("secret.key")).unwrap();
+        let mut key = [0; 32];
+        let prk = Salt::new(HKDF_SHA256, &[]).extract(secret.trim().as_bytes());
+        let okm = prk.expand(&[b"auth-service refresh tokens"], HKDF_SHA256).unwrap();
+        okm.fill(&mut key).unwrap();
+        key
     }
 
-    /// The key that signs access tokens, as PEM.
-    pub fn signing_pem(&self) -> Vec<u8> {
-        std::fs::read(self.folder.path().join("keys/signing.pem")).unwrap()
+    /// Runs the command line on this app's secret and database.
+    pub fn cli(&self, args: &[&str]) -> Output {
+        let mut all = args.to_vec();
+        let database = self.database.as_ref().map(TestDatabase::url);
+        if let Some(url) = &database {
+            all.extend(["--database-url", url, "--redis-url", "redis://127.0.0.1:1/"]);
+        }
+        auth_service(&self.folder, &all)
     }
 }
 
-/// Deployed replicas never make keys themselves.
-pub fn make_keys(folder: &TempDir) {
-    let made = std::process::Command::new(env!("CARGO_BIN_EXE_auth-service"))
-        .args(["keys", "generate", "--data-dir", folder.path().to_str().unwrap()])
+/// Runs the command line on a data folder.
+pub fn auth_service(data: &TempDir, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_auth-service"))
+        .env_clear()
+        .args(args)
+        .args(["--data-dir", data.path().to_str().unwrap()])
         .output()
-        .unwrap();
-    assert!(made.status.success(), "{made:?}");
+        .unwrap()
+}
+
+/// A new Ed25519 key, as PEM (PKCS#8).
+pub fn new_pem() -> String {
+    let key = Ed25519KeyPair::generate().unwrap().to_pkcs8v1().unwrap();
+    pem::encode(&pem::Pem::new("PRIVATE KEY", key.as_ref()))
 }
 
 async fn serve(settings: Settings, clock: Clock) -> (SocketAddr, String, Clock) {

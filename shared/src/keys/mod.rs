@@ -25,6 +25,9 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::EdDSA, Self::ES256, Self::RS256];
+
     /// Its name in a header or a JWK.
     pub fn name(self) -> &'static str {
         match self {
@@ -45,7 +48,7 @@ impl FromStr for Algorithm {
     type Err = &'static str;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        [Self::EdDSA, Self::ES256, Self::RS256]
+        Self::ALL
             .into_iter()
             .find(|algorithm| algorithm.name() == name)
             .ok_or("must be EdDSA, ES256 or RS256")
@@ -137,6 +140,11 @@ impl KeySet {
     /// The key of this id.
     pub fn get(&self, kid: &str) -> Option<&PublicKey> {
         self.0.get(kid)
+    }
+
+    /// Whether these are the same keys: their ids name their content.
+    pub fn has_the_ids_of(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len() && self.0.keys().all(|kid| other.0.contains_key(kid))
     }
 
     /// Whether there is none.

@@ -51,7 +51,8 @@ pub(crate) struct RemoteKeys {
 /// What the last fetch brought.
 #[derive(Debug, Default)]
 struct LastFetch {
-    at: Option<Instant>,
+    /// When a token's unknown key id caused it.
+    looked_at: Option<Instant>,
     jwks_url: Option<String>,
     etag: Option<HeaderValue>,
     body: Vec<u8>,
@@ -114,7 +115,8 @@ impl RemoteKeys {
             Some(keys) => keys.get(kid).map(drop).ok_or(VerifyError::UnknownKey),
         };
         // Whoever held the lock before may have fetched it.
-        if is_known().is_err() && last.at.is_none_or(|at| at.elapsed() >= self.min_interval) {
+        if is_known().is_err() && last.looked_at.is_none_or(|at| at.elapsed() >= self.min_interval) {
+            last.looked_at = Some(Instant::now());
             self.fetch_and_log(&mut last).await;
         }
         is_known()
@@ -149,7 +151,6 @@ impl RemoteKeys {
     }
 
     async fn fetch(&self, last: &mut LastFetch) -> Result<(), FetchError> {
-        last.at = Some(Instant::now());
         let url = match (&self.source, &last.jwks_url) {
             (Source::Jwks(url), _) | (_, Some(url)) => url.clone(),
             (Source::Issuer(issuer), None) => self.find_jwks(issuer).await?,
@@ -164,7 +165,7 @@ impl RemoteKeys {
             }
             self.keys.store(Some(Arc::new(keys)));
         }
-        *last = LastFetch { at: last.at, jwks_url: Some(url), etag, body };
+        *last = LastFetch { looked_at: last.looked_at, jwks_url: Some(url), etag, body };
         Ok(())
     }
 
