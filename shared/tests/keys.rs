@@ -1,0 +1,172 @@
+//! JWKs that look like keys, and are none to trust a signature of.
+
+use std::sync::LazyLock;
+
+use aws_lc_rs::{
+    digest,
+    rsa::{KeyPair as RsaKeyPair, KeySize},
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+use shared::keys::{JwkError, PublicKey};
+
+fn base64(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn decoded(text: &str) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(text).unwrap()
+}
+
+fn key(jwk: &Value) -> Result<PublicKey, JwkError> {
+    PublicKey::from_jwk(&serde_json::from_value(jwk.clone()).unwrap()).map(|(_, key)| key)
+}
+
+fn why_not(jwk: &Value) -> Option<JwkError> {
+    key(jwk).err()
+}
+
+fn ed25519(x: impl AsRef<[u8]>) -> Value {
+    json!({"kty": "OKP", "crv": "Ed25519", "x": base64(x), "kid": "test"})
+}
+
+fn p256(x: impl AsRef<[u8]>, y: impl AsRef<[u8]>) -> Value {
+    json!({"kty": "EC", "crv": "P-256", "x": base64(x), "y": base64(y), "kid": "test"})
+}
+
+fn rsa(n: impl AsRef<[u8]>, e: impl AsRef<[u8]>) -> Value {
+    json!({"kty": "RSA", "n": base64(n), "e": base64(e), "kid": "test"})
+}
+
+/// The coordinates of a new P-256 key.
+fn point() -> (Vec<u8>, Vec<u8>) {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
+    (x.into(), y.into())
+}
+
+/// A modulus of 2048 bits.
+static MODULUS: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+    pair.public_key().modulus().big_endian_without_leading_zero().into()
+});
+
+/// One good key of each algorithm.
+fn good() -> [Value; 3] {
+    let (x, y) = point();
+    let pair = Ed25519KeyPair::generate().unwrap();
+    [ed25519(pair.public_key()), p256(x, y), rsa(&*MODULUS, [1, 0, 1])]
+}
+
+fn with(jwk: &Value, name: &str, value: Value) -> Value {
+    let mut jwk = jwk.clone();
+    jwk[name] = value;
+    jwk
+}
+
+#[test]
+fn a_key_says_what_it_is_for_and_is_for_nothing_else() {
+    let names = ["EdDSA", "ES256", "RS256"];
+    for (jwk, algorithm) in good().iter().zip(names) {
+        assert_eq!(key(jwk).unwrap().algorithm.name(), algorithm);
+        for (name, value, expected) in [
+            ("kid", Value::Null, Some(JwkError::NoKeyId)),
+            ("use", json!("sig"), None),
+            ("use", json!("enc"), Some(JwkError::NotForSignatures)),
+            ("use", json!("SIG"), Some(JwkError::NotForSignatures)),
+        ] {
+            assert_eq!(why_not(&with(jwk, name, value.clone())), expected, "{algorithm}: {name} {value}");
+        }
+        for alg in names.iter().chain(&["HS256", "PS256", "RS384", "ES384", "none", "eddsa", "unheard-of"]) {
+            let expected = (*alg != algorithm).then_some(JwkError::Unsupported);
+            assert_eq!(why_not(&with(jwk, "alg", json!(alg))), expected, "{algorithm}: alg {alg}");
+        }
+    }
+}
+
+#[test]
+fn numbers_are_base64url_in_its_one_spelling() {
+    for (jwk, member) in good().iter().zip(["x", "y", "n"]) {
+        let text = jwk[member].as_str().unwrap();
+        let last = text.chars().last().unwrap();
+        for spelling in [
+            String::new(),
+            format!("{text}="),
+            format!(" {text}"),
+            format!("{text}\n"),
+            format!("+/{}", &text[2..]),
+            // Stray bits: each of the three has a length that leaves some.
+            format!("{}{}", &text[..text.len() - 1], char::from(last as u8 + 1)),
+        ] {
+            let jwk = with(jwk, member, json!(spelling));
+            assert_eq!(why_not(&jwk), Some(JwkError::Invalid), "{member} {spelling:?}");
+        }
+    }
+}
+
+#[test]
+fn a_p256_key_is_a_point_of_the_curve_with_coordinates_of_32_bytes() {
+    let (x, y) = point();
+    assert_eq!(why_not(&p256(&x, &y)), None);
+    let zero = [0; 32];
+    let padded = |coordinate: &[u8]| [&[0], coordinate].concat();
+    for (what, x, y) in [
+        ("swapped", &*y, &*x),
+        ("at infinity", &zero, &zero),
+        ("x is zero", &zero, &y),
+        ("y is zero", &x, &zero),
+        ("x is not below p", &[0xff; 32], &y),
+        ("x padded", &padded(&x), &y),
+        ("y padded", &x, &padded(&y)),
+        ("x cut short", &x[1..], &y),
+        ("y cut short", &x, &y[..31]),
+    ] {
+        assert_eq!(why_not(&p256(x, y)), Some(JwkError::Invalid), "{what}");
+    }
+}
+
+/// What a signature is once `e` has been applied (RFC 8017 section 9.2). With an `e` of 1 it is the signature.
+fn encoded(message: &[u8], length: usize) -> Vec<u8> {
+    let sha256 = b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20";
+    let hash = [sha256, digest::digest(&digest::SHA256, message).as_ref()].concat();
+    [&[0, 1], &*vec![0xff; length - 3 - hash.len()], &[0], &hash].concat()
+}
+
+/// The library takes them for keys, and refuses them when they are used.
+#[test]
+fn an_rsa_key_that_is_weak_verifies_nothing() {
+    let message = b"1024 bits";
+    let n = decoded(
+        "xsuKMQOrmog6PyzjrrQTZ5obqLmsxDAT1Ayxy1oKkPr56TZNesJPR4wqcxI-bNpCpN1JoNta2IKw1Z25bA4uEgEBnYFlOHzERJkYT0ooxU_It1u367\
+         3_HNAlKlaH7JX8ZxS8znW3eIvJvqZEkgDEK6tTevs_L-59kcXAhSQ5l8s",
+    );
+    let signature = decoded(
+        "SsHFKadBvDNhGwIOBZxJ-beoQPFesEkmRg8GqOoaFNVKHhTKmpGVrjzjWxmpES_Iw5NgokrvjWodX6CJT60auynHPe3KEWsOZBy1qQtZWBfcM0YXaG\
+         uUb5fkxzbmMCCyXuxcc4v-zBT__zZATa1cpqUELuQDq8Ih2NTvMwy9hZQ",
+    );
+    assert!(!key(&rsa(n, [1, 0, 1])).unwrap().verifies(message, &signature), "1024 bits");
+
+    let mut even = MODULUS.clone();
+    *even.last_mut().unwrap() &= 0xfe;
+    for (what, n, e) in [
+        ("e is 1", &*MODULUS, &[1][..]),
+        ("e is 2", &MODULUS, &[2]),
+        ("e is even", &MODULUS, &[1, 0, 0]),
+        ("e is huge", &MODULUS, &MODULUS[..255]),
+        ("n is even", &even, &[1, 0, 1]),
+        ("n and e are even", &even, &[2]),
+    ] {
+        let forged = encoded(message, 256);
+        assert!(!key(&rsa(n, e)).is_ok_and(|key| key.verifies(message, &forged)), "{what}");
+    }
+    for (what, n, e) in [
+        ("n is zero", &[0; 256][..], &[1, 0, 1][..]),
+        ("e is zero", &MODULUS, &[0]),
+        ("no e", &MODULUS, &[]),
+        ("n padded", &[&[0], &**MODULUS].concat(), &[1, 0, 1]),
+        ("e padded", &MODULUS, &[0, 1, 0, 1]),
+    ] {
+        assert_eq!(why_not(&rsa(n, e)), Some(JwkError::Invalid), "{what}");
+    }
+}
