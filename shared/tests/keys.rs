@@ -75,6 +75,10 @@ fn a_key_says_what_it_is_for_and_is_for_nothing_else() {
             ("use", json!("sig"), None),
             ("use", json!("enc"), Some(JwkError::NotForSignatures)),
             ("use", json!("SIG"), Some(JwkError::NotForSignatures)),
+            ("key_ops", json!(["verify"]), None),
+            ("key_ops", json!(["encrypt", "wrapKey"]), Some(JwkError::NotForSignatures)),
+            ("key_ops", json!(["sign"]), Some(JwkError::NotForSignatures)),
+            ("key_ops", json!([]), Some(JwkError::NotForSignatures)),
         ] {
             assert_eq!(why_not(&with(jwk, name, value.clone())), expected, "{algorithm}: {name} {value}");
         }

@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, PublicKeyUse};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, KeyOperations, PublicKeyUse};
 pub use jsonwebtoken::jwk::{Jwk, JwkSet};
 pub(crate) use remote::{RemoteKeys, Source};
 
@@ -61,7 +61,7 @@ pub enum JwkError {
     /// Without `kid` no token can name it.
     #[error("it has no kid")]
     NoKeyId,
-    /// `use` is not `sig`.
+    /// `use` is not `sig`, or `key_ops` are without `verify`.
     #[error("it is not for signatures")]
     NotForSignatures,
     /// Another key type or curve, or an `alg` that is not the key type's.
@@ -87,7 +87,10 @@ impl PublicKey {
     /// [`JwkError`], if the JWK is not a signature key of an accepted algorithm.
     pub fn from_jwk(jwk: &Jwk) -> Result<(String, Self), JwkError> {
         let kid = jwk.common.key_id.clone().ok_or(JwkError::NoKeyId)?;
-        if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
+        let operations = &jwk.common.key_operations;
+        if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature))
+            || operations.as_ref().is_some_and(|named| !named.contains(&KeyOperations::Verify))
+        {
             return Err(JwkError::NotForSignatures);
         }
         let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| JwkError::Invalid);
