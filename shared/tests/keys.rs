@@ -125,6 +125,9 @@ fn a_p256_key_is_a_point_of_the_curve_with_coordinates_of_32_bytes() {
         ("y padded", &x, &padded(&y)),
         ("x cut short", &x[1..], &y),
         ("y cut short", &x, &y[..31]),
+        ("the end of x in y", &x[..31], &[&x[31..], &y].concat()),
+        ("y in x", &[&*x, &y].concat(), &[]),
+        ("x alone", &x, &[]),
     ] {
         assert_eq!(why_not(&p256(x, y)), Some(JwkError::Invalid), "{what}");
     }

@@ -99,8 +99,12 @@ impl PublicKey {
                 (Algorithm::EdDSA, ParsedPublicKey::new(&ED25519, decode(&okp.x)?))
             }
             AlgorithmParameters::EllipticCurve(ec) if ec.curve == EllipticCurve::P256 => {
-                // An uncompressed point (SEC 1 section 2.3.3).
-                let point = [&[4], &*decode(&ec.x)?, &*decode(&ec.y)?].concat();
+                // An uncompressed point (SEC 1 section 2.3.3), of which each coordinate fills its half.
+                let (x, y) = (decode(&ec.x)?, decode(&ec.y)?);
+                if x.len() != y.len() {
+                    return Err(JwkError::Invalid);
+                }
+                let point = [&[4], &*x, &*y].concat();
                 (Algorithm::ES256, ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point))
             }
             AlgorithmParameters::RSA(rsa) => {
