@@ -133,6 +133,34 @@ fn a_p256_key_is_a_point_of_the_curve_with_coordinates_of_32_bytes() {
     }
 }
 
+#[test]
+fn an_ed25519_key_is_no_point_that_anybody_can_sign_for() {
+    // The y coordinates of the points of order 1, 2, 4 and 8, which with either sign of x make all there are; and
+    // every spelling that is not below p = 2^255 - 19, two of which are such points again.
+    let mut low = vec![[0; 32], [0; 32]];
+    low[1][0] = 1;
+    for order_8 in
+        ["JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU", "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA3o"]
+    {
+        low.push(decoded(order_8).try_into().unwrap());
+    }
+    for last in 0xec..=0xff {
+        let mut y = [0xff; 32];
+        (y[0], y[31]) = (last, 0x7f);
+        low.push(y);
+    }
+    for mut y in low {
+        for sign in [0, 0x80] {
+            y[31] = y[31] & 0x7f | sign;
+            assert_eq!(why_not(&ed25519(y)), Some(JwkError::Invalid), "{y:x?}");
+        }
+    }
+    let x = Ed25519KeyPair::generate().unwrap().public_key().as_ref().to_vec();
+    for bytes in [&x[1..], &[&*x, &[0]].concat(), &[]] {
+        assert_eq!(why_not(&ed25519(bytes)), Some(JwkError::Invalid));
+    }
+}
+
 /// What a signature is once `e` has been applied (RFC 8017 section 9.2). With an `e` of 1 it is the signature.
 fn encoded(message: &[u8], length: usize) -> Vec<u8> {
     let sha256 = b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20";

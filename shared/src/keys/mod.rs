@@ -96,7 +96,11 @@ impl PublicKey {
         let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| JwkError::Invalid);
         let (algorithm, key) = match &jwk.algorithm {
             AlgorithmParameters::OctetKeyPair(okp) if okp.curve == EllipticCurve::Ed25519 => {
-                (Algorithm::EdDSA, ParsedPublicKey::new(&ED25519, decode(&okp.x)?))
+                let x = decode(&okp.x)?;
+                if is_low_order(&x) {
+                    return Err(JwkError::Invalid);
+                }
+                (Algorithm::EdDSA, ParsedPublicKey::new(&ED25519, x))
             }
             AlgorithmParameters::EllipticCurve(ec) if ec.curve == EllipticCurve::P256 => {
                 // An uncompressed point (SEC 1 section 2.3.3), of which each coordinate fills its half.
@@ -127,6 +131,20 @@ impl PublicKey {
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         self.key.verify_sig(message, signature).is_ok()
     }
+}
+
+/// Whether an Ed25519 key is one of the eight points for which anybody can sign, in any of their spellings, or is not
+/// spelled as RFC 8032 section 5.1.2 has it. The library verifies with them all.
+fn is_low_order(key: &[u8]) -> bool {
+    const P_MINUS_1: (u128, u128) = (u128::MAX >> 1, u128::MAX - 19);
+    const ORDER_8: [(u128, u128); 2] = [
+        (0x05fc536d880238b13933c6d305acdfd5, 0xf098eff289f4c345b027b2c28f95e826),
+        (0x7a03ac9277fdc74ec6cc392cfa53202a, 0x0f67100d760b3cba4fd84d3d706a17c7),
+    ];
+    let (&[low, high], []) = key.as_chunks() else { return false };
+    // The y coordinate: the highest bit is the sign of x, which makes no difference here.
+    let y = (u128::from_le_bytes(high) & P_MINUS_1.0, u128::from_le_bytes(low));
+    y <= (0, 1) || y >= P_MINUS_1 || ORDER_8.contains(&y)
 }
 
 /// An issuer's keys by id.
