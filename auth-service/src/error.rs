@@ -10,7 +10,7 @@ use actix_web::{
     },
 };
 use shared::{
-    VerifyError,
+    VerifyError, insufficient_scope,
     problem::{FieldErrors, Problem},
 };
 
@@ -21,6 +21,12 @@ use crate::{blacklist::BlacklistError, hashing::Busy, store::StoreError};
 pub enum ApiError {
     /// Fields of the request that are wrong.
     Fields(FieldErrors),
+    /// An access token that does not grant a scope that is asked for.
+    InsufficientScope(String),
+    /// An access token whose user has not a role that is asked for.
+    MissingRole(String),
+    /// A client's token where only a person's will do.
+    NotAUser,
     /// A body that is not a JSON object.
     NotJson,
     /// A body in another format.
@@ -61,6 +67,15 @@ impl ApiError {
                 Problem::new(401, "no_active_account", "No active account found with the given credentials.")
             }
             Self::AccessToken(why) => why.problem(),
+            Self::InsufficientScope(scope) => {
+                Problem::new(403, "permission_denied", format!("The scope {scope} is needed here."))
+            }
+            Self::MissingRole(role) => {
+                Problem::new(403, "permission_denied", format!("The role {role} is needed here."))
+            }
+            Self::NotAUser => {
+                Problem::new(403, "permission_denied", "This is a client's token, and no user's.")
+            }
             Self::RefreshToken(why) => Problem::new(401, "token_not_valid", *why),
             Self::Busy => Problem::new(503, "busy", "Too many logins at the moment. Try again shortly."),
             Self::Unavailable => Problem::new(
@@ -93,6 +108,12 @@ impl ResponseError for ApiError {
         if problem.status == 401 {
             // RFC 9110 section 15.5.2.
             response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        }
+        if let Self::InsufficientScope(scope) = self {
+            response.insert_header((WWW_AUTHENTICATE, insufficient_scope(Some(scope))));
+        }
+        if let Self::MissingRole(_) | Self::NotAUser = self {
+            response.insert_header((WWW_AUTHENTICATE, insufficient_scope(None)));
         }
         if problem.status == 503 {
             response.insert_header((RETRY_AFTER, "1"));

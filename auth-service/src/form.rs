@@ -95,21 +95,29 @@ impl<T: FromForm> FromRequest for Valid<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
-        Box::pin(async move {
-            // The length first: a client that is about to send megabytes is told before.
-            let length =
-                request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-            if length.is_some_and(|length: u64| length > MAX_BYTES as u64) {
-                return Err(ApiError::TooLarge);
-            }
-            let plain = request.headers().get(CONTENT_ENCODING).is_none_or(|encoding| encoding == "identity");
-            if !plain || !request.content_type().eq_ignore_ascii_case("application/json") {
-                return Err(ApiError::MediaType);
-            }
-            let body = tokio::time::timeout(TIME_LIMIT, read_body(payload)).await;
-            Form::read(&body.map_err(|_| ApiError::TooSlow)??).map(Valid)
-        })
+        Box::pin(async move { Form::read(&body(&request, payload, "application/json").await?).map(Valid) })
     }
+}
+
+/// The request's body, which must be of this media type.
+///
+/// # Errors
+/// [`ApiError::MediaType`], [`ApiError::TooLarge`], [`ApiError::TooSlow`], or [`ApiError::NotJson`] if it breaks off.
+pub async fn body(
+    request: &HttpRequest,
+    payload: Payload,
+    media_type: &'static str,
+) -> Result<BytesMut, ApiError> {
+    // The length first: a client that is about to send megabytes is told before.
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length: u64| length > MAX_BYTES as u64) {
+        return Err(ApiError::TooLarge);
+    }
+    let plain = request.headers().get(CONTENT_ENCODING).is_none_or(|encoding| encoding == "identity");
+    if !plain || !request.content_type().eq_ignore_ascii_case(media_type) {
+        return Err(ApiError::MediaType);
+    }
+    tokio::time::timeout(TIME_LIMIT, read_body(payload)).await.map_err(|_| ApiError::TooSlow)?
 }
 
 async fn read_body(mut payload: Payload) -> Result<BytesMut, ApiError> {

@@ -8,6 +8,7 @@
 //! | `routes` | a file a route |
 //! | `domain` | the rules, without I/O: usernames, emails, passwords, the refresh decision |
 //! | `sessions` | where the database, which is durable, and the blacklist, which is fast, meet |
+//! | `clients` | who may ask in its own right |
 //! | `tokens` | minting and reading tokens; the keys |
 //! | `store` | users and sessions in SQL: PostgreSQL or SQLite |
 //! | `blacklist` | the refresh decision in one round trip: Redis or embedded |
@@ -20,6 +21,7 @@
 
 mod blacklist;
 pub mod cli;
+mod clients;
 pub mod config;
 mod domain;
 mod error;

@@ -6,6 +6,7 @@ use shared::{Verifier, clock::Clock, keys::JwkSet, service::StartError};
 
 use crate::{
     blacklist::{Blacklist, Embedded, Redis},
+    clients::Clients,
     config::Settings,
     hashing::HashPool,
     sessions::Sessions,
@@ -23,6 +24,7 @@ pub struct State {
     pub(crate) store: Store,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) signing_keys: Arc<SigningKeys>,
+    pub(crate) clients: Clients,
     pub(crate) tokens: Tokens,
     pub(crate) hash_pool: HashPool,
     pub(crate) bcrypt_cost: u32,
@@ -84,7 +86,18 @@ impl State {
             StartError::new(format!("cannot start threads for hashing (HASH_THREADS): {why}"))
         })?;
         let cost = settings.bcrypt_cost;
-        Ok(Self { clock, store, sessions, signing_keys, tokens, hash_pool, bcrypt_cost: cost, verifier })
+        let clients = Clients::new(store.clone());
+        Ok(Self {
+            clock,
+            store,
+            clients,
+            sessions,
+            signing_keys,
+            tokens,
+            hash_pool,
+            bcrypt_cost: cost,
+            verifier,
+        })
     }
 }
 

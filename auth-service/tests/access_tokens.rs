@@ -56,17 +56,6 @@ async fn keys_need_not_be_fetched_again_when_they_have_not_changed() {
 }
 
 #[actix_web::test]
-async fn the_metadata_says_where_the_keys_are() {
-    let app = TestApp::embedded().await;
-    for name in ["oauth-authorization-server", "openid-configuration"] {
-        let metadata = app.get(&format!("/.well-known/{name}"), None).await;
-        let jwks_uri = format!("{}/.well-known/jwks.json", app.issuer);
-        let expected = json!({"issuer": app.issuer, "jwks_uri": jwks_uri, "response_types_supported": []});
-        assert_eq!((metadata.status, metadata.json), (200, expected));
-    }
-}
-
-#[actix_web::test]
 async fn keys_and_sessions_outlive_a_restart() {
     let app = TestApp::embedded().await;
     let tokens = app.new_user("ada").await;

@@ -44,7 +44,6 @@ async fn until_granted(app: &TestApp, tokens: Tokens, expected: (Value, Value)) 
 
 on_both! {
     async fn a_grant_is_in_the_tokens_from_the_next_refresh_on(app: TestApp) {
-        let app = app.ready().await;
         let tokens = app.new_user("ada").await;
         assert_eq!(granted(&tokens.access), (json!(""), Value::Null));
 
@@ -63,7 +62,6 @@ on_both! {
     }
 
     async fn an_older_token_within_grace_brings_no_older_claims_back(app: TestApp) {
-        let app = app.ready().await;
         let first = app.new_user("ada").await;
         users(&app, &["grant", "ada", "--role", "editor"]);
         let editor = (json!(""), json!(["editor"]));

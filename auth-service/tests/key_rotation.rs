@@ -48,7 +48,6 @@ fn refused(output: Output) -> String {
 
 on_both! {
     async fn a_key_is_published_before_it_signs_and_until_all_it_signed_has_expired(app: TestApp) {
-        let app = app.ready().await;
         let first = app.register_and_login("ada").await;
         let old = kid(&first);
         assert_eq!(published(&app).await, [old.clone()]);
@@ -78,7 +77,6 @@ on_both! {
     }
 
     async fn a_rotation_changes_the_algorithm(app: TestApp) {
-        let app = app.ready().await;
         let before = app.register_and_login("ada").await.tokens();
         for algorithm in ["ES256", "RS256", "EdDSA"] {
             said(app.cli(&["keys", "rotate", "--algorithm", algorithm, "--key-publish-ahead=1"]));
@@ -97,7 +95,6 @@ on_both! {
     }
 
     async fn keys_are_listed_with_their_states(app: TestApp) {
-        let app = app.ready().await;
         let first = published(&app).await[0].clone();
         let generated = said(app.cli(&["keys", "generate", "--algorithm", "ES256"]));
         assert!(generated.contains("(ES256) is next: waits for `keys rotate`"), "{generated}");
@@ -119,7 +116,6 @@ on_both! {
     }
 
     async fn a_key_that_leaked_is_retired(app: TestApp) {
-        let app = app.ready().await;
         let tokens = app.register_and_login("ada").await.tokens();
         let leaked = published(&app).await[0].clone();
         assert!(refused(app.cli(&["keys", "retire", "nonsense"])).contains("there is no key nonsense"));
@@ -152,7 +148,7 @@ const SCHEDULE: [&str; 2] = ["--key-rotation-interval=3600", "--key-publish-ahea
 
 #[actix_web::test]
 async fn keys_rotate_on_a_schedule_and_replicas_agree() {
-    let app = TestApp::deployed_with(&SCHEDULE).await.ready().await;
+    let app = TestApp::deployed_with(&SCHEDULE).await;
     let replica = app.replica().await;
     replica.until_get("/readyz", 200).await;
     let mut current = kid(&app.register_and_login("ada").await);
@@ -187,7 +183,7 @@ async fn a_first_start_of_many_replicas_makes_one_key() {
 
 #[actix_web::test]
 async fn a_lifetime_that_was_shortened_does_not_cut_off_what_was_signed_before() {
-    let app = TestApp::deployed_with(&["--access-token-lifetime=7200"]).await.ready().await;
+    let app = TestApp::deployed_with(&["--access-token-lifetime=7200"]).await;
     let long = app.register_and_login("ada").await.tokens();
     let shorter = app.replica_with(|settings| {
         settings.access_token_lifetime = Duration::from_secs(60);
@@ -224,7 +220,7 @@ async fn a_key_of_your_own_is_used() {
 
 #[actix_web::test]
 async fn keys_sealed_with_another_secret_are_not_used_and_not_replaced() {
-    let app = TestApp::deployed().await.ready().await;
+    let app = TestApp::deployed().await;
     let kids = published(&app).await;
     let (database, other) = (app.database.as_ref().unwrap().url(), temp_dir());
     let env = [
@@ -260,7 +256,7 @@ async fn keys_sealed_with_another_secret_are_not_used_and_not_replaced() {
 
 #[actix_web::test]
 async fn the_secret_is_replaced_without_logging_anybody_out() {
-    let app = TestApp::deployed().await.ready().await;
+    let app = TestApp::deployed().await;
     let tokens = app.register_and_login("ada").await.tokens();
     let old = std::fs::read_to_string(app.folder.path().join("secret.key")).unwrap();
     let file = app.folder.path().join("both.key");

@@ -9,7 +9,6 @@ use support::TestApp;
 
 on_both! {
     async fn by_username_or_email_in_either_field_and_any_case(app: TestApp) {
-        let app = app.ready().await;
         app.register("ada").await;
         for (field, name) in
             [("username", "ADA"), ("email", "Ada@Example.com"), ("username", "ada@example.com"), ("email", "ada")]
@@ -20,7 +19,6 @@ on_both! {
     }
 
     async fn a_stranger_learns_nothing(app: TestApp) {
-        let app = app.ready().await;
         app.register("ada").await;
         let wrong = app.login_with("ada", "wrong").await;
         wrong.assert_problem(401, "no_active_account");

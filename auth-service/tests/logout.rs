@@ -12,7 +12,6 @@ use test_support::{RedisServer, claims_of};
 
 on_both! {
     async fn ends_the_session_and_no_other(app: TestApp) {
-        let app = app.ready().await;
         let first = app.new_user("ada").await;
         let other = app.login("ada").await.tokens();
         let second = app.refreshed(&first.refresh).await;
@@ -26,14 +25,12 @@ on_both! {
     }
 
     async fn may_be_asked_for_twice(app: TestApp) {
-        let app = app.ready().await;
         let tokens = app.new_user("ada").await;
         assert_eq!(app.logout(&tokens).await.status, 204);
         assert_eq!(app.logout(&tokens).await.status, 204);
     }
 
     async fn needs_both_tokens_of_one_user(app: TestApp) {
-        let app = app.ready().await;
         let (ada, grace) = (app.new_user("ada").await, app.new_user("grace").await);
         let logout = |access: Option<&str>, refresh: &str| {
             let mut request = app.request(Method::POST, "/logout").json(&json!({"refresh": refresh}));
@@ -149,7 +146,6 @@ async fn holds_whatever_becomes_of_the_lifetimes() {
 
 on_both! {
     async fn is_carried_out_even_if_nobody_waits_for_the_answer(app: TestApp) {
-        let app = app.ready().await;
         for attempt in 0..10 {
             let tokens = app.new_user(&format!("user{attempt}")).await;
             let body = json!({"refresh": tokens.refresh}).to_string();

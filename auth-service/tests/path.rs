@@ -9,7 +9,6 @@ use test_support::claims_of;
 
 on_both! {
     async fn register_log_in_refresh_verify_log_out(app: TestApp) {
-        let app = app.ready().await;
         let credentials = json!({"email": "Ada@example.com", "username": "Ada", "password": "correct horse battery"});
         let registered = app.post("/register", credentials).await;
         assert_eq!(registered.status, 201);
@@ -54,7 +53,6 @@ on_both! {
     }
 
     async fn routes_take_a_trailing_slash(app: TestApp) {
-        let app = app.ready().await;
         let credentials = json!({"email": "ada@example.com", "username": "ada", "password": "correct horse battery"});
         assert_eq!(app.post("/register/", credentials).await.status, 201);
         let login = json!({"username": "ada", "password": "correct horse battery"});

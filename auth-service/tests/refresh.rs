@@ -12,7 +12,6 @@ use test_support::{Client, Process, RedisServer, TestDatabase, claims_of, redis_
 
 on_both! {
     async fn a_retry_within_the_grace_period_gets_the_same_generation(app: TestApp) {
-        let app = app.ready().await;
         let first = app.new_user("ada").await;
         let second = app.refreshed(&first.refresh).await;
         app.advance(9);
@@ -24,7 +23,6 @@ on_both! {
     }
 
     async fn a_rotated_token_ends_its_session_after_the_grace_period(app: TestApp) {
-        let app = app.ready().await;
         let first = app.new_user("ada").await;
         let second = app.refreshed(&first.refresh).await;
         app.advance(10);
@@ -34,7 +32,6 @@ on_both! {
     }
 
     async fn the_grace_ends_once_the_next_token_was_used(app: TestApp) {
-        let app = app.ready().await;
         let first = app.new_user("ada").await;
         let second = app.refreshed(&first.refresh).await;
         let third = app.refreshed(&second.refresh).await;
@@ -43,7 +40,6 @@ on_both! {
     }
 
     async fn reuse_ends_no_other_session(app: TestApp) {
-        let app = app.ready().await;
         let stolen = app.new_user("ada").await;
         let other = app.login("ada").await.tokens();
         app.refreshed(&stolen.refresh).await;
@@ -53,7 +49,6 @@ on_both! {
     }
 
     async fn a_session_that_is_used_lives_on_and_one_that_is_idle_ends(app: TestApp) {
-        let app = app.ready().await;
         let idle = app.new_user("ada").await;
         let mut used = app.login("ada").await.tokens();
         for _ in 0..3 {
@@ -65,7 +60,6 @@ on_both! {
     }
 
     async fn no_refresh_extends_the_session_itself(app: TestApp) {
-        let app = app.ready().await;
         let mut tokens = app.new_user("ada").await;
         let login = claims_of(&tokens.refresh)["auth_time"].as_i64().unwrap();
         for _ in 0..4 {
@@ -78,7 +72,6 @@ on_both! {
     }
 
     async fn a_refresh_leaves_one_entry_however_often_it_happens(app: TestApp) {
-        let app = app.ready().await;
         let mut tokens = app.new_user("ada").await;
         for generation in 1..=30 {
             tokens = app.refreshed(&tokens.refresh).await;

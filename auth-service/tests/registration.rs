@@ -8,7 +8,6 @@ use support::TestApp;
 
 on_both! {
     async fn two_registrations_of_one_name_at_once_make_one_user(app: TestApp) {
-        let app = app.ready().await;
         for round in 0..3 {
             // Eight spellings of one name and one address.
             let attempts = (0..8).map(|number| {
@@ -30,7 +29,6 @@ on_both! {
     }
 
     async fn a_name_or_address_that_is_taken_is_named(app: TestApp) {
-        let app = app.ready().await;
         app.register("ada").await;
         let register = |username: &str, email: &str| {
             app.post("/register", json!({"username": username, "email": email, "password": "correct horse battery"}))

@@ -92,6 +92,12 @@ impl Scope {
     }
 }
 
+/// Whether one scope may be called so (RFC 6749 section 3.3): printable ASCII without spaces, quotes and backslashes.
+pub fn is_scope_name(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+    !text.is_empty() && text.bytes().all(allowed)
+}
+
 impl From<String> for Scope {
     fn from(claim: String) -> Self {
         Self(claim)

@@ -73,10 +73,8 @@ impl VerifyError {
             // A request without credentials is told nothing but the scheme.
             Self::Missing => return Some("Bearer".into()),
             Self::MalformedHeader => "invalid_request",
-            Self::InsufficientScope(scope) => {
-                return Some(format!(r#"Bearer error="insufficient_scope", scope="{scope}""#));
-            }
-            Self::MissingRole(_) => "insufficient_scope",
+            Self::InsufficientScope(scope) => return Some(insufficient_scope(Some(scope))),
+            Self::MissingRole(_) => return Some(insufficient_scope(None)),
             _ => "invalid_token",
         };
         Some(format!(r#"Bearer error="{error}""#))
@@ -93,6 +91,12 @@ impl VerifyError {
         };
         Problem::new(self.status(), code, sentence(&self.to_string()))
     }
+}
+
+/// The `WWW-Authenticate` header of a 403: which scope is needed, if it is one (RFC 6750 section 3.1).
+pub fn insufficient_scope(scope: Option<&str>) -> String {
+    let scope = scope.map_or_else(String::new, |scope| format!(r#", scope="{scope}""#));
+    format!(r#"Bearer error="insufficient_scope"{scope}"#)
 }
 
 /// Errors are lower-case fragments; answers are sentences.

@@ -53,7 +53,7 @@ pub mod service;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 
-pub use error::VerifyError;
+pub use error::{VerifyError, insufficient_scope};
 pub use extract::{AccessToken, Requires};
 pub use verifier::{Verifier, VerifierBuilder};
 

@@ -3,9 +3,9 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
 use shared::{Verifier, clock::Clock, keys::Algorithm, keys::JwkSet, service::StartError};
 
+use super::time;
 use crate::{
     config::Settings,
     domain::key_schedule::KeyState,
@@ -127,11 +127,6 @@ fn when(key: &Listed) -> String {
         (KeyState::Current, at) => format!("signs since {}", time(at.unwrap_or_default())),
         (KeyState::Retired { until_ms }, _) => format!("published until {}", time(until_ms)),
     }
-}
-
-/// A time as people read it (RFC 3339), to the second.
-fn time(ms: i64) -> String {
-    Timestamp::from_second(ms / 1000).map_or_else(|_| "-".into(), |time| time.to_string())
 }
 
 fn failed(why: impl Into<KeysError>) -> StartError {

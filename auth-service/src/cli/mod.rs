@@ -1,12 +1,15 @@
 //! The command line: a file a subcommand.
 
+mod clients;
 mod keys;
 mod migrate;
 mod secret;
 mod users;
 
 use clap::{Parser, Subcommand};
+use jiff::Timestamp;
 use shared::{
+    claims::is_scope_name,
     clock::Clock,
     service::{self, StartError},
 };
@@ -45,6 +48,11 @@ enum Sub {
         #[command(subcommand)]
         action: users::Action,
     },
+    /// Make and delete clients: programs that act in their own right, or that may ask about tokens
+    Clients {
+        #[command(subcommand)]
+        action: clients::Action,
+    },
     /// Ask the service that listens on the address whether it is ready
     Healthcheck,
 }
@@ -64,6 +72,21 @@ pub async fn run(command: Command) -> Result<(), StartError> {
         Sub::Keys { action } => keys::run(&settings, action).await,
         Sub::GenerateSecret => secret::run(&settings),
         Sub::Users { action } => users::run(&settings, action).await,
+        Sub::Clients { action } => clients::run(&settings, action).await,
         Sub::Healthcheck => service::check_health(settings.auth_addr).await,
     }
+}
+
+/// What a scope or a role may be called (RFC 6749 section 3.3).
+fn scope_name(text: &str) -> Result<String, String> {
+    if text.len() <= 100 && is_scope_name(text) {
+        Ok(text.into())
+    } else {
+        Err("must be 1 to 100 printable ASCII characters without spaces, quotes and backslashes".into())
+    }
+}
+
+/// A time as people read it (RFC 3339), to the second.
+fn time(ms: i64) -> String {
+    Timestamp::from_second(ms / 1000).map_or_else(|_| "-".into(), |time| time.to_string())
 }

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use shared::{clock::Clock, service::StartError};
 
+use super::scope_name;
 use crate::{
     config::Settings,
     state::open_store,
@@ -30,21 +31,11 @@ pub struct Change {
     /// The username or email
     user: String,
     /// A scope, such as reports:read
-    #[arg(long = "scope", value_name = "NAME", value_parser = token)]
+    #[arg(long = "scope", value_name = "NAME", value_parser = scope_name)]
     scopes: Vec<String>,
     /// A role, such as editor
-    #[arg(long = "role", value_name = "NAME", value_parser = token)]
+    #[arg(long = "role", value_name = "NAME", value_parser = scope_name)]
     roles: Vec<String>,
-}
-
-/// What a scope may be called (RFC 6749 section 3.3).
-fn token(text: &str) -> Result<String, String> {
-    let allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
-    if !text.is_empty() && text.len() <= 100 && text.bytes().all(allowed) {
-        Ok(text.into())
-    } else {
-        Err("must be 1 to 100 printable ASCII characters without spaces, quotes and backslashes".into())
-    }
 }
 
 pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> {

@@ -1,5 +1,6 @@
 //! The rules, without I/O. What a type here holds has been checked; there is no other way to make one.
 
+pub mod client;
 pub mod email;
 pub mod generation;
 pub mod key_schedule;

@@ -63,7 +63,7 @@ pub async fn login(
     };
     // Whoever is gone by now has no session.
     let session = state.sessions.open(session).await?.ok_or(ApiError::WrongCredentials)?;
-    let tokens = minter.pair(&session, FIRST, state.tokens.refresh_expiry(&session));
+    let tokens = minter.pair(&session, session.scope.clone(), FIRST, state.tokens.refresh_expiry(&session));
     Ok(Json(LoggedIn { username: user.username, email: user.email, tokens }))
 }
 

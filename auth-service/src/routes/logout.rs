@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web::Data};
 use shared::AccessToken;
 
 use super::refresh::RefreshRequest;
-use crate::{error::ApiError, form::Valid, state::State, tokens::RefreshError};
+use crate::{error::ApiError, form::Valid, state::State, store::sessions::Cause, tokens::RefreshError};
 
 /// `POST /logout`: end the session of the refresh token in the body. The access token must be the same user's. A
 /// session that has ended is ended again, so that a client which got no answer may ask twice.
@@ -17,7 +17,7 @@ pub async fn logout(
     if presented.sub != caller.sub {
         return Err(RefreshError::Invalid.into());
     }
-    if state.sessions.log_out(&presented).await? {
+    if state.sessions.log_out(&presented, Cause::Logout).await? {
         Ok(HttpResponse::NoContent().finish())
     } else {
         // The blacklist has it. But what the database does not know, it cannot remember.

@@ -17,6 +17,9 @@ pub struct Me {
 
 /// `GET /me`: who the access token's user is.
 pub async fn me(state: Data<State>, Caller(claims): Caller) -> Result<Json<Me>, ApiError> {
+    if claims.client_id.is_some() {
+        return Err(ApiError::NotAUser);
+    }
     let user = state.store.run(move |connection| users::find(connection, &claims.sub)).await?;
     // A user who is gone has no session.
     let user = user.ok_or(VerifyError::Revoked)?;

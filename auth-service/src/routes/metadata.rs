@@ -3,12 +3,20 @@
 use actix_web::{HttpResponse, http::header::CACHE_CONTROL, web::Data};
 use serde::Serialize;
 
+use super::oauth::CLIENT_AUTHENTICATION;
 use crate::state::State;
 
 #[derive(Serialize)]
 struct Metadata<'a> {
     issuer: &'a str,
     jwks_uri: String,
+    token_endpoint: String,
+    token_endpoint_auth_methods_supported: &'a [&'a str],
+    grant_types_supported: [&'a str; 2],
+    revocation_endpoint: String,
+    revocation_endpoint_auth_methods_supported: &'a [&'a str],
+    introspection_endpoint: String,
+    introspection_endpoint_auth_methods_supported: &'a [&'a str],
     /// Required (RFC 8414 section 2), and empty: there is no authorization endpoint.
     response_types_supported: [&'a str; 0],
 }
@@ -16,10 +24,18 @@ struct Metadata<'a> {
 /// `GET /.well-known/oauth-authorization-server`: where the rest is.
 pub async fn metadata(state: Data<State>) -> HttpResponse {
     let issuer = state.verifier.issuer();
-    let jwks_uri = format!("{issuer}/.well-known/jwks.json");
+    let at = |path| format!("{issuer}{path}");
+    let or_none = [&CLIENT_AUTHENTICATION[..], &["none"]].concat();
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=300")).json(Metadata {
         issuer,
-        jwks_uri,
+        jwks_uri: at("/.well-known/jwks.json"),
+        token_endpoint: at("/oauth/token"),
+        token_endpoint_auth_methods_supported: &or_none,
+        grant_types_supported: ["refresh_token", "client_credentials"],
+        revocation_endpoint: at("/oauth/revoke"),
+        revocation_endpoint_auth_methods_supported: &or_none,
+        introspection_endpoint: at("/oauth/introspect"),
+        introspection_endpoint_auth_methods_supported: &CLIENT_AUTHENTICATION,
         response_types_supported: [],
     })
 }

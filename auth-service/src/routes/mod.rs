@@ -1,11 +1,13 @@
 //! A file a route, named as the route: request, answer, handler.
 
+mod forward_auth;
 mod health;
 mod jwks;
 mod login;
 mod logout;
 mod me;
 mod metadata;
+mod oauth;
 mod refresh;
 mod register;
 mod verify;
@@ -33,6 +35,10 @@ pub fn mount(app: &mut ServiceConfig) {
         .service(resource("/token/refresh", Takes::Post, refresh::refresh))
         .service(resource("/token/verify", Takes::Post, verify::verify))
         .service(resource("/logout", Takes::Post, logout::logout))
+        .service(resource("/oauth/token", Takes::Post, oauth::token::token))
+        .service(resource("/oauth/revoke", Takes::Post, oauth::revoke::revoke))
+        .service(resource("/oauth/introspect", Takes::Post, oauth::introspect::introspect))
+        .service(resource("/auth/verify", Takes::Get, forward_auth::verify))
         .service(resource("/me", Takes::Get, me::me))
         .service(resource("/.well-known/jwks.json", Takes::Get, jwks::jwks))
         .service(resource("/.well-known/oauth-authorization-server", Takes::Get, metadata::metadata))

@@ -1,6 +1,7 @@
 //! `POST /token/refresh`: trade a refresh token for a new pair (RFC 6749 section 6, RFC 9700 section 4.14).
 
 use actix_web::web::{Data, Json};
+use shared::claims::Scope;
 
 use crate::{
     domain::generation::{Advance, Claims},
@@ -33,22 +34,40 @@ pub async fn refresh(
     state: Data<State>,
     request: Valid<RefreshRequest>,
 ) -> Result<Json<TokenPair>, ApiError> {
-    let presented = state.tokens.read_refresh(request.token())?;
+    let (tokens, _) = trade(&state, request.token(), |session| Ok::<_, ApiError>(session.clone())).await?;
+    Ok(Json(tokens))
+}
+
+/// Trades a refresh token for a new pair. `narrow` says how much of the session's scope the access token is to grant; if
+/// it refuses, nothing has happened. Says what the access token grants.
+pub async fn trade<E: From<ApiError>>(
+    state: &State,
+    token: &str,
+    narrow: impl Fn(&Scope) -> Result<Scope, E>,
+) -> Result<(TokenPair, Scope), E> {
+    let refused = |why: RefreshError| E::from(why.into());
+    let presented = state.tokens.read_refresh(token).map_err(refused)?;
     let minter = state.tokens.minter()?;
     let mut session = presented.session();
+    let mut scope = narrow(&session.scope)?;
     let expiry = state.tokens.refresh_expiry(&session);
-    let mut decision = state.sessions.advance(&presented, Claims::Presented, expiry).await?;
+    let advance = async |claims| {
+        state.sessions.advance(&presented, claims, expiry).await.map_err(|why| E::from(why.into()))
+    };
+    let mut decision = advance(Claims::Presented).await?;
     if decision == Advance::StaleClaims {
         let id = session.sub.clone();
-        let user = state.store.run(move |connection| users::find(connection, &id)).await?;
-        session = session.with_claims_of(user.ok_or(RefreshError::Revoked)?);
-        decision = state.sessions.advance(&presented, Claims::Database, expiry).await?;
+        let user = state.store.run(move |connection| users::find(connection, &id)).await;
+        let user = user.map_err(|why| E::from(why.into()))?;
+        session = session.with_claims_of(user.ok_or_else(|| refused(RefreshError::Revoked))?);
+        scope = narrow(&session.scope)?;
+        decision = advance(Claims::Database).await?;
     }
     match decision {
         Advance::Rotated(next) | Advance::RetriedInGrace(next) => {
-            Ok(Json(minter.pair(&session, next, expiry)))
+            Ok((minter.pair(&session, scope.clone(), next, expiry), scope))
         }
-        Advance::Expired => Err(RefreshError::Expired.into()),
-        Advance::Reused | Advance::Revoked | Advance::StaleClaims => Err(RefreshError::Revoked.into()),
+        Advance::Expired => Err(refused(RefreshError::Expired)),
+        Advance::Reused | Advance::Revoked | Advance::StaleClaims => Err(refused(RefreshError::Revoked)),
     }
 }

@@ -11,7 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use shared::{claims::SessionId, clock::Clock};
+use shared::{
+    claims::{AccessClaims, SessionId},
+    clock::Clock,
+};
 use tokio::sync::Mutex;
 
 use self::upkeep::Again;
@@ -125,7 +128,11 @@ impl Sessions {
     ///
     /// # Errors
     /// If the database did not take it. The blacklist may be out of reach: it is brought up to date later.
-    pub async fn log_out(self: &Arc<Self>, presented: &RefreshClaims) -> Result<bool, StoreError> {
+    pub async fn log_out(
+        self: &Arc<Self>,
+        presented: &RefreshClaims,
+        cause: Cause,
+    ) -> Result<bool, StoreError> {
         let (this, sid) = (Arc::clone(self), presented.sid);
         let keep = Keep {
             presented_until_ms: presented.exp * 1000,
@@ -135,15 +142,48 @@ impl Sessions {
             extend: false,
         };
         to_the_end(async move {
-            let known = this.write_revocation(sid, Cause::Logout).await?;
-            if let Err(why) = this.blacklist.revoke(vec![(sid, keep)]).await {
-                this.note_outage();
-                log::debug!("session {sid} has ended, but the blacklist does not know yet: {why}");
-            }
+            let known = this.write_revocation(sid, cause).await?.is_some();
+            this.blacklist_ended(sid, keep).await;
             Ok(known)
         })
         .await
         .unwrap_or(Err(StoreError::Unavailable))
+    }
+
+    /// Ends the session that an access token belongs to, as [`Sessions::log_out`] does. A client's token is a session of
+    /// its own.
+    ///
+    /// # Errors
+    /// If the database did not take it.
+    pub async fn end(self: &Arc<Self>, claims: &AccessClaims) -> Result<(), StoreError> {
+        let (this, sid, cause) = (Arc::clone(self), claims.sid, Cause::Revocation);
+        let of_client = claims.client_id.is_some();
+        let token_until_ms = claims.exp * 1000 + self.leeway_ms;
+        to_the_end(async move {
+            let until_ms = if of_client {
+                let now = this.clock.now_ms();
+                let insert = move |connection: &mut _| {
+                    rows::insert_revoked(connection, sid, cause, now, token_until_ms)
+                };
+                this.store.run(insert).await?;
+                Some(token_until_ms)
+            } else {
+                this.write_revocation(sid, cause).await?
+            };
+            if let Some(until_ms) = until_ms {
+                this.blacklist_ended(sid, Keep::until(until_ms)).await;
+            }
+            Ok(())
+        })
+        .await
+        .unwrap_or(Err(StoreError::Unavailable))
+    }
+
+    async fn blacklist_ended(&self, sid: SessionId, keep: Keep) {
+        if let Err(why) = self.blacklist.revoke(vec![(sid, keep)]).await {
+            self.note_outage();
+            log::debug!("session {sid} has ended, but the blacklist does not know yet: {why}");
+        }
     }
 
     /// Whether a session has ended, as far as the blacklist can tell at once.
@@ -172,7 +212,7 @@ impl Sessions {
         (database, blacklist)
     }
 
-    async fn write_revocation(&self, sid: SessionId, cause: Cause) -> Result<bool, StoreError> {
+    async fn write_revocation(&self, sid: SessionId, cause: Cause) -> Result<Option<i64>, StoreError> {
         let now = self.clock.now_ms();
         self.store.run(move |connection| rows::revoke(connection, sid, cause, now)).await
     }

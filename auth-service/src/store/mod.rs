@@ -3,6 +3,7 @@
 //! Nothing here decides: it reads and writes rows. Queries run on threads for blocking work, and none of them keeps
 //! a request waiting beyond the time limit.
 
+pub mod clients;
 mod connection;
 #[cfg(test)]
 mod contract;

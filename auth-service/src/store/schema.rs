@@ -19,7 +19,7 @@ diesel::table! {
 diesel::table! {
     sessions (id) {
         id -> Text,
-        user_id -> Text,
+        user_id -> Nullable<Text>,
         created_at -> BigInt,
         expires_at -> BigInt,
         revoked_at -> Nullable<BigInt>,
@@ -47,5 +47,15 @@ diesel::table! {
         published_at -> BigInt,
         activates_at -> Nullable<BigInt>,
         token_lifetime -> BigInt,
+    }
+}
+
+diesel::table! {
+    clients (id) {
+        id -> Text,
+        secret_hash -> Text,
+        scope -> Text,
+        created_at -> BigInt,
+        secret_changed_at -> BigInt,
     }
 }

@@ -1,6 +1,9 @@
 //! The sessions table: what is durable about a session. A refresh neither reads nor writes it.
 
-use diesel::prelude::*;
+use diesel::{
+    prelude::*,
+    result::{DatabaseErrorKind, Error as DieselError},
+};
 use shared::claims::SessionId;
 
 use super::{AnyConnection, schema::sessions};
@@ -12,6 +15,8 @@ pub enum Cause {
     Logout,
     /// A rotated refresh token was presented again.
     Reuse,
+    /// Whoever had one of its tokens asked for it (RFC 7009).
+    Revocation,
 }
 
 impl Cause {
@@ -19,6 +24,7 @@ impl Cause {
         match self {
             Self::Logout => "logout",
             Self::Reuse => "reuse",
+            Self::Revocation => "revocation",
         }
     }
 }
@@ -70,21 +76,42 @@ fn parse_id(id: &str) -> QueryResult<SessionId> {
     Ok(SessionId(parsed))
 }
 
-/// Ends a session. One that has ended before keeps its first end. Says whether there is such a session.
+/// Ends a session. One that has ended before keeps its first end. Says when it would have ended at the latest, in
+/// milliseconds since the Unix epoch; `None` if there is no such session.
 pub fn revoke(
     connection: &mut AnyConnection,
     sid: SessionId,
     cause: Cause,
     now_ms: i64,
-) -> QueryResult<bool> {
+) -> QueryResult<Option<i64>> {
     let id = sid.to_string();
-    let ended = diesel::update(sessions::table.find(&id).filter(sessions::revoked_at.is_null()))
+    diesel::update(sessions::table.find(&id).filter(sessions::revoked_at.is_null()))
         .set((sessions::revoked_at.eq(now_ms), sessions::revoked_cause.eq(cause.name())))
         .execute(connection)?;
-    if ended > 0 {
-        return Ok(true);
+    sessions::table.find(&id).select(sessions::expires_at).first(connection).optional()
+}
+
+/// Adds a session that nobody logged in to, a client's token, now that it has ended. One that is there is left alone.
+pub fn insert_revoked(
+    connection: &mut AnyConnection,
+    sid: SessionId,
+    cause: Cause,
+    now_ms: i64,
+    expires_at_ms: i64,
+) -> QueryResult<()> {
+    let inserted = diesel::insert_into(sessions::table)
+        .values((
+            sessions::id.eq(sid.to_string()),
+            sessions::created_at.eq(now_ms),
+            sessions::expires_at.eq(expires_at_ms),
+            sessions::revoked_at.eq(now_ms),
+            sessions::revoked_cause.eq(cause.name()),
+        ))
+        .execute(connection);
+    match inserted {
+        Ok(_) | Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(()),
+        Err(why) => Err(why),
     }
-    diesel::select(diesel::dsl::exists(sessions::table.find(&id))).get_result(connection)
 }
 
 /// Up to `limit` sessions that have ended and that no refresh token can outlive yet, in the order of their ids,

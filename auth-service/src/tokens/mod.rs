@@ -125,29 +125,32 @@ pub struct Minter<'a> {
 }
 
 impl Minter<'_> {
-    /// A new pair for `session`, whose refresh token is of this generation and expires then, which is not asked of the
-    /// clock anew: the blacklist keeps the session's entry until just that time.
-    pub fn pair(&self, session: &Session, generation: Presented, refresh_expires_at: i64) -> TokenPair {
-        TokenPair {
-            access: self.access(session, session.scope.clone()),
-            refresh: self.refresh(session, generation, refresh_expires_at),
-        }
-    }
-
-    /// An access token for `session`, which grants this much of its scope.
-    pub fn access(&self, session: &Session, scope: Scope) -> String {
-        self.sign(AccessClaims {
+    /// A new pair for `session`. The access token grants `scope`, which is all or part of the session's. The refresh token
+    /// is of this generation and expires then, which is not asked of the clock anew: the blacklist keeps the session's
+    /// entry until just that time.
+    pub fn pair(
+        &self,
+        session: &Session,
+        scope: Scope,
+        generation: Presented,
+        refresh_expires_at: i64,
+    ) -> TokenPair {
+        let access = AccessClaims {
             sid: session.sid,
             preferred_username: Some(session.username.clone()),
             roles: session.roles.clone(),
             ..self.claims(session.sub.clone(), scope)
-        })
+        };
+        TokenPair {
+            access: self.sign(&access),
+            refresh: self.refresh(session, generation, refresh_expires_at),
+        }
     }
 
     /// An access token for a client of its own right (RFC 6749 section 4.4): its own subject (RFC 9068 section 2.2), in
     /// a session that has no other token.
-    pub fn client_access(&self, client_id: String, scope: Scope) -> String {
-        self.sign(AccessClaims { client_id: Some(client_id.clone()), ..self.claims(client_id, scope) })
+    pub fn for_client(&self, client_id: String, scope: Scope) -> String {
+        self.sign(&AccessClaims { client_id: Some(client_id.clone()), ..self.claims(client_id, scope) })
     }
 
     fn claims(&self, sub: String, scope: Scope) -> AccessClaims {
@@ -190,7 +193,7 @@ impl Minter<'_> {
         })
     }
 
-    fn sign(&self, claims: AccessClaims) -> String {
-        self.key.sign(&serde_json::to_vec(&claims).expect("claims are strings and numbers"))
+    fn sign(&self, claims: &AccessClaims) -> String {
+        self.key.sign(&serde_json::to_vec(claims).expect("claims are strings and numbers"))
     }
 }

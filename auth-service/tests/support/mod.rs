@@ -82,7 +82,7 @@ impl TestApp {
         Self::start(args, None, temp_dir()).await
     }
 
-    /// PostgreSQL and Redis.
+    /// PostgreSQL and Redis. Ready.
     pub async fn deployed() -> Self {
         Self::deployed_with(&[]).await
     }
@@ -93,7 +93,7 @@ impl TestApp {
         let redis = redis_url();
         let mut all = vec!["--database-url", &url, "--redis-url", &redis, "--redis-key-prefix", &prefix];
         all.extend(args);
-        Self::deployed_on(&all, database).await
+        Self::deployed_on(&all, database).await.ready().await
     }
 
     /// PostgreSQL, and a Redis of the test's own, to be stopped or wiped. Ready.

@@ -1,0 +1,229 @@
+//! The standard's routes, in the standard's dialect: form-encoded requests, clients that authenticate themselves, and
+//! errors with an `error` (RFC 6749 section 5.2).
+
+pub mod introspect;
+pub mod revoke;
+pub mod token;
+
+use std::{collections::HashMap, fmt};
+
+use actix_web::{
+    FromRequest, HttpRequest, HttpResponse, ResponseError,
+    dev::Payload,
+    http::{
+        StatusCode,
+        header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE},
+    },
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use futures_util::future::LocalBoxFuture;
+use serde::Serialize;
+
+use crate::{
+    domain::client::ClientSecret,
+    error::ApiError,
+    form,
+    state::State,
+    store::{StoreError, clients::Client},
+};
+
+/// How clients may authenticate themselves (RFC 8414 section 2).
+pub const CLIENT_AUTHENTICATION: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+
+/// Why a request was refused.
+#[derive(Debug)]
+pub enum OAuthError {
+    /// A parameter is missing, there twice, or malformed.
+    InvalidRequest(String),
+    /// The client is unknown, or did not authenticate itself.
+    InvalidClient,
+    /// The refresh token is refused, and why.
+    InvalidGrant(&'static str),
+    /// This client may not do that.
+    UnauthorizedClient(&'static str),
+    /// Another `grant_type`.
+    UnsupportedGrantType,
+    /// More scope than may be granted.
+    InvalidScope,
+    /// A body that could not be read, or an outage: the same in any dialect.
+    Other(ApiError),
+}
+
+/// The body of an error (RFC 6749 section 5.2).
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    error: &'a str,
+    error_description: &'a str,
+}
+
+impl OAuthError {
+    fn parts(&self) -> (StatusCode, &'static str, String) {
+        use StatusCode as S;
+        match self {
+            Self::InvalidRequest(why) => (S::BAD_REQUEST, "invalid_request", why.clone()),
+            Self::InvalidClient => {
+                (S::UNAUTHORIZED, "invalid_client", "The client is not known, or its secret is wrong.".into())
+            }
+            Self::InvalidGrant(why) => (S::BAD_REQUEST, "invalid_grant", (*why).into()),
+            Self::UnauthorizedClient(why) => (S::BAD_REQUEST, "unauthorized_client", (*why).into()),
+            Self::UnsupportedGrantType => (
+                S::BAD_REQUEST,
+                "unsupported_grant_type",
+                "grant_type must be refresh_token or client_credentials.".into(),
+            ),
+            Self::InvalidScope => {
+                (S::BAD_REQUEST, "invalid_scope", "The scope is more than may be granted.".into())
+            }
+            Self::Other(why) => {
+                let status = why.status_code();
+                let error = match status {
+                    S::SERVICE_UNAVAILABLE => "temporarily_unavailable",
+                    S::INTERNAL_SERVER_ERROR => "server_error",
+                    _ => "invalid_request",
+                };
+                (status, error, why.to_string())
+            }
+        }
+    }
+}
+
+impl fmt::Display for OAuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.parts().2)
+    }
+}
+
+impl ResponseError for OAuthError {
+    fn status_code(&self) -> StatusCode {
+        self.parts().0
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let (status, error, description) = self.parts();
+        let mut response = HttpResponse::build(status);
+        if status == StatusCode::UNAUTHORIZED {
+            response.insert_header((WWW_AUTHENTICATE, r#"Basic realm="clients""#));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((RETRY_AFTER, "1"));
+        }
+        if matches!(self, Self::Other(ApiError::TooLarge | ApiError::TooSlow)) {
+            // What is left of the body is not read, so the connection cannot be used again.
+            response.force_close();
+        }
+        response.json(ErrorBody { error, error_description: &description })
+    }
+}
+
+impl From<ApiError> for OAuthError {
+    fn from(why: ApiError) -> Self {
+        match why {
+            ApiError::RefreshToken(why) => Self::InvalidGrant(why),
+            ApiError::NotJson => Self::InvalidRequest("The body broke off.".into()),
+            why => Self::Other(why),
+        }
+    }
+}
+
+impl From<StoreError> for OAuthError {
+    fn from(why: StoreError) -> Self {
+        Self::Other(why.into())
+    }
+}
+
+/// A form-encoded request: each parameter at most once, those without a value as if they were not there (RFC 6749
+/// section 3.2), unknown ones ignored.
+pub struct Parameters {
+    values: HashMap<String, String>,
+    /// The credentials in the `Authorization` header, if it is there.
+    header: Option<Result<(String, String), OAuthError>>,
+}
+
+impl FromRequest for Parameters {
+    type Error = OAuthError;
+    type Future = LocalBoxFuture<'static, Result<Self, OAuthError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let body = form::body(&request, payload, "application/x-www-form-urlencoded").await?;
+            let mut values = HashMap::new();
+            for (name, value) in form_urlencoded::parse(&body) {
+                if values.insert(name.to_string(), value.into_owned()).is_some() {
+                    let name: String =
+                        name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(50).collect();
+                    return Err(OAuthError::InvalidRequest(format!("The parameter {name} is there twice.")));
+                }
+            }
+            values.retain(|_, value| !value.is_empty());
+            let mut headers = request.headers().get_all(AUTHORIZATION);
+            let header = match (headers.next(), headers.next()) {
+                (None, _) => None,
+                (Some(one), None) => Some(basic(one.as_bytes()).ok_or(OAuthError::InvalidClient)),
+                _ => Some(Err(OAuthError::InvalidClient)),
+            };
+            Ok(Self { values, header })
+        })
+    }
+}
+
+/// The client's id and secret in a header (RFC 6749 section 2.3.1, RFC 7617).
+fn basic(header: &[u8]) -> Option<(String, String)> {
+    let (scheme, encoded) = std::str::from_utf8(header).ok()?.trim().split_once(' ')?;
+    let decoded = STANDARD.decode(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("Basic"))?;
+    let (id, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    Some((form_decoded(id), form_decoded(secret)))
+}
+
+/// Both halves are form-encoded before they are joined. Neither holds a character that this changes, unless a client
+/// encodes more than it must.
+fn form_decoded(text: &str) -> String {
+    form_urlencoded::parse(format!("x={text}").as_bytes())
+        .next()
+        .map_or_else(String::new, |(_, value)| value.into_owned())
+}
+
+impl Parameters {
+    /// A parameter.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
+    /// A parameter that must be there.
+    pub fn required(&self, name: &str) -> Result<&str, OAuthError> {
+        self.get(name).ok_or_else(|| OAuthError::InvalidRequest(format!("The parameter {name} is missing.")))
+    }
+
+    /// The client that asks, if it says who it is. A `client_id` alone proves nothing, and is ignored.
+    ///
+    /// # Errors
+    /// [`OAuthError::InvalidClient`], if it is not who it says it is.
+    pub async fn client(&self, state: &State) -> Result<Option<Client>, OAuthError> {
+        let (id, secret) = match (&self.header, self.get("client_secret")) {
+            (Some(_), Some(_)) => {
+                let why = "The client authenticates itself in two ways.";
+                return Err(OAuthError::InvalidRequest(why.into()));
+            }
+            (Some(Ok((id, secret))), None) => {
+                if self.get("client_id").is_some_and(|other| other != id) {
+                    return Err(OAuthError::InvalidRequest("The client has two ids.".into()));
+                }
+                (id.as_str(), secret.as_str())
+            }
+            (Some(Err(_)), None) => return Err(OAuthError::InvalidClient),
+            (None, Some(secret)) => (self.required("client_id")?, secret),
+            (None, None) => return Ok(None),
+        };
+        let secret = ClientSecret::presented(secret.to_owned());
+        let client = state.clients.authenticate(id, &secret).await?;
+        client.map(Some).ok_or(OAuthError::InvalidClient)
+    }
+
+    /// The client that asks.
+    ///
+    /// # Errors
+    /// [`OAuthError::InvalidClient`], if it does not prove who it is.
+    pub async fn authenticated_client(&self, state: &State) -> Result<Client, OAuthError> {
+        self.client(state).await?.ok_or(OAuthError::InvalidClient)
+    }
+}

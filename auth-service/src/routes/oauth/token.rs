@@ -1,0 +1,57 @@
+//! `POST /oauth/token`: tokens for a refresh token or for a client in its own right (RFC 6749 sections 4.4, 5 and 6).
+
+use actix_web::web::{Data, Json};
+use serde::Serialize;
+use shared::claims::{Scope, is_scope_name};
+
+use super::{OAuthError, Parameters};
+use crate::{routes::refresh::trade, state::State};
+
+/// RFC 6749 section 5.1.
+#[derive(Serialize)]
+pub struct Issued {
+    access_token: String,
+    token_type: &'static str,
+    /// Seconds.
+    expires_in: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    scope: Scope,
+}
+
+/// `POST /oauth/token`: tokens for a refresh token or for a client in its own right.
+pub async fn token(state: Data<State>, parameters: Parameters) -> Result<Json<Issued>, OAuthError> {
+    let wanted = wanted_scope(&parameters)?;
+    let narrow = |granted: &Scope| match &wanted {
+        None => Ok(granted.clone()),
+        Some(wanted) if granted.contains_all(wanted) => Ok(wanted.clone()),
+        Some(_) => Err(OAuthError::InvalidScope),
+    };
+    let (access_token, refresh_token, scope) = match parameters.required("grant_type")? {
+        "refresh_token" => {
+            let refresh = parameters.required("refresh_token")?;
+            // Refresh tokens are people's, not clients'. A client may say who it is, and is then held to it.
+            parameters.client(&state).await?;
+            let (tokens, scope) = trade(&state, refresh, narrow).await?;
+            (tokens.access, Some(tokens.refresh), scope)
+        }
+        "client_credentials" => {
+            let client = parameters.authenticated_client(&state).await?;
+            let scope = narrow(&client.scope.into())?;
+            let access = state.tokens.minter()?.for_client(client.id.as_str().into(), scope.clone());
+            (access, None, scope)
+        }
+        _ => return Err(OAuthError::UnsupportedGrantType),
+    };
+    let expires_in = state.tokens.access_lifetime_secs();
+    Ok(Json(Issued { access_token, token_type: "Bearer", expires_in, refresh_token, scope }))
+}
+
+fn wanted_scope(parameters: &Parameters) -> Result<Option<Scope>, OAuthError> {
+    let Some(text) = parameters.get("scope") else { return Ok(None) };
+    if text.split(' ').all(is_scope_name) {
+        Ok(Some(text.to_owned().into()))
+    } else {
+        Err(OAuthError::InvalidScope)
+    }
+}
