@@ -211,8 +211,7 @@ impl Verifier {
         let header = decode(jws.header)?;
         let header = Header::parse(&header)?;
         jws.check_signature(header.algorithm, keys.get(header.kid).ok_or(VerifyError::UnknownKey)?)?;
-        let claims: AccessClaims =
-            serde_json::from_slice(&decode(jws.payload)?).map_err(|_| VerifyError::Malformed)?;
+        let claims: AccessClaims = object(&decode(jws.payload)?)?;
         self.check_claims(&claims)?;
         self.check_times(&claims)?;
         let claims = Arc::new(claims);
@@ -261,7 +260,7 @@ impl<'a> Header<'a> {
             #[serde(default, deserialize_with = "present")]
             crit: bool,
         }
-        let header: Parameters = serde_json::from_slice(json).map_err(|_| VerifyError::Malformed)?;
+        let header: Parameters = object(json)?;
         let algorithm = header.alg.parse().map_err(|_| VerifyError::Algorithm)?;
         if header.crit {
             return Err(VerifyError::Critical);
@@ -313,6 +312,16 @@ impl<'a> Jws<'a> {
 /// Base64url without padding and with no stray bits, so that one token has one spelling.
 fn decode(part: &str) -> Result<Vec<u8>, VerifyError> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| VerifyError::Malformed)
+}
+
+/// A JSON object in UTF-8. Left to itself serde takes an array of the members' values for one, and lets pass whatever
+/// bytes are in the members that nobody looks at.
+fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, VerifyError> {
+    let text = std::str::from_utf8(json).map_err(|_| VerifyError::Malformed)?;
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err(VerifyError::Malformed);
+    }
+    serde_json::from_str(text).map_err(|_| VerifyError::Malformed)
 }
 
 /// `at+jwt`, also with the `application/` that may be left out (RFC 7515 section 4.1.9), in any case.

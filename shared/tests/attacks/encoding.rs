@@ -122,14 +122,26 @@ fn a_token_has_three_parts() {
 fn header_and_claims_are_json_objects() {
     let signer = &OURS[0];
     let (header, claims) = (signer.header().to_string(), claims().to_string());
+    let in_order = |json: &str, names: &[&str]| {
+        let object: serde_json::Value = serde_json::from_str(json).unwrap();
+        let members: Vec<_> = names.iter().map(|name| object[name].clone()).collect();
+        json!(members).to_string()
+    };
+    let header_members = in_order(&header, &["alg", "typ", "kid"]);
+    let claim_members = in_order(
+        &claims,
+        &["iss", "sub", "aud", "exp", "iat", "nbf", "jti", "sid", "scope", "roles", "token_type"],
+    )
+    .replace("\"\",null", "\"\",[]");
     let utf16 = |json: &str| json.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
-    let spoilt = |json: &str| {
+    let spoilt = |json: &str, members: &str| {
         let bytes = |text: String| {
             let at = text.find("#").unwrap();
             [&text.as_bytes()[..at], b"\xff", &text.as_bytes()[at + 1..]].concat()
         };
         let object = serde_json::from_str(json).unwrap();
         [
+            bytes(with_last(&object, r##""x":"#""##)),
             bytes(with_last(&object, r##""#":1"##)),
             bytes(format!("#{json}")),
             bytes(format!("{json}#")),
@@ -144,6 +156,7 @@ fn header_and_claims_are_json_objects() {
             json.replace('"', "'").into_bytes(),
             format!("[{json}]").into_bytes(),
             json!(json).to_string().into_bytes(),
+            members.to_owned().into_bytes(),
             b"[]".into(),
             b"{}".into(),
             b"null".into(),
@@ -152,10 +165,10 @@ fn header_and_claims_are_json_objects() {
             b" ".into(),
         ]
     };
-    for header in spoilt(&header) {
+    for header in spoilt(&header, &header_members) {
         assert_eq!(judge(&signer.token(&header, &claims)), Err(Malformed), "{}", header.escape_ascii());
     }
-    for claims in spoilt(&claims) {
+    for claims in spoilt(&claims, &claim_members) {
         assert_eq!(judge(&signer.token(&header, &claims)), Err(Malformed), "{}", claims.escape_ascii());
     }
     for half in [r#""sub":"\ud800""#, r#""sub":"\udc00\ud800""#] {
