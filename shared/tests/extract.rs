@@ -108,6 +108,69 @@ async fn both_frameworks_let_in_and_refuse_the_same() {
 }
 
 #[actix_web::test]
+async fn the_header_is_bearer_in_any_case_and_one_token() {
+    let issuer = TestIssuer::new();
+    let (verifier, token) = (issuer.verifier(), issuer.token().scope("reports:read").role("editor").mint());
+    let malformed = (401, r#"Bearer error="invalid_request""#.to_owned());
+    let invalid = (401, r#"Bearer error="invalid_token""#.to_owned());
+    let long = format!("Bearer {}", "x".repeat(64 * 1024));
+    let cases = [
+        ((200, String::new()), &["bearer {}", "BEARER {}", "bEaReR {}", "Bearer   {}", "Bearer {}  "][..]),
+        (
+            malformed,
+            &[
+                "",
+                "{}",
+                "Bearer ",
+                "Bearer{}",
+                "Bearer\t{}",
+                "Bearer:{}",
+                "Bearer: {}",
+                "Bearer, {}",
+                "Bearer {} {}",
+                "Bearer {},{}",
+                "Bearer {}, Bearer {}",
+                "Bearer Bearer {}",
+                "Bearer {},",
+                "Basic {}",
+                "Token {}",
+                "JWT {}",
+                "DPoP {}",
+                "Bear\u{17f} {}",
+            ],
+        ),
+        (
+            invalid,
+            &[
+                "Bearer {}{}",
+                "Bearer {}\t{}",
+                "Bearer {};{}",
+                "Bearer \"{}\"",
+                "Bearer token={}",
+                "Bearer {}é",
+                "Bearer null",
+                &long,
+            ],
+        ),
+    ];
+    for (expected, headers) in cases {
+        for header in headers {
+            let header = header.replace("{}", &token);
+            assert_eq!(
+                statuses_in_actix(&verifier, &[&header]).await,
+                vec![expected.clone(); 3],
+                "{header:?}"
+            );
+            assert_eq!(
+                statuses_in_axum(&verifier, &[&header]).await,
+                vec![expected.clone(); 3],
+                "{header:?}"
+            );
+        }
+    }
+}
+
+#[actix_web::test]
 async fn without_keys_both_say_when_to_come_back() {
     let verifier = Verifier::builder("http://127.0.0.1:1").audience("api").build();
     let token = format!("Bearer {}", TestIssuer::new().token().mint());
