@@ -16,8 +16,14 @@ use shared::{
     AccessToken, Requires, Verifier,
     claims::{Scope, SessionId},
     extract::Requirement,
-    service::{self, StartError, Takes},
+    problem::Problem,
+    service::{
+        self, StartError,
+        openapi::{self, Authentication, Forbidden, Unauthorized, Unavailable},
+        resource,
+    },
 };
+use utoipa::{OpenApi, ToSchema};
 
 /// The settings of resource-service.
 #[derive(Args, Clone, Debug)]
@@ -132,25 +138,53 @@ fn verifier(settings: &Settings) -> Verifier {
     verifier.build()
 }
 
+/// The document of every route.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "resource-service",
+        description = "A sample of the services behind auth-service: it accepts only requests that bear a valid access \
+            token.\n\nEvery path also with a trailing slash; HEAD where there is GET.",
+    ),
+    tags(
+        (name = "resources", description = "What is protected."),
+        (name = "about", description = "This service itself."),
+    ),
+    paths(whoami, reports, admin, healthz, readyz, openapi::openapi, openapi::docs),
+    components(schemas(Problem)),
+    modifiers(&Authentication)
+)]
+struct Document;
+
 /// Mounts the routes in an actix-web app: ours, or yours.
 pub fn configure(app: &mut ServiceConfig, verifier: Verifier) {
     app.app_data(Data::new(verifier))
-        .service(service::resource("/whoami", Takes::Get, whoami))
-        .service(service::resource("/reports", Takes::Get, reports))
-        .service(service::resource("/admin", Takes::Get, admin))
-        .service(service::resource("/healthz", Takes::Get, healthz))
-        .service(service::resource("/readyz", Takes::Get, readyz));
+        .service(resource(__path_whoami, whoami))
+        .service(resource(__path_reports, reports))
+        .service(resource(__path_admin, admin))
+        .service(resource(__path_healthz, healthz))
+        .service(resource(__path_readyz, readyz));
+    openapi::mount(app, &Document::openapi());
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct WhoAmI {
     sub: String,
+    #[schema(value_type = String)]
     sid: SessionId,
+    #[schema(value_type = String)]
     scope: Scope,
     exp: i64,
 }
 
-/// `GET /whoami`: what the access token says.
+/// What the access token says.
+#[utoipa::path(
+    get,
+    path = "/whoami",
+    tag = "resources",
+    security(("bearer" = [])),
+    responses((status = 200, description = "Its claims.", body = WhoAmI), Unauthorized, Unavailable)
+)]
 async fn whoami(AccessToken(claims): AccessToken) -> Json<WhoAmI> {
     Json(WhoAmI { sub: claims.sub.clone(), sid: claims.sid, scope: claims.scope.clone(), exp: claims.exp })
 }
@@ -162,9 +196,22 @@ impl Requirement for ReadReports {
     const SCOPE: Option<&str> = Some("reports:read");
 }
 
-/// `GET /reports`: needs the scope `reports:read`.
-async fn reports(token: Requires<ReadReports>) -> Json<serde_json::Value> {
-    Json(serde_json::json!({"reports": [], "for": token.sub}))
+#[derive(Serialize, ToSchema)]
+struct Reports {
+    reports: [String; 0],
+    r#for: String,
+}
+
+/// What needs the scope `reports:read`.
+#[utoipa::path(
+    get,
+    path = "/reports",
+    tag = "resources",
+    security(("bearer" = [])),
+    responses((status = 200, description = "The reports.", body = Reports), Unauthorized, Forbidden, Unavailable)
+)]
+async fn reports(token: Requires<ReadReports>) -> Json<Reports> {
+    Json(Reports { reports: [], r#for: token.sub.clone() })
 }
 
 /// The role `admin`.
@@ -174,23 +221,61 @@ impl Requirement for Admin {
     const ROLE: Option<&str> = Some("admin");
 }
 
-/// `GET /admin`: needs the role `admin`.
-async fn admin(token: Requires<Admin>) -> Json<serde_json::Value> {
-    Json(serde_json::json!({"admin": token.sub}))
+#[derive(Serialize, ToSchema)]
+struct Administrator {
+    admin: String,
 }
 
-/// `GET /healthz`: this process answers.
-async fn healthz() -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({"status": "ok"}))
+/// What needs the role `admin`.
+#[utoipa::path(
+    get,
+    path = "/admin",
+    tag = "resources",
+    security(("bearer" = [])),
+    responses((status = 200, description = "Who it is.", body = Administrator), Unauthorized, Forbidden, Unavailable)
+)]
+async fn admin(token: Requires<Admin>) -> Json<Administrator> {
+    Json(Administrator { admin: token.sub.clone() })
 }
 
-/// `GET /readyz`: 200 once there are keys to verify with, else 503.
+#[derive(Serialize, ToSchema)]
+struct Alive {
+    status: &'static str,
+}
+
+/// Whether this process answers.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "about",
+    responses((status = 200, description = "It does.", body = Alive))
+)]
+async fn healthz() -> Json<Alive> {
+    Json(Alive { status: "ok" })
+}
+
+/// `ok` or `unavailable`.
+#[derive(Serialize, ToSchema)]
+struct Ready {
+    keys: &'static str,
+}
+
+/// Whether there are keys to verify with.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "about",
+    responses(
+        (status = 200, description = "There are.", body = Ready),
+        (status = 503, description = "Not yet.", body = Ready, headers(("Retry-After" = i32))),
+    )
+)]
 async fn readyz(verifier: Data<Verifier>) -> HttpResponse {
     if verifier.is_ready() {
-        HttpResponse::Ok().json(serde_json::json!({"keys": "ok"}))
+        HttpResponse::Ok().json(Ready { keys: "ok" })
     } else {
         HttpResponse::ServiceUnavailable()
             .insert_header((RETRY_AFTER, "1"))
-            .json(serde_json::json!({"keys": "unavailable"}))
+            .json(Ready { keys: "unavailable" })
     }
 }

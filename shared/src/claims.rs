@@ -38,6 +38,7 @@ pub enum TokenType {
 
 /// `aud`: one audience or several (RFC 7519 section 4.1.3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "service", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum Audience {
     /// A single audience, written as a string.

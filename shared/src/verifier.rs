@@ -127,7 +127,7 @@ impl VerifierBuilder {
         Verifier(Arc::new(Inner {
             issuer: self.issuer,
             audiences: self.audiences,
-            leeway_secs: self.leeway.as_secs() as i64,
+            leeway_secs: self.leeway.as_secs().try_into().unwrap_or(i64::MAX),
             clock: self.clock,
             keys,
             verified: Cache::new(self.cached_tokens),
@@ -194,6 +194,9 @@ impl Verifier {
     /// # Errors
     /// [`VerifyError`], which says why not.
     pub fn verify_now(&self, token: &str) -> Result<Arc<AccessClaims>, VerifyError> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(VerifyError::Malformed);
+        }
         let keys = match &self.0.keys {
             Keys::Own(keys) => keys.load_full(),
             Keys::Remote(remote) => remote.current().ok_or(VerifyError::KeysUnavailable)?,
@@ -287,9 +290,6 @@ struct Jws<'a> {
 
 impl<'a> Jws<'a> {
     fn parse(token: &'a str) -> Result<Self, VerifyError> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(VerifyError::Malformed);
-        }
         let (signing_input, signature) = token.rsplit_once('.').ok_or(VerifyError::Malformed)?;
         let (header, payload) = signing_input.split_once('.').ok_or(VerifyError::Malformed)?;
         Ok(Self { signing_input, header, payload, signature })

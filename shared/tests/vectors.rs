@@ -101,7 +101,10 @@ fn verifies(key: &PublicKey, jws: &str) -> bool {
 }
 
 fn verifier(jwk: &Value) -> Verifier {
-    Verifier::builder("joe").audience("api").build_with_keys(&JwkSet { keys: vec![parsed(jwk)] })
+    // With one that can be used, or there would be no keys at all.
+    let (usable, _) = rfc_example("RFC 8037 A.4");
+    let keys = vec![parsed(jwk), parsed(&usable)];
+    Verifier::builder("joe").audience("api").build_with_keys(&JwkSet { keys })
 }
 
 fn rfc_example(from: &str) -> (Value, String) {

@@ -1,9 +1,12 @@
 //! A client of both services that reads like prose, and whole answers to assert on.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use crate::openapi::Document;
 
 /// A password that every test user has.
 const PASSWORD: &str = "correct horse battery";
@@ -69,18 +72,19 @@ impl Answer {
     }
 }
 
-/// Talks to one server.
+/// Talks to one of our services. Every answer is held against the service's OpenAPI document.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     base: String,
+    document: Arc<OnceCell<Document>>,
 }
 
 impl Client {
-    /// Talks to the server at this address.
+    /// Talks to the service at this address.
     pub fn new(addr: SocketAddr) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { http, base: format!("http://{addr}") }
+        Self { http, base: format!("http://{addr}"), document: Arc::default() }
     }
 
     /// A request, to be completed.
@@ -89,8 +93,13 @@ impl Client {
     }
 
     /// Sends a request and reads the answer.
+    ///
+    /// # Panics
+    /// If it is not answered, or not as the service's document says.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
-        let answer = request.send().await.expect("an answer");
+        let request = request.build().expect("a request");
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let answer = self.http.execute(request).await.expect("an answer");
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let body = answer.bytes().await.expect("a whole answer");
         let json = if body.is_empty() {
@@ -99,7 +108,10 @@ impl Client {
             serde_json::from_slice(&body)
                 .unwrap_or_else(|_| panic!("{status} {}", String::from_utf8_lossy(&body)))
         };
-        Answer { status, headers, json }
+        let answer = Answer { status, headers, json };
+        let document = self.document.get_or_init(|| Document::fetch(&self.http, &self.base)).await;
+        document.check(&method, &path, &answer);
+        answer
     }
 
     /// GET, with an access token if there is one.

@@ -2,6 +2,7 @@
 //! the servers and says where they are.
 
 mod http;
+mod openapi;
 mod postgres;
 mod process;
 mod proxy;

@@ -5,7 +5,11 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{HeaderName, HeaderValue},
 };
-use shared::claims::is_scope_name;
+use shared::{
+    claims::is_scope_name,
+    problem::Problem,
+    service::openapi::{Forbidden, Unauthorized, Unavailable},
+};
 
 use super::Caller;
 use crate::{error::ApiError, form::Form};
@@ -14,10 +18,30 @@ const USER: HeaderName = HeaderName::from_static("x-auth-user");
 const SUBJECT: HeaderName = HeaderName::from_static("x-auth-subject");
 const SCOPES: HeaderName = HeaderName::from_static("x-auth-scopes");
 
-/// `GET /auth/verify`: 200 and who it is, if the request bears a valid access token whose session has not ended. With
-/// `?scope=` or `?role=` in the query, each of which may be there several times, only if it grants them all. A client's
-/// token has no `X-Auth-User`.
-pub async fn verify(Caller(claims): Caller, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+/// Ask, for a proxy, whether a request may pass.
+///
+/// It may if it bears a valid access token whose session has not ended, and which grants all scopes and roles in the query.
+#[utoipa::path(
+    get,
+    path = "/auth/verify",
+    tag = "proxies",
+    security(("bearer" = [])),
+    params(
+        ("scope" = Option<String>, Query, description = "Scopes that are needed, separated by spaces."),
+        ("role" = Option<String>, Query, description = "Roles that are needed, separated by spaces."),
+    ),
+    responses(
+        (status = 200, description = "It may.", headers(
+            ("X-Auth-User" = String, description = "The username, in UTF-8. Not there for a client."),
+            ("X-Auth-Subject" = String, description = "The user's or the client's id."),
+            ("X-Auth-Scopes" = String, description = "What the token grants, separated by spaces."),
+        )),
+        (status = 400, description = "A query that names no scopes or roles.", body = Problem,
+            content_type = "application/problem+json"),
+        Unauthorized, Forbidden, Unavailable,
+    )
+)]
+pub async fn forward_auth(Caller(claims): Caller, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let mut wrong = Form::default();
     for (name, value) in form_urlencoded::parse(request.query_string().as_bytes()) {
         let needed = || value.split(' ');

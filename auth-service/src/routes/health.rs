@@ -1,23 +1,49 @@
 //! `GET /healthz` and `GET /readyz`: whether this process lives, and whether it can work.
 
-use actix_web::{HttpResponse, http::header::RETRY_AFTER, web::Data};
+use actix_web::{
+    HttpResponse,
+    http::header::RETRY_AFTER,
+    web::{Data, Json},
+};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::state::State;
 
-/// `GET /healthz`: this process answers.
-pub async fn healthz() -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({"status": "ok"}))
+/// Whether this process answers.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "about",
+    responses((status = 200, description = "It does.", body = Alive))
+)]
+pub async fn healthz() -> Json<Alive> {
+    Json(Alive { status: "ok" })
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+pub struct Alive {
+    status: &'static str,
+}
+
+/// Of each, `ok` or `unavailable`.
+#[derive(Serialize, ToSchema)]
 struct Ready {
     keys: &'static str,
     database: &'static str,
     blacklist: &'static str,
 }
 
-/// `GET /readyz`: 200 if there are keys, and database and blacklist answer, else 503. The log says why not.
+/// Whether this process can work: there are keys, and database and blacklist answer. Its log says why not.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "about",
+    responses(
+        (status = 200, description = "It can.", body = Ready),
+        (status = 503, description = "It cannot.", body = Ready, headers(("Retry-After" = i32))),
+    )
+)]
 pub async fn readyz(state: Data<State>) -> HttpResponse {
     let (database, blacklist) = state.sessions.check().await;
     let word = |ok| if ok { "ok" } else { "unavailable" };

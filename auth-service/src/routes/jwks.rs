@@ -6,9 +6,33 @@ use actix_web::{
     web::Data,
 };
 
+use shared::service::openapi::Unavailable;
+use utoipa::ToSchema;
+
 use crate::{error::ApiError, state::State};
 
-/// `GET /.well-known/jwks.json`: the public keys. 503 until they have been read from the database.
+/// A JWK Set (RFC 7517 section 5).
+#[derive(ToSchema)]
+#[schema(as = JwkSet)]
+#[expect(dead_code, reason = "says what a foreign type looks like")]
+struct Keys {
+    #[schema(value_type = Vec<Object>)]
+    keys: (),
+}
+
+/// The public keys that verify access tokens.
+#[utoipa::path(
+    get,
+    path = "/.well-known/jwks.json",
+    tag = "discovery",
+    params(("If-None-Match" = Option<String>, Header, description = "The `ETag` of an answer before.")),
+    responses(
+        (status = 200, description = "The keys: those that sign, are about to, and did.", body = Keys,
+            headers(("ETag" = String), ("Cache-Control" = String))),
+        (status = 304, description = "The same as before."),
+        Unavailable,
+    )
+)]
 pub async fn jwks(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let jwks = state.tokens.jwks();
     if jwks.keys.is_empty() {

@@ -2,7 +2,11 @@
 
 use actix_web::web::{Data, Json};
 use serde::Serialize;
-use shared::claims::{Scope, SessionId};
+use shared::{
+    claims::{Scope, SessionId},
+    service::openapi::{BadBody, Unauthorized, Unavailable},
+};
+use utoipa::ToSchema;
 
 use crate::{
     domain::{password::Password, password_hash::PasswordHash},
@@ -20,6 +24,19 @@ pub struct LoginRequest {
     password: Password,
 }
 
+/// A `username` or an `email`, and the `password`.
+#[derive(ToSchema)]
+#[schema(as = LoginRequest)]
+#[expect(dead_code, reason = "says what the form takes")]
+struct Fields {
+    #[schema(nullable = false, example = "ada")]
+    username: Option<String>,
+    #[schema(nullable = false)]
+    email: Option<String>,
+    #[schema(format = Password, example = "correct horse battery")]
+    password: String,
+}
+
 impl FromForm for LoginRequest {
     fn from_form(form: &mut Form) -> Option<Self> {
         let name = if form.has("email") && form.has("username") {
@@ -34,14 +51,24 @@ impl FromForm for LoginRequest {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct LoggedIn {
     username: String,
     email: String,
     tokens: TokenPair,
 }
 
-/// `POST /login`: a new session, and its first tokens.
+/// Log in: a new session, and its first tokens.
+#[utoipa::path(
+    post,
+    path = "/login",
+    tag = "people",
+    request_body = Fields,
+    responses(
+        (status = 200, description = "Logged in.", body = LoggedIn),
+        BadBody, Unauthorized, Unavailable,
+    )
+)]
 pub async fn login(
     state: Data<State>,
     Valid(LoginRequest { key, password }): Valid<LoginRequest>,

@@ -1,13 +1,26 @@
 //! `POST /logout`: end a session.
 
 use actix_web::{HttpResponse, web::Data};
-use shared::AccessToken;
+use shared::{
+    AccessToken,
+    service::openapi::{BadBody, Unauthorized, Unavailable},
+};
 
 use super::refresh::RefreshRequest;
 use crate::{error::ApiError, form::Valid, state::State, store::sessions::Cause, tokens::RefreshError};
 
-/// `POST /logout`: end the session of the refresh token in the body. The access token must be the same user's. A
-/// session that has ended is ended again, so that a client which got no answer may ask twice.
+/// Log out: end the session of the refresh token in the body.
+///
+/// The access token must be the same user's. A session that has ended is ended again, so that a client which got no answer
+/// may ask twice.
+#[utoipa::path(
+    post,
+    path = "/logout",
+    tag = "people",
+    security(("bearer" = [])),
+    request_body = RefreshRequest,
+    responses((status = 204, description = "Logged out."), BadBody, Unauthorized, Unavailable)
+)]
 pub async fn logout(
     state: Data<State>,
     caller: AccessToken,

@@ -2,20 +2,34 @@
 
 use actix_web::web::{Data, Json};
 use serde::Serialize;
-use shared::VerifyError;
+use shared::{
+    VerifyError,
+    service::openapi::{Forbidden, Unauthorized, Unavailable},
+};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Caller;
 use crate::{error::ApiError, state::State, store::users};
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Me {
     id: Uuid,
     email: String,
     username: String,
 }
 
-/// `GET /me`: who the access token's user is.
+/// Who the access token's user is.
+#[utoipa::path(
+    get,
+    path = "/me",
+    tag = "people",
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "The user.", body = Me),
+        Unauthorized, Forbidden, Unavailable,
+    )
+)]
 pub async fn me(state: Data<State>, Caller(claims): Caller) -> Result<Json<Me>, ApiError> {
     if claims.client_id.is_some() {
         return Err(ApiError::NotAUser);

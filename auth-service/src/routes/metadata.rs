@@ -2,11 +2,12 @@
 
 use actix_web::{HttpResponse, http::header::CACHE_CONTROL, web::Data};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::oauth::CLIENT_AUTHENTICATION;
 use crate::state::State;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Metadata<'a> {
     issuer: &'a str,
     jwks_uri: String,
@@ -21,7 +22,24 @@ struct Metadata<'a> {
     response_types_supported: [&'a str; 0],
 }
 
-/// `GET /.well-known/oauth-authorization-server`: where the rest is.
+/// The same, under OpenID Connect's name.
+#[utoipa::path(
+    get,
+    path = "/.well-known/openid-configuration",
+    tag = "discovery",
+    responses((status = 200, description = "The metadata.", body = Metadata))
+)]
+pub async fn openid_configuration(state: Data<State>) -> HttpResponse {
+    metadata(state).await
+}
+
+/// Where the rest is, and what is supported (RFC 8414).
+#[utoipa::path(
+    get,
+    path = "/.well-known/oauth-authorization-server",
+    tag = "discovery",
+    responses((status = 200, description = "The metadata.", body = Metadata))
+)]
 pub async fn metadata(state: Data<State>) -> HttpResponse {
     let issuer = state.verifier.issuer();
     let at = |path| format!("{issuer}{path}");

@@ -23,28 +23,73 @@ use futures_util::future::LocalBoxFuture;
 use shared::{
     AccessToken, VerifyError,
     claims::AccessClaims,
-    service::{Takes, resource},
+    problem::Problem,
+    service::{
+        openapi::{self, Authentication},
+        resource,
+    },
 };
+use utoipa::OpenApi;
 
 use crate::{error::ApiError, state::State};
 
+/// The document of every route.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "auth-service",
+        description = "Registers people, logs them in, and issues, refreshes and revokes tokens.\n\n\
+            Every path also with a trailing slash; HEAD where there is GET.",
+    ),
+    tags(
+        (name = "people", description = "Register, log in, refresh, log out."),
+        (name = "oauth", description = "The same sessions in the standard's dialect (OAuth 2.0)."),
+        (name = "proxies", description = "For proxies that ask before they let a request through."),
+        (name = "discovery", description = "What verifiers and clients need to know."),
+        (name = "about", description = "This service itself."),
+    ),
+    paths(
+        register::register,
+        login::login,
+        refresh::refresh,
+        verify::verify,
+        logout::logout,
+        me::me,
+        oauth::token::token,
+        oauth::revoke::revoke,
+        oauth::introspect::introspect,
+        forward_auth::forward_auth,
+        jwks::jwks,
+        metadata::metadata,
+        metadata::openid_configuration,
+        health::healthz,
+        health::readyz,
+        openapi::openapi,
+        openapi::docs,
+    ),
+    components(schemas(Problem, oauth::ErrorBody)),
+    modifiers(&Authentication)
+)]
+struct Document;
+
 /// Mounts every route.
 pub fn mount(app: &mut ServiceConfig) {
-    app.service(resource("/register", Takes::Post, register::register))
-        .service(resource("/login", Takes::Post, login::login))
-        .service(resource("/token/refresh", Takes::Post, refresh::refresh))
-        .service(resource("/token/verify", Takes::Post, verify::verify))
-        .service(resource("/logout", Takes::Post, logout::logout))
-        .service(resource("/oauth/token", Takes::Post, oauth::token::token))
-        .service(resource("/oauth/revoke", Takes::Post, oauth::revoke::revoke))
-        .service(resource("/oauth/introspect", Takes::Post, oauth::introspect::introspect))
-        .service(resource("/auth/verify", Takes::Get, forward_auth::verify))
-        .service(resource("/me", Takes::Get, me::me))
-        .service(resource("/.well-known/jwks.json", Takes::Get, jwks::jwks))
-        .service(resource("/.well-known/oauth-authorization-server", Takes::Get, metadata::metadata))
-        .service(resource("/.well-known/openid-configuration", Takes::Get, metadata::metadata))
-        .service(resource("/healthz", Takes::Get, health::healthz))
-        .service(resource("/readyz", Takes::Get, health::readyz));
+    app.service(resource(register::__path_register, register::register))
+        .service(resource(login::__path_login, login::login))
+        .service(resource(refresh::__path_refresh, refresh::refresh))
+        .service(resource(verify::__path_verify, verify::verify))
+        .service(resource(logout::__path_logout, logout::logout))
+        .service(resource(me::__path_me, me::me))
+        .service(resource(oauth::token::__path_token, oauth::token::token))
+        .service(resource(oauth::revoke::__path_revoke, oauth::revoke::revoke))
+        .service(resource(oauth::introspect::__path_introspect, oauth::introspect::introspect))
+        .service(resource(forward_auth::__path_forward_auth, forward_auth::forward_auth))
+        .service(resource(jwks::__path_jwks, jwks::jwks))
+        .service(resource(metadata::__path_metadata, metadata::metadata))
+        .service(resource(metadata::__path_openid_configuration, metadata::openid_configuration))
+        .service(resource(health::__path_healthz, health::healthz))
+        .service(resource(health::__path_readyz, health::readyz));
+    openapi::mount(app, &Document::openapi());
 }
 
 /// Who asks: a valid access token whose session has not ended.

@@ -1,7 +1,11 @@
 //! `POST /token/refresh`: trade a refresh token for a new pair (RFC 6749 section 6, RFC 9700 section 4.14).
 
 use actix_web::web::{Data, Json};
-use shared::claims::Scope;
+use shared::{
+    claims::Scope,
+    service::openapi::{BadBody, Unauthorized, Unavailable},
+};
+use utoipa::ToSchema;
 
 use crate::{
     domain::generation::{Advance, Claims},
@@ -12,7 +16,9 @@ use crate::{
     tokens::{RefreshError, TokenPair},
 };
 
+#[derive(ToSchema)]
 pub struct RefreshRequest {
+    /// A refresh token.
     refresh: String,
 }
 
@@ -29,7 +35,20 @@ impl FromForm for RefreshRequest {
     }
 }
 
-/// `POST /token/refresh`: trade a refresh token for a new pair.
+/// Trade a refresh token for a new pair.
+///
+/// The one presented is used up. Within the grace period it gets the same answer again, so that a lost answer logs nobody
+/// out; presented later, it ends the session.
+#[utoipa::path(
+    post,
+    path = "/token/refresh",
+    tag = "people",
+    request_body = RefreshRequest,
+    responses(
+        (status = 200, description = "New tokens.", body = TokenPair),
+        BadBody, Unauthorized, Unavailable,
+    )
+)]
 pub async fn refresh(
     state: Data<State>,
     request: Valid<RefreshRequest>,

@@ -2,6 +2,8 @@
 
 use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
+use shared::service::openapi::{BadBody, Unavailable};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
@@ -12,10 +14,15 @@ use crate::{
     store::users::{self, Inserted, Taken},
 };
 
-#[derive(Clone)]
+#[derive(Clone, ToSchema)]
 pub struct RegisterRequest {
+    #[schema(value_type = String, format = Email, max_length = 254, example = "ada@example.com")]
     email: Email,
+    /// Letters, digits and `_.-`. Unique without regard to case.
+    #[schema(value_type = String, min_length = 3, max_length = 150, example = "ada")]
     username: Username,
+    /// At most 1024 bytes, not a common one, and not the username or email.
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 1024, example = "correct horse battery")]
     password: Password,
 }
 
@@ -36,14 +43,22 @@ impl FromForm for RegisterRequest {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Registered<'a> {
+    /// What tokens call this user: `sub`.
     id: Uuid,
     email: &'a str,
     username: &'a str,
 }
 
-/// `POST /register`: a new user.
+/// Register a new user.
+#[utoipa::path(
+    post,
+    path = "/register",
+    tag = "people",
+    request_body = RegisterRequest,
+    responses((status = 201, description = "Registered.", body = Registered), BadBody, Unavailable)
+)]
 pub async fn register(
     state: Data<State>,
     Valid(request): Valid<RegisterRequest>,

@@ -2,7 +2,11 @@
 
 use actix_web::web::{Data, Json};
 use serde::Serialize;
-use shared::VerifyError;
+use shared::{
+    VerifyError,
+    service::openapi::{BadBody, Unauthorized, Unavailable},
+};
+use utoipa::ToSchema;
 
 use super::refuse_ended;
 use crate::{
@@ -12,7 +16,9 @@ use crate::{
     tokens::RefreshError,
 };
 
+#[derive(ToSchema)]
 pub struct VerifyRequest {
+    /// An access token or a refresh token.
     token: String,
 }
 
@@ -23,10 +29,17 @@ impl FromForm for VerifyRequest {
 }
 
 /// `{}`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Good {}
 
-/// `POST /token/verify`: whether a token of either kind is good.
+/// Ask whether a token is good.
+#[utoipa::path(
+    post,
+    path = "/token/verify",
+    tag = "people",
+    request_body = VerifyRequest,
+    responses((status = 200, description = "It is.", body = Good), BadBody, Unauthorized, Unavailable)
+)]
 pub async fn verify(state: Data<State>, request: Valid<VerifyRequest>) -> Result<Json<Good>, ApiError> {
     match state.tokens.read_refresh(&request.token) {
         Ok(presented) if state.sessions.accepts(&presented).await? => Ok(Json(Good {})),

@@ -13,6 +13,7 @@ use shared::{
     clock::Clock,
     keys::JwkSet,
 };
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub use self::refresh_token::{RefreshClaims, RefreshError};
@@ -48,7 +49,7 @@ impl Session {
 }
 
 /// What a client gets. Never printed.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TokenPair {
     pub access: String,
     pub refresh: String,

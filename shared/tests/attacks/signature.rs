@@ -146,7 +146,7 @@ fn a_key_that_anybody_can_sign_for_is_unknown() {
     neutral[0] = 1;
     let forged = base64([neutral, [0; 32]].concat());
     let jwk = with(&OURS[0].jwk(), "x", json!(base64(neutral)));
-    let keys = vec![serde_json::from_value(jwk).unwrap()];
+    let keys = [jwk, OURS[1].jwk()].map(|jwk| serde_json::from_value(jwk).unwrap()).to_vec();
     let verifier = Verifier::builder(ISSUER).audience("api").build_with_keys(&JwkSet { keys });
     let token = OURS[0].good();
     let (input, _) = token.rsplit_once('.').unwrap();

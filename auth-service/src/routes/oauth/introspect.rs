@@ -6,9 +6,10 @@ use shared::{
     VerifyError,
     claims::{AccessClaims, Audience, Scope, SessionId},
 };
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{OAuthError, Parameters};
+use super::{OAuthError, Parameters, Refusals};
 use crate::{
     error::ApiError,
     routes::refuse_ended,
@@ -17,17 +18,27 @@ use crate::{
     tokens::{RefreshClaims, RefreshError},
 };
 
-/// RFC 7662 section 2.2. Of a token that is worth nothing it says only that.
-#[derive(Serialize)]
-pub struct Introspection {
+/// RFC 7662 section 2.2.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Introspection {
+    Active(Box<ActiveToken>),
+    Inactive(InactiveToken),
+}
+
+/// A token that is worth nothing: no more is said of it.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InactiveToken {
+    /// `false`.
     active: bool,
-    #[serde(flatten)]
-    token: Option<ActiveToken>,
 }
 
 /// A token that is good. Times are seconds since the Unix epoch.
-#[derive(Serialize)]
-struct ActiveToken {
+#[derive(Serialize, ToSchema)]
+pub struct ActiveToken {
+    /// `true`.
+    active: bool,
     iss: String,
     sub: String,
     aud: Audience,
@@ -35,16 +46,21 @@ struct ActiveToken {
     iat: i64,
     jti: Uuid,
     /// The session it belongs to.
+    #[schema(value_type = Uuid)]
     sid: SessionId,
+    #[schema(value_type = String)]
     scope: Scope,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     roles: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     username: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     client_id: Option<String>,
     /// `Bearer`, of an access token (RFC 6749 section 5.1).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     token_type: Option<&'static str>,
 }
 
@@ -53,7 +69,21 @@ impl From<&AccessClaims> for ActiveToken {
         let AccessClaims { iss, sub, aud, exp, iat, jti, sid, scope, roles, .. } = claims.clone();
         let (username, client_id) = (claims.preferred_username.clone(), claims.client_id.clone());
         let token_type = Some("Bearer");
-        Self { iss, sub, aud, exp, iat, jti, sid, scope, roles, username, client_id, token_type }
+        Self {
+            active: true,
+            iss,
+            sub,
+            aud,
+            exp,
+            iat,
+            jti,
+            sid,
+            scope,
+            roles,
+            username,
+            client_id,
+            token_type,
+        }
     }
 }
 
@@ -61,18 +91,62 @@ impl From<RefreshClaims> for ActiveToken {
     fn from(claims: RefreshClaims) -> Self {
         let RefreshClaims { iss, sub, exp, iat, jti, sid, scope, roles, preferred_username, .. } = claims;
         let (aud, username) = (Audience::One(claims.aud), Some(preferred_username));
-        Self { iss, sub, aud, exp, iat, jti, sid, scope, roles, username, client_id: None, token_type: None }
+        Self {
+            active: true,
+            iss,
+            sub,
+            aud,
+            exp,
+            iat,
+            jti,
+            sid,
+            scope,
+            roles,
+            username,
+            client_id: None,
+            token_type: None,
+        }
     }
 }
 
-/// `POST /oauth/introspect`: what a token is worth at this moment. Any client may ask: it has the token already.
+#[derive(ToSchema)]
+#[schema(as = IntrospectionRequest, example = json!({"token": ""}))]
+#[expect(dead_code, reason = "says what the form takes")]
+struct Fields {
+    /// An access token or a refresh token.
+    token: String,
+    /// Not needed, and ignored.
+    #[schema(nullable = false)]
+    token_type_hint: Option<String>,
+    /// Where the client does not authenticate itself by the header.
+    #[schema(nullable = false)]
+    client_id: Option<String>,
+    #[schema(nullable = false)]
+    client_secret: Option<String>,
+}
+
+/// Ask what a token is worth at this moment. Any client may.
+#[utoipa::path(
+    post,
+    path = "/oauth/introspect",
+    tag = "oauth",
+    security(("client" = [])),
+    request_body(content = Fields, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "What it is; only `active: false` if that is nothing.", body = Introspection),
+        Refusals,
+    )
+)]
 pub async fn introspect(
     state: Data<State>,
     parameters: Parameters,
 ) -> Result<Json<Introspection>, OAuthError> {
     parameters.authenticated_client(&state).await?;
     let token = active_token(&state, parameters.required("token")?).await?;
-    Ok(Json(Introspection { active: token.is_some(), token }))
+    Ok(Json(match token {
+        Some(token) => Introspection::Active(Box::new(token)),
+        None => Introspection::Inactive(InactiveToken { active: false }),
+    }))
 }
 
 async fn active_token(state: &State, token: &str) -> Result<Option<ActiveToken>, ApiError> {

@@ -5,7 +5,10 @@ pub mod introspect;
 pub mod revoke;
 pub mod token;
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+};
 
 use actix_web::{
     FromRequest, HttpRequest, HttpResponse, ResponseError,
@@ -18,6 +21,11 @@ use actix_web::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::LocalBoxFuture;
 use serde::Serialize;
+use shared::service::openapi::header;
+use utoipa::{
+    IntoResponses, ToSchema,
+    openapi::{Content, Ref, RefOr, Response, ResponseBuilder},
+};
 
 use crate::{
     domain::client::ClientSecret,
@@ -50,9 +58,11 @@ pub enum OAuthError {
 }
 
 /// The body of an error (RFC 6749 section 5.2).
-#[derive(Serialize)]
-struct ErrorBody<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = OAuthError)]
+pub struct ErrorBody<'a> {
     error: &'a str,
+    /// For a person.
     error_description: &'a str,
 }
 
@@ -128,6 +138,33 @@ impl From<ApiError> for OAuthError {
 impl From<StoreError> for OAuthError {
     fn from(why: StoreError) -> Self {
         Self::Other(why.into())
+    }
+}
+
+/// The answers that any of these routes may give to a request it does not take.
+pub struct Refusals;
+
+impl IntoResponses for Refusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let refusal = |(status, description, name): (&str, &str, Option<&str>)| {
+            let content = Content::new(Some(Ref::from_schema_name("OAuthError")));
+            let response =
+                ResponseBuilder::new().description(description).content("application/json", content);
+            let response =
+                name.into_iter().fold(response, |response, name| response.header(name, header(name)));
+            (status.to_owned(), response.build().into())
+        };
+        [
+            ("400", "A parameter is wrong, or what is asked for is not granted: `error` says which.", None),
+            ("401", "The client is not known, or its secret is wrong.", Some("WWW-Authenticate")),
+            ("408", "The body did not arrive in time.", None),
+            ("413", "The body is larger than any request needs.", None),
+            ("415", "The body is not `application/x-www-form-urlencoded`.", None),
+            ("503", "Not at the moment: try again after `Retry-After` seconds.", Some("Retry-After")),
+        ]
+        .into_iter()
+        .map(refusal)
+        .collect()
     }
 }
 

@@ -2,13 +2,38 @@
 
 use actix_web::{HttpResponse, web::Data};
 use shared::VerifyError;
+use utoipa::ToSchema;
 
-use super::{OAuthError, Parameters};
+use super::{OAuthError, Parameters, Refusals};
 use crate::{error::ApiError, state::State, store::sessions::Cause, tokens::RefreshError};
 
-/// `POST /oauth/revoke`: end the session that a token belongs to. Whoever has a person's token may do so, for it is how
-/// one that leaked is made useless; a client's own token, only that client. A token that is worthless already is no error
-/// (RFC 7009 section 2.2).
+#[derive(ToSchema)]
+#[schema(as = RevocationRequest, example = json!({"token": ""}))]
+#[expect(dead_code, reason = "says what the form takes")]
+struct Fields {
+    /// An access token or a refresh token.
+    token: String,
+    /// Not needed, and ignored.
+    #[schema(nullable = false)]
+    token_type_hint: Option<String>,
+    #[schema(nullable = false)]
+    client_id: Option<String>,
+    #[schema(nullable = false)]
+    client_secret: Option<String>,
+}
+
+/// End the session that a token belongs to.
+///
+/// Whoever has a person's token may do so, for it is how one that leaked is made useless; a client's own token, only that
+/// client. A token that is worthless already is no error (RFC 7009 section 2.2).
+#[utoipa::path(
+    post,
+    path = "/oauth/revoke",
+    tag = "oauth",
+    security((), ("client" = [])),
+    request_body(content = Fields, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "The token is worth nothing from now on."), Refusals)
+)]
 pub async fn revoke(state: Data<State>, parameters: Parameters) -> Result<HttpResponse, OAuthError> {
     let client = parameters.client(&state).await?;
     let token = parameters.required("token")?;

@@ -3,23 +3,52 @@
 use actix_web::web::{Data, Json};
 use serde::Serialize;
 use shared::claims::{Scope, is_scope_name};
+use utoipa::ToSchema;
 
-use super::{OAuthError, Parameters};
+use super::{OAuthError, Parameters, Refusals};
 use crate::{routes::refresh::trade, state::State};
 
 /// RFC 6749 section 5.1.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Issued {
     access_token: String,
     token_type: &'static str,
     /// Seconds.
     expires_in: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     refresh_token: Option<String>,
+    #[schema(value_type = String)]
     scope: Scope,
 }
 
-/// `POST /oauth/token`: tokens for a refresh token or for a client in its own right.
+#[derive(ToSchema)]
+#[schema(as = TokenRequest, example = json!({"grant_type": "refresh_token", "refresh_token": ""}))]
+#[expect(dead_code, reason = "says what the form takes")]
+struct Fields {
+    /// `refresh_token` or `client_credentials`.
+    grant_type: String,
+    #[schema(nullable = false)]
+    refresh_token: Option<String>,
+    /// Less scope than may be granted, separated by spaces.
+    #[schema(nullable = false)]
+    scope: Option<String>,
+    /// Where the client does not authenticate itself by the header.
+    #[schema(nullable = false)]
+    client_id: Option<String>,
+    #[schema(nullable = false)]
+    client_secret: Option<String>,
+}
+
+/// Get tokens: for a refresh token, or for a client in its own right.
+#[utoipa::path(
+    post,
+    path = "/oauth/token",
+    tag = "oauth",
+    security((), ("client" = [])),
+    request_body(content = Fields, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "The tokens.", body = Issued), Refusals)
+)]
 pub async fn token(state: Data<State>, parameters: Parameters) -> Result<Json<Issued>, OAuthError> {
     let wanted = wanted_scope(&parameters)?;
     let narrow = |granted: &Scope| match &wanted {

@@ -1,6 +1,8 @@
 //! What our own services share in being services: command line, logs, health, and answers to requests that no
 //! route takes. A service of yours needs none of it.
 
+pub mod openapi;
+
 use std::{error::Error as _, ffi::OsString, io, net::SocketAddr, process::ExitCode, time::Duration};
 
 use actix_web::{
@@ -15,6 +17,8 @@ use clap::{
     Parser,
     error::{ContextKind, ContextValue, ErrorKind},
 };
+
+use utoipa::openapi::HttpMethod;
 
 use crate::problem::Problem;
 
@@ -185,29 +189,40 @@ pub async fn check_health(mut addr: SocketAddr) -> Result<(), StartError> {
     }
 }
 
-/// The method that a [`resource`] takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Takes {
-    /// GET and HEAD.
-    Get,
-    /// POST.
-    Post,
-}
-
-/// A resource at `path`, with or without a trailing slash, that answers other methods with a 405. What takes GET takes
-/// HEAD (RFC 9110 section 9.3.2). Answers are not to be stored unless they say otherwise: most are about one person's
-/// tokens (RFC 6749 section 5.1).
-pub fn resource<F, Args>(path: &str, method: Takes, handler: F) -> impl HttpServiceFactory + use<F, Args>
+/// A resource at the path and of the method that its documentation says, with or without a trailing slash. It answers
+/// other methods with a 405. What takes GET takes HEAD (RFC 9110 section 9.3.2). Answers are not to be stored unless they
+/// say otherwise: most are about one person's tokens (RFC 6749 section 5.1).
+///
+/// ```
+/// use actix_web::{App, HttpResponse};
+/// use shared::service::resource;
+///
+/// /// Says hello.
+/// #[utoipa::path(get, path = "/hello", responses((status = 200, description = "A greeting.")))]
+/// async fn hello() -> HttpResponse {
+///     HttpResponse::Ok().finish()
+/// }
+///
+/// // utoipa keeps what a handler's attribute says in a type of this name.
+/// let app = App::new().service(resource(__path_hello, hello));
+/// ```
+///
+/// # Panics
+/// If its method is neither GET nor POST.
+pub fn resource<P, F, Args>(_documentation: P, handler: F) -> impl HttpServiceFactory + use<P, F, Args>
 where
+    P: utoipa::Path,
     F: Handler<Args>,
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    let (route, allow) = match method {
-        Takes::Get => (web::route().guard(guard::Any(guard::Get()).or(guard::Head())), "GET, HEAD"),
-        Takes::Post => (web::post(), "POST"),
+    let path = P::path();
+    let (route, allow) = match P::methods()[..] {
+        [HttpMethod::Get] => (web::route().guard(guard::Any(guard::Get()).or(guard::Head())), "GET, HEAD"),
+        [HttpMethod::Post] => (web::post(), "POST"),
+        _ => unimplemented!("neither GET nor POST at {path}"),
     };
-    web::resource([path.to_owned(), format!("{path}/")])
+    web::resource([path.clone(), format!("{path}/")])
         .wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store")))
         .route(route.to(handler))
         .default_service(web::to(move || async move {
