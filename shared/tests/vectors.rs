@@ -102,7 +102,8 @@ fn verifies(key: &PublicKey, jws: &str) -> bool {
 
 fn verifier(jwk: &Value) -> Verifier {
     // With one that can be used, or there would be no keys at all.
-    let (usable, _) = rfc_example("RFC 8037 A.4");
+    let (mut usable, _) = rfc_example("RFC 8037 A.4");
+    usable["kid"] = json!("another");
     let keys = vec![parsed(jwk), parsed(&usable)];
     Verifier::builder("joe").audience("api").build_with_keys(&JwkSet { keys })
 }
