@@ -146,7 +146,15 @@ impl TestToken<'_> {
     /// # Panics
     /// Never.
     pub fn mint(self) -> String {
-        let header = json!({"alg": "EdDSA", "typ": ACCESS_TOKEN_TYP, "kid": TestIssuer::KID}).to_string();
+        self.mint_as(TestIssuer::KID)
+    }
+
+    /// The token, naming another key than the one that signed it.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn mint_as(self, kid: &str) -> String {
+        let header = json!({"alg": "EdDSA", "typ": ACCESS_TOKEN_TYP, "kid": kid}).to_string();
         let claims = serde_json::to_string(&self.claims).expect("claims are strings and numbers");
         let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
         let signature = self.issuer.key.sign(input.as_bytes());
