@@ -11,9 +11,10 @@ use crate::{
     domain::key_schedule::KeyState,
     state::open_store,
     tokens::{
+        rotation::Listed,
         secret::Secret,
         signing_key::SigningKey,
-        signing_keys::{KeysError, Listed, SigningKeys},
+        signing_keys::{KeysError, SigningKeys},
     },
 };
 

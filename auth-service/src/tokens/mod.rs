@@ -1,6 +1,7 @@
 //! Tokens: minting both kinds, reading the refresh token. Who may have one is decided elsewhere.
 
 mod refresh_token;
+pub mod rotation;
 pub mod secret;
 pub mod signing_key;
 pub mod signing_keys;

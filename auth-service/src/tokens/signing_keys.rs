@@ -1,5 +1,5 @@
 //! The signing keys that all replicas share: read from the database again and again, so that a key which one replica
-//! or an operator adds is known to all before it signs; and rotated, on a schedule if there is one.
+//! or an operator adds is known to all before it signs. `rotation` changes them.
 
 use std::{
     sync::{Arc, Weak},
@@ -18,7 +18,7 @@ use shared::{
 use super::{secret::Secret, signing_key::SigningKey};
 use crate::{
     config::Settings,
-    domain::key_schedule::{KeyState, KeyTimes, Schedule, states},
+    domain::key_schedule::{KeyState, Schedule, states},
     health::Health,
     store::{
         Store, StoreError,
@@ -30,9 +30,6 @@ use crate::{
 const TICK: Duration = Duration::from_secs(1);
 /// The same, while there are none.
 const FIRST_TICK: Duration = Duration::from_millis(50);
-/// How far ahead a rotation is that cannot wait: every replica must publish the key first.
-const AT_ONCE: Duration = Duration::from_secs(5);
-
 /// Why the keys cannot be used or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
@@ -57,7 +54,7 @@ pub enum KeysError {
 
 /// A key that this replica knows.
 pub struct Key {
-    row: KeyRow,
+    pub(super) row: KeyRow,
     signing: SigningKey,
     /// The header of every token that it signs, encoded, with the dot that follows.
     header: String,
@@ -89,25 +86,16 @@ impl Key {
     }
 }
 
-/// A key as an operator sees it.
-#[derive(Clone, Debug)]
-pub struct Listed {
-    pub kid: String,
-    pub algorithm: String,
-    pub state: KeyState,
-    pub times: KeyTimes,
-}
-
 /// The signing keys.
 pub struct SigningKeys {
-    store: Store,
-    secret: Arc<Secret>,
-    clock: Clock,
+    pub(super) store: Store,
+    pub(super) secret: Arc<Secret>,
+    pub(super) clock: Clock,
     /// Of keys to come.
-    algorithm: Algorithm,
-    schedule: Schedule,
-    token_lifetime_ms: i64,
-    known: ArcSwap<Vec<Arc<Key>>>,
+    pub(super) algorithm: Algorithm,
+    pub(super) schedule: Schedule,
+    pub(super) token_lifetime_ms: i64,
+    pub(super) known: ArcSwap<Vec<Arc<Key>>>,
     /// Verifies with the keys that are published.
     verifier: Verifier,
     health: Health,
@@ -160,7 +148,7 @@ impl SigningKeys {
             .collect()
     }
 
-    fn states(&self, known: &[Arc<Key>]) -> Vec<KeyState> {
+    pub(super) fn states(&self, known: &[Arc<Key>]) -> Vec<KeyState> {
         states(known.iter().map(|key| key.row.times), self.clock.now_ms())
     }
 
@@ -213,7 +201,7 @@ impl SigningKeys {
     }
 
     /// Uses these keys from now on. Those known already are not opened again.
-    fn adopt(&self, rows: Vec<KeyRow>) -> Result<(), KeysError> {
+    pub(super) fn adopt(&self, rows: Vec<KeyRow>) -> Result<(), KeysError> {
         let before = self.known.load();
         let key = |row: KeyRow| match before.iter().find(|key| key.row == row) {
             Some(known) => Ok(Arc::clone(known)),
@@ -225,195 +213,4 @@ impl SigningKeys {
         self.verifier.set_keys(&JwkSet { keys: self.published() });
         Ok(())
     }
-
-    /// Says whether it changed anything.
-    async fn do_what_is_due(&self) -> Result<bool, KeysError> {
-        let (known, now) = (self.known.load_full(), self.clock.now_ms());
-        let states = self.states(&known);
-        let next =
-            states.iter().position(|state| *state == KeyState::Next).map(|next| known[next].row.clone());
-        let last = self.last_number();
-        let successor =
-            |at_ms| self.add(last, SigningKey::generate(self.algorithm), self.algorithm, Some(at_ms));
-        let Some(current) = states.iter().position(|state| *state == KeyState::Current) else {
-            // Nothing signs: the first start, or a key that had to be retired at once.
-            match next {
-                Some(next) => self.activate(next.number, now).await?,
-                None => drop(successor(now).await?),
-            }
-            return Ok(true);
-        };
-        let current = &known[current].row;
-        if let Some(at_ms) = self.schedule.due(&current.times, now) {
-            match next {
-                None => {
-                    successor(at_ms).await?;
-                    return Ok(true);
-                }
-                Some(next) if next.times.activates_at_ms.is_none() => {
-                    let at_ms = at_ms.max(self.schedule.earliest_activation(next.times.published_at_ms));
-                    self.activate(next.number, at_ms).await?;
-                    return Ok(true);
-                }
-                Some(_) => {}
-            }
-        }
-        let (from, lifetime) = (current.number, self.token_lifetime_ms);
-        if known.iter().any(|key| key.row.number >= from && key.row.times.token_lifetime_ms < lifetime) {
-            let extend = move |connection: &mut _| rows::extend_token_lifetime(connection, from, lifetime);
-            self.store.run(extend).await?;
-            return Ok(true);
-        }
-        let is_over = |state: &KeyState| matches!(state, KeyState::Retired { until_ms } if *until_ms <= now);
-        let over: Vec<i64> = known
-            .iter()
-            .zip(&states)
-            .filter(|(_, state)| is_over(state))
-            .map(|(key, _)| key.row.number)
-            .collect();
-        if over.is_empty() {
-            return Ok(false);
-        }
-        self.store.run(move |connection| rows::delete(connection, &over)).await?;
-        Ok(true)
-    }
-
-    /// Adds a key after the one of this number. Of several that try, one succeeds; the others have nothing.
-    async fn add(
-        &self,
-        last: i64,
-        pkcs8: Vec<u8>,
-        algorithm: Algorithm,
-        activates_at_ms: Option<i64>,
-    ) -> Result<Option<KeyRow>, KeysError> {
-        let key = SigningKey::from_pkcs8(algorithm, &pkcs8).expect("a key that was read or made just now");
-        let row = KeyRow {
-            number: last + 1,
-            kid: key.kid().to_owned(),
-            algorithm: algorithm.name().to_owned(),
-            sealed: self.secret.seal(key.kid(), &pkcs8),
-            times: KeyTimes {
-                published_at_ms: self.clock.now_ms(),
-                activates_at_ms,
-                token_lifetime_ms: self.token_lifetime_ms,
-            },
-        };
-        let added = row.clone();
-        let inserted = self.store.run(move |connection| rows::insert(connection, &row)).await?;
-        Ok(inserted.then_some(added))
-    }
-
-    async fn activate(&self, number: i64, at_ms: i64) -> Result<(), StoreError> {
-        self.store.run(move |connection| rows::activate(connection, number, at_ms)).await
-    }
-
-    /// The keys, in the order they were added. They need not open.
-    ///
-    /// # Errors
-    /// If the database does not answer.
-    pub async fn list(&self) -> Result<Vec<Listed>, KeysError> {
-        let rows = self.store.run(rows::all).await?;
-        let states = states_of(&rows, self.clock.now_ms());
-        Ok(rows.iter().zip(states).map(|(row, state)| listed(row, state)).collect())
-    }
-
-    fn last_number(&self) -> i64 {
-        self.known.load().last().map_or(0, |last| last.row.number)
-    }
-
-    fn next(&self) -> Option<KeyRow> {
-        let known = self.known.load();
-        let next = self.states(&known).iter().position(|state| *state == KeyState::Next)?;
-        Some(known[next].row.clone())
-    }
-
-    /// Publishes a new next key. The first of all signs at once.
-    ///
-    /// # Errors
-    /// [`KeysError::NextExists`]: there is at most one.
-    pub async fn generate(&self, algorithm: Option<Algorithm>) -> Result<Listed, KeysError> {
-        let algorithm = algorithm.unwrap_or(self.algorithm);
-        self.import(algorithm, SigningKey::generate(algorithm)).await
-    }
-
-    /// Publishes this next key, as [`SigningKeys::generate`] does a new one.
-    ///
-    /// # Errors
-    /// [`KeysError::NextExists`]: there is at most one.
-    pub async fn import(&self, algorithm: Algorithm, pkcs8: Vec<u8>) -> Result<Listed, KeysError> {
-        self.adopt(self.store.run(rows::all).await?)?;
-        if let Some(next) = self.next() {
-            return Err(KeysError::NextExists(next.kid));
-        }
-        let last = self.last_number();
-        let first = (last == 0).then(|| self.clock.now_ms());
-        let added = self.add(last, pkcs8, algorithm, first).await?.ok_or(KeysError::Contended)?;
-        Ok(listed(&added, if first.is_some() { KeyState::Current } else { KeyState::Next }))
-    }
-
-    /// Lets the next key take over, as soon as it has been published long enough, or `at_once`. Makes it if there is
-    /// none. Says which it is.
-    ///
-    /// # Errors
-    /// [`KeysError::NextExists`], if it is there and of another algorithm than the one asked for.
-    pub async fn rotate(&self, algorithm: Option<Algorithm>, at_once: bool) -> Result<Listed, KeysError> {
-        self.adopt(self.store.run(rows::all).await?)?;
-        let next = match self.next() {
-            Some(next) if algorithm.is_some_and(|wanted| wanted.name() != next.algorithm) => {
-                return Err(KeysError::NextExists(format!("{} ({})", next.kid, next.algorithm)));
-            }
-            Some(next) => next,
-            None => {
-                let algorithm = algorithm.unwrap_or(self.algorithm);
-                let pkcs8 = SigningKey::generate(algorithm);
-                let added = self.add(self.last_number(), pkcs8, algorithm, None).await?;
-                added.ok_or(KeysError::Contended)?
-            }
-        };
-        let now = self.clock.now_ms();
-        let at_ms = if at_once {
-            now + AT_ONCE.as_millis() as i64
-        } else {
-            now.max(self.schedule.earliest_activation(next.times.published_at_ms))
-        };
-        self.activate(next.number, at_ms).await?;
-        self.list().await?.into_iter().find(|key| key.kid == next.kid).ok_or(KeysError::Contended)
-    }
-
-    /// Takes a key out of use, whatever it signed: tokens that name it are refused as soon as verifiers fetch the keys
-    /// anew. The current one only by `force`; another takes its place at once. It need not open.
-    ///
-    /// # Errors
-    /// [`KeysError::Current`] or [`KeysError::Unknown`].
-    pub async fn retire(&self, kid: String, force: bool) -> Result<(), KeysError> {
-        let (rows, now) = (self.store.run(rows::all).await?, self.clock.now_ms());
-        let states = states_of(&rows, now);
-        let Some(index) = rows.iter().position(|row| row.kid == kid) else {
-            return Err(KeysError::Unknown(kid));
-        };
-        if states[index] == KeyState::Current {
-            if !force {
-                return Err(KeysError::Current(kid));
-            }
-            // Else the one before it would sign again.
-            let last = &rows[rows.len() - 1];
-            if last.kid == kid {
-                let pkcs8 = SigningKey::generate(self.algorithm);
-                let added = self.add(last.number, pkcs8, self.algorithm, Some(now)).await?;
-                added.ok_or(KeysError::Contended)?;
-            } else {
-                self.activate(last.number, now).await?;
-            }
-        }
-        let number = rows[index].number;
-        Ok(self.store.run(move |connection| rows::delete(connection, &[number])).await?)
-    }
-}
-
-fn states_of(rows: &[KeyRow], now_ms: i64) -> Vec<KeyState> {
-    states(rows.iter().map(|row| row.times), now_ms)
-}
-
-fn listed(row: &KeyRow, state: KeyState) -> Listed {
-    Listed { kid: row.kid.clone(), algorithm: row.algorithm.clone(), state, times: row.times }
 }

@@ -2,21 +2,12 @@
 
 use actix_web::web::{Data, Json};
 use serde::Serialize;
-use shared::{
-    VerifyError,
-    claims::{AccessClaims, Audience, Scope, SessionId},
-};
+use shared::claims::{AccessClaims, Audience, Scope, SessionId};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{OAuthError, Parameters, Refusals};
-use crate::{
-    error::ApiError,
-    routes::refuse_ended,
-    state::State,
-    store::StoreError,
-    tokens::{RefreshClaims, RefreshError},
-};
+use super::{AnyToken, OAuthError, Parameters, Refusals};
+use crate::{error::ApiError, routes::refuse_ended, state::State, store::StoreError, tokens::RefreshClaims};
 
 /// RFC 7662 section 2.2.
 #[derive(Serialize, ToSchema)]
@@ -150,15 +141,11 @@ pub async fn introspect(
 }
 
 async fn active_token(state: &State, token: &str) -> Result<Option<ActiveToken>, ApiError> {
-    match state.tokens.read_refresh(token) {
-        Ok(presented) => Ok(state.sessions.accepts(&presented).await?.then(|| presented.into())),
-        Err(RefreshError::Expired | RefreshError::Revoked) => Ok(None),
-        Err(RefreshError::Invalid) => match state.verifier.verify(token).await {
-            Ok(claims) => Ok(is_alive(state, &claims).await?.then(|| claims.as_ref().into())),
-            Err(VerifyError::KeysUnavailable) => Err(ApiError::Unavailable),
-            Err(_) => Ok(None),
-        },
-    }
+    Ok(match super::read(state, token).await? {
+        Some(AnyToken::Refresh(claims)) if state.sessions.accepts(&claims).await? => Some((*claims).into()),
+        Some(AnyToken::Access(claims)) if is_alive(state, &claims).await? => Some(claims.as_ref().into()),
+        _ => None,
+    })
 }
 
 /// Whether an access token's session goes on, and its client is still there. What cannot be asked at the moment is

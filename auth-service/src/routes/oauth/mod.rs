@@ -8,6 +8,7 @@ pub mod token;
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
+    sync::Arc,
 };
 
 use actix_web::{
@@ -21,7 +22,7 @@ use actix_web::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::LocalBoxFuture;
 use serde::Serialize;
-use shared::service::openapi::header;
+use shared::{VerifyError, claims::AccessClaims, service::openapi::header};
 use utoipa::{
     IntoResponses, ToSchema,
     openapi::{Content, Ref, RefOr, Response, ResponseBuilder},
@@ -33,6 +34,7 @@ use crate::{
     form,
     state::State,
     store::{StoreError, clients::Client},
+    tokens::{RefreshClaims, RefreshError},
 };
 
 /// How clients may authenticate themselves (RFC 8414 section 2).
@@ -262,5 +264,27 @@ impl Parameters {
     /// [`OAuthError::InvalidClient`], if it does not prove who it is.
     pub async fn authenticated_client(&self, state: &State) -> Result<Client, OAuthError> {
         self.client(state).await?.ok_or(OAuthError::InvalidClient)
+    }
+}
+
+/// A token that somebody asks about, of either kind.
+pub enum AnyToken {
+    Refresh(Box<RefreshClaims>),
+    Access(Arc<AccessClaims>),
+}
+
+/// What a token is, if it is authentic and has not expired. Whether its session goes on is not asked.
+///
+/// # Errors
+/// [`ApiError::Unavailable`], while the keys have not been read yet.
+pub async fn read(state: &State, token: &str) -> Result<Option<AnyToken>, ApiError> {
+    match state.tokens.read_refresh(token) {
+        Ok(claims) => Ok(Some(AnyToken::Refresh(Box::new(claims)))),
+        Err(RefreshError::Expired | RefreshError::Revoked) => Ok(None),
+        Err(RefreshError::Invalid) => match state.verifier.verify(token).await {
+            Ok(claims) => Ok(Some(AnyToken::Access(claims))),
+            Err(VerifyError::KeysUnavailable) => Err(ApiError::Unavailable),
+            Err(_) => Ok(None),
+        },
     }
 }

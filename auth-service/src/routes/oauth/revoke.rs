@@ -1,11 +1,10 @@
 //! `POST /oauth/revoke`: end the session that a token belongs to (RFC 7009).
 
 use actix_web::{HttpResponse, web::Data};
-use shared::VerifyError;
 use utoipa::ToSchema;
 
-use super::{OAuthError, Parameters, Refusals};
-use crate::{error::ApiError, state::State, store::sessions::Cause, tokens::RefreshError};
+use super::{AnyToken, OAuthError, Parameters, Refusals};
+use crate::{state::State, store::sessions::Cause};
 
 #[derive(ToSchema)]
 #[schema(as = RevocationRequest, example = json!({"token": ""}))]
@@ -37,24 +36,20 @@ struct Fields {
 pub async fn revoke(state: Data<State>, parameters: Parameters) -> Result<HttpResponse, OAuthError> {
     let client = parameters.client(&state).await?;
     let token = parameters.required("token")?;
-    match state.tokens.read_refresh(token) {
-        Ok(presented) => {
+    match super::read(&state, token).await? {
+        Some(AnyToken::Refresh(presented)) => {
             state.sessions.log_out(&presented, Cause::Revocation).await?;
         }
-        Err(RefreshError::Expired | RefreshError::Revoked) => {}
-        Err(RefreshError::Invalid) => match state.verifier.verify(token).await {
-            Ok(claims) => {
-                if claims.client_id.is_some() {
-                    let client = client.ok_or(OAuthError::InvalidClient)?;
-                    if claims.client_id.as_deref() != Some(client.id.as_str()) {
-                        return Err(OAuthError::UnauthorizedClient("The token is another client's."));
-                    }
+        Some(AnyToken::Access(claims)) => {
+            if claims.client_id.is_some() {
+                let client = client.ok_or(OAuthError::InvalidClient)?;
+                if claims.client_id.as_deref() != Some(client.id.as_str()) {
+                    return Err(OAuthError::UnauthorizedClient("The token is another client's."));
                 }
-                state.sessions.end(&claims).await?;
             }
-            Err(VerifyError::KeysUnavailable) => return Err(ApiError::Unavailable.into()),
-            Err(_) => {}
-        },
+            state.sessions.end(&claims).await?;
+        }
+        None => {}
     }
     Ok(HttpResponse::Ok().finish())
 }
