@@ -8,6 +8,7 @@
 //! | `routes` | a file a route |
 //! | `domain` | the rules, without I/O: usernames, emails, passwords, the refresh decision |
 //! | `sessions` | where the database, which is durable, and the blacklist, which is fast, meet |
+//! | `revocations` | the feed of sessions that have ended |
 //! | `clients` | who may ask in its own right |
 //! | `tokens` | minting and reading tokens; the keys |
 //! | `store` | users and sessions in SQL: PostgreSQL or SQLite |
@@ -28,6 +29,7 @@ mod error;
 mod form;
 mod hashing;
 mod health;
+mod revocations;
 mod routes;
 pub mod server;
 mod sessions;

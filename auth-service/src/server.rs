@@ -26,6 +26,8 @@ pub struct Running {
     pub addr: SocketAddr,
     /// The issuer that its tokens name.
     pub issuer: String,
+    /// What its handlers share.
+    pub state: Arc<State>,
     /// Serves until it is stopped, by SIGTERM, say. Must be awaited.
     pub server: Server,
 }
@@ -42,8 +44,9 @@ pub async fn start(mut settings: Settings, clock: Clock) -> Result<Running, Star
     // Port 0 is whichever is free: from here on the settings name the one it is.
     settings.auth_addr = listener.local_addr().unwrap_or(addr);
     let state = Arc::new(State::new(&settings, clock).await?);
+    let shared = Arc::clone(&state);
     let mut server = HttpServer::new(move || {
-        let state = Arc::clone(&state);
+        let state = Arc::clone(&shared);
         App::new()
             .wrap(service::request_log())
             .configure(|app| configure(app, state))
@@ -56,5 +59,5 @@ pub async fn start(mut settings: Settings, clock: Clock) -> Result<Running, Star
     let addr = settings.auth_addr;
     log::info!("auth-service listens on http://{addr}");
     log::info!("its tokens name the issuer {}", settings.issuer());
-    Ok(Running { addr, issuer: settings.issuer(), server: server.run() })
+    Ok(Running { addr, issuer: settings.issuer(), state, server: server.run() })
 }

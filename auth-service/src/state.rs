@@ -8,9 +8,14 @@ use crate::{
     blacklist::{Blacklist, Embedded, Redis},
     clients::Clients,
     config::Settings,
+    domain::client::{ClientId, ClientSecret},
     hashing::HashPool,
+    revocations::Revocations,
     sessions::Sessions,
-    store::{Database, Store},
+    store::{
+        Database, Store, StoreError,
+        clients::{self as rows, Client},
+    },
     tokens::{
         Tokens,
         secret::{Secret, private_folder},
@@ -23,6 +28,7 @@ pub struct State {
     pub(crate) clock: Clock,
     pub(crate) store: Store,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) revocations: Arc<Revocations>,
     pub(crate) signing_keys: Arc<SigningKeys>,
     pub(crate) clients: Clients,
     pub(crate) tokens: Tokens,
@@ -59,15 +65,20 @@ impl State {
             verifier.clone(),
         ));
         let tokens = Tokens::new(settings, &secret, Arc::clone(&signing_keys), clock.clone());
+        let revocations = Revocations::new(settings, store.clone(), clock.clone())
+            .map_err(|_| StartError::new("REDIS_URL is not a URL of Redis"))?;
+        let revocations = Arc::new(revocations);
         if settings.database_url.is_none() {
             let unusable =
                 || StartError::new(format!("cannot use {} (DATA_DIR)", sqlite_file(settings).display()));
             store.migrate().await.map_err(|_| unusable())?;
+            revocations.read_past().await.map_err(|_| unusable())?;
             signing_keys.refresh().await.map_err(|why| match why {
                 KeysError::Store(_) => unusable(),
                 why => StartError::new(why.to_string()),
             })?;
         }
+        tokio::spawn(Revocations::listen(Arc::downgrade(&revocations)));
         tokio::spawn(SigningKeys::maintain(Arc::downgrade(&signing_keys)));
         let blacklist = match &settings.redis_url {
             Some(url) => {
@@ -77,7 +88,9 @@ impl State {
             }
             None => Blacklist::Embedded(Embedded::new(store.clone(), clock.clone())),
         };
-        let sessions = Arc::new(Sessions::new(store.clone(), blacklist, clock.clone(), settings));
+        let sessions =
+            Sessions::new(store.clone(), blacklist, Arc::clone(&revocations), clock.clone(), settings);
+        let sessions = Arc::new(sessions);
         tokio::spawn(Sessions::maintain(Arc::downgrade(&sessions)));
 
         let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -92,12 +105,39 @@ impl State {
             store,
             clients,
             sessions,
+            revocations,
             signing_keys,
             tokens,
             hash_pool,
             bcrypt_cost: cost,
             verifier,
         })
+    }
+}
+
+impl State {
+    /// Makes a client, or gives the one that is there another secret, and says which. For a process that runs both sides.
+    ///
+    /// # Errors
+    /// If the database does not take it.
+    pub async fn renew_client(&self, id: &str, scope: &str) -> Result<String, StartError> {
+        let id = ClientId::parse(id).map_err(StartError::new)?;
+        let (secret, now) = (ClientSecret::generate(), self.clock.now_ms());
+        let client = Client {
+            id,
+            secret_hash: secret.hash(),
+            scope: scope.to_owned(),
+            created_at_ms: now,
+            secret_changed_at_ms: now,
+        };
+        let renew = move |connection: &mut _| {
+            rows::delete(connection, &client.id)?;
+            rows::insert(connection, &client)
+        };
+        let unavailable = |why: StoreError| StartError::new(why.to_string());
+        self.store.migrate().await.map_err(unavailable)?;
+        self.store.run(renew).await.map_err(unavailable)?;
+        Ok(secret.reveal().to_owned())
     }
 }
 

@@ -6,11 +6,15 @@ use auth_service::config;
 use clap::Parser;
 use shared::{
     clock::Clock,
+    revocations::OutagePolicy,
     service::{self, StartError},
 };
 
 /// What a first look should try, with the default addresses. The README shows the same lines.
 const WALKTHROUGH: &str = include_str!("walkthrough.sh");
+
+/// The client that follows the revocations for resource-service. Its secret is another at each start.
+const CLIENT: &str = "local-stack";
 
 /// Starts auth-service and resource-service in one process, and prints a walk-through.
 ///
@@ -43,11 +47,16 @@ async fn run() -> Result<(), StartError> {
     let data_dir = auth.data_dir.display().to_string();
     let (audience, leeway) = (auth.audience.clone(), auth.leeway);
     let auth = auth_service::server::start(auth, Clock::system()).await?;
+    let secret = auth.state.renew_client(CLIENT, "revocations:read").await?;
     let resource = resource_service::start(resource_service::Settings {
         resource_addr,
         issuer: auth.issuer,
         jwks_url: Some(format!("http://{}/.well-known/jwks.json", auth.addr)),
         jwks_refresh_interval: Duration::from_secs(300),
+        revocations_client_id: Some(CLIENT.into()),
+        revocations_client_secret: Some(resource_service::Secret(secret)),
+        revocations_url: Some(format!("http://{}/revocations", auth.addr)),
+        revocations_outage: OutagePolicy::default(),
         audience,
         leeway,
         resource_workers: None,

@@ -2,7 +2,7 @@
 //!
 //! A handler that takes an [`AccessToken`] is protected. Everything else here is settings and start-up.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use actix_web::{
     App, HttpResponse, HttpServer,
@@ -17,6 +17,7 @@ use shared::{
     claims::{Scope, SessionId},
     extract::Requirement,
     problem::Problem,
+    revocations::{Feed, OutagePolicy},
     service::{
         self, StartError,
         openapi::{self, Authentication, Forbidden, Unauthorized, Unavailable},
@@ -45,6 +46,22 @@ pub struct Settings {
     #[arg(long, env = "JWKS_REFRESH_INTERVAL", value_name = "SECONDS", default_value = "300", value_parser = service::positive_seconds)]
     pub jwks_refresh_interval: Duration,
 
+    /// The client that follows the issuer's revocations, with the scope revocations:read. Unset: they are not followed
+    #[arg(long, env = "REVOCATIONS_CLIENT_ID", value_name = "ID", requires = "revocations_client_secret")]
+    pub revocations_client_id: Option<String>,
+
+    /// That client's secret
+    #[arg(long, env = "REVOCATIONS_CLIENT_SECRET", value_name = "TEXT", hide_env_values = true, value_parser = secret, requires = "revocations_client_id")]
+    pub revocations_client_secret: Option<Secret>,
+
+    /// Where the issuer's revocations are, if not below its URL
+    #[arg(long, env = "REVOCATIONS_URL", value_name = "URL", value_parser = service::http_url)]
+    pub revocations_url: Option<String>,
+
+    /// What becomes of tokens while revocations cannot be followed: accepted until_expiry, for bounded:SECONDS, or closed
+    #[arg(long, env = "REVOCATIONS_OUTAGE", value_name = "POLICY", default_value = "until_expiry")]
+    pub revocations_outage: OutagePolicy,
+
     /// The audiences of the tokens that are accepted, separated by commas
     #[arg(long, env = "AUDIENCE", value_name = "NAMES", default_value = "api", value_delimiter = ',', value_parser = service::name)]
     pub audience: Vec<String>,
@@ -56,6 +73,20 @@ pub struct Settings {
     /// How many threads serve requests. Unset: one a core
     #[arg(long, env = "RESOURCE_WORKERS", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub resource_workers: Option<u16>,
+}
+
+/// A secret. Never printed.
+#[derive(Clone)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(redacted)")
+    }
+}
+
+fn secret(text: &str) -> Result<Secret, String> {
+    service::name(text).map(Secret)
 }
 
 /// A sample of the services behind auth-service: it accepts only requests that bear a valid access token.
@@ -134,6 +165,14 @@ fn verifier(settings: &Settings) -> Verifier {
     }
     if let Some(url) = &settings.jwks_url {
         verifier = verifier.jwks_url(url);
+    }
+    if let (Some(client_id), Some(Secret(client_secret))) =
+        (settings.revocations_client_id.clone(), settings.revocations_client_secret.clone())
+    {
+        let url = settings.revocations_url.clone();
+        let url = url.unwrap_or_else(|| format!("{}/revocations", settings.issuer));
+        let feed = Feed { url, client_id, client_secret };
+        verifier = verifier.revocations(feed, settings.revocations_outage);
     }
     verifier.build()
 }
@@ -254,28 +293,39 @@ async fn healthz() -> Json<Alive> {
     Json(Alive { status: "ok" })
 }
 
-/// `ok` or `unavailable`.
+/// Of each, `ok` or `unavailable`.
 #[derive(Serialize, ToSchema)]
 struct Ready {
     keys: &'static str,
+    /// Not there if they are not followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    revocations: Option<&'static str>,
 }
 
-/// Whether there are keys to verify with.
+/// Whether tokens can be decided on.
+///
+/// There are keys to verify with; and revocations are followed, unless tokens are accepted without.
 #[utoipa::path(
     get,
     path = "/readyz",
     tag = "about",
     responses(
-        (status = 200, description = "There are.", body = Ready),
-        (status = 503, description = "Not yet.", body = Ready, headers(("Retry-After" = i32))),
+        (status = 200, description = "They can.", body = Ready),
+        (status = 503, description = "They cannot.", body = Ready, headers(("Retry-After" = i32))),
     )
 )]
 async fn readyz(verifier: Data<Verifier>) -> HttpResponse {
-    if verifier.is_ready() {
-        HttpResponse::Ok().json(Ready { keys: "ok" })
+    let word = |ok| if ok { "ok" } else { "unavailable" };
+    let mut response = if verifier.is_ready() {
+        HttpResponse::Ok()
     } else {
-        HttpResponse::ServiceUnavailable()
-            .insert_header((RETRY_AFTER, "1"))
-            .json(Ready { keys: "unavailable" })
-    }
+        let mut unavailable = HttpResponse::ServiceUnavailable();
+        unavailable.insert_header((RETRY_AFTER, "1"));
+        unavailable
+    };
+    response.json(Ready {
+        keys: word(verifier.has_keys()),
+        revocations: verifier.follows_revocations().map(word),
+    })
 }

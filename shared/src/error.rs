@@ -51,6 +51,9 @@ pub enum VerifyError {
     /// Valid, but its user has not this role, which is needed here.
     #[error("the role {0} is needed here")]
     MissingRole(&'static str),
+    /// Nobody can tell whether its session has ended, and it is to be refused then.
+    #[error("whether the token's session has ended is not known at the moment")]
+    RevocationsUnavailable,
     /// The issuer's keys could not be fetched yet, so nothing can be verified.
     #[error("tokens cannot be verified at the moment")]
     KeysUnavailable,
@@ -61,7 +64,7 @@ impl VerifyError {
     pub fn status(self) -> u16 {
         match self {
             Self::InsufficientScope(_) | Self::MissingRole(_) => 403,
-            Self::KeysUnavailable => 503,
+            Self::KeysUnavailable | Self::RevocationsUnavailable => 503,
             _ => 401,
         }
     }
@@ -69,7 +72,7 @@ impl VerifyError {
     /// The `WWW-Authenticate` header that goes with a 401 or 403 (RFC 6750 section 3).
     pub fn challenge(self) -> Option<String> {
         let error = match self {
-            Self::KeysUnavailable => return None,
+            Self::KeysUnavailable | Self::RevocationsUnavailable => return None,
             // A request without credentials is told nothing but the scheme.
             Self::Missing => return Some("Bearer".into()),
             Self::MalformedHeader => "invalid_request",
@@ -86,7 +89,7 @@ impl VerifyError {
             Self::Missing => "not_authenticated",
             Self::MalformedHeader => "authentication_failed",
             Self::InsufficientScope(_) | Self::MissingRole(_) => "permission_denied",
-            Self::KeysUnavailable => "unavailable",
+            Self::KeysUnavailable | Self::RevocationsUnavailable => "unavailable",
             _ => "token_not_valid",
         };
         Problem::new(self.status(), code, sentence(&self.to_string()))

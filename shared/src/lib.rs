@@ -5,6 +5,7 @@
 //! | [`claims`] | the claims of an access token |
 //! | [`Verifier`] | signature and claim checks |
 //! | [`keys`] | the issuer's public keys (JWKS): fetched, cached, refreshed |
+//! | [`revocations`] | the sessions that have ended: heard of from the issuer's feed |
 //! | [`VerifyError`] | every reason for a refusal, and how it is answered (RFC 6750) |
 //! | [`problem`] | problem details, the shape of every error answer (RFC 9457) |
 //! | [`clock`] | the time, passed in so that expiry can be tested without waiting |
@@ -41,6 +42,7 @@ mod error;
 pub mod extract;
 pub mod keys;
 pub mod problem;
+pub mod revocations;
 mod verifier;
 
 #[cfg(feature = "actix")]

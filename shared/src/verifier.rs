@@ -12,6 +12,7 @@ use crate::{
     claims::{ACCESS_TOKEN_TYP, AccessClaims, TokenType},
     clock::Clock,
     keys::{Algorithm, JwkSet, KeySet, PublicKey, RemoteKeys, Source},
+    revocations::{Feed, OutagePolicy, Revocations},
 };
 
 /// No token of ours is near it; whatever is longer is refused unread.
@@ -28,6 +29,7 @@ struct Inner {
     leeway_secs: i64,
     clock: Clock,
     keys: Keys,
+    revocations: Option<Arc<Revocations>>,
     /// By the whole token, so that no two can be confused.
     verified: Cache<Box<str>, Verified>,
 }
@@ -55,6 +57,7 @@ pub struct VerifierBuilder {
     leeway: Duration,
     clock: Clock,
     jwks_url: Option<String>,
+    feed: Option<(Feed, OutagePolicy)>,
     refresh_interval: Duration,
     min_fetch_interval: Duration,
     cached_tokens: usize,
@@ -76,6 +79,13 @@ impl VerifierBuilder {
     /// Where the keys are, if the issuer's metadata (RFC 8414) cannot be asked: behind a proxy, say.
     pub fn jwks_url(mut self, url: impl Into<String>) -> Self {
         self.jwks_url = Some(url.into());
+        self
+    }
+
+    /// Follows the issuer's feed of sessions that have ended, so that their tokens are refused within a second, and says
+    /// what becomes of tokens while it cannot be followed. Unless told, tokens are accepted until they expire.
+    pub fn revocations(mut self, feed: Feed, outage: OutagePolicy) -> Self {
+        self.feed = Some((feed, outage));
         self
     }
 
@@ -124,12 +134,18 @@ impl VerifierBuilder {
     }
 
     fn finish(self, keys: Keys) -> Verifier {
+        let clock = self.clock.clone();
+        let revocations = self.feed.map(|(feed, outage)| Arc::new(Revocations::new(feed, outage, clock)));
+        if let Some(revocations) = &revocations {
+            tokio::spawn(Revocations::follow(Arc::downgrade(revocations)));
+        }
         Verifier(Arc::new(Inner {
             issuer: self.issuer,
             audiences: self.audiences,
             leeway_secs: self.leeway.as_secs().try_into().unwrap_or(i64::MAX),
             clock: self.clock,
             keys,
+            revocations,
             verified: Cache::new(self.cached_tokens),
         }))
     }
@@ -144,6 +160,7 @@ impl Verifier {
             leeway: Duration::from_secs(10),
             clock: Clock::system(),
             jwks_url: None,
+            feed: None,
             refresh_interval: Duration::from_secs(300),
             min_fetch_interval: Duration::from_secs(10),
             cached_tokens: 10_000,
@@ -166,8 +183,18 @@ impl Verifier {
         }
     }
 
-    /// Whether there are keys to verify with.
+    /// Whether the feed of revocations is being followed. `None` if it is not to be.
+    pub fn follows_revocations(&self) -> Option<bool> {
+        self.0.revocations.as_ref().map(|revocations| revocations.is_current())
+    }
+
+    /// Whether tokens can be decided on: there are keys, and revocations are known if they must be.
     pub fn is_ready(&self) -> bool {
+        self.0.revocations.as_ref().is_none_or(|revocations| revocations.is_usable()) && self.has_keys()
+    }
+
+    /// Whether there are keys to verify with.
+    pub fn has_keys(&self) -> bool {
         match &self.0.keys {
             Keys::Own(keys) => !keys.load().is_empty(),
             Keys::Remote(remote) => remote.current().is_some(),
@@ -204,7 +231,7 @@ impl Verifier {
         if let Some(known) = self.0.verified.get(token)
             && Arc::ptr_eq(&known.keys, &keys)
         {
-            self.check_times(&known.claims)?;
+            self.check_now(&known.claims)?;
             return Ok(known.claims);
         }
         if keys.is_empty() {
@@ -216,7 +243,7 @@ impl Verifier {
         jws.check_signature(header.algorithm, keys.get(header.kid).ok_or(VerifyError::UnknownKey)?)?;
         let claims: AccessClaims = object(&decode(jws.payload)?)?;
         self.check_claims(&claims)?;
-        self.check_times(&claims)?;
+        self.check_now(&claims)?;
         let claims = Arc::new(claims);
         self.0.verified.insert(token.into(), Verified { claims: Arc::clone(&claims), keys });
         Ok(claims)
@@ -232,6 +259,12 @@ impl Verifier {
         } else {
             Ok(())
         }
+    }
+
+    /// What may change from one moment to the next.
+    fn check_now(&self, claims: &AccessClaims) -> Result<(), VerifyError> {
+        self.check_times(claims)?;
+        self.0.revocations.as_ref().map_or(Ok(()), |revocations| revocations.check(claims.sid))
     }
 
     fn check_times(&self, claims: &AccessClaims) -> Result<(), VerifyError> {

@@ -32,9 +32,10 @@ struct Ready {
     keys: &'static str,
     database: &'static str,
     blacklist: &'static str,
+    revocations: &'static str,
 }
 
-/// Whether this process can work: there are keys, and database and blacklist answer. Its log says why not.
+/// Whether this process can work: database and blacklist answer, keys and revocations have been read. Its log says why not.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -48,7 +49,8 @@ pub async fn readyz(state: Data<State>) -> HttpResponse {
     let (database, blacklist) = state.sessions.check().await;
     let word = |ok| if ok { "ok" } else { "unavailable" };
     let keys = state.signing_keys.current().is_some();
-    let mut response = if keys && database.is_ok() && blacklist.is_ok() {
+    let revocations = state.revocations.is_ready();
+    let mut response = if keys && revocations && database.is_ok() && blacklist.is_ok() {
         HttpResponse::Ok()
     } else {
         let mut unavailable = HttpResponse::ServiceUnavailable();
@@ -59,5 +61,6 @@ pub async fn readyz(state: Data<State>) -> HttpResponse {
         keys: word(keys),
         database: word(database.is_ok()),
         blacklist: word(blacklist.is_ok()),
+        revocations: word(revocations),
     })
 }

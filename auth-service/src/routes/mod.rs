@@ -10,6 +10,7 @@ mod metadata;
 mod oauth;
 mod refresh;
 mod register;
+mod revocations;
 mod verify;
 
 use std::sync::Arc;
@@ -44,6 +45,7 @@ use crate::{error::ApiError, state::State};
     tags(
         (name = "people", description = "Register, log in, refresh, log out."),
         (name = "oauth", description = "The same sessions in the standard's dialect (OAuth 2.0)."),
+        (name = "services", description = "For services that verify tokens by themselves."),
         (name = "proxies", description = "For proxies that ask before they let a request through."),
         (name = "discovery", description = "What verifiers and clients need to know."),
         (name = "about", description = "This service itself."),
@@ -58,6 +60,7 @@ use crate::{error::ApiError, state::State};
         oauth::token::token,
         oauth::revoke::revoke,
         oauth::introspect::introspect,
+        revocations::revocations,
         forward_auth::forward_auth,
         jwks::jwks,
         metadata::metadata,
@@ -84,6 +87,7 @@ pub fn mount(app: &mut ServiceConfig) {
         .service(resource(oauth::revoke::__path_revoke, oauth::revoke::revoke))
         .service(resource(oauth::introspect::__path_introspect, oauth::introspect::introspect))
         .service(resource(forward_auth::__path_forward_auth, forward_auth::forward_auth))
+        .service(resource(revocations::__path_revocations, revocations::revocations))
         .service(resource(jwks::__path_jwks, jwks::jwks))
         .service(resource(metadata::__path_metadata, metadata::metadata))
         .service(resource(metadata::__path_openid_configuration, metadata::openid_configuration))

@@ -22,6 +22,7 @@ use crate::{
     blacklist::{Blacklist, BlacklistError, Keep, Refresh},
     config::Settings,
     domain::generation::{self, Advance, Claims, Entry, Presented},
+    revocations::Revocations,
     store::{
         Store, StoreError,
         sessions::{self as rows, Cause},
@@ -37,6 +38,7 @@ pub const FIRST: Presented = Presented { generation: 0, rotated_at_ms: 0 };
 pub struct Sessions {
     store: Store,
     blacklist: Blacklist,
+    revocations: Arc<Revocations>,
     clock: Clock,
     grace: Duration,
     /// How long a request waits for the blacklist to be brought up to date.
@@ -54,10 +56,17 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    pub fn new(store: Store, blacklist: Blacklist, clock: Clock, settings: &Settings) -> Self {
+    pub fn new(
+        store: Store,
+        blacklist: Blacklist,
+        revocations: Arc<Revocations>,
+        clock: Clock,
+        settings: &Settings,
+    ) -> Self {
         Self {
             store,
             blacklist,
+            revocations,
             clock,
             grace: settings.refresh_grace,
             patience: settings.redis_timeout,
@@ -121,6 +130,7 @@ impl Sessions {
         if let Err(why) = self.write_revocation(sid, Cause::Reuse).await {
             log::error!("the end of session {sid} is not in the database: {why}");
         }
+        self.revocations.publish(sid, self.clock.now_ms()).await;
     }
 
     /// Ends the session of `presented`, whether or not the client waits for the answer. Says whether the database
@@ -179,8 +189,11 @@ impl Sessions {
         .unwrap_or(Err(StoreError::Unavailable))
     }
 
+    /// Tells the blacklist, and everybody who listens. The database knows already, so neither can fail.
     async fn blacklist_ended(&self, sid: SessionId, keep: Keep) {
-        if let Err(why) = self.blacklist.revoke(vec![(sid, keep)]).await {
+        let publish = self.revocations.publish(sid, self.clock.now_ms());
+        let (blacklisted, ()) = tokio::join!(self.blacklist.revoke(vec![(sid, keep)]), publish);
+        if let Err(why) = blacklisted {
             self.note_outage();
             log::debug!("session {sid} has ended, but the blacklist does not know yet: {why}");
         }

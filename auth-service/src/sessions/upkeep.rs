@@ -172,6 +172,9 @@ impl Sessions {
             let Some(last) = page.last() else { break };
             after = Some(last.sid);
             self.blacklist.revoke(entries(&page, false)).await?;
+            for revoked in &page {
+                self.revocations.publish(revoked.sid, revoked.revoked_at_ms).await;
+            }
             let now = self.clock.now_ms();
             let settled: Vec<SessionId> = page
                 .iter()

@@ -144,6 +144,16 @@ pub fn revoked(
         .collect()
 }
 
+/// Sessions that ended after `since_ms`, with the time when they did.
+pub fn revoked_since(connection: &mut AnyConnection, since_ms: i64) -> QueryResult<Vec<(SessionId, i64)>> {
+    let rows: Vec<(String, Option<i64>)> = sessions::table
+        .filter(sessions::revoked_at.gt(since_ms))
+        .select((sessions::id, sessions::revoked_at))
+        .order(sessions::revoked_at)
+        .load(connection)?;
+    rows.iter().map(|(id, at)| Ok((parse_id(id)?, at.unwrap_or(since_ms)))).collect()
+}
+
 /// Notes that the blacklist holds these.
 pub fn mark_blacklisted(connection: &mut AnyConnection, sids: &[SessionId], now_ms: i64) -> QueryResult<()> {
     let ids: Vec<String> = sids.iter().map(SessionId::to_string).collect();

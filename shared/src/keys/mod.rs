@@ -10,7 +10,7 @@ use aws_lc_rs::signature::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, KeyOperations, PublicKeyUse};
 pub use jsonwebtoken::jwk::{Jwk, JwkSet};
-pub(crate) use remote::{RemoteKeys, Source};
+pub(crate) use remote::{RemoteKeys, Source, chain, is_loopback};
 
 /// The algorithms that are accepted, and no others: each is asymmetric, so that who can verify cannot mint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -111,6 +111,10 @@ impl ResponseError for OAuthError {
     }
 
     fn error_response(&self) -> HttpResponse {
+        if let Self::Other(why @ ApiError::InsufficientScope(_)) = self {
+            // RFC 6750 section 3.1, which this dialect has no other words for.
+            return why.error_response();
+        }
         let (status, error, description) = self.parts();
         let mut response = HttpResponse::build(status);
         if status == StatusCode::UNAUTHORIZED {
@@ -143,30 +147,43 @@ impl From<StoreError> for OAuthError {
     }
 }
 
+type Responses = BTreeMap<String, RefOr<Response>>;
+
+fn refusals(of: &[(&str, &str, Option<&str>)]) -> Responses {
+    let refusal = |(status, description, name): &(&str, &str, Option<&str>)| {
+        let content = Content::new(Some(Ref::from_schema_name("OAuthError")));
+        let response = ResponseBuilder::new().description(*description).content("application/json", content);
+        let response = name.iter().fold(response, |response, name| response.header(*name, header(name)));
+        ((*status).to_owned(), response.build().into())
+    };
+    of.iter().map(refusal).collect()
+}
+
+const BAD_CLIENT: (&str, &str, Option<&str>) =
+    ("401", "The client is not known, or its secret is wrong.", Some("WWW-Authenticate"));
+
+/// The answer to a client that does not prove who it is.
+pub struct BadClient;
+
+impl IntoResponses for BadClient {
+    fn responses() -> Responses {
+        refusals(&[BAD_CLIENT])
+    }
+}
+
 /// The answers that any of these routes may give to a request it does not take.
 pub struct Refusals;
 
 impl IntoResponses for Refusals {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let refusal = |(status, description, name): (&str, &str, Option<&str>)| {
-            let content = Content::new(Some(Ref::from_schema_name("OAuthError")));
-            let response =
-                ResponseBuilder::new().description(description).content("application/json", content);
-            let response =
-                name.into_iter().fold(response, |response, name| response.header(name, header(name)));
-            (status.to_owned(), response.build().into())
-        };
-        [
+    fn responses() -> Responses {
+        refusals(&[
             ("400", "A parameter is wrong, or what is asked for is not granted: `error` says which.", None),
-            ("401", "The client is not known, or its secret is wrong.", Some("WWW-Authenticate")),
+            BAD_CLIENT,
             ("408", "The body did not arrive in time.", None),
             ("413", "The body is larger than any request needs.", None),
             ("415", "The body is not `application/x-www-form-urlencoded`.", None),
             ("503", "Not at the moment: try again after `Retry-After` seconds.", Some("Retry-After")),
-        ]
-        .into_iter()
-        .map(refusal)
-        .collect()
+        ])
     }
 }
 
@@ -175,7 +192,7 @@ impl IntoResponses for Refusals {
 pub struct Parameters {
     values: HashMap<String, String>,
     /// The credentials in the `Authorization` header, if it is there.
-    header: Option<Result<(String, String), OAuthError>>,
+    header: Option<Result<Credentials, OAuthError>>,
 }
 
 impl FromRequest for Parameters {
@@ -195,23 +212,40 @@ impl FromRequest for Parameters {
                 }
             }
             values.retain(|_, value| !value.is_empty());
-            let mut headers = request.headers().get_all(AUTHORIZATION);
-            let header = match (headers.next(), headers.next()) {
-                (None, _) => None,
-                (Some(one), None) => Some(basic(one.as_bytes()).ok_or(OAuthError::InvalidClient)),
-                _ => Some(Err(OAuthError::InvalidClient)),
-            };
+            let header = credentials(&request);
             Ok(Self { values, header })
         })
     }
 }
 
-/// The client's id and secret in a header (RFC 6749 section 2.3.1, RFC 7617).
-fn basic(header: &[u8]) -> Option<(String, String)> {
+/// A client's id and secret.
+struct Credentials {
+    id: String,
+    secret: ClientSecret,
+}
+
+/// The credentials in the `Authorization` header, if it is there (RFC 6749 section 2.3.1, RFC 7617).
+fn credentials(request: &HttpRequest) -> Option<Result<Credentials, OAuthError>> {
+    let mut headers = request.headers().get_all(AUTHORIZATION);
+    let first = headers.next()?;
+    let alone = Some(first.as_bytes()).filter(|_| headers.next().is_none());
+    Some(alone.and_then(basic).ok_or(OAuthError::InvalidClient))
+}
+
+fn basic(header: &[u8]) -> Option<Credentials> {
     let (scheme, encoded) = std::str::from_utf8(header).ok()?.trim().split_once(' ')?;
     let decoded = STANDARD.decode(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("Basic"))?;
     let (id, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-    Some((form_decoded(id), form_decoded(secret)))
+    Some(Credentials { id: form_decoded(id), secret: ClientSecret::presented(form_decoded(secret)) })
+}
+
+/// The client that the `Authorization` header proves.
+///
+/// # Errors
+/// [`OAuthError::InvalidClient`], if it proves none.
+pub async fn basic_client(state: &State, request: &HttpRequest) -> Result<Client, OAuthError> {
+    let Credentials { id, secret } = credentials(request).ok_or(OAuthError::InvalidClient)??;
+    state.clients.authenticate(&id, &secret).await?.ok_or(OAuthError::InvalidClient)
 }
 
 /// Both halves are form-encoded before they are joined. Neither holds a character that this changes, unless a client
@@ -238,23 +272,25 @@ impl Parameters {
     /// # Errors
     /// [`OAuthError::InvalidClient`], if it is not who it says it is.
     pub async fn client(&self, state: &State) -> Result<Option<Client>, OAuthError> {
-        let (id, secret) = match (&self.header, self.get("client_secret")) {
-            (Some(_), Some(_)) => {
-                let why = "The client authenticates itself in two ways.";
-                return Err(OAuthError::InvalidRequest(why.into()));
-            }
-            (Some(Ok((id, secret))), None) => {
-                if self.get("client_id").is_some_and(|other| other != id) {
-                    return Err(OAuthError::InvalidRequest("The client has two ids.".into()));
-                }
-                (id.as_str(), secret.as_str())
-            }
-            (Some(Err(_)), None) => return Err(OAuthError::InvalidClient),
-            (None, Some(secret)) => (self.required("client_id")?, secret),
+        let refused = |why: &str| Err(OAuthError::InvalidRequest(why.into()));
+        let in_body;
+        let Credentials { id, secret } = match (&self.header, self.get("client_secret")) {
             (None, None) => return Ok(None),
+            (Some(_), Some(_)) => return refused("The client authenticates itself in two ways."),
+            (Some(Err(_)), None) => return Err(OAuthError::InvalidClient),
+            (Some(Ok(credentials)), None) => {
+                if self.get("client_id").is_some_and(|other| other != credentials.id) {
+                    return refused("The client has two ids.");
+                }
+                credentials
+            }
+            (None, Some(secret)) => {
+                let secret = ClientSecret::presented(secret.to_owned());
+                in_body = Credentials { id: self.required("client_id")?.to_owned(), secret };
+                &in_body
+            }
         };
-        let secret = ClientSecret::presented(secret.to_owned());
-        let client = state.clients.authenticate(id, &secret).await?;
+        let client = state.clients.authenticate(id, secret).await?;
         client.map(Some).ok_or(OAuthError::InvalidClient)
     }
 

@@ -1,0 +1,163 @@
+//! The feed of sessions that have ended, for services that verify access tokens by themselves: they refuse a session's
+//! tokens as soon as they hear of its end, and need not remember it for longer than an access token lives.
+//!
+//! Every replica holds what an access token may still be alive of, in the order in which it heard of it: its own, by way
+//! of a stream in Redis those of all others, and from the database what there was before it started. It is only ever
+//! added to, so a listener who hears of a session twice loses nothing, and one that resumes gets rather more than less.
+
+mod log;
+mod stream;
+
+use std::{
+    sync::{Mutex, Weak},
+    time::Duration,
+};
+
+use shared::{claims::SessionId, clock::Clock};
+use tokio::sync::watch;
+
+pub use self::log::{EventId, Revocation};
+use self::{
+    log::{Log, Origin},
+    stream::Stream,
+};
+use crate::{
+    config::Settings,
+    store::{Store, StoreError, sessions as rows},
+};
+
+/// How much longer a revocation is told of than the last token lives: verifiers' clocks may be behind.
+const MARGIN_MS: i64 = 300_000;
+/// How long to wait before Redis or the database is asked again.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// The sessions that ended lately.
+pub struct Revocations {
+    store: Store,
+    stream: Option<Stream>,
+    clock: Clock,
+    /// How long an access token may outlive its session's end, in milliseconds.
+    window_ms: i64,
+    log: Mutex<Log>,
+    /// How many have been heard of, for those that wait for the next one. `None` until the past has been read.
+    heard: watch::Sender<Option<u64>>,
+}
+
+impl Revocations {
+    /// Nothing heard of yet.
+    ///
+    /// # Errors
+    /// If REDIS_URL is not a URL of Redis.
+    pub fn new(settings: &Settings, store: Store, clock: Clock) -> redis::RedisResult<Self> {
+        let window_ms = settings.access_token_lifetime.as_millis() as i64 + MARGIN_MS;
+        let stream = match &settings.redis_url {
+            Some(url) => Some(Stream::new(url, &settings.redis_key_prefix, settings.redis_timeout)?),
+            None => None,
+        };
+        Ok(Self { store, stream, clock, window_ms, log: Mutex::default(), heard: watch::Sender::new(None) })
+    }
+
+    /// Tells everybody that a session has ended. What Redis does not take now, it is given again by whoever brings it up
+    /// to date; this replica's own listeners hear of it at once.
+    pub async fn publish(&self, sid: SessionId, revoked_at_ms: i64) {
+        let until_ms = revoked_at_ms + self.window_ms;
+        if until_ms <= self.clock.now_ms() || self.lock().knows(sid) {
+            return;
+        }
+        if let Some(stream) = &self.stream
+            && stream.add(sid, until_ms, self.window_ms).await.is_ok()
+        {
+            return;
+        }
+        self.hear(Origin::Here, None, sid, until_ms);
+    }
+
+    /// Hears of what ended before and elsewhere, until `this` is dropped.
+    pub async fn listen(this: Weak<Self>) {
+        let mut last = None;
+        while let Some(revocations) = this.upgrade() {
+            if !revocations.is_ready() && revocations.read_past().await.is_err() {
+                drop(revocations);
+                tokio::time::sleep(RETRY).await;
+                continue;
+            }
+            let Some(stream) = &revocations.stream else { return };
+            match stream.read(last).await {
+                Ok(entries) => {
+                    for (id, sid, until_ms) in entries {
+                        last = Some(id);
+                        revocations.hear(Origin::Stream, Some(id), sid, until_ms);
+                    }
+                }
+                Err(_) => tokio::time::sleep(RETRY).await,
+            }
+        }
+    }
+
+    /// Whether the past has been read, so that listeners can be served.
+    pub fn is_ready(&self) -> bool {
+        self.heard.borrow().is_some()
+    }
+
+    /// Reads what ended before this process began.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn read_past(&self) -> Result<(), StoreError> {
+        let since = self.clock.now_ms() - self.window_ms;
+        let past = self.store.run(move |connection| rows::revoked_since(connection, since)).await?;
+        for (sid, revoked_at_ms) in past {
+            self.hear(Origin::Here, None, sid, revoked_at_ms + self.window_ms);
+        }
+        let count = self.lock().count();
+        self.heard.send_replace(Some(count));
+        Ok(())
+    }
+
+    fn hear(&self, origin: Origin, id: Option<EventId>, sid: SessionId, until_ms: i64) {
+        let count = {
+            let mut log = self.lock();
+            log.add(origin, id, sid, until_ms, self.clock.now_ms());
+            log.count()
+        };
+        self.heard.send_if_modified(|heard| heard.is_some() && heard.replace(count) != Some(count));
+    }
+
+    /// What a listener is to hear first, who has heard all up to `last` from this replica or another; and where it goes
+    /// on. `None` until the past has been read.
+    pub fn subscribe(&self, last: Option<EventId>) -> Option<(Vec<Revocation>, Listener)> {
+        let heard = self.heard.subscribe();
+        if heard.borrow().is_none() {
+            return None;
+        }
+        let log = self.lock();
+        Some((log.after(last, self.clock.now_ms()), Listener { next: log.count(), heard }))
+    }
+
+    /// What has been heard of since a listener was here last.
+    pub fn news(&self, listener: &mut Listener) -> Vec<Revocation> {
+        let log = self.lock();
+        let news = log.from(listener.next);
+        listener.next = log.count();
+        news
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Where a listener is.
+pub struct Listener {
+    next: u64,
+    heard: watch::Receiver<Option<u64>>,
+}
+
+impl Listener {
+    /// Waits until there is something new.
+    pub async fn wait(&mut self) {
+        let next = self.next;
+        // The sender lives as long as the service.
+        let _ = self.heard.wait_for(|heard| heard.is_some_and(|count| count > next)).await;
+    }
+}

@@ -1,0 +1,96 @@
+//! `GET /revocations`: the feed of sessions that have ended, as server-sent events.
+
+use std::{fmt::Write, time::Duration};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{CACHE_CONTROL, HeaderName, HeaderValue},
+    web::{Bytes, Data},
+};
+use futures_util::stream;
+use shared::service::openapi::{Forbidden, Unavailable};
+
+use super::oauth::{BadClient, OAuthError, basic_client};
+use crate::{
+    error::ApiError,
+    revocations::{Listener, Revocation},
+    state::State,
+};
+
+/// The scope that a client needs to listen.
+const SCOPE: &str = "revocations:read";
+/// How often a listener hears that nothing has happened: more often than a proxy gives up on a silent connection.
+const HEARTBEAT: Duration = Duration::from_secs(3);
+
+/// Hear of every session that ends.
+///
+/// The caller is a client with the scope `revocations:read`. Each event names a session (`sid`) whose access tokens are to
+/// be refused until a time (`until`, in seconds since the Unix epoch) by when none is alive. First comes what ended lately;
+/// then, once, an event `caught-up`; then what ends from now on, and a comment every 3 seconds. With `Last-Event-ID`, what
+/// was heard before is left out as far as that is known; what is told twice does no harm.
+#[utoipa::path(
+    get,
+    path = "/revocations",
+    tag = "services",
+    security(("client" = [])),
+    params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was heard.")),
+    responses(
+        (status = 200, description = "The events, without end.", body = String, content_type = "text/event-stream"),
+        BadClient, Forbidden, Unavailable,
+    )
+)]
+pub async fn revocations(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, OAuthError> {
+    let client = basic_client(&state, &request).await?;
+    if !client.scope.split(' ').any(|scope| scope == SCOPE) {
+        return Err(ApiError::InsufficientScope(SCOPE.into()).into());
+    }
+    let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let (past, listener) = state.revocations.subscribe(last).ok_or(ApiError::Unavailable)?;
+    let mut first = String::new();
+    past.iter().for_each(|revocation| write_event(&mut first, revocation));
+    first.push_str("event: caught-up\ndata: {}\n\n");
+
+    let following =
+        Following { state, client_id: client.id.as_str().to_owned(), listener, first: Some(first) };
+    let events = stream::unfold(following, |mut following| async {
+        let text = following.next().await?;
+        Some((Ok::<_, actix_web::Error>(Bytes::from(text)), following))
+    });
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((CACHE_CONTROL, "no-store"))
+        // nginx would keep events back until a buffer is full.
+        .insert_header((HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")))
+        .streaming(events))
+}
+
+struct Following {
+    state: Data<State>,
+    client_id: String,
+    listener: Listener,
+    first: Option<String>,
+}
+
+impl Following {
+    /// What is to be sent next. `None` once the client is no more.
+    async fn next(&mut self) -> Option<String> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        if tokio::time::timeout(HEARTBEAT, self.listener.wait()).await.is_err() {
+            let known = self.state.clients.find(&self.client_id).await;
+            // What cannot be asked is believed.
+            return known.map_or(true, |client| client.is_some()).then(|| ":\n\n".into());
+        }
+        let mut text = String::new();
+        self.state.revocations.news(&mut self.listener).iter().for_each(|news| write_event(&mut text, news));
+        Some(text)
+    }
+}
+
+fn write_event(text: &mut String, Revocation { id, sid, until_ms }: &Revocation) {
+    // Rounded up: never too early.
+    let until = until_ms.div_euclid(1000) + 1;
+    // Writing to a string cannot fail.
+    let _ = write!(text, "id: {id}\nevent: revoked\ndata: {{\"sid\":\"{sid}\",\"until\":{until}}}\n\n");
+}
