@@ -31,7 +31,7 @@ COPY . .
 RUN find . -name '*.rs' -exec touch {} + \
     && cargo build --release --locked -p auth-service -p resource-service \
     # Volumes mounted there for the first time inherit owner and mode.
-    && mkdir -p /folders/secret /folders/data && chmod 700 /folders/*
+    && mkdir -p /folders/client /folders/secret /folders/data && chmod 700 /folders/*
 
 FROM ${RUNTIME_IMAGE} AS resource-service
 COPY --from=build /target/release/resource-service /resource-service
@@ -43,6 +43,7 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["/resource-servi
 ENTRYPOINT ["/resource-service"]
 
 FROM ${RUNTIME_IMAGE} AS auth-service
+COPY --from=build --chown=65532:65532 /folders/client /client
 COPY --from=build --chown=65532:65532 /folders/secret /secret
 COPY --from=build --chown=65532:65532 /folders/data /data
 COPY --from=build /target/release/auth-service /auth-service

@@ -278,6 +278,15 @@ on_both! {
             String::from_utf8(output.stderr).unwrap()
         };
         assert!(refused(&["clients", "create", "billing-job"]).contains("there is a client billing-job already"));
+        let file = app.folder.path().join("client.secret");
+        let in_file = ["clients", "create", "in-file", "--secret-file", file.to_str().unwrap()];
+        for expected in ["Made in-file", "There already: in-file"] {
+            let said = String::from_utf8(app.cli(&in_file).stdout).unwrap();
+            assert!(said.starts_with(expected), "{said}");
+        }
+        let secret = ("in-file".to_owned(), std::fs::read_to_string(&file).unwrap());
+        app.client_token(&secret).await;
+        assert!(app.cli(&["clients", "delete", "in-file"]).status.success());
         assert!(refused(&["clients", "delete", "nobody"]).contains("there is no client nobody"));
         assert!(refused(&["clients", "rotate-secret", "nobody"]).contains("there is no client nobody"));
         for bad in ["a b", "0190163d-8694-739b-aea5-966c26f8ad91"] {

@@ -55,6 +55,7 @@ async fn run() -> Result<(), StartError> {
         jwks_refresh_interval: Duration::from_secs(300),
         revocations_client_id: Some(CLIENT.into()),
         revocations_client_secret: Some(resource_service::Secret(secret)),
+        revocations_client_secret_file: None,
         revocations_url: Some(format!("http://{}/revocations", auth.addr)),
         revocations_outage: OutagePolicy::default(),
         audience,

@@ -47,12 +47,16 @@ pub struct Settings {
     pub jwks_refresh_interval: Duration,
 
     /// The client that follows the issuer's revocations, with the scope revocations:read. Unset: they are not followed
-    #[arg(long, env = "REVOCATIONS_CLIENT_ID", value_name = "ID", requires = "revocations_client_secret")]
+    #[arg(long, env = "REVOCATIONS_CLIENT_ID", value_name = "ID", requires = "secret")]
     pub revocations_client_id: Option<String>,
 
     /// That client's secret
-    #[arg(long, env = "REVOCATIONS_CLIENT_SECRET", value_name = "TEXT", hide_env_values = true, value_parser = secret, requires = "revocations_client_id")]
+    #[arg(long, env = "REVOCATIONS_CLIENT_SECRET", value_name = "TEXT", group = "secret", hide_env_values = true, value_parser = secret)]
     pub revocations_client_secret: Option<Secret>,
+
+    /// A file with that client's secret
+    #[arg(long, env = "REVOCATIONS_CLIENT_SECRET_FILE", value_name = "FILE", group = "secret", value_parser = secret_in)]
+    pub revocations_client_secret_file: Option<Secret>,
 
     /// Where the issuer's revocations are, if not below its URL
     #[arg(long, env = "REVOCATIONS_URL", value_name = "URL", value_parser = service::http_url)]
@@ -87,6 +91,10 @@ impl fmt::Debug for Secret {
 
 fn secret(text: &str) -> Result<Secret, String> {
     service::name(text).map(Secret)
+}
+
+fn secret_in(file: &str) -> Result<Secret, String> {
+    std::fs::read_to_string(file).map_err(|why| why.to_string()).and_then(|text| secret(&text))
 }
 
 /// A sample of the services behind auth-service: it accepts only requests that bear a valid access token.
@@ -166,8 +174,10 @@ fn verifier(settings: &Settings) -> Verifier {
     if let Some(url) = &settings.jwks_url {
         verifier = verifier.jwks_url(url);
     }
+    let secret =
+        settings.revocations_client_secret.as_ref().or(settings.revocations_client_secret_file.as_ref());
     if let (Some(client_id), Some(Secret(client_secret))) =
-        (settings.revocations_client_id.clone(), settings.revocations_client_secret.clone())
+        (settings.revocations_client_id.clone(), secret.cloned())
     {
         let url = settings.revocations_url.clone();
         let url = url.unwrap_or_else(|| format!("{}/revocations", settings.issuer));

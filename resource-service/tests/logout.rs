@@ -229,5 +229,5 @@ async fn a_client_that_may_not_listen_is_said_to() {
     let command =
         Command::new(env!("CARGO_BIN_EXE_resource-service")).env_clear().envs(env).output().unwrap();
     let errors = String::from_utf8(command.stderr).unwrap();
-    assert!(!command.status.success() && errors.contains("--revocations-client-secret"), "{errors}");
+    assert!(!command.status.success() && errors.contains("revocations-client-secret"), "{errors}");
 }

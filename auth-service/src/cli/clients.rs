@@ -1,5 +1,7 @@
 //! `auth-service clients`: make and delete those who may ask in their own right.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use shared::{clock::Clock, service::StartError};
 
@@ -12,6 +14,7 @@ use crate::{
         StoreError,
         clients::{self as rows, Client},
     },
+    tokens::secret::write_once,
 };
 
 #[derive(Debug, Subcommand)]
@@ -42,6 +45,9 @@ pub struct Create {
     /// A scope that it may ask for, such as reports:read
     #[arg(long = "scope", value_name = "NAME", value_parser = scope_name)]
     scopes: Vec<String>,
+    /// Write the secret to this file rather than print it, and do nothing if client and file are there already
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
 }
 
 pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> {
@@ -49,7 +55,7 @@ pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> 
     store.migrate().await.map_err(failed)?;
     let now = Clock::system().now_ms();
     match action {
-        Action::Create(Create { id, mut scopes }) => {
+        Action::Create(Create { id, mut scopes, secret_file }) => {
             scopes.sort();
             scopes.dedup();
             let secret = ClientSecret::generate();
@@ -60,10 +66,19 @@ pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> 
                 created_at_ms: now,
                 secret_changed_at_ms: now,
             };
-            if !store.run(move |connection| rows::insert(connection, &client)).await.map_err(failed)? {
-                return Err(StartError::new(format!("there is a client {} already", id.as_str())));
+            let inserted = store.run(move |connection| rows::insert(connection, &client)).await;
+            match (inserted.map_err(failed)?, secret_file) {
+                (true, None) => show(&id, &secret),
+                (true, Some(file)) => {
+                    write_once(&file, secret.reveal().as_bytes())
+                        .map_err(|why| StartError::new(format!("cannot write {}: {why}", file.display())))?;
+                    println!("Made {}, and its secret in {}", id.as_str(), file.display());
+                }
+                (false, Some(file)) if file.exists() => println!("There already: {}", id.as_str()),
+                (false, _) => {
+                    return Err(StartError::new(format!("there is a client {} already", id.as_str())));
+                }
             }
-            show(&id, &secret);
         }
         Action::List => {
             println!("{:30}  {:20}  {:20}  SCOPES", "ID", "CREATED", "SECRET SINCE");

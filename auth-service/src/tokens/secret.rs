@@ -138,7 +138,7 @@ pub fn private_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// Writes a file that only its owner can read. It appears whole or not at all, and never replaces another.
-fn write_once(file: &Path, content: &[u8]) -> io::Result<Made> {
+pub fn write_once(file: &Path, content: &[u8]) -> io::Result<Made> {
     let draft = file.with_file_name(format!(".secret.{}", Uuid::new_v4().simple()));
     let written = OpenOptions::new()
         .write(true)
