@@ -27,6 +27,10 @@ pub struct Settings {
     #[arg(long, env = "AUTH_ADDR", value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
     pub auth_addr: SocketAddr,
 
+    /// How many proxies stand in front, each of which adds to X-Forwarded-For the address it saw
+    #[arg(long, env = "PROXY_HOPS", value_name = "COUNT", default_value = "0", value_parser = clap::value_parser!(u8).range(0..=10))]
+    pub proxy_hops: u8,
+
     /// The URL that tokens name as their issuer; services find the keys below it. Unset: http:// and the address
     #[arg(long, env = "ISSUER", value_name = "URL", value_parser = service::http_url)]
     pub issuer: Option<String>,

@@ -25,12 +25,14 @@ pub enum ApiError {
     InsufficientScope(String),
     /// An access token whose user has not a role that is asked for.
     MissingRole(String),
+    /// Something that is not there, or is somebody else's.
+    NotFound(&'static str),
     /// A client's token where only a person's will do.
     NotAUser,
     /// A body that is not a JSON object.
     NotJson,
-    /// A body in another format.
-    MediaType,
+    /// A body in another format than this.
+    MediaType(&'static str),
     /// A body larger than any request needs.
     TooLarge,
     /// A body that did not arrive in time.
@@ -58,8 +60,9 @@ impl ApiError {
                 problem
             }
             Self::NotJson => Problem::new(400, "parse_error", "The request's body is not a JSON object."),
-            Self::MediaType => {
-                Problem::new(415, "unsupported_media_type", "The request's body must be application/json.")
+            Self::MediaType(media_type) => {
+                let detail = format!("The request's body must be {media_type}.");
+                Problem::new(415, "unsupported_media_type", detail)
             }
             Self::TooLarge => Problem::new(413, "too_large", "The request's body is too large."),
             Self::TooSlow => Problem::new(408, "timeout", "The request's body did not arrive in time."),
@@ -73,6 +76,7 @@ impl ApiError {
             Self::MissingRole(role) => {
                 Problem::new(403, "permission_denied", format!("The role {role} is needed here."))
             }
+            Self::NotFound(why) => Problem::new(404, "not_found", *why),
             Self::NotAUser => {
                 Problem::new(403, "permission_denied", "This is a client's token, and no user's.")
             }

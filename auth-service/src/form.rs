@@ -49,6 +49,18 @@ impl Form {
         parsed.map_err(|wrong| self.errors.entry(name.into()).or_default().extend(wrong)).ok()
     }
 
+    /// Whether a member that may be missing is there and true.
+    pub fn flag(&mut self, name: &str) -> Option<bool> {
+        match self.members.remove(name) {
+            None => Some(false),
+            Some(Value::Bool(flag)) => Some(flag),
+            Some(_) => {
+                self.wrong(name, "Must be a valid boolean.");
+                None
+            }
+        }
+    }
+
     /// Says that a member is wrong.
     pub fn wrong(&mut self, name: &str, why: &str) {
         self.errors.entry(name.into()).or_default().push(why.into());
@@ -115,7 +127,7 @@ pub async fn body(
     }
     let plain = request.headers().get(CONTENT_ENCODING).is_none_or(|encoding| encoding == "identity");
     if !plain || !request.content_type().eq_ignore_ascii_case(media_type) {
-        return Err(ApiError::MediaType);
+        return Err(ApiError::MediaType(media_type));
     }
     tokio::time::timeout(TIME_LIMIT, read_body(payload)).await.map_err(|_| ApiError::TooSlow)?
 }

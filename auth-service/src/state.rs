@@ -34,6 +34,7 @@ pub struct State {
     pub(crate) tokens: Tokens,
     pub(crate) hash_pool: HashPool,
     pub(crate) bcrypt_cost: u32,
+    pub(crate) proxy_hops: u8,
     pub(crate) verifier: Verifier,
 }
 
@@ -64,6 +65,7 @@ impl State {
             clock.clone(),
             verifier.clone(),
         ));
+        verifier.set_key_source(Arc::downgrade(&signing_keys) as _);
         let tokens = Tokens::new(settings, &secret, Arc::clone(&signing_keys), clock.clone());
         let revocations = Revocations::new(settings, store.clone(), clock.clone())
             .map_err(|_| StartError::new("REDIS_URL is not a URL of Redis"))?;
@@ -110,6 +112,7 @@ impl State {
             tokens,
             hash_pool,
             bcrypt_cost: cost,
+            proxy_hops: settings.proxy_hops,
             verifier,
         })
     }

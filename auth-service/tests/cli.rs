@@ -136,11 +136,18 @@ fn the_secret_is_private_made_once_and_checked() {
         all.extend(more);
         refused(auth_service(&[], &all))
     };
-    for short in ["too short", "", &format!("{secret}\ntoo short")] {
+    for short in ["too-short", "", &format!("{secret}\ntoo-short")] {
         std::fs::write(&file, short).unwrap();
         let line = refused_with(&[]);
         assert!(line.contains("secret.key holds a secret of less than 32 bytes"), "{line}");
-        assert!(!line.contains("too short"), "{line}");
+        assert!(!line.contains("too-short"), "{line}");
+    }
+    for comment in
+        ["# a comment that is long enough to be a secret", "a secret with spaces that is long enough"]
+    {
+        std::fs::write(&file, format!("{secret}\n{comment}\n")).unwrap();
+        let line = refused_with(&[]);
+        assert!(line.contains("holds a line that is no secret") && !line.contains("long enough"), "{line}");
     }
     std::fs::remove_file(&file).unwrap();
     // One in a file that was named is the operator's to make.

@@ -118,7 +118,10 @@ on_both! {
     async fn a_key_that_leaked_is_retired(app: TestApp) {
         let tokens = app.register_and_login("ada").await.tokens();
         let leaked = published(&app).await[0].clone();
-        assert!(refused(app.cli(&["keys", "retire", "nonsense"])).contains("there is no key nonsense"));
+        for unknown in ["nonsense", "-an-id-that-looks-like-an-option"] {
+            let line = refused(app.cli(&["keys", "retire", unknown]));
+            assert!(line.contains(&format!("there is no key {unknown}")), "{line}");
+        }
         let line = refused(app.cli(&["keys", "retire", &leaked]));
         assert!(line.contains("is the current key: rotate first, or say --force"), "{line}");
         // A next key that is retired is gone.
@@ -201,9 +204,10 @@ async fn a_lifetime_that_was_shortened_does_not_cut_off_what_was_signed_before()
 async fn a_key_of_your_own_is_used() {
     let (folder, pem) = (temp_dir(), new_pem());
     let file = folder.path().join("key.pem");
-    for (content, expected) in
-        [("nonsense", "is not a private key"), (&pem.replace("PRIVATE", "PUBLIC"), "is not a private key")]
-    {
+    for (content, expected) in [
+        ("nonsense", "is not one private key"),
+        (&pem.replace("PRIVATE", "PUBLIC"), "is not one private key"),
+    ] {
         std::fs::write(&file, content).unwrap();
         let line = refused(auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]));
         assert!(
@@ -216,6 +220,11 @@ async fn a_key_of_your_own_is_used() {
     std::fs::write(&file, &pem).unwrap();
     let made = said(auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]));
     assert!(made.contains("(EdDSA) is current"), "{made}");
+    let again = refused(auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]));
+    assert!(again.contains("is there already"), "{again}");
+    std::fs::write(&file, new_pem() + &new_pem()).unwrap();
+    let two = refused(auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]));
+    assert!(two.contains("is not one private key"), "{two}");
 }
 
 #[actix_web::test]
@@ -261,7 +270,7 @@ async fn the_secret_is_replaced_without_logging_anybody_out() {
     let old = std::fs::read_to_string(app.folder.path().join("secret.key")).unwrap();
     let file = app.folder.path().join("both.key");
     // First every replica learns the new one, then it is used.
-    let new = "a new secret that is long enough to be one";
+    let new = "a-new-secret-that-is-long-enough-to-be-one";
     let both = |lines: String| {
         std::fs::write(&file, lines).unwrap();
         app.replica_with(|settings| settings.secret_key_file = Some(file.clone()))
@@ -275,4 +284,77 @@ async fn the_secret_is_replaced_without_logging_anybody_out() {
     app.refresh(&newer.refresh).await.assert_problem(401, "token_not_valid");
     app.refreshed(&newest.refresh).await;
     assert_eq!(uses.get("/me", Some(&newest.access)).await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_key_that_another_replica_signs_with_is_looked_up() {
+    let (app, proxy) = TestApp::with_proxy(&["--database-timeout=1"]).await;
+    let direct = app.database.as_ref().unwrap().url();
+    let ahead = app.replica_with(|settings| {
+        settings.database_url = Some(auth_service::config::SecretUrl(direct));
+    });
+    let ahead = ahead.await;
+    ahead.until_get("/readyz", 200).await;
+    let old = kid(&app.register_and_login("ada").await);
+    proxy.cut();
+    said(app.cli(&["keys", "rotate", "--key-publish-ahead=1"]));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let tokens = loop {
+        let login = ahead.login("ada").await;
+        if kid(&login) != old {
+            break login.tokens();
+        }
+        assert!(Instant::now() < deadline, "the new key does not sign");
+    };
+    // Whether it is a good key, nobody can tell: it is not refused for ever, and nothing is said to be revoked.
+    app.get("/me", Some(&tokens.access)).await.assert_problem(503, "unavailable");
+    app.post("/token/verify", serde_json::json!({"token": tokens.access}))
+        .await
+        .assert_problem(503, "unavailable");
+    let form = [("token", tokens.access.as_str())];
+    let revoke = app.request(reqwest::Method::POST, "/oauth/revoke").form(&form);
+    assert_eq!(app.send(revoke).await.status, 503);
+    proxy.mend();
+    app.until_get_as("/me", &tokens.access, 200).await;
+}
+
+#[actix_web::test]
+async fn a_schedule_keeps_the_algorithm_that_an_operator_chose() {
+    let app = TestApp::deployed_with(&SCHEDULE).await;
+    app.register_and_login("ada").await;
+    said(app.cli(&["keys", "generate", "--algorithm", "ES256"]));
+    for round in 0..2 {
+        until_published(&app, 2 - round).await;
+        app.advance(3001);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !said(app.cli(&["keys", "list"])).contains("signs from") {
+            assert!(Instant::now() < deadline, "nothing is due");
+            published(&app).await;
+        }
+        app.advance(601);
+        let tokens = app.login("ada").await.tokens();
+        assert_eq!(decode_part(&tokens.access, 0)["alg"], "ES256", "round {round}");
+        app.advance(601);
+    }
+}
+
+#[actix_web::test]
+async fn an_older_key_that_does_not_open_is_passed_over() {
+    use diesel::{Connection, RunQueryDsl, SqliteConnection, sql_query};
+    let app = TestApp::embedded().await;
+    let old = kid(&app.register_and_login("ada").await);
+    said(app.cli(&["keys", "rotate", "--key-publish-ahead=1"]));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while kid(&app.login("ada").await) == old {
+        assert!(Instant::now() < deadline, "the new key does not sign");
+    }
+    let file = app.folder.path().join("auth.sqlite3");
+    let mut connection = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    sql_query(format!("UPDATE signing_keys SET sealed = 'AAAA' WHERE kid = '{old}'"))
+        .execute(&mut connection)
+        .unwrap();
+    let again = app.replica().await;
+    again.until_get("/readyz", 200).await;
+    assert_eq!(published(&again).await.len(), 1);
+    assert_eq!(again.login("ada").await.status, 200);
 }

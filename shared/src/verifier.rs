@@ -1,6 +1,10 @@
 //! [`Verifier`]: decides whether an access token can be trusted (RFC 8725, RFC 9068 section 4).
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock, Weak},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -11,7 +15,7 @@ use crate::{
     VerifyError,
     claims::{ACCESS_TOKEN_TYP, AccessClaims, TokenType},
     clock::Clock,
-    keys::{Algorithm, JwkSet, KeySet, PublicKey, RemoteKeys, Source},
+    keys::{Algorithm, JwkSet, KeySet, KeySource, PublicKey, RemoteKeys, Source},
     revocations::{Feed, OutagePolicy, Revocations},
 };
 
@@ -36,8 +40,20 @@ struct Inner {
 
 #[derive(Debug)]
 enum Keys {
-    Own(ArcSwap<KeySet>),
+    Own(OwnKeys),
     Remote(Arc<RemoteKeys>),
+}
+
+/// Keys that the verifier was given.
+struct OwnKeys {
+    keys: ArcSwap<KeySet>,
+    source: OnceLock<Weak<dyn KeySource>>,
+}
+
+impl fmt::Debug for OwnKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.keys.fmt(f)
+    }
 }
 
 /// A token that has passed every check.
@@ -130,7 +146,8 @@ impl VerifierBuilder {
 
     /// A verifier with these keys, until [`Verifier::set_keys`] gives it others: for the issuer itself, and for tests.
     pub fn build_with_keys(self, jwks: &JwkSet) -> Verifier {
-        self.finish(Keys::Own(ArcSwap::from_pointee(KeySet::from_jwks(jwks))))
+        let keys = ArcSwap::from_pointee(KeySet::from_jwks(jwks));
+        self.finish(Keys::Own(OwnKeys { keys, source: OnceLock::new() }))
     }
 
     fn finish(self, keys: Keys) -> Verifier {
@@ -175,11 +192,19 @@ impl Verifier {
     /// Gives a verifier that was built with keys of its own others in their place. Where the ids are the same, and so are
     /// the keys, what was verified stays verified.
     pub fn set_keys(&self, jwks: &JwkSet) {
-        if let Keys::Own(keys) = &self.0.keys {
+        if let Keys::Own(own) = &self.0.keys {
             let new = KeySet::from_jwks(jwks);
-            if !keys.load().has_the_ids_of(&new) {
-                keys.store(Arc::new(new));
+            if !own.keys.load().has_the_ids_of(&new) {
+                own.keys.store(Arc::new(new));
             }
+        }
+    }
+
+    /// Where a verifier that was built with keys of its own looks when a token names another.
+    pub fn set_key_source(&self, source: Weak<dyn KeySource>) {
+        if let Keys::Own(own) = &self.0.keys {
+            // The first one counts.
+            let _ = own.source.set(source);
         }
     }
 
@@ -196,7 +221,7 @@ impl Verifier {
     /// Whether there are keys to verify with.
     pub fn has_keys(&self) -> bool {
         match &self.0.keys {
-            Keys::Own(keys) => !keys.load().is_empty(),
+            Keys::Own(own) => !own.keys.load().is_empty(),
             Keys::Remote(remote) => remote.current().is_some(),
         }
     }
@@ -212,6 +237,13 @@ impl Verifier {
                 remote.look_for(Header::parse(&header)?.kid).await?;
                 self.verify_now(token)
             }
+            (Err(VerifyError::UnknownKey), Keys::Own(own)) => {
+                match own.source.get().and_then(Weak::upgrade) {
+                    Some(source) => source.look_again().await?,
+                    None => return Err(VerifyError::UnknownKey),
+                }
+                self.verify_now(token)
+            }
             (decided, _) => decided,
         }
     }
@@ -225,7 +257,7 @@ impl Verifier {
             return Err(VerifyError::Malformed);
         }
         let keys = match &self.0.keys {
-            Keys::Own(keys) => keys.load_full(),
+            Keys::Own(own) => own.keys.load_full(),
             Keys::Remote(remote) => remote.current().ok_or(VerifyError::KeysUnavailable)?,
         };
         if let Some(known) = self.0.verified.get(token)

@@ -31,7 +31,7 @@ impl Document {
     #[track_caller]
     pub fn check(&self, method: &Method, path: &str, answer: &Answer) {
         let path = if path == "/" { path } else { path.trim_end_matches('/') };
-        let Some(item) = self.json["paths"].get(path) else {
+        let Some(item) = self.item(path) else {
             assert_eq!(answer.status, 404, "{path} is not in the document");
             return;
         };
@@ -67,6 +67,20 @@ impl Document {
             let valid = self.validator(reference).validate(&answer.json).map_err(|why| why.to_string());
             assert_eq!(valid, Ok(()), "{method} {path}: {answer:?}");
         }
+    }
+
+    /// What the document says of a path, which may be one of many that it describes by a pattern.
+    fn item(&self, path: &str) -> Option<&Value> {
+        let paths = self.json["paths"].as_object().expect("paths");
+        let fits = |pattern: &str| {
+            let (mut pattern, mut path) = (pattern.split('/'), path.split('/'));
+            let each = pattern
+                .by_ref()
+                .zip(path.by_ref())
+                .all(|(pattern, part)| pattern.starts_with('{') || pattern == part);
+            each && pattern.next().is_none() && path.next().is_none()
+        };
+        paths.get(path).or_else(|| paths.iter().find(|(pattern, _)| fits(pattern)).map(|(_, item)| item))
     }
 
     /// Of a schema by its name, with no members but those it names.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use shared::{clock::Clock, service::StartError};
 
-use super::{scope_name, time};
+use super::{MAX_SCOPE_BYTES, scope_name, time};
 use crate::{
     config::Settings,
     domain::client::{ClientId, ClientSecret},
@@ -29,7 +29,8 @@ pub enum Action {
         #[arg(value_parser = ClientId::parse)]
         id: ClientId,
     },
-    /// Give a client another secret, and print it. The old one is refused from then on, everywhere within 2 seconds
+    /// Give a client another secret, and print it. The old one is refused from then on, everywhere within 2 seconds,
+    /// or 5 minutes where the database is out of reach
     RotateSecret {
         /// The client's id
         #[arg(value_parser = ClientId::parse)]
@@ -58,11 +59,15 @@ pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> 
         Action::Create(Create { id, mut scopes, secret_file }) => {
             scopes.sort();
             scopes.dedup();
+            let scope = scopes.join(" ");
+            if scope.len() > MAX_SCOPE_BYTES {
+                return Err(StartError::new(format!("more than {MAX_SCOPE_BYTES} bytes of scopes")));
+            }
             let secret = ClientSecret::generate();
             let client = Client {
                 id: id.clone(),
                 secret_hash: secret.hash(),
-                scope: scopes.join(" "),
+                scope,
                 created_at_ms: now,
                 secret_changed_at_ms: now,
             };

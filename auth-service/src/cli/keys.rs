@@ -53,8 +53,9 @@ pub struct Rotate {
 #[derive(Args, Debug)]
 pub struct Retire {
     /// The key's id, as `keys list` shows it
+    #[arg(allow_hyphen_values = true)]
     kid: String,
-    /// Even if it is the current key. The next key, or a new one, takes over at once
+    /// Even if it is the current key. The next key, or a new one, takes over first, which takes some seconds
     #[arg(long)]
     force: bool,
 }
@@ -91,12 +92,13 @@ pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> 
 fn read_pem(file: &std::path::Path) -> Result<(Algorithm, Vec<u8>), StartError> {
     let text =
         fs::read(file).map_err(|why| StartError::new(format!("cannot read {}: {why}", file.display())))?;
-    let parsed = pem::parse(text).ok().filter(|pem| pem.tag() == "PRIVATE KEY");
-    let pkcs8 = parsed.map(pem::Pem::into_contents).unwrap_or_default();
+    let mut pems = pem::parse_many(text).unwrap_or_default();
+    let one = pems.pop().filter(|pem| pems.is_empty() && pem.tag() == "PRIVATE KEY");
+    let pkcs8 = one.map(pem::Pem::into_contents).unwrap_or_default();
     let algorithm = Algorithm::ALL.into_iter().find(|one| SigningKey::from_pkcs8(*one, &pkcs8).is_some());
     let none = || {
         StartError::new(format!(
-            "{} is not a private key in PEM (PKCS#8) for EdDSA (Ed25519), ES256 (P-256) or RS256 (2048 bits or more)",
+            "{} is not one private key in PEM (PKCS#8) for EdDSA (Ed25519), ES256 (P-256) or RS256 (2048 bits or more)",
             file.display()
         ))
     };

@@ -77,6 +77,9 @@ pub async fn run(command: Command) -> Result<(), StartError> {
     }
 }
 
+/// Scopes and roles are in every token, and a token has a limit.
+const MAX_SCOPE_BYTES: usize = 2000;
+
 /// What a scope or a role may be called (RFC 6749 section 3.3).
 fn scope_name(text: &str) -> Result<String, String> {
     if text.len() <= 100 && is_scope_name(text) {

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use shared::{clock::Clock, service::StartError};
 
-use super::scope_name;
+use super::{MAX_SCOPE_BYTES, scope_name, time};
 use crate::{
     config::Settings,
     state::open_store,
@@ -24,6 +24,21 @@ pub enum Action {
     Grant(Change),
     /// Take scopes or roles from a user. Tokens say so from their next refresh on
     Revoke(Change),
+    /// Let a user log in no more, and end all sessions
+    Disable {
+        /// The username or email
+        user: String,
+    },
+    /// Let a user who was disabled log in again
+    Enable {
+        /// The username or email
+        user: String,
+    },
+    /// Delete a user, and end all sessions
+    Delete {
+        /// The username or email
+        user: String,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -45,9 +60,22 @@ pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> 
         Action::Show { user } => find(&store, &user).await?,
         Action::Grant(change) => alter(&store, change, with).await?,
         Action::Revoke(change) => alter(&store, change, without).await?,
+        Action::Disable { user } => set_disabled(&store, &user, true).await?,
+        Action::Enable { user } => set_disabled(&store, &user, false).await?,
+        Action::Delete { user } => {
+            let found = find(&store, &user).await?;
+            let (id, now) = (found.id.to_string(), Clock::system().now_ms());
+            let delete = move |connection: &mut _| users::delete(connection, &id, now);
+            store.run(delete).await.map_err(unavailable)?;
+            println!("Deleted {} ({})", found.username, found.id);
+            return Ok(());
+        }
     };
-    let User { id, username, email, scope, roles, .. } = user;
+    let User { id, username, email, scope, roles, disabled_at_ms, .. } = user;
     println!("id       {id}\nusername {username}\nemail    {email}\nscopes   {scope}\nroles    {roles}");
+    if let Some(since) = disabled_at_ms {
+        println!("disabled since {}", time(since));
+    }
     Ok(())
 }
 
@@ -58,8 +86,12 @@ async fn find(store: &Store, name: &str) -> Result<User, StartError> {
     found.map_err(unavailable)?.ok_or_else(nobody)
 }
 
-/// Scopes and roles are in every token, and a token has a limit.
-const MAX_BYTES: usize = 2000;
+async fn set_disabled(store: &Store, name: &str, disabled: bool) -> Result<User, StartError> {
+    let (id, now) = (find(store, name).await?.id.to_string(), Clock::system().now_ms());
+    let set = move |connection: &mut _| users::set_disabled(connection, &id, disabled, now);
+    store.run(set).await.map_err(unavailable)?;
+    find(store, name).await
+}
 
 async fn alter(
     store: &Store,
@@ -73,9 +105,9 @@ async fn alter(
     loop {
         let user = find(store, &name).await?;
         let (scope, roles) = (apply(&user.scope, &scopes), apply(&user.roles, &roles));
-        if scope.len() + roles.len() > MAX_BYTES {
+        if scope.len() + roles.len() > MAX_SCOPE_BYTES {
             return Err(StartError::new(format!(
-                "{name} would have more than {MAX_BYTES} bytes of scopes and roles"
+                "{name} would have more than {MAX_SCOPE_BYTES} bytes of scopes and roles"
             )));
         }
         let now = Clock::system().now_ms();

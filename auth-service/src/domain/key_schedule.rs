@@ -54,7 +54,8 @@ pub fn states(keys: impl IntoIterator<Item = KeyTimes>, now_ms: i64) -> Vec<KeyS
         Some(current) if index < current => {
             // It signed until any of those after it began to.
             let ended = keys[index + 1..].iter().filter_map(|after| after.activates_at_ms).min();
-            let until_ms = ended.unwrap_or(now_ms) + key.token_lifetime_ms + MARGIN_MS;
+            let until_ms =
+                ended.unwrap_or(now_ms).saturating_add(key.token_lifetime_ms).saturating_add(MARGIN_MS);
             KeyState::Retired { until_ms }
         }
         _ => KeyState::Next,
@@ -74,12 +75,12 @@ pub struct Schedule {
 impl Schedule {
     /// When a key that was published then may begin to sign.
     pub fn earliest_activation(&self, published_at_ms: i64) -> i64 {
-        published_at_ms + self.publish_ahead.as_millis() as i64
+        published_at_ms.saturating_add(self.publish_ahead.as_millis() as i64)
     }
 
     /// When the successor of the current key is to take over, if it is time to publish it.
     pub fn due(&self, current: &KeyTimes, now_ms: i64) -> Option<i64> {
-        let ends_at_ms = current.activates_at_ms? + self.interval?.as_millis() as i64;
+        let ends_at_ms = current.activates_at_ms?.saturating_add(self.interval?.as_millis() as i64);
         let publish_at_ms = ends_at_ms - self.publish_ahead.as_millis() as i64;
         (publish_at_ms <= now_ms).then(|| ends_at_ms.max(self.earliest_activation(now_ms)))
     }

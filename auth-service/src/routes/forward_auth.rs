@@ -59,7 +59,8 @@ pub async fn forward_auth(Caller(claims): Caller, request: HttpRequest) -> Resul
                     return Err(ApiError::MissingRole(missing.into()));
                 }
             }
-            _ => {}
+            // Misspelt, it would open what was to be closed.
+            _ => wrong.wrong("query", "Only scope and role are known."),
         }
     }
     wrong.finish()?;

@@ -1,6 +1,12 @@
 //! `POST /login`: a new session, and its first tokens.
 
-use actix_web::web::{Data, Json};
+use std::net::IpAddr;
+
+use actix_web::{
+    HttpRequest,
+    http::header::USER_AGENT,
+    web::{Data, Json},
+};
 use serde::Serialize;
 use shared::{
     claims::{Scope, SessionId},
@@ -14,7 +20,10 @@ use crate::{
     form::{Form, FromForm, Valid, not_blank},
     sessions::FIRST,
     state::State,
-    store::users::{self, LoginKey, User},
+    store::{
+        sessions::Origin,
+        users::{self, LoginKey, User},
+    },
     tokens::{Session, TokenPair},
 };
 
@@ -71,6 +80,7 @@ pub struct LoggedIn {
 )]
 pub async fn login(
     state: Data<State>,
+    request: HttpRequest,
     Valid(LoginRequest { key, password }): Valid<LoginRequest>,
 ) -> Result<Json<LoggedIn>, ApiError> {
     let minter = state.tokens.minter()?;
@@ -88,8 +98,10 @@ pub async fn login(
         auth_time: state.clock.now_secs(),
         ends_at: state.tokens.session_end(),
     };
-    // Whoever is gone by now has no session.
-    let session = state.sessions.open(session).await?.ok_or(ApiError::WrongCredentials)?;
+    let origin = Origin { user_agent: user_agent(&request), ip: client_ip(&request, state.proxy_hops) };
+    let shown = user.password_hash.clone();
+    // Whoever is gone by now, or has another password, has no session.
+    let session = state.sessions.open(session, origin, shown).await?.ok_or(ApiError::WrongCredentials)?;
     let tokens = minter.pair(&session, session.scope.clone(), FIRST, state.tokens.refresh_expiry(&session));
     Ok(Json(LoggedIn { username: user.username, email: user.email, tokens }))
 }
@@ -107,11 +119,30 @@ async fn check_password(state: &State, user: Option<User>, password: Password) -
             (matches, newer)
         })
         .await?;
-    let user = user.filter(|_| matches).ok_or(ApiError::WrongCredentials)?;
+    let may_log_in = |user: &User| matches && user.disabled_at_ms.is_none();
+    let mut user = user.filter(may_log_in).ok_or(ApiError::WrongCredentials)?;
     if let Some(newer) = newer {
-        let id = user.id.to_string();
-        let replace = move |connection: &mut _| users::replace_hash(connection, &id, &old, &newer);
+        let (id, new) = (user.id.to_string(), newer.clone());
+        let replace = move |connection: &mut _| users::replace_hash(connection, &id, &old, &new);
         state.store.run(replace).await?;
+        user.password_hash = newer;
     }
     Ok(user)
+}
+
+/// What the client calls itself, as much of it as fits on a line.
+fn user_agent(request: &HttpRequest) -> Option<String> {
+    let text = request.headers().get(USER_AGENT)?.to_str().ok()?;
+    Some(text.chars().take(200).collect())
+}
+
+/// Where the client is. Each of this many proxies in front has added the address that it saw to `X-Forwarded-For`; what
+/// stands before those, anybody may have written.
+fn client_ip(request: &HttpRequest, proxy_hops: u8) -> Option<String> {
+    let peer = request.peer_addr().map(|addr| addr.ip());
+    let Some(back) = usize::from(proxy_hops).checked_sub(1) else { return peer.map(|ip| ip.to_string()) };
+    let forwarded = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
+    let seen: Vec<IpAddr> =
+        forwarded.flat_map(|value| value.split(',')).filter_map(|ip| ip.trim().parse().ok()).collect();
+    seen.iter().rev().nth(back).copied().or(peer).map(|ip| ip.to_string())
 }

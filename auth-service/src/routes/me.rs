@@ -9,7 +9,7 @@ use shared::{
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::Caller;
+use super::Person;
 use crate::{error::ApiError, state::State, store::users};
 
 #[derive(Serialize, ToSchema)]
@@ -30,10 +30,7 @@ pub struct Me {
         Unauthorized, Forbidden, Unavailable,
     )
 )]
-pub async fn me(state: Data<State>, Caller(claims): Caller) -> Result<Json<Me>, ApiError> {
-    if claims.client_id.is_some() {
-        return Err(ApiError::NotAUser);
-    }
+pub async fn me(state: Data<State>, Person(claims): Person) -> Result<Json<Me>, ApiError> {
     let user = state.store.run(move |connection| users::find(connection, &claims.sub)).await?;
     // A user who is gone has no session.
     let user = user.ok_or(VerifyError::Revoked)?;

@@ -5,12 +5,15 @@ mod health;
 mod jwks;
 mod login;
 mod logout;
+mod logout_all;
 mod me;
 mod metadata;
 mod oauth;
+mod password;
 mod refresh;
 mod register;
 mod revocations;
+mod sessions;
 mod verify;
 
 use std::sync::Arc;
@@ -56,7 +59,11 @@ use crate::{error::ApiError, state::State};
         refresh::refresh,
         verify::verify,
         logout::logout,
+        logout_all::logout_all,
         me::me,
+        password::password,
+        sessions::sessions,
+        sessions::end_session,
         oauth::token::token,
         oauth::revoke::revoke,
         oauth::introspect::introspect,
@@ -82,7 +89,11 @@ pub fn mount(app: &mut ServiceConfig) {
         .service(resource(refresh::__path_refresh, refresh::refresh))
         .service(resource(verify::__path_verify, verify::verify))
         .service(resource(logout::__path_logout, logout::logout))
+        .service(resource(logout_all::__path_logout_all, logout_all::logout_all))
         .service(resource(me::__path_me, me::me))
+        .service(resource(password::__path_password, password::password))
+        .service(resource(sessions::__path_sessions, sessions::sessions))
+        .service(resource(sessions::__path_end_session, sessions::end_session))
         .service(resource(oauth::token::__path_token, oauth::token::token))
         .service(resource(oauth::revoke::__path_revoke, oauth::revoke::revoke))
         .service(resource(oauth::introspect::__path_introspect, oauth::introspect::introspect))
@@ -111,6 +122,22 @@ impl FromRequest for Caller {
             let state = state.ok_or(ApiError::Internal)?;
             refuse_ended(&state, &claims).await?;
             Ok(Self(claims))
+        })
+    }
+}
+
+/// Who asks, if it is a person, and no client.
+pub struct Person(pub Arc<AccessClaims>);
+
+impl FromRequest for Person {
+    type Error = actix_web::Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let caller = Caller::from_request(request, payload);
+        Box::pin(async move {
+            let Caller(claims) = caller.await?;
+            if claims.client_id.is_some() { Err(ApiError::NotAUser.into()) } else { Ok(Self(claims)) }
         })
     }
 }

@@ -54,6 +54,9 @@ pub async fn verify(state: Data<State>, request: Valid<VerifyRequest>) -> Result
 }
 
 /// The token was not sent to authenticate this request, so the answer does not say what is wrong with it as such.
-fn not_valid(_: VerifyError) -> ApiError {
-    ApiError::RefreshToken("The token is invalid or expired.")
+fn not_valid(why: VerifyError) -> ApiError {
+    match why {
+        VerifyError::KeysUnavailable => ApiError::Unavailable,
+        _ => ApiError::RefreshToken("The token is invalid or expired."),
+    }
 }

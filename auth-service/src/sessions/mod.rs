@@ -6,11 +6,15 @@
 mod upkeep;
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, atomic::AtomicU64},
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
+use diesel::QueryResult;
 use shared::{
     claims::{AccessClaims, SessionId},
     clock::Clock,
@@ -21,11 +25,14 @@ use self::upkeep::Again;
 use crate::{
     blacklist::{Blacklist, BlacklistError, Keep, Refresh},
     config::Settings,
-    domain::generation::{self, Advance, Claims, Entry, Presented},
+    domain::{
+        generation::{self, Advance, Claims, Entry, Presented},
+        password_hash::PasswordHash,
+    },
     revocations::Revocations,
     store::{
-        Store, StoreError,
-        sessions::{self as rows, Cause},
+        AnyConnection, Store, StoreError,
+        sessions::{self as rows, Cause, Origin},
         users,
     },
     tokens::{RefreshClaims, Session},
@@ -44,6 +51,8 @@ pub struct Sessions {
     /// How long a request waits for the blacklist to be brought up to date.
     patience: Duration,
     leeway_ms: i64,
+    /// How long an access token lives.
+    access_ms: i64,
     /// How often the blacklist gave no answer, or said that it is not whole.
     outages: AtomicU64,
     /// What `outages` was when the blacklist was last brought up to date.
@@ -51,6 +60,8 @@ pub struct Sessions {
     /// How often bringing it up to date was tried.
     attempts: AtomicU64,
     syncing: Mutex<()>,
+    /// Sessions used since that was last written.
+    used: std::sync::Mutex<HashSet<SessionId>>,
     /// Changes of scopes and roles that were marked, by user: which, and since when.
     marked: std::sync::Mutex<HashMap<String, (i64, Instant)>>,
 }
@@ -71,24 +82,36 @@ impl Sessions {
             grace: settings.refresh_grace,
             patience: settings.redis_timeout,
             leeway_ms: settings.leeway.as_millis() as i64,
+            access_ms: settings.access_token_lifetime.as_millis() as i64,
             // Not in sync: nobody knows what happened before this process started.
             outages: AtomicU64::new(1),
             synced_at: AtomicU64::new(0),
             attempts: AtomicU64::new(0),
             syncing: Mutex::default(),
+            used: std::sync::Mutex::default(),
             marked: std::sync::Mutex::default(),
         }
     }
 
-    /// Begins a session for a user, with the scopes and roles that the user has by then. `None` if there is no such
-    /// user any more.
-    pub async fn open(&self, session: Session) -> Result<Option<Session>, StoreError> {
+    /// Begins a session for a user who has just shown the password that this is the hash of, with the scopes and roles that
+    /// the user has by then. `None` if there is no such user any more, or the password is another by then.
+    pub async fn open(
+        &self,
+        session: Session,
+        origin: Origin,
+        shown: PasswordHash,
+    ) -> Result<Option<Session>, StoreError> {
         let (sid, user_id) = (session.sid, session.sub.clone());
         let (began_ms, ends_ms) = (session.auth_time * 1000, session.ends_at * 1000);
         let user = self.store.run(move |connection| {
-            // In this order: a change that is read too late here finds the session there, and marks it.
-            rows::insert(connection, sid, &user_id, began_ms, ends_ms)?;
-            users::find(connection, &user_id)
+            // In this order: a change that is read too late here finds the session there, and marks or ends it.
+            rows::insert(connection, sid, &user_id, &origin, began_ms, ends_ms)?;
+            let user = users::find(connection, &user_id)?
+                .filter(|user| user.password_hash == shown && user.disabled_at_ms.is_none());
+            if user.is_none() {
+                rows::revoke(connection, sid, Cause::PasswordChange, began_ms)?;
+            }
+            Ok(user)
         });
         Ok(user.await?.map(|user| session.with_claims_of(user)))
     }
@@ -106,7 +129,7 @@ impl Sessions {
             sid: presented.sid,
             presented: presented.presented(),
             expires_at_ms: presented.exp * 1000,
-            next_expires_at_ms: next_expires_at * 1000,
+            next_expires_at_ms: next_expires_at * 1000 + self.leeway_ms,
             claims,
             grace: self.grace,
         };
@@ -114,8 +137,10 @@ impl Sessions {
             // Without a grace period, the second of two questions would find the token rotated by the first.
             let again = if this.grace.is_zero() { Again::No } else { Again::Yes };
             let decision = this.in_sync(again, || this.blacklist.advance(refresh)).await?;
-            if decision == Advance::Reused {
-                this.note_reuse(refresh.sid, &sub).await;
+            match decision {
+                Advance::Reused => this.note_reuse(refresh.sid, &sub).await,
+                Advance::Rotated(_) | Advance::RetriedInGrace(_) => this.note_use(refresh.sid),
+                Advance::StaleClaims | Advance::Expired | Advance::Revoked => {}
             }
             Ok(decision)
         })
@@ -144,9 +169,11 @@ impl Sessions {
         cause: Cause,
     ) -> Result<bool, StoreError> {
         let (this, sid) = (Arc::clone(self), presented.sid);
+        let access_until_ms = self.clock.now_ms() + self.access_ms;
         let keep = Keep {
-            presented_until_ms: presented.exp * 1000,
-            longest_until_ms: presented.session_ends_at * 1000,
+            // Its access tokens may be asked about for longer than the refresh token lives, if by little.
+            presented_until_ms: access_until_ms.max(presented.exp * 1000) + self.leeway_ms,
+            longest_until_ms: presented.session_ends_at * 1000 + self.leeway_ms,
             // By the clock of whichever replica it was.
             since_ms: presented.auth_time * 1000 - self.leeway_ms,
             extend: false,
@@ -168,7 +195,7 @@ impl Sessions {
     pub async fn end(self: &Arc<Self>, claims: &AccessClaims) -> Result<(), StoreError> {
         let (this, sid, cause) = (Arc::clone(self), claims.sid, Cause::Revocation);
         let of_client = claims.client_id.is_some();
-        let token_until_ms = claims.exp * 1000 + self.leeway_ms;
+        let token_until_ms = claims.exp * 1000;
         to_the_end(async move {
             let until_ms = if of_client {
                 let now = this.clock.now_ms();
@@ -181,12 +208,84 @@ impl Sessions {
                 this.write_revocation(sid, cause).await?
             };
             if let Some(until_ms) = until_ms {
-                this.blacklist_ended(sid, Keep::until(until_ms)).await;
+                this.blacklist_ended(sid, Keep::until(until_ms + this.leeway_ms)).await;
             }
             Ok(())
         })
         .await
         .unwrap_or(Err(StoreError::Unavailable))
+    }
+
+    /// Ends all sessions of a user, as [`Sessions::log_out`] does one.
+    ///
+    /// # Errors
+    /// If the database did not take it.
+    pub async fn end_all(self: &Arc<Self>, user_id: String, cause: Cause) -> Result<(), StoreError> {
+        let now = self.clock.now_ms();
+        self.end_those(move |connection| rows::revoke_all(connection, &user_id, None, cause, now)).await
+    }
+
+    /// Ends a session of this user. Says whether there is such a session.
+    ///
+    /// # Errors
+    /// If the database did not take it.
+    pub async fn end_one(self: &Arc<Self>, user_id: String, sid: SessionId) -> Result<bool, StoreError> {
+        let now = self.clock.now_ms();
+        let end =
+            move |connection: &mut _| rows::revoke_of(connection, &user_id, sid, Cause::EndedByOwner, now);
+        let (this, work) = (Arc::clone(self), self.store.clone());
+        to_the_end(async move {
+            let Some(until_ms) = work.run(end).await? else { return Ok(false) };
+            this.blacklist_ended(sid, Keep::until(until_ms + this.leeway_ms)).await;
+            Ok(true)
+        })
+        .await
+        .unwrap_or(Err(StoreError::Unavailable))
+    }
+
+    /// Changes a password, which ends the user's sessions but `keep`. Says whether it did: it may have been changed
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// If the database did not take it.
+    pub async fn change_password(
+        self: &Arc<Self>,
+        user_id: String,
+        old: PasswordHash,
+        new: PasswordHash,
+        keep: Option<SessionId>,
+    ) -> Result<bool, StoreError> {
+        let now = self.clock.now_ms();
+        let changed = Arc::new(AtomicBool::new(false));
+        let did = Arc::clone(&changed);
+        self.end_those(move |connection| {
+            let ended = users::change_password(connection, &user_id, &old, &new, keep, now)?;
+            did.store(ended.is_some(), Ordering::Release);
+            Ok(ended.unwrap_or_default())
+        })
+        .await?;
+        Ok(changed.load(Ordering::Acquire))
+    }
+
+    async fn end_those(
+        self: &Arc<Self>,
+        end: impl FnOnce(&mut AnyConnection) -> QueryResult<Vec<(SessionId, i64)>> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let this = Arc::clone(self);
+        to_the_end(async move {
+            let ended = this.store.run(end).await?;
+            for (sid, until_ms) in ended {
+                this.blacklist_ended(sid, Keep::until(until_ms + this.leeway_ms)).await;
+            }
+            Ok(())
+        })
+        .await
+        .unwrap_or(Err(StoreError::Unavailable))
+    }
+
+    /// Remembers that a session was used, until that is written, with all others', at the next tick.
+    fn note_use(&self, sid: SessionId) {
+        self.used.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(sid);
     }
 
     /// Tells the blacklist, and everybody who listens. The database knows already, so neither can fail.
@@ -206,6 +305,12 @@ impl Sessions {
             return Err(BlacklistError::Unavailable);
         }
         let entry = self.blacklist.entry(sid).await.inspect_err(|_| self.note_outage())?;
+        Ok(entry == Some(Entry::Revoked))
+    }
+
+    /// Whether a session has ended, as far as the blacklist can tell once it is up to date.
+    pub async fn has_surely_ended(self: &Arc<Self>, sid: SessionId) -> Result<bool, BlacklistError> {
+        let entry = self.in_sync(Again::Yes, || self.blacklist.entry(sid)).await?;
         Ok(entry == Some(Entry::Revoked))
     }
 

@@ -51,6 +51,7 @@ impl Sessions {
         if !self.store.is_migrated() && self.store.migrate().await.is_err() {
             return;
         }
+        let _ = self.write_uses().await;
         match self.in_sync(Again::Yes, || self.blacklist.is_whole()).await {
             Ok(true) => {
                 let written = self.write_missing().await;
@@ -67,8 +68,20 @@ impl Sessions {
         }
     }
 
+    /// Writes which sessions were used since the last tick. A time that is lost does no harm.
+    async fn write_uses(&self) -> Result<(), StoreError> {
+        let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+        let (used, now): (Vec<SessionId>, i64) = (used.into_iter().collect(), self.clock.now_ms());
+        for page in used.chunks(PAGE as usize) {
+            let page = page.to_vec();
+            self.store.run(move |connection| rows::touch(connection, &page, now)).await?;
+        }
+        Ok(())
+    }
+
     async fn delete_expired(&self) -> Result<(), BlacklistError> {
-        let now = self.clock.now_ms();
+        // Until then verifiers whose clocks are behind may ask about its last access token.
+        let now = self.clock.now_ms() - self.leeway_ms;
         loop {
             let deleted =
                 self.store.run(move |connection| rows::delete_expired(connection, now, PAGE)).await?;
@@ -156,7 +169,7 @@ impl Sessions {
             let Some(last) = page.last() else { break };
             after = Some(last.sid);
             count += page.len();
-            self.blacklist.revoke(entries(&page, true)).await?;
+            self.blacklist.revoke(self.entries(&page, true)).await?;
         }
         self.mark_stale(false).await?;
         self.blacklist.finish_rebuild(rebuild).await?;
@@ -171,7 +184,7 @@ impl Sessions {
             let page = self.revoked_page(after, true).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.sid);
-            self.blacklist.revoke(entries(&page, false)).await?;
+            self.blacklist.revoke(self.entries(&page, false)).await?;
             for revoked in &page {
                 self.revocations.publish(revoked.sid, revoked.revoked_at_ms).await;
             }
@@ -233,13 +246,13 @@ impl Sessions {
         after: Option<SessionId>,
         missing_only: bool,
     ) -> Result<Vec<Revoked>, StoreError> {
-        let now = self.clock.now_ms();
+        let now = self.clock.now_ms() - self.leeway_ms;
         self.store.run(move |connection| rows::revoked(connection, after, missing_only, now, PAGE)).await
     }
-}
 
-/// With `extend`, those that have ended already are kept as long as any of their tokens may live.
-fn entries(page: &[Revoked], extend: bool) -> Vec<(SessionId, Keep)> {
-    let keep = |revoked: &Revoked| Keep { extend, ..Keep::until(revoked.expires_at_ms) };
-    page.iter().map(|revoked| (revoked.sid, keep(revoked))).collect()
+    /// With `extend`, those that have ended already are kept as long as any of their tokens may live.
+    fn entries(&self, page: &[Revoked], extend: bool) -> Vec<(SessionId, Keep)> {
+        let keep = |revoked: &Revoked| Keep { extend, ..Keep::until(revoked.expires_at_ms + self.leeway_ms) };
+        page.iter().map(|revoked| (revoked.sid, keep(revoked))).collect()
+    }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     AnyConnection, Database, Store, StoreError,
-    sessions::{self, Cause, Revoked},
+    sessions::{self, Cause, Origin, Revoked},
     users::{self, Inserted, LoginKey, Taken},
 };
 use crate::{
@@ -64,8 +64,10 @@ impl Fixture {
 
     async fn session(&self, user: Uuid, expires_at_ms: i64) -> SessionId {
         let sid = SessionId::generate();
-        self.run(move |connection| sessions::insert(connection, sid, &user.to_string(), NOW, expires_at_ms))
-            .await;
+        self.run(move |connection| {
+            sessions::insert(connection, sid, &user.to_string(), &Origin::default(), NOW, expires_at_ms)
+        })
+        .await;
         sid
     }
 

@@ -13,6 +13,7 @@ diesel::table! {
         created_at -> BigInt,
         claims_changed_at -> Nullable<BigInt>,
         claims_marked_at -> Nullable<BigInt>,
+        disabled_at -> Nullable<BigInt>,
     }
 }
 
@@ -25,6 +26,9 @@ diesel::table! {
         revoked_at -> Nullable<BigInt>,
         revoked_cause -> Nullable<Text>,
         blacklisted_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+        user_agent -> Nullable<Text>,
+        ip -> Nullable<Text>,
     }
 }
 

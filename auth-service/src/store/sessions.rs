@@ -17,6 +17,16 @@ pub enum Cause {
     Reuse,
     /// Whoever had one of its tokens asked for it (RFC 7009).
     Revocation,
+    /// Its owner logged out everywhere.
+    LogoutEverywhere,
+    /// Its owner ended it from another one.
+    EndedByOwner,
+    /// Its owner's password was changed.
+    PasswordChange,
+    /// Its owner may not log in any more.
+    UserDisabled,
+    /// Its owner is no more.
+    UserDeleted,
 }
 
 impl Cause {
@@ -25,6 +35,11 @@ impl Cause {
             Self::Logout => "logout",
             Self::Reuse => "reuse",
             Self::Revocation => "revocation",
+            Self::LogoutEverywhere => "logout_everywhere",
+            Self::EndedByOwner => "ended_by_owner",
+            Self::PasswordChange => "password_change",
+            Self::UserDisabled => "user_disabled",
+            Self::UserDeleted => "user_deleted",
         }
     }
 }
@@ -37,11 +52,19 @@ pub struct Revoked {
     pub expires_at_ms: i64,
 }
 
+/// Where a session began.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    pub user_agent: Option<String>,
+    pub ip: Option<String>,
+}
+
 /// Adds a session.
 pub fn insert(
     connection: &mut AnyConnection,
     sid: SessionId,
     user_id: &str,
+    origin: &Origin,
     now_ms: i64,
     expires_at_ms: i64,
 ) -> QueryResult<()> {
@@ -49,8 +72,103 @@ pub fn insert(
         .values((
             sessions::id.eq(sid.to_string()),
             sessions::user_id.eq(user_id),
+            sessions::user_agent.eq(&origin.user_agent),
+            sessions::ip.eq(&origin.ip),
             sessions::created_at.eq(now_ms),
+            sessions::last_used_at.eq(now_ms),
             sessions::expires_at.eq(expires_at_ms),
+        ))
+        .execute(connection)
+        .map(drop)
+}
+
+/// A session as its owner sees it. Times are milliseconds since the Unix epoch.
+#[derive(Clone, Debug)]
+pub struct Details {
+    pub sid: SessionId,
+    pub created_at_ms: i64,
+    pub last_used_at_ms: i64,
+    pub expires_at_ms: i64,
+    pub origin: Origin,
+}
+
+/// Up to `limit` sessions of a user that have not ended, those used last first.
+pub fn details(
+    connection: &mut AnyConnection,
+    user_id: &str,
+    now_ms: i64,
+    limit: i64,
+) -> QueryResult<Vec<Details>> {
+    type Row = (String, i64, Option<i64>, i64, Option<String>, Option<String>);
+    let rows: Vec<Row> = sessions::table
+        .filter(sessions::user_id.eq(user_id))
+        .filter(sessions::expires_at.gt(now_ms))
+        .filter(sessions::revoked_at.is_null())
+        .select((
+            sessions::id,
+            sessions::created_at,
+            sessions::last_used_at,
+            sessions::expires_at,
+            sessions::user_agent,
+            sessions::ip,
+        ))
+        .order((sessions::last_used_at.desc(), sessions::id.desc()))
+        .limit(limit)
+        .load(connection)?;
+    let details = |(id, created_at_ms, last_used_at_ms, expires_at_ms, user_agent, ip): Row| {
+        let last_used_at_ms = last_used_at_ms.unwrap_or(created_at_ms);
+        let origin = Origin { user_agent, ip };
+        Ok(Details { sid: parse_id(&id)?, created_at_ms, last_used_at_ms, expires_at_ms, origin })
+    };
+    rows.into_iter().map(details).collect()
+}
+
+/// Notes that these have just been used.
+pub fn touch(connection: &mut AnyConnection, sids: &[SessionId], now_ms: i64) -> QueryResult<()> {
+    let ids: Vec<String> = sids.iter().map(SessionId::to_string).collect();
+    diesel::update(sessions::table.filter(sessions::id.eq_any(ids)))
+        .set(sessions::last_used_at.eq(now_ms))
+        .execute(connection)
+        .map(drop)
+}
+
+/// Ends all sessions of a user but `keep`. Says which, with the time when each would have ended at the latest.
+pub fn revoke_all(
+    connection: &mut AnyConnection,
+    user_id: &str,
+    keep: Option<SessionId>,
+    cause: Cause,
+    now_ms: i64,
+) -> QueryResult<Vec<(SessionId, i64)>> {
+    let mut alive = of_user(connection, user_id, now_ms)?;
+    alive.retain(|(sid, _)| Some(*sid) != keep);
+    let ids: Vec<String> = alive.iter().map(|(sid, _)| sid.to_string()).collect();
+    diesel::update(sessions::table.filter(sessions::id.eq_any(ids)).filter(sessions::revoked_at.is_null()))
+        .set((sessions::revoked_at.eq(now_ms), sessions::revoked_cause.eq(cause.name())))
+        .execute(connection)?;
+    Ok(alive)
+}
+
+/// Ends a session of this user, as [`revoke`] does.
+pub fn revoke_of(
+    connection: &mut AnyConnection,
+    user_id: &str,
+    sid: SessionId,
+    cause: Cause,
+    now_ms: i64,
+) -> QueryResult<Option<i64>> {
+    let theirs = sessions::table.find(sid.to_string()).filter(sessions::user_id.eq(user_id));
+    let is_theirs: bool = diesel::select(diesel::dsl::exists(theirs)).get_result(connection)?;
+    if is_theirs { revoke(connection, sid, cause, now_ms) } else { Ok(None) }
+}
+
+/// Takes all sessions from a user who is about to be no more.
+pub fn disown(connection: &mut AnyConnection, user_id: &str) -> QueryResult<()> {
+    diesel::update(sessions::table.filter(sessions::user_id.eq(user_id)))
+        .set((
+            sessions::user_id.eq(None::<String>),
+            sessions::user_agent.eq(None::<String>),
+            sessions::ip.eq(None::<String>),
         ))
         .execute(connection)
         .map(drop)

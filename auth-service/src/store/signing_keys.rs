@@ -67,9 +67,9 @@ pub fn insert(connection: &mut AnyConnection, row: &KeyRow) -> QueryResult<bool>
 }
 
 /// Sets from when on a key signs, unless that was set to an earlier time.
-pub fn activate(connection: &mut AnyConnection, number: i64, at_ms: i64) -> QueryResult<()> {
+pub fn activate(connection: &mut AnyConnection, kid: &str, at_ms: i64) -> QueryResult<()> {
     let later = signing_keys::activates_at.is_null().or(signing_keys::activates_at.gt(at_ms));
-    diesel::update(signing_keys::table.find(number).filter(later))
+    diesel::update(signing_keys::table.filter(signing_keys::kid.eq(kid)).filter(later))
         .set(signing_keys::activates_at.eq(at_ms))
         .execute(connection)
         .map(drop)
@@ -88,9 +88,12 @@ pub fn extend_token_lifetime(
         .map(drop)
 }
 
-/// Deletes keys.
-pub fn delete(connection: &mut AnyConnection, numbers: &[i64]) -> QueryResult<()> {
-    diesel::delete(signing_keys::table.filter(signing_keys::number.eq_any(numbers.to_vec())))
-        .execute(connection)
-        .map(drop)
+/// Deletes a key, if it is as it was when it was read. Says whether it did.
+pub fn delete(connection: &mut AnyConnection, row: &KeyRow) -> QueryResult<bool> {
+    let this = signing_keys::table.filter(signing_keys::kid.eq(&row.kid));
+    let deleted = match row.times.activates_at_ms {
+        Some(at) => diesel::delete(this.filter(signing_keys::activates_at.eq(at))).execute(connection),
+        None => diesel::delete(this.filter(signing_keys::activates_at.is_null())).execute(connection),
+    };
+    deleted.map(|deleted| deleted > 0)
 }

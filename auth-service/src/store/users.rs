@@ -4,9 +4,14 @@ use diesel::{
     prelude::*,
     result::{DatabaseErrorKind, Error as DieselError},
 };
+use shared::claims::SessionId;
 use uuid::Uuid;
 
-use super::{AnyConnection, schema::users};
+use super::{
+    AnyConnection,
+    schema::users,
+    sessions::{self, Cause},
+};
 use crate::domain::{email::Email, password_hash::PasswordHash, username::Username};
 
 /// A registered person.
@@ -20,6 +25,8 @@ pub struct User {
     pub scope: String,
     /// Separated by spaces.
     pub roles: String,
+    /// Since when this user may not log in, in milliseconds since the Unix epoch.
+    pub disabled_at_ms: Option<i64>,
 }
 
 /// What a person logs in with, folded to what makes it unique.
@@ -55,17 +62,34 @@ pub enum Inserted {
     Taken(Taken),
 }
 
-type Row = (String, String, String, String, String, String);
+type Row = (String, String, String, String, String, String, Option<i64>);
 
-type Columns = (users::id, users::username, users::email, users::password_hash, users::scope, users::roles);
+type Columns = (
+    users::id,
+    users::username,
+    users::email,
+    users::password_hash,
+    users::scope,
+    users::roles,
+    users::disabled_at,
+);
 
 fn columns() -> Columns {
-    (users::id, users::username, users::email, users::password_hash, users::scope, users::roles)
+    (
+        users::id,
+        users::username,
+        users::email,
+        users::password_hash,
+        users::scope,
+        users::roles,
+        users::disabled_at,
+    )
 }
 
-fn user((id, username, email, password_hash, scope, roles): Row) -> QueryResult<User> {
+fn user((id, username, email, hash, scope, roles, disabled_at_ms): Row) -> QueryResult<User> {
     let id = id.parse().map_err(|why| DieselError::DeserializationError(Box::new(why)))?;
-    Ok(User { id, username, email, password_hash: PasswordHash::stored(password_hash), scope, roles })
+    let password_hash = PasswordHash::stored(hash);
+    Ok(User { id, username, email, password_hash, scope, roles, disabled_at_ms })
 }
 
 /// The user of this id.
@@ -136,6 +160,55 @@ pub fn replace_hash(
         .set(users::password_hash.eq(new.as_str()))
         .execute(connection)
         .map(drop)
+}
+
+/// Replaces a password, unless it was changed meanwhile, and ends the user's sessions but `keep`. `None` if it was;
+/// else the sessions that end, with the time when each would have ended at the latest.
+pub fn change_password(
+    connection: &mut AnyConnection,
+    id: &str,
+    old: &PasswordHash,
+    new: &PasswordHash,
+    keep: Option<SessionId>,
+    now_ms: i64,
+) -> QueryResult<Option<Vec<(SessionId, i64)>>> {
+    connection.transaction(|connection| {
+        replace_hash(connection, id, old, new)?;
+        let replaced: bool = diesel::select(diesel::dsl::exists(
+            users::table.find(id).filter(users::password_hash.eq(new.as_str())),
+        ))
+        .get_result(connection)?;
+        if !replaced {
+            return Ok(None);
+        }
+        sessions::revoke_all(connection, id, keep, Cause::PasswordChange, now_ms).map(Some)
+    })
+}
+
+/// Lets a user log in, or no more: then all sessions end.
+pub fn set_disabled(
+    connection: &mut AnyConnection,
+    id: &str,
+    disabled: bool,
+    now_ms: i64,
+) -> QueryResult<()> {
+    connection.transaction(|connection| {
+        let since = disabled.then_some(now_ms);
+        diesel::update(users::table.find(id)).set(users::disabled_at.eq(since)).execute(connection)?;
+        if disabled {
+            sessions::revoke_all(connection, id, None, Cause::UserDisabled, now_ms)?;
+        }
+        Ok(())
+    })
+}
+
+/// Deletes a user. The sessions end, and are remembered for as long as their tokens live.
+pub fn delete(connection: &mut AnyConnection, id: &str, now_ms: i64) -> QueryResult<()> {
+    connection.transaction(|connection| {
+        sessions::revoke_all(connection, id, None, Cause::UserDeleted, now_ms)?;
+        sessions::disown(connection, id)?;
+        diesel::delete(users::table.find(id)).execute(connection).map(drop)
+    })
 }
 
 /// Replaces a user's scopes and roles, unless they are not those of `was` any more. Says whether it did. The change is

@@ -54,6 +54,9 @@ impl Session {
 pub struct TokenPair {
     pub access: String,
     pub refresh: String,
+    /// How long the access token lives, in seconds.
+    #[serde(skip)]
+    pub access_secs: i64,
 }
 
 /// Mints tokens.
@@ -139,6 +142,8 @@ impl Minter<'_> {
     ) -> TokenPair {
         let access = AccessClaims {
             sid: session.sid,
+            // No access token outlives its session.
+            exp: session.ends_at.min(self.tokens.clock.now_secs() + self.tokens.access_secs),
             preferred_username: Some(session.username.clone()),
             roles: session.roles.clone(),
             ..self.claims(session.sub.clone(), scope)
@@ -146,6 +151,7 @@ impl Minter<'_> {
         TokenPair {
             access: self.sign(&access),
             refresh: self.refresh(session, generation, refresh_expires_at),
+            access_secs: access.exp - access.iat,
         }
     }
 

@@ -6,7 +6,7 @@ use shared::keys::Algorithm;
 
 use super::{
     signing_key::SigningKey,
-    signing_keys::{KeysError, SigningKeys},
+    signing_keys::{KeysError, SigningKeys, TICK},
 };
 use crate::{
     domain::key_schedule::{KeyState, KeyTimes, states},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How far ahead a rotation is that cannot wait: every replica must publish the key first.
-const AT_ONCE: Duration = Duration::from_secs(5);
+const AT_ONCE: Duration = Duration::from_secs(3);
 
 /// A key as an operator sees it.
 #[derive(Clone, Debug)]
@@ -36,13 +36,13 @@ impl SigningKeys {
         let next =
             states.iter().position(|state| *state == KeyState::Next).map(|next| known[next].row.clone());
         let last = self.last_number();
-        let successor =
-            |at_ms| self.add(last, SigningKey::generate(self.algorithm), self.algorithm, Some(at_ms));
         let Some(current) = states.iter().position(|state| *state == KeyState::Current) else {
             // Nothing signs: the first start, or a key that had to be retired at once.
             match next {
-                Some(next) => self.activate(next.number, now).await?,
-                None => drop(successor(now).await?),
+                Some(next) => self.activate(next.kid, now).await?,
+                None => {
+                    self.add(last, SigningKey::generate(self.algorithm), self.algorithm, Some(now)).await?;
+                }
             }
             return Ok(true);
         };
@@ -50,12 +50,14 @@ impl SigningKeys {
         if let Some(at_ms) = self.schedule.due(&current.times, now) {
             match next {
                 None => {
-                    successor(at_ms).await?;
+                    // Of its own kind: another algorithm is an operator's to choose.
+                    let algorithm = current.algorithm.parse().unwrap_or(self.algorithm);
+                    self.add(last, SigningKey::generate(algorithm), algorithm, Some(at_ms)).await?;
                     return Ok(true);
                 }
                 Some(next) if next.times.activates_at_ms.is_none() => {
                     let at_ms = at_ms.max(self.schedule.earliest_activation(next.times.published_at_ms));
-                    self.activate(next.number, at_ms).await?;
+                    self.activate(next.kid, at_ms).await?;
                     return Ok(true);
                 }
                 Some(_) => {}
@@ -68,17 +70,11 @@ impl SigningKeys {
             return Ok(true);
         }
         let is_over = |state: &KeyState| matches!(state, KeyState::Retired { until_ms } if *until_ms <= now);
-        let over: Vec<i64> = known
-            .iter()
-            .zip(&states)
-            .filter(|(_, state)| is_over(state))
-            .map(|(key, _)| key.row.number)
-            .collect();
-        if over.is_empty() {
-            return Ok(false);
+        let mut over = known.iter().zip(&states).filter(|(_, state)| is_over(state));
+        match over.next().map(|(key, _)| key.row.clone()) {
+            Some(row) => Ok(self.store.run(move |connection| rows::delete(connection, &row)).await?),
+            None => Ok(false),
         }
-        self.store.run(move |connection| rows::delete(connection, &over)).await?;
-        Ok(true)
     }
 
     /// Adds a key after the one of this number. Of several that try, one succeeds; the others have nothing.
@@ -91,7 +87,7 @@ impl SigningKeys {
     ) -> Result<Option<KeyRow>, KeysError> {
         let key = SigningKey::from_pkcs8(algorithm, &pkcs8).expect("a key that was read or made just now");
         let row = KeyRow {
-            number: last + 1,
+            number: last.saturating_add(1),
             kid: key.kid().to_owned(),
             algorithm: algorithm.name().to_owned(),
             sealed: self.secret.seal(key.kid(), &pkcs8),
@@ -106,8 +102,8 @@ impl SigningKeys {
         Ok(inserted.then_some(added))
     }
 
-    async fn activate(&self, number: i64, at_ms: i64) -> Result<(), StoreError> {
-        self.store.run(move |connection| rows::activate(connection, number, at_ms)).await
+    async fn activate(&self, kid: String, at_ms: i64) -> Result<(), StoreError> {
+        self.store.run(move |connection| rows::activate(connection, &kid, at_ms)).await
     }
 
     /// The keys, in the order they were added. They need not open.
@@ -148,6 +144,10 @@ impl SigningKeys {
         if let Some(next) = self.next() {
             return Err(KeysError::NextExists(next.kid));
         }
+        let kid = SigningKey::from_pkcs8(algorithm, &pkcs8).map(|key| key.kid().to_owned());
+        if let Some(known) = self.known.load().iter().find(|key| Some(&key.row.kid) == kid.as_ref()) {
+            return Err(KeysError::Exists(known.row.kid.clone()));
+        }
         let last = self.last_number();
         let first = (last == 0).then(|| self.clock.now_ms());
         let added = self.add(last, pkcs8, algorithm, first).await?.ok_or(KeysError::Contended)?;
@@ -179,15 +179,16 @@ impl SigningKeys {
         } else {
             now.max(self.schedule.earliest_activation(next.times.published_at_ms))
         };
-        self.activate(next.number, at_ms).await?;
+        self.activate(next.kid.clone(), at_ms).await?;
         self.list().await?.into_iter().find(|key| key.kid == next.kid).ok_or(KeysError::Contended)
     }
 
     /// Takes a key out of use, whatever it signed: tokens that name it are refused as soon as verifiers fetch the keys
-    /// anew. The current one only by `force`; another takes its place at once. It need not open.
+    /// anew. The current one only by `force`, and only after another has taken its place, for which every replica must
+    /// publish that first. It need not open.
     ///
     /// # Errors
-    /// [`KeysError::Current`] or [`KeysError::Unknown`].
+    /// [`KeysError::Current`], [`KeysError::Unknown`], or [`KeysError::Contended`].
     pub async fn retire(&self, kid: String, force: bool) -> Result<(), KeysError> {
         let (rows, now) = (self.store.run(rows::all).await?, self.clock.now_ms());
         let states = states_of(&rows, now);
@@ -198,18 +199,23 @@ impl SigningKeys {
             if !force {
                 return Err(KeysError::Current(kid));
             }
-            // Else the one before it would sign again.
             let last = &rows[rows.len() - 1];
-            if last.kid == kid {
-                let pkcs8 = SigningKey::generate(self.algorithm);
-                let added = self.add(last.number, pkcs8, self.algorithm, Some(now)).await?;
-                added.ok_or(KeysError::Contended)?;
+            let successor = if last.kid == kid {
+                let algorithm = rows[index].algorithm.parse().unwrap_or(self.algorithm);
+                let added = self.add(last.number, SigningKey::generate(algorithm), algorithm, None).await?;
+                added.ok_or(KeysError::Contended)?.kid
             } else {
-                self.activate(last.number, now).await?;
-            }
+                last.kid.clone()
+            };
+            self.activate(successor.clone(), now + AT_ONCE.as_millis() as i64).await?;
+            tokio::time::sleep(AT_ONCE + TICK).await;
+            // Since when the old one signs is past by every clock. Else one that is behind would see the one before it
+            // sign again.
+            self.activate(successor, rows[index].times.activates_at_ms.unwrap_or(now)).await?;
         }
-        let number = rows[index].number;
-        Ok(self.store.run(move |connection| rows::delete(connection, &[number])).await?)
+        let row = rows[index].clone();
+        let deleted = self.store.run(move |connection| rows::delete(connection, &row)).await?;
+        if deleted { Ok(()) } else { Err(KeysError::Contended) }
     }
 }
 

@@ -75,7 +75,15 @@ impl Secret {
                 _ => format!("cannot read {file} (SECRET_KEY_FILE): {why}"),
             })
         })?;
+        let text = text.trim_start_matches('\u{feff}');
         let secrets: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let is_comment = |line: &&str| line.starts_with('#') || line.contains(char::is_whitespace);
+        if secrets.iter().any(is_comment) {
+            return Err(StartError::new(format!(
+                "{} holds a line that is no secret: they have no spaces, and begin with no # (SECRET_KEY_FILE)",
+                file.display()
+            )));
+        }
         if secrets.is_empty() || secrets.iter().any(|secret| secret.len() < MIN_BYTES) {
             return Err(StartError::new(format!(
                 "{} holds a secret of less than {MIN_BYTES} bytes (SECRET_KEY_FILE)",

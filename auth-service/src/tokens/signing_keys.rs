@@ -3,17 +3,20 @@
 
 use std::{
     sync::{Arc, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures_util::future::BoxFuture;
 use shared::{
-    Verifier,
+    Verifier, VerifyError,
     claims::ACCESS_TOKEN_TYP,
     clock::Clock,
-    keys::{Algorithm, Jwk, JwkSet},
+    keys::{Algorithm, Jwk, JwkSet, KeySource},
 };
+
+use tokio::sync::Mutex;
 
 use super::{secret::Secret, signing_key::SigningKey};
 use crate::{
@@ -27,7 +30,7 @@ use crate::{
 };
 
 /// How often the keys are read.
-const TICK: Duration = Duration::from_secs(1);
+pub(super) const TICK: Duration = Duration::from_secs(1);
 /// The same, while there are none.
 const FIRST_TICK: Duration = Duration::from_millis(50);
 /// Why the keys cannot be used or changed.
@@ -41,6 +44,9 @@ pub enum KeysError {
     /// There is a next key, and it is not what was asked for.
     #[error("there is a next key already: {0}. Rotate to it, or retire it")]
     NextExists(String),
+    /// The key that was to be added.
+    #[error("the key {0} is there already")]
+    Exists(String),
     /// A key that is in use.
     #[error("{0} is the current key: rotate first, or say --force")]
     Current(String),
@@ -99,6 +105,30 @@ pub struct SigningKeys {
     /// Verifies with the keys that are published.
     verifier: Verifier,
     health: Health,
+    /// When a token's unknown key last caused a look, and whether the database answered.
+    looked: Mutex<Option<(Instant, bool)>>,
+}
+
+/// The least time between two looks for a key that a token names.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+
+impl KeySource for SigningKeys {
+    /// Another replica may have begun to sign with a key that this one has not read yet.
+    fn look_again(&self) -> BoxFuture<'_, Result<(), VerifyError>> {
+        Box::pin(async {
+            let mut looked = self.looked.lock().await;
+            let recently = looked.filter(|(at, _)| at.elapsed() < LOOK_INTERVAL);
+            let answered = match recently {
+                Some((_, answered)) => answered,
+                None => {
+                    let answered = !matches!(self.refresh().await, Err(KeysError::Store(_)));
+                    *looked = Some((Instant::now(), answered));
+                    answered
+                }
+            };
+            if answered { Ok(()) } else { Err(VerifyError::KeysUnavailable) }
+        })
+    }
 }
 
 impl SigningKeys {
@@ -123,6 +153,7 @@ impl SigningKeys {
             known: ArcSwap::default(),
             verifier,
             health: Health::new("the store of signing keys"),
+            looked: Mutex::default(),
         }
     }
 
@@ -157,7 +188,9 @@ impl SigningKeys {
         while let Some(keys) = this.upgrade() {
             // What fails is in the log, and is tried again.
             if keys.store.is_migrated() {
-                let _ = keys.refresh().await;
+                // On its own, so that a panic does not end this as well.
+                let keys = Arc::clone(&keys);
+                let _ = tokio::spawn(async move { keys.refresh().await }).await;
             }
             let pause = if keys.known.load().is_empty() { FIRST_TICK } else { TICK };
             drop(keys);
@@ -200,14 +233,23 @@ impl SigningKeys {
         Ok(())
     }
 
-    /// Uses these keys from now on. Those known already are not opened again.
+    /// Uses these keys from now on. Those known already are not opened again. One that does not open is passed over, unless
+    /// it is the one that is to sign.
     pub(super) fn adopt(&self, rows: Vec<KeyRow>) -> Result<(), KeysError> {
         let before = self.known.load();
         let key = |row: KeyRow| match before.iter().find(|key| key.row == row) {
             Some(known) => Ok(Arc::clone(known)),
             None => Key::open(row, &self.secret).map(Arc::new),
         };
-        let known = rows.into_iter().map(key).collect::<Result<Vec<_>, _>>()?;
+        let states = states(rows.iter().map(|row| row.times), self.clock.now_ms());
+        let mut known = Vec::with_capacity(rows.len());
+        for (row, state) in rows.into_iter().zip(states) {
+            match key(row) {
+                Ok(key) => known.push(key),
+                Err(why) if state == KeyState::Current => return Err(why),
+                Err(why) => self.health.is_down(&why),
+            }
+        }
         self.known.store(Arc::new(known));
         // Unchanged keys are left alone there: what was verified with them stays verified.
         self.verifier.set_keys(&JwkSet { keys: self.published() });

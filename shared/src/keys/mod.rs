@@ -2,7 +2,7 @@
 
 mod remote;
 
-use std::{collections::HashMap, fmt, str::FromStr};
+use std::{collections::HashMap, fmt, pin::Pin, str::FromStr};
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
@@ -10,7 +10,19 @@ use aws_lc_rs::signature::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, KeyOperations, PublicKeyUse};
 pub use jsonwebtoken::jwk::{Jwk, JwkSet};
+
+use crate::VerifyError;
 pub(crate) use remote::{RemoteKeys, Source, chain, is_loopback};
+
+/// Where a verifier that was given its keys looks when a token names one that is not among them.
+pub trait KeySource: Send + Sync {
+    /// Reads the keys anew, and gives them to the verifier ([`crate::Verifier::set_keys`]), unless that was done a moment
+    /// ago.
+    ///
+    /// # Errors
+    /// [`VerifyError::KeysUnavailable`], if they cannot be read.
+    fn look_again(&self) -> Pin<Box<dyn Future<Output = Result<(), VerifyError>> + Send + '_>>;
+}
 
 /// The algorithms that are accepted, and no others: each is asymmetric, so that who can verify cannot mint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

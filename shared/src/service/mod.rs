@@ -208,7 +208,7 @@ pub async fn check_health(mut addr: SocketAddr) -> Result<(), StartError> {
 /// ```
 ///
 /// # Panics
-/// If its method is neither GET nor POST.
+/// If its method is not GET, POST or DELETE.
 pub fn resource<P, F, Args>(_documentation: P, handler: F) -> impl HttpServiceFactory + use<P, F, Args>
 where
     P: utoipa::Path,
@@ -220,7 +220,8 @@ where
     let (route, allow) = match P::methods()[..] {
         [HttpMethod::Get] => (web::route().guard(guard::Any(guard::Get()).or(guard::Head())), "GET, HEAD"),
         [HttpMethod::Post] => (web::post(), "POST"),
-        _ => unimplemented!("neither GET nor POST at {path}"),
+        [HttpMethod::Delete] => (web::delete(), "DELETE"),
+        _ => unimplemented!("not GET, POST or DELETE at {path}"),
     };
     web::resource([path.clone(), format!("{path}/")])
         .wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store")))

@@ -56,23 +56,22 @@ pub async fn token(state: Data<State>, parameters: Parameters) -> Result<Json<Is
         Some(wanted) if granted.contains_all(wanted) => Ok(wanted.clone()),
         Some(_) => Err(OAuthError::InvalidScope),
     };
-    let (access_token, refresh_token, scope) = match parameters.required("grant_type")? {
+    let (access_token, refresh_token, expires_in, scope) = match parameters.required("grant_type")? {
         "refresh_token" => {
             let refresh = parameters.required("refresh_token")?;
             // Refresh tokens are people's, not clients'. A client may say who it is, and is then held to it.
             parameters.client(&state).await?;
             let (tokens, scope) = trade(&state, refresh, narrow).await?;
-            (tokens.access, Some(tokens.refresh), scope)
+            (tokens.access, Some(tokens.refresh), tokens.access_secs, scope)
         }
         "client_credentials" => {
             let client = parameters.authenticated_client(&state).await?;
             let scope = narrow(&client.scope.into())?;
             let access = state.tokens.minter()?.for_client(client.id.as_str().into(), scope.clone());
-            (access, None, scope)
+            (access, None, state.tokens.access_lifetime_secs(), scope)
         }
         _ => return Err(OAuthError::UnsupportedGrantType),
     };
-    let expires_in = state.tokens.access_lifetime_secs();
     Ok(Json(Issued { access_token, token_type: "Bearer", expires_in, refresh_token, scope }))
 }
 

@@ -1,0 +1,74 @@
+//! `POST /password`: change the password of whoever asks.
+
+use actix_web::{HttpResponse, web::Data};
+use shared::{
+    VerifyError,
+    service::openapi::{BadBody, Forbidden, Unauthorized, Unavailable},
+};
+use utoipa::ToSchema;
+
+use super::Person;
+use crate::{
+    domain::{password::Password, password_hash::PasswordHash},
+    error::ApiError,
+    form::{Form, FromForm, Valid},
+    state::State,
+    store::users,
+};
+
+#[derive(ToSchema)]
+pub struct PasswordRequest {
+    #[schema(value_type = String, format = Password)]
+    old_password: Password,
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 1024)]
+    new_password: Password,
+    /// Whether the session that asks goes on. All others end.
+    #[schema(default = false, required = false)]
+    keep_session: bool,
+}
+
+impl FromForm for PasswordRequest {
+    fn from_form(form: &mut Form) -> Option<Self> {
+        let old_password = form.text("old_password", Password::presented);
+        let new_password = form.text("new_password", Password::chosen);
+        let keep_session = form.flag("keep_session");
+        Some(Self { old_password: old_password?, new_password: new_password?, keep_session: keep_session? })
+    }
+}
+
+/// Change the password, and log out everywhere, or everywhere else.
+#[utoipa::path(
+    post,
+    path = "/password",
+    tag = "people",
+    security(("bearer" = [])),
+    request_body = PasswordRequest,
+    responses((status = 204, description = "Changed."), BadBody, Unauthorized, Forbidden, Unavailable)
+)]
+pub async fn password(
+    state: Data<State>,
+    Person(claims): Person,
+    Valid(request): Valid<PasswordRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let id = claims.sub.clone();
+    let user = state.store.run(move |connection| users::find(connection, &id)).await?;
+    let user = user.ok_or(VerifyError::Revoked)?;
+    let PasswordRequest { old_password, new_password, keep_session } = request;
+    if new_password.is(&user.username) || new_password.is(&user.email) {
+        return Err(wrong("new_password", "The password is the same as the username or the email."));
+    }
+    let (stored, cost) = (user.password_hash.clone(), state.bcrypt_cost);
+    let hash = move || stored.matches(&old_password).then(|| PasswordHash::make(&new_password, cost));
+    let refused = || wrong("old_password", "The password is wrong.");
+    let new = state.hash_pool.run(hash).await?.ok_or_else(refused)?;
+    let keep = keep_session.then_some(claims.sid);
+    let changed = state.sessions.change_password(claims.sub.clone(), user.password_hash, new, keep).await?;
+    // Somebody else was faster: what was shown is the password no more.
+    if changed { Ok(HttpResponse::NoContent().finish()) } else { Err(refused()) }
+}
+
+fn wrong(field: &str, why: &str) -> ApiError {
+    let mut form = Form::default();
+    form.wrong(field, why);
+    form.finish().err().unwrap_or(ApiError::Internal)
+}
