@@ -6,6 +6,7 @@ mod openapi;
 mod postgres;
 mod process;
 mod proxy;
+mod python;
 mod redis_server;
 
 use std::env;
@@ -14,6 +15,7 @@ pub use http::{Answer, Client, Tokens, claims_of, decode_part};
 pub use postgres::TestDatabase;
 pub use process::{Process, program};
 pub use proxy::Proxy;
+pub use python::Python;
 pub use redis_server::RedisServer;
 pub use tempfile::TempDir;
 
