@@ -2,6 +2,7 @@
 //! the servers and says where they are.
 
 mod http;
+mod nginx;
 mod openapi;
 mod postgres;
 mod process;
@@ -12,6 +13,7 @@ mod redis_server;
 use std::env;
 
 pub use http::{Answer, Client, Tokens, claims_of, decode_part};
+pub use nginx::Nginx;
 pub use postgres::TestDatabase;
 pub use process::{Process, program};
 pub use proxy::Proxy;
