@@ -19,6 +19,12 @@ async fn every_documented_route_is_there_with_what_it_needs() {
     let mut ids = BTreeSet::new();
     for (path, item) in paths {
         for (method, operation) in item.as_object().unwrap() {
+            if let Some(reference) =
+                operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str()
+            {
+                let schema = document.pointer(&reference[1..]).unwrap();
+                assert_eq!(schema["additionalProperties"], false, "{path} takes no member that is unknown");
+            }
             assert!(operation["summary"].as_str().is_some_and(|text| text.ends_with('.')), "{path}");
             assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{path}: its id is another's");
             let method: Method = method.to_uppercase().parse().unwrap();

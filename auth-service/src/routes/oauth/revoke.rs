@@ -12,6 +12,7 @@ use crate::{error::ApiError, state::State, store::sessions::Cause, tokens::Refre
 #[expect(dead_code, reason = "says what the form takes")]
 struct Fields {
     /// An access token or a refresh token.
+    #[schema(min_length = 1)]
     token: String,
     /// Not needed, and ignored.
     #[schema(nullable = false)]
