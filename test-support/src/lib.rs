@@ -17,7 +17,7 @@ pub use nginx::Nginx;
 pub use postgres::TestDatabase;
 pub use process::{Process, program};
 pub use proxy::Proxy;
-pub use python::Python;
+pub use python::{Python, assert_answers_as_documented};
 pub use redis_server::RedisServer;
 pub use tempfile::TempDir;
 

@@ -1,14 +1,16 @@
 //! Programs in Python, the other language that our services have to get along with.
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Write},
+    net::SocketAddr,
     path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
 use serde_json::Value;
 
-use crate::setting;
+use crate::{setting, temp_dir};
 
 /// A running program that answers each line with a line of JSON.
 pub struct Python {
@@ -59,4 +61,37 @@ fn python() -> Command {
     let mut command = Command::new(setting("TEST_PYTHON"));
     command.env_clear();
     command
+}
+
+/// Puts requests by the thousand to the service at this address, right and wrong ones, made from its OpenAPI document by
+/// schemathesis, and asserts that each answer is in the document and none is a 5xx. It authenticates itself as the
+/// document's security schemes say.
+///
+/// # Panics
+/// With its report, if it finds something, or if a scheme lets nobody in.
+pub async fn assert_answers_as_documented(addr: SocketAddr, bearer: &str, client: Option<(&str, &str)>) {
+    let folder = temp_dir();
+    let mut configuration =
+        format!("warnings.fail-on = [\"missing_auth\"]\n[auth.openapi.bearer]\nbearer = {bearer:?}\n");
+    if let Some((id, secret)) = client {
+        configuration += &format!("[auth.openapi.client]\nusername = {id:?}\npassword = {secret:?}\n");
+    }
+    // A file, because arguments are seen by all. The folder is where it leaves what it remembers.
+    let file = folder.path().join("schemathesis.toml");
+    fs::write(&file, configuration).unwrap();
+    let mut schemathesis = python();
+    schemathesis
+        .current_dir(folder.path())
+        .args(["-m", "schemathesis.cli", "--config-file", "schemathesis.toml", "run"])
+        .arg(format!("http://{addr}/openapi.json"))
+        // Not positive_data_acceptance: a name can be taken, and a token worthless, which no schema says.
+        // Not use_after_free: there is nothing that a request deletes.
+        .args(["--checks=all", "--exclude-checks=positive_data_acceptance,use_after_free"])
+        .args(["--phases=examples,coverage,fuzzing", "--continue-on-failure", "--seed=1", "--workers=1"])
+        .args(["--generation-database=none", "--no-color"]);
+    let output =
+        tokio::task::spawn_blocking(move || schemathesis.output()).await.unwrap().expect("schemathesis");
+    let report = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{report}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(report.contains("Fuzzing (in"), "{report}");
 }
