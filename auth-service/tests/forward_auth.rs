@@ -2,14 +2,26 @@
 
 mod support;
 
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::{Value, json};
 use support::TestApp;
-use test_support::{Answer, claims_of};
+use test_support::{Answer, Nginx, Proxy, claims_of};
 
 fn who(answer: &Answer) -> [Option<String>; 3] {
     ["x-auth-user", "x-auth-subject", "x-auth-scopes"].map(|name| {
         let value = answer.headers.get(name)?;
         Some(String::from_utf8(value.as_bytes().to_vec()).unwrap())
     })
+}
+
+/// The token of a client with the scope `read`.
+async fn client_token(app: &TestApp) -> String {
+    let made = app.cli(&["clients", "create", "billing-job", "--scope", "read"]).stdout;
+    let made = String::from_utf8(made).unwrap();
+    let secret = made.split_whitespace().last().unwrap();
+    let request = app.request(Method::POST, "/oauth/token").basic_auth("billing-job", Some(secret));
+    let answer = app.send(request.form(&[("grant_type", "client_credentials")])).await;
+    answer.json["access_token"].as_str().unwrap().to_owned()
 }
 
 on_both! {
@@ -69,13 +81,107 @@ on_both! {
     }
 
     async fn a_clients_token_has_no_user(app: TestApp) {
-        let made = String::from_utf8(app.cli(&["clients", "create", "billing-job", "--scope", "read"]).stdout).unwrap();
-        let secret = made.split_whitespace().last().unwrap();
-        let request = app.request(reqwest::Method::POST, "/oauth/token").basic_auth("billing-job", Some(secret));
-        let answer = app.send(request.form(&[("grant_type", "client_credentials")])).await;
-        let access = answer.json["access_token"].as_str().unwrap();
-        let answer = app.get("/auth/verify", Some(access)).await;
+        let access = client_token(&app).await;
+        let answer = app.get("/auth/verify", Some(&access)).await;
         assert_eq!(answer.status, 200);
         assert_eq!(who(&answer), [None, Some("billing-job".into()), Some("read".into())]);
     }
+}
+
+/// The proxy of the compose file, in front of a server that knows nothing of tokens and says hello.
+struct Guarded {
+    nginx: Nginx,
+    http: reqwest::Client,
+}
+
+impl Guarded {
+    fn by(auth_service: std::net::SocketAddr) -> Self {
+        let nobody = "127.0.0.1:1".parse().unwrap();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { nginx: Nginx::before(auth_service, nobody), http }
+    }
+
+    fn request(&self, path: &str, access: Option<&str>) -> RequestBuilder {
+        let request = self.http.get(self.nginx.resource_url(path));
+        match access {
+            Some(access) => request.bearer_auth(access),
+            None => request,
+        }
+    }
+
+    async fn get(&self, path: &str, access: Option<&str>) -> Response {
+        self.request(path, access).send().await.unwrap()
+    }
+}
+
+async fn assert_hello(answer: Response, name: &str) {
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.text().await.unwrap(), format!("hello, {name}\n"));
+}
+
+/// Asserts that it is a problem, and that each of these headers is there once.
+async fn assert_problem(answer: Response, status: u16, code: &str, headers: &[(&str, &str)]) {
+    assert_eq!(answer.status(), status);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    for name in ["www-authenticate", "retry-after"] {
+        let expected: Vec<&str> =
+            headers.iter().filter(|header| header.0 == name).map(|header| header.1).collect();
+        assert_eq!(answer.headers().get_all(name).iter().collect::<Vec<_>>(), expected, "{name}");
+    }
+    let problem: Value = answer.json().await.unwrap();
+    assert_eq!((&problem["status"], &problem["code"]), (&json!(status), &json!(code)));
+}
+
+#[actix_web::test]
+async fn nginx_guards_a_server_that_knows_nothing_of_tokens() {
+    let app = TestApp::embedded().await;
+    let guarded = Guarded::by(app.addr);
+    let challenge = |value| [("www-authenticate", value)];
+    for name in ["ada", "Zoë"] {
+        let tokens = app.new_user(name).await;
+        let access = Some(tokens.access.as_str());
+        assert_hello(guarded.get("/hello", access).await, name).await;
+        let request = guarded.request("/hello/there?scope=admin", access).header("X-Auth-User", "mallory");
+        assert_hello(request.send().await.unwrap(), name).await;
+        // A body is not what auth-service is asked about.
+        let posted = guarded.http.post(guarded.nginx.resource_url("/hello")).bearer_auth(&tokens.access);
+        assert_hello(posted.body("x".repeat(100_000)).send().await.unwrap(), name).await;
+
+        let needed = challenge(r#"Bearer error="insufficient_scope", scope="reports:read""#);
+        assert_problem(guarded.get("/hello/reports", access).await, 403, "permission_denied", &needed).await;
+        assert!(app.cli(&["users", "grant", name, "--scope", "reports:read"]).status.success());
+        let granted = app.login(name).await.tokens().access;
+        assert_hello(guarded.get("/hello/reports", Some(&granted)).await, name).await;
+
+        app.logout(&tokens).await;
+        let invalid = challenge(r#"Bearer error="invalid_token""#);
+        assert_problem(guarded.get("/hello", access).await, 401, "not_authenticated", &invalid).await;
+    }
+    for path in ["/hello", "/hello/reports"] {
+        let request = guarded.request(path, None).header("X-Auth-User", "mallory");
+        let answer = request.send().await.unwrap();
+        assert_problem(answer, 401, "not_authenticated", &challenge("Bearer")).await;
+    }
+    let client = client_token(&app).await;
+    let request = guarded.request("/hello", Some(&client)).header("X-Auth-User", "mallory");
+    assert_hello(request.send().await.unwrap(), "").await;
+    assert_eq!(guarded.get("/auth/verify/", Some(&client)).await.status(), 404, "it is nginx's to ask");
+}
+
+#[actix_web::test]
+async fn nginx_lets_nobody_through_while_auth_service_is_away() {
+    let app = TestApp::embedded().await;
+    let proxy = Proxy::to(app.addr.to_string());
+    let guarded = Guarded::by(proxy.addr());
+    let access = app.new_user("ada").await.access;
+    assert_hello(guarded.get("/hello", Some(&access)).await, "ada").await;
+    proxy.cut();
+    for access in [Some(access.as_str()), None] {
+        let answer = guarded.get("/hello", access).await;
+        assert_problem(answer, 503, "unavailable", &[("retry-after", "1")]).await;
+    }
+    proxy.mend();
+    assert_hello(guarded.get("/hello", Some(&access)).await, "ada").await;
+    // Nothing else of this port is about auth-service.
+    assert_problem(guarded.get("/whoami", Some(&access)).await, 502, "bad_gateway", &[]).await;
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::Value;
 use support::TestApp;
+use test_support::assert_answers_as_documented;
 
 #[actix_web::test]
 async fn every_documented_route_is_there_with_what_it_needs() {
@@ -19,6 +20,12 @@ async fn every_documented_route_is_there_with_what_it_needs() {
     let mut ids = BTreeSet::new();
     for (path, item) in paths {
         for (method, operation) in item.as_object().unwrap() {
+            if let Some(reference) =
+                operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str()
+            {
+                let schema = document.pointer(&reference[1..]).unwrap();
+                assert_eq!(schema["additionalProperties"], false, "{path} takes no member that is unknown");
+            }
             assert!(operation["summary"].as_str().is_some_and(|text| text.ends_with('.')), "{path}");
             assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{path}: its id is another's");
             let method: Method = method.to_uppercase().parse().unwrap();
@@ -42,6 +49,18 @@ async fn every_documented_route_is_there_with_what_it_needs() {
     for reference in references {
         assert!(document.pointer(&reference[1..]).is_some(), "{reference}");
     }
+}
+
+#[actix_web::test]
+async fn every_answer_to_a_generated_request_is_documented() {
+    let app = TestApp::embedded_with(&["--hash-queue=1000"]).await;
+    let made =
+        String::from_utf8(app.cli(&["clients", "create", "gateway", "--scope", "read"]).stdout).unwrap();
+    let secret = made.split_whitespace().last().unwrap();
+    let tokens = app.new_user("ada").await;
+    assert_answers_as_documented(app.addr, &tokens.access, Some(("gateway", secret))).await;
+    // None of the requests has ended the session whose token they bore.
+    assert_eq!(app.get("/me", Some(&tokens.access)).await.status, 200);
 }
 
 fn collect_references<'a>(value: &'a Value, into: &mut BTreeSet<&'a str>) {

@@ -5,7 +5,7 @@ use clap::Parser;
 use reqwest::Method;
 use serde_json::json;
 use shared::clock::Clock;
-use test_support::{Client, Process, claims_of, temp_dir};
+use test_support::{Client, Process, assert_answers_as_documented, claims_of, program, temp_dir};
 
 #[derive(Parser)]
 struct Auth {
@@ -99,6 +99,28 @@ async fn a_scope_and_a_role_open_what_needs_them() {
         assert!(refused.header("www-authenticate").contains(r#"error="insufficient_scope""#));
         client.get(path, None).await.assert_problem(401, "not_authenticated");
     }
+}
+
+#[actix_web::test]
+async fn every_answer_to_a_generated_request_is_documented() {
+    let folder = temp_dir();
+    let data = folder.path().to_str().unwrap();
+    let args = ["test", "--auth-addr=127.0.0.1:0", "--bcrypt-cost=10", "--data-dir", data];
+    let running = server::start(Auth::parse_from(args).settings, Clock::system()).await.unwrap();
+    actix_web::rt::spawn(running.server);
+    let auth = Client::new(running.addr);
+    auth.new_user("ada").await;
+    let granted = std::process::Command::new(program("auth-service"))
+        .env_clear()
+        .args(["users", "grant", "ada", "--scope", "reports:read", "--role", "admin", "--data-dir", data])
+        .status();
+    assert!(granted.unwrap().success());
+
+    let settings = ["test", "--resource-addr=127.0.0.1:0", "--issuer", &running.issuer];
+    let resource = resource_service::start(Resource::parse_from(settings).settings).unwrap();
+    actix_web::rt::spawn(resource.server);
+    Client::new(resource.addr).until_get("/readyz", 200).await;
+    assert_answers_as_documented(resource.addr, &auth.login("ada").await.tokens().access, None).await;
 }
 
 #[actix_web::test]

@@ -2,18 +2,22 @@
 //! the servers and says where they are.
 
 mod http;
+mod nginx;
 mod openapi;
 mod postgres;
 mod process;
 mod proxy;
+mod python;
 mod redis_server;
 
 use std::env;
 
 pub use http::{Answer, Client, Tokens, claims_of, decode_part};
+pub use nginx::Nginx;
 pub use postgres::TestDatabase;
 pub use process::{Process, program};
 pub use proxy::Proxy;
+pub use python::{Python, assert_answers_as_documented};
 pub use redis_server::RedisServer;
 pub use tempfile::TempDir;
 

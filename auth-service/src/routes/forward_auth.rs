@@ -27,8 +27,10 @@ const SCOPES: HeaderName = HeaderName::from_static("x-auth-scopes");
     tag = "proxies",
     security(("bearer" = [])),
     params(
-        ("scope" = Option<String>, Query, description = "Scopes that are needed, separated by spaces."),
-        ("role" = Option<String>, Query, description = "Roles that are needed, separated by spaces."),
+        ("scope" = Option<String>, Query, pattern = "^[!#-\\[\\]-~]+( [!#-\\[\\]-~]+)*$",
+            description = "Scopes that are needed, separated by spaces."),
+        ("role" = Option<String>, Query, pattern = "^[!#-\\[\\]-~]+( [!#-\\[\\]-~]+)*$",
+            description = "Roles that are needed, separated by spaces."),
     ),
     responses(
         (status = 200, description = "It may.", headers(

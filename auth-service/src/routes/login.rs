@@ -36,13 +36,14 @@ pub struct LoginRequest {
 /// A `username` or an `email`, and the `password`.
 #[derive(ToSchema)]
 #[schema(as = LoginRequest)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "says what the form takes")]
 struct Fields {
-    #[schema(nullable = false, example = "ada")]
+    #[schema(nullable = false, min_length = 1, example = "ada")]
     username: Option<String>,
-    #[schema(nullable = false)]
+    #[schema(nullable = false, min_length = 1)]
     email: Option<String>,
-    #[schema(format = Password, example = "correct horse battery")]
+    #[schema(format = Password, min_length = 1, example = "correct horse battery")]
     password: String,
 }
 

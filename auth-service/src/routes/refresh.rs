@@ -17,8 +17,10 @@ use crate::{
 };
 
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RefreshRequest {
     /// A refresh token.
+    #[schema(min_length = 1)]
     refresh: String,
 }
 

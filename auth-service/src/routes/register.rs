@@ -15,6 +15,7 @@ use crate::{
 };
 
 #[derive(Clone, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RegisterRequest {
     #[schema(value_type = String, format = Email, max_length = 254, example = "ada@example.com")]
     email: Email,

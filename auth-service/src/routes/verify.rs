@@ -17,8 +17,10 @@ use crate::{
 };
 
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct VerifyRequest {
     /// An access token or a refresh token.
+    #[schema(min_length = 1)]
     token: String,
 }
 

@@ -105,6 +105,7 @@ impl From<RefreshClaims> for ActiveToken {
 #[expect(dead_code, reason = "says what the form takes")]
 struct Fields {
     /// An access token or a refresh token.
+    #[schema(min_length = 1)]
     token: String,
     /// Not needed, and ignored.
     #[schema(nullable = false)]

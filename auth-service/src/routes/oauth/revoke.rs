@@ -11,6 +11,7 @@ use crate::{state::State, store::sessions::Cause};
 #[expect(dead_code, reason = "says what the form takes")]
 struct Fields {
     /// An access token or a refresh token.
+    #[schema(min_length = 1)]
     token: String,
     /// Not needed, and ignored.
     #[schema(nullable = false)]

@@ -23,15 +23,23 @@ pub struct Issued {
 }
 
 #[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "says what the form takes")]
+enum GrantType {
+    RefreshToken,
+    ClientCredentials,
+}
+
+#[derive(ToSchema)]
 #[schema(as = TokenRequest, example = json!({"grant_type": "refresh_token", "refresh_token": ""}))]
 #[expect(dead_code, reason = "says what the form takes")]
 struct Fields {
-    /// `refresh_token` or `client_credentials`.
-    grant_type: String,
+    #[schema(inline)]
+    grant_type: GrantType,
     #[schema(nullable = false)]
     refresh_token: Option<String>,
     /// Less scope than may be granted, separated by spaces.
-    #[schema(nullable = false)]
+    #[schema(nullable = false, pattern = "^[!#-\\[\\]-~]+( [!#-\\[\\]-~]+)*$")]
     scope: Option<String>,
     /// Where the client does not authenticate itself by the header.
     #[schema(nullable = false)]

@@ -1,0 +1,77 @@
+"""Uses the standard's routes with Authlib, both as a client and as a service that is given a token.
+
+The input is a line of JSON, and so is the output: what the routes answered, and what the tokens say.
+"""
+
+import json
+
+import requests
+from authlib.integrations.base_client import OAuthError
+from authlib.integrations.requests_client import OAuth2Session
+from authlib.oauth2.rfc9068 import JWTBearerTokenValidator
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+given = json.loads(input())
+issuer = given["issuer"]
+metadata = requests.get(f"{issuer}/.well-known/oauth-authorization-server", timeout=10).json()
+keys = requests.get(metadata["jwks_uri"], timeout=10).json()
+
+
+class Validator(JWTBearerTokenValidator):
+    """Of access tokens, as RFC 9068 section 4 wants it."""
+
+    def get_jwks(self):
+        return keys
+
+
+def client(method, secret=given["client_secret"]):
+    return OAuth2Session(given["client_id"], secret, token_endpoint_auth_method=method)
+
+
+def introspect(session, token):
+    return session.introspect_token(metadata["introspection_endpoint"], token=token).json()
+
+
+def own_token(method):
+    """All that a client does with a token of its own."""
+    session = client(method)
+    issued = session.fetch_token(metadata["token_endpoint"], grant_type="client_credentials", scope="read")
+    token = issued["access_token"]
+    validator = Validator(issuer, "api")
+    claims = validator.authenticate_token(token)
+    validator.validate_token(claims, ["read"], None)
+    active = introspect(session, token)
+    revoked = session.revoke_token(metadata["revocation_endpoint"], token=token)
+    return {
+        "claims": claims,
+        "active": active,
+        "revoked": revoked.status_code,
+        "afterwards": introspect(session, token),
+    }
+
+
+def users_token(method):
+    """A person's session, in the hands of a client."""
+    session = client(method)
+    refreshed = session.refresh_token(metadata["token_endpoint"], refresh_token=given["refresh_token"])
+    revoked = session.revoke_token(
+        metadata["revocation_endpoint"], token=refreshed["refresh_token"], token_type_hint="refresh_token"
+    )
+    return {
+        "claims": jwt.decode(refreshed["access_token"], KeySet.import_key_set(keys), algorithms=["ES256"]).claims,
+        "revoked": revoked.status_code,
+        "afterwards": introspect(session, refreshed["refresh_token"]),
+    }
+
+
+def refused(method):
+    """The error that a wrong secret gets."""
+    try:
+        client(method, "wrong").fetch_token(metadata["token_endpoint"], grant_type="client_credentials")
+    except OAuthError as error:
+        return error.error
+
+
+method = given["method"]
+print(json.dumps({"own": own_token(method), "users": users_token(method), "refused": refused(method)}))
