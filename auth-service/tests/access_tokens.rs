@@ -39,7 +39,8 @@ async fn anybody_can_verify_them_with_the_published_keys() {
             claims,
             json!({
                 "iss": app.issuer, "sub": registered.json["id"], "aud": ["api", "other"], "exp": iat + 300, "iat": iat,
-                "jti": claims["jti"], "sid": claims["sid"], "scope": "", "preferred_username": "ada", "token_type": "access",
+                "jti": claims["jti"], "sid": claims["sid"], "preferred_username": "ada", "client_id": "first-party",
+                "token_type": "access",
             })
         );
         assert_eq!(app.get("/me", Some(&tokens.access)).await.status, 200, "{name}");
@@ -175,7 +176,7 @@ async fn nothing_else_passes_for_one() {
     for alg in ["none", "None", "NONE", "nOnE", ""] {
         refused.push((format!("alg {alg:?}"), no_signature(alg)));
     }
-    for claim in ["iss", "sub", "aud", "exp", "iat", "jti", "sid", "scope", "token_type"] {
+    for claim in ["iss", "sub", "aud", "exp", "iat", "jti", "sid", "token_type"] {
         refused.push((
             format!("no {claim}"),
             with_claims(&|claims| drop(claims.as_object_mut().unwrap().remove(claim))),

@@ -24,7 +24,7 @@ fn users(app: &TestApp, args: &[&str]) -> String {
 
 fn granted(token: &str) -> (Value, Value) {
     let claims = claims_of(token);
-    (claims["scope"].clone(), claims["roles"].clone())
+    (json!(claims["scope"].as_str().unwrap_or_default()), claims["roles"].clone())
 }
 
 /// Refreshes until the new tokens grant this.

@@ -77,7 +77,7 @@ on_both! {
         assert_eq!(answer.header("cache-control"), "no-store");
         let (access, refresh) = (text(&answer, "access_token"), text(&answer, "refresh_token"));
         let expected = json!({
-            "access_token": access, "token_type": "Bearer", "expires_in": 300, "refresh_token": refresh, "scope": "",
+            "access_token": access, "token_type": "Bearer", "expires_in": 300, "refresh_token": refresh,
         });
         assert_eq!(answer.json, expected);
         assert_eq!(claims_of(&access)["sid"], claims_of(&first.access)["sid"]);
@@ -187,6 +187,7 @@ on_both! {
             "iat": claims["iat"], "jti": claims["jti"], "sid": claims["sid"], "scope": "read",
         });
         let mut expected = common(&claims);
+        expected["client_id"] = json!("first-party");
         expected["username"] = json!("ada");
         expected["roles"] = json!(["editor"]);
         let mut of_refresh = expected.clone();
@@ -292,7 +293,7 @@ on_both! {
         assert!(app.cli(&["clients", "delete", "in-file"]).status.success());
         assert!(refused(&["clients", "delete", "nobody"]).contains("there is no client nobody"));
         assert!(refused(&["clients", "rotate-secret", "nobody"]).contains("there is no client nobody"));
-        for bad in ["a b", "0190163d-8694-739b-aea5-966c26f8ad91"] {
+        for bad in ["a b", "first-party", "0190163d-8694-739b-aea5-966c26f8ad91"] {
             assert!(refused(&["clients", "create", bad]).contains("must "));
         }
         assert!(refused(&["clients", "create", "x", "--scope", "a b"]).contains("--scope"));

@@ -87,6 +87,11 @@ impl Scope {
         names.iter().all(|name| self.contains(name))
     }
 
+    /// Whether nothing was granted.
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
     /// The claim's text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -102,6 +107,13 @@ pub fn is_scope_name(text: &str) -> bool {
 impl From<String> for Scope {
     fn from(claim: String) -> Self {
         Self(claim)
+    }
+}
+
+impl AccessClaims {
+    /// Whether it is a client's own: no person's.
+    pub fn is_of_client(&self) -> bool {
+        self.client_id.as_ref() == Some(&self.sub)
     }
 }
 
@@ -125,7 +137,8 @@ pub struct AccessClaims {
     pub jti: Uuid,
     /// The session it descends from.
     pub sid: SessionId,
-    /// What it may be used for.
+    /// What it may be used for. Not there if that is nothing (RFC 6749 section 3.3 has no empty scope).
+    #[serde(default, skip_serializing_if = "Scope::is_empty")]
     pub scope: Scope,
     /// What its user is (RFC 9068 section 2.2.3.1).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -133,7 +146,7 @@ pub struct AccessClaims {
     /// What its user calls themself, to be shown. It may change; `sub` does not. A client has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preferred_username: Option<String>,
-    /// The client that it was issued to in its own right, whose `sub` it is then too (RFC 9068 section 2.2).
+    /// The client that it was issued to (RFC 9068 section 2.2). In its own right, if it is the `sub` as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
     /// Always [`TokenType::Access`].

@@ -12,6 +12,9 @@ use uuid::Uuid;
 
 const MAX_ID_BYTES: usize = 100;
 
+/// What people's tokens name as the client that they were issued to: whatever they logged in with. Nobody's id.
+pub const FIRST_PARTY: &str = "first-party";
+
 /// What a client is called. It is the `sub` of its tokens, so it never looks like a user's id (RFC 9068 section 5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientId(String);
@@ -28,6 +31,9 @@ impl ClientId {
         }
         if Uuid::try_parse(text).is_ok() {
             return Err("must not be a UUID, which is what users' ids are".into());
+        }
+        if text == FIRST_PARTY {
+            return Err("must not be first-party, which is what people's tokens say".into());
         }
         Ok(Self(text.into()))
     }
@@ -111,9 +117,17 @@ mod tests {
             assert!(ClientId::parse(good).is_ok(), "{good}");
         }
         let uuid = Uuid::now_v7();
-        for bad in
-            ["", "a b", "a:b", "ä", "a/b", &"x".repeat(101), &uuid.to_string(), &uuid.simple().to_string()]
-        {
+        for bad in [
+            FIRST_PARTY,
+            "",
+            "a b",
+            "a:b",
+            "ä",
+            "a/b",
+            &"x".repeat(101),
+            &uuid.to_string(),
+            &uuid.simple().to_string(),
+        ] {
             assert!(ClientId::parse(bad).is_err(), "{bad}");
         }
     }

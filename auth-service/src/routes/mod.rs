@@ -137,7 +137,7 @@ impl FromRequest for Person {
         let caller = Caller::from_request(request, payload);
         Box::pin(async move {
             let Caller(claims) = caller.await?;
-            if claims.client_id.is_some() { Err(ApiError::NotAUser.into()) } else { Ok(Self(claims)) }
+            if claims.is_of_client() { Err(ApiError::NotAUser.into()) } else { Ok(Self(claims)) }
         })
     }
 }

@@ -17,6 +17,7 @@ use crate::{
 };
 
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct PasswordRequest {
     #[schema(value_type = String, format = Password)]
     old_password: Password,

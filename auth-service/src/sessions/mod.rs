@@ -194,7 +194,7 @@ impl Sessions {
     /// If the database did not take it.
     pub async fn end(self: &Arc<Self>, claims: &AccessClaims) -> Result<(), StoreError> {
         let (this, sid, cause) = (Arc::clone(self), claims.sid, Cause::Revocation);
-        let of_client = claims.client_id.is_some();
+        let of_client = claims.is_of_client();
         let token_until_ms = claims.exp * 1000;
         to_the_end(async move {
             let until_ms = if of_client {

@@ -23,7 +23,12 @@ use self::{
     secret::Secret,
     signing_keys::{Key, SigningKeys},
 };
-use crate::{config::Settings, domain::generation::Presented, error::ApiError, store::users::User};
+use crate::{
+    config::Settings,
+    domain::{client::FIRST_PARTY, generation::Presented},
+    error::ApiError,
+    store::users::User,
+};
 
 /// A session as its tokens describe it.
 #[derive(Clone, Debug)]
@@ -142,6 +147,7 @@ impl Minter<'_> {
     ) -> TokenPair {
         let access = AccessClaims {
             sid: session.sid,
+            client_id: Some(FIRST_PARTY.into()),
             // No access token outlives its session.
             exp: session.ends_at.min(self.tokens.clock.now_secs() + self.tokens.access_secs),
             preferred_username: Some(session.username.clone()),

@@ -9,8 +9,6 @@ import requests
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc9068 import JWTBearerTokenValidator
-from joserfc import jwt
-from joserfc.jwk import KeySet
 
 given = json.loads(input())
 issuer = given["issuer"]
@@ -58,8 +56,11 @@ def users_token(method):
     revoked = session.revoke_token(
         metadata["revocation_endpoint"], token=refreshed["refresh_token"], token_type_hint="refresh_token"
     )
+    validator = Validator(issuer, "api")
+    claims = validator.authenticate_token(refreshed["access_token"])
+    validator.validate_token(claims, None, None)
     return {
-        "claims": jwt.decode(refreshed["access_token"], KeySet.import_key_set(keys), algorithms=["ES256"]).claims,
+        "claims": claims,
         "revoked": revoked.status_code,
         "afterwards": introspect(session, refreshed["refresh_token"]),
     }

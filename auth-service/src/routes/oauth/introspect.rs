@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{AnyToken, OAuthError, Parameters, Refusals};
-use crate::{error::ApiError, state::State, tokens::RefreshClaims};
+use crate::{domain::client::FIRST_PARTY, error::ApiError, state::State, tokens::RefreshClaims};
 
 /// RFC 7662 section 2.2.
 #[derive(Serialize, ToSchema)]
@@ -39,7 +39,8 @@ pub struct ActiveToken {
     /// The session it belongs to.
     #[schema(value_type = Uuid)]
     sid: SessionId,
-    #[schema(value_type = String)]
+    #[serde(skip_serializing_if = "Scope::is_empty")]
+    #[schema(value_type = String, required = false)]
     scope: Scope,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     roles: Vec<String>,
@@ -94,7 +95,7 @@ impl From<RefreshClaims> for ActiveToken {
             scope,
             roles,
             username,
-            client_id: None,
+            client_id: Some(FIRST_PARTY.into()),
             token_type: None,
         }
     }
@@ -155,8 +156,10 @@ async fn is_alive(state: &State, claims: &AccessClaims) -> Result<bool, ApiError
     if claims.exp <= state.clock.now_secs() || state.sessions.has_surely_ended(claims.sid).await? {
         return Ok(false);
     }
-    let Some(client_id) = &claims.client_id else { return Ok(true) };
-    let client = state.clients.find(client_id).await?;
+    if !claims.is_of_client() {
+        return Ok(true);
+    }
+    let client = state.clients.find(&claims.sub).await?;
     // Not another one of the same name. Tokens say the second.
     Ok(client.is_some_and(|client| client.created_at_ms < (claims.iat + 1) * 1000))
 }

@@ -42,9 +42,9 @@ pub async fn revoke(state: Data<State>, parameters: Parameters) -> Result<HttpRe
             state.sessions.log_out(&presented, Cause::Revocation).await?;
         }
         Some(AnyToken::Access(claims)) => {
-            if claims.client_id.is_some() {
+            if claims.is_of_client() {
                 let client = client.ok_or(OAuthError::InvalidClient)?;
-                if claims.client_id.as_deref() != Some(client.id.as_str()) {
+                if claims.sub != client.id.as_str() {
                     return Err(OAuthError::UnauthorizedClient("The token is another client's."));
                 }
             }

@@ -18,7 +18,9 @@ pub struct Issued {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     refresh_token: Option<String>,
-    #[schema(value_type = String)]
+    /// What the access token grants. Not there if that is nothing.
+    #[serde(skip_serializing_if = "Scope::is_empty")]
+    #[schema(value_type = String, required = false)]
     scope: Scope,
 }
 
