@@ -182,3 +182,22 @@ async fn behind_a_proxy_its_word_is_taken_for_where_somebody_is_and_nobody_elses
         assert_eq!(current["ip"], ip);
     }
 }
+
+#[actix_web::test]
+async fn what_has_expired_is_deleted_by_command() {
+    use diesel::{Connection, RunQueryDsl, SqliteConnection, sql_query};
+    let app = TestApp::embedded().await;
+    let tokens = app.new_user("ada").await;
+    let file = app.folder.path().join("auth.sqlite3");
+    let mut connection = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    sql_query(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500) \
+         INSERT INTO sessions (id, created_at, expires_at) SELECT 'old-' || i, 0, 1 FROM n",
+    )
+    .execute(&mut connection)
+    .unwrap();
+    for expected in ["Deleted 1500 sessions that had expired.\n", "Deleted 0 sessions that had expired.\n"] {
+        assert_eq!(String::from_utf8(app.cli(&["cleanup"]).stdout).unwrap(), expected);
+    }
+    app.goes_on(&tokens).await;
+}

@@ -35,6 +35,22 @@
 //!         .await
 //! }
 //! ```
+//!
+//! In axum the arguments are the same, and the verifier is the router's state, or part of it:
+//!
+#![cfg_attr(feature = "axum", doc = "```no_run")]
+#![cfg_attr(not(feature = "axum"), doc = "```ignore")]
+//! use axum::{Router, routing::get};
+//! use shared::{AccessToken, Verifier};
+//!
+//! async fn hello(token: AccessToken) -> String {
+//!     format!("hello, {}", token.sub)
+//! }
+//!
+//! fn app(verifier: Verifier) -> Router {
+//!     Router::new().route("/hello", get(hello)).with_state(verifier)
+//! }
+//! ```
 
 pub mod claims;
 pub mod clock;

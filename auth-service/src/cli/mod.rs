@@ -1,5 +1,6 @@
 //! The command line: a file a subcommand.
 
+mod cleanup;
 mod clients;
 mod keys;
 mod migrate;
@@ -53,6 +54,8 @@ enum Sub {
         #[command(subcommand)]
         action: clients::Action,
     },
+    /// Delete the sessions that have expired, and end. A service that runs does so by itself
+    Cleanup,
     /// Ask the service that listens on the address whether it is ready
     Healthcheck,
 }
@@ -73,6 +76,7 @@ pub async fn run(command: Command) -> Result<(), StartError> {
         Sub::GenerateSecret => secret::run(&settings),
         Sub::Users { action } => users::run(&settings, action).await,
         Sub::Clients { action } => clients::run(&settings, action).await,
+        Sub::Cleanup => cleanup::run(&settings).await,
         Sub::Healthcheck => service::check_health(settings.auth_addr).await,
     }
 }
