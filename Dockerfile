@@ -13,7 +13,8 @@ ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:nonroot
 FROM ${BUILD_IMAGE} AS manifests
 WORKDIR /workspace
 COPY . .
-RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock -delete \
+# Benchmarks stay, because a manifest names them.
+RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -path '*/benches/*' -delete \
     && find . -mindepth 1 -type d -empty -delete \
     && for manifest in */Cargo.toml; do \
         crate=${manifest%/*} && mkdir "$crate/src" \
