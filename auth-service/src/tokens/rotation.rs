@@ -208,6 +208,7 @@ impl SigningKeys {
                 last.kid.clone()
             };
             self.activate(successor.clone(), now + AT_ONCE.as_millis() as i64).await?;
+            log::info!("waiting until every replica publishes its successor");
             tokio::time::sleep(AT_ONCE + TICK).await;
             // Since when the old one signs is past by every clock. Else one that is behind would see the one before it
             // sign again.
