@@ -7,10 +7,7 @@ mod upkeep;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -180,7 +177,7 @@ impl Sessions {
         };
         to_the_end(async move {
             let known = this.write_revocation(sid, cause).await?.is_some();
-            this.blacklist_ended(sid, keep).await;
+            this.blacklist_ended(vec![(sid, keep)]).await;
             Ok(known)
         })
         .await
@@ -193,27 +190,17 @@ impl Sessions {
     /// # Errors
     /// If the database did not take it.
     pub async fn end(self: &Arc<Self>, claims: &AccessClaims) -> Result<(), StoreError> {
-        let (this, sid, cause) = (Arc::clone(self), claims.sid, Cause::Revocation);
-        let of_client = claims.is_of_client();
-        let token_until_ms = claims.exp * 1000;
-        to_the_end(async move {
-            let until_ms = if of_client {
-                let now = this.clock.now_ms();
-                let insert = move |connection: &mut _| {
-                    rows::insert_revoked(connection, sid, cause, now, token_until_ms)
-                };
-                this.store.run(insert).await?;
-                Some(token_until_ms)
-            } else {
-                this.write_revocation(sid, cause).await?
-            };
-            if let Some(until_ms) = until_ms {
-                this.blacklist_ended(sid, Keep::until(until_ms + this.leeway_ms)).await;
+        let (sid, cause, now) = (claims.sid, Cause::Revocation, self.clock.now_ms());
+        let (of_client, token_until_ms) = (claims.is_of_client(), claims.exp * 1000);
+        let end = move |connection: &mut _| {
+            if of_client {
+                rows::insert_revoked(connection, sid, cause, now, token_until_ms)?;
+                return Ok(Some(vec![(sid, token_until_ms)]));
             }
-            Ok(())
-        })
-        .await
-        .unwrap_or(Err(StoreError::Unavailable))
+            let known = rows::revoke(connection, sid, cause, now)?;
+            Ok(known.map(|until_ms| vec![(sid, until_ms)]))
+        };
+        self.end_those(end).await.map(drop)
     }
 
     /// Ends all sessions of a user, as [`Sessions::log_out`] does one.
@@ -222,7 +209,9 @@ impl Sessions {
     /// If the database did not take it.
     pub async fn end_all(self: &Arc<Self>, user_id: String, cause: Cause) -> Result<(), StoreError> {
         let now = self.clock.now_ms();
-        self.end_those(move |connection| rows::revoke_all(connection, &user_id, None, cause, now)).await
+        let end =
+            move |connection: &mut _| rows::revoke_all(connection, &user_id, None, cause, now).map(Some);
+        self.end_those(end).await.map(drop)
     }
 
     /// Ends a session of this user. Says whether there is such a session.
@@ -231,16 +220,11 @@ impl Sessions {
     /// If the database did not take it.
     pub async fn end_one(self: &Arc<Self>, user_id: String, sid: SessionId) -> Result<bool, StoreError> {
         let now = self.clock.now_ms();
-        let end =
-            move |connection: &mut _| rows::revoke_of(connection, &user_id, sid, Cause::EndedByOwner, now);
-        let (this, work) = (Arc::clone(self), self.store.clone());
-        to_the_end(async move {
-            let Some(until_ms) = work.run(end).await? else { return Ok(false) };
-            this.blacklist_ended(sid, Keep::until(until_ms + this.leeway_ms)).await;
-            Ok(true)
-        })
-        .await
-        .unwrap_or(Err(StoreError::Unavailable))
+        let end = move |connection: &mut _| {
+            let known = rows::revoke_of(connection, &user_id, sid, Cause::EndedByOwner, now)?;
+            Ok(known.map(|until_ms| vec![(sid, until_ms)]))
+        };
+        self.end_those(end).await
     }
 
     /// Changes a password, which ends the user's sessions but `keep`. Says whether it did: it may have been changed
@@ -256,28 +240,23 @@ impl Sessions {
         keep: Option<SessionId>,
     ) -> Result<bool, StoreError> {
         let now = self.clock.now_ms();
-        let changed = Arc::new(AtomicBool::new(false));
-        let did = Arc::clone(&changed);
-        self.end_those(move |connection| {
-            let ended = users::change_password(connection, &user_id, &old, &new, keep, now)?;
-            did.store(ended.is_some(), Ordering::Release);
-            Ok(ended.unwrap_or_default())
-        })
-        .await?;
-        Ok(changed.load(Ordering::Acquire))
+        let end =
+            move |connection: &mut _| users::change_password(connection, &user_id, &old, &new, keep, now);
+        self.end_those(end).await
     }
 
+    /// Ends what `end` says the database ended, each with the time when it would have ended at the latest; whether or not
+    /// the client waits for the answer. Says whether it was anything that could be ended.
     async fn end_those(
         self: &Arc<Self>,
-        end: impl FnOnce(&mut AnyConnection) -> QueryResult<Vec<(SessionId, i64)>> + Send + 'static,
-    ) -> Result<(), StoreError> {
+        end: impl FnOnce(&mut AnyConnection) -> QueryResult<Option<Vec<(SessionId, i64)>>> + Send + 'static,
+    ) -> Result<bool, StoreError> {
         let this = Arc::clone(self);
         to_the_end(async move {
-            let ended = this.store.run(end).await?;
-            for (sid, until_ms) in ended {
-                this.blacklist_ended(sid, Keep::until(until_ms + this.leeway_ms)).await;
-            }
-            Ok(())
+            let Some(ended) = this.store.run(end).await? else { return Ok(false) };
+            let keep = |(sid, until_ms)| (sid, Keep::until(until_ms + this.leeway_ms));
+            this.blacklist_ended(ended.into_iter().map(keep).collect()).await;
+            Ok(true)
         })
         .await
         .unwrap_or(Err(StoreError::Unavailable))
@@ -289,12 +268,18 @@ impl Sessions {
     }
 
     /// Tells the blacklist, and everybody who listens. The database knows already, so neither can fail.
-    async fn blacklist_ended(&self, sid: SessionId, keep: Keep) {
-        let publish = self.revocations.publish(sid, self.clock.now_ms());
-        let (blacklisted, ()) = tokio::join!(self.blacklist.revoke(vec![(sid, keep)]), publish);
+    async fn blacklist_ended(&self, ended: Vec<(SessionId, Keep)>) {
+        let now = self.clock.now_ms();
+        let sids: Vec<SessionId> = ended.iter().map(|(sid, _)| *sid).collect();
+        let publish = async {
+            for sid in sids {
+                self.revocations.publish(sid, now).await;
+            }
+        };
+        let (blacklisted, ()) = tokio::join!(self.blacklist.revoke(ended), publish);
         if let Err(why) = blacklisted {
             self.note_outage();
-            log::debug!("session {sid} has ended, but the blacklist does not know yet: {why}");
+            log::debug!("sessions have ended, but the blacklist does not know yet: {why}");
         }
     }
 

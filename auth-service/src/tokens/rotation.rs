@@ -33,8 +33,7 @@ impl SigningKeys {
     pub(super) async fn do_what_is_due(&self) -> Result<bool, KeysError> {
         let (known, now) = (self.known.load_full(), self.clock.now_ms());
         let states = self.states(&known);
-        let next =
-            states.iter().position(|state| *state == KeyState::Next).map(|next| known[next].row.clone());
+        let next = self.next();
         let last = self.last_number();
         let Some(current) = states.iter().position(|state| *state == KeyState::Current) else {
             // Nothing signs: the first start, or a key that had to be retired at once.
