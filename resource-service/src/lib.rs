@@ -7,7 +7,6 @@ use std::{fmt, net::SocketAddr, time::Duration};
 use actix_web::{
     App, HttpResponse, HttpServer,
     dev::Server,
-    http::header::RETRY_AFTER,
     web::{self, Data, Json, ServiceConfig},
 };
 use clap::{Args, Parser, Subcommand};
@@ -20,6 +19,7 @@ use shared::{
     revocations::{Feed, OutagePolicy},
     service::{
         self, StartError,
+        health::{self, readiness, word},
         openapi::{self, Authentication, Forbidden, Unauthorized, Unavailable},
         resource,
     },
@@ -199,7 +199,7 @@ fn verifier(settings: &Settings) -> Verifier {
         (name = "resources", description = "What is protected."),
         (name = "about", description = "This service itself."),
     ),
-    paths(whoami, reports, admin, healthz, readyz, openapi::openapi, openapi::docs),
+    paths(whoami, reports, admin, health::healthz, readyz, openapi::openapi, openapi::docs),
     components(schemas(Problem)),
     modifiers(&Authentication)
 )]
@@ -211,7 +211,7 @@ pub fn configure(app: &mut ServiceConfig, verifier: Verifier) {
         .service(resource(__path_whoami, whoami))
         .service(resource(__path_reports, reports))
         .service(resource(__path_admin, admin))
-        .service(resource(__path_healthz, healthz))
+        .service(resource(health::__path_healthz, health::healthz))
         .service(resource(__path_readyz, readyz));
     openapi::mount(app, &Document::openapi());
 }
@@ -287,22 +287,6 @@ async fn admin(token: Requires<Admin>) -> Json<Administrator> {
     Json(Administrator { admin: token.sub.clone() })
 }
 
-#[derive(Serialize, ToSchema)]
-struct Alive {
-    status: &'static str,
-}
-
-/// Whether this process answers.
-#[utoipa::path(
-    get,
-    path = "/healthz",
-    tag = "about",
-    responses((status = 200, description = "It does.", body = Alive))
-)]
-async fn healthz() -> Json<Alive> {
-    Json(Alive { status: "ok" })
-}
-
 /// Of each, `ok` or `unavailable`.
 #[derive(Serialize, ToSchema)]
 struct Ready {
@@ -326,16 +310,7 @@ struct Ready {
     )
 )]
 async fn readyz(verifier: Data<Verifier>) -> HttpResponse {
-    let word = |ok| if ok { "ok" } else { "unavailable" };
-    let mut response = if verifier.is_ready() {
-        HttpResponse::Ok()
-    } else {
-        let mut unavailable = HttpResponse::ServiceUnavailable();
-        unavailable.insert_header((RETRY_AFTER, "1"));
-        unavailable
-    };
-    response.json(Ready {
-        keys: word(verifier.has_keys()),
-        revocations: verifier.follows_revocations().map(word),
-    })
+    let why =
+        Ready { keys: word(verifier.has_keys()), revocations: verifier.follows_revocations().map(word) };
+    readiness(verifier.is_ready(), why)
 }

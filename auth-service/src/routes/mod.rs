@@ -1,7 +1,6 @@
 //! A file a route, named as the route: request, answer, handler.
 
 mod forward_auth;
-mod health;
 mod jwks;
 mod login;
 mod logout;
@@ -10,6 +9,7 @@ mod me;
 mod metadata;
 mod oauth;
 mod password;
+mod readyz;
 mod refresh;
 mod register;
 mod revocations;
@@ -29,6 +29,7 @@ use shared::{
     claims::AccessClaims,
     problem::Problem,
     service::{
+        health,
         openapi::{self, Authentication},
         resource,
     },
@@ -73,7 +74,7 @@ use crate::{error::ApiError, state::State};
         metadata::metadata,
         metadata::openid_configuration,
         health::healthz,
-        health::readyz,
+        readyz::readyz,
         openapi::openapi,
         openapi::docs,
     ),
@@ -103,7 +104,7 @@ pub fn mount(app: &mut ServiceConfig) {
         .service(resource(metadata::__path_metadata, metadata::metadata))
         .service(resource(metadata::__path_openid_configuration, metadata::openid_configuration))
         .service(resource(health::__path_healthz, health::healthz))
-        .service(resource(health::__path_readyz, health::readyz));
+        .service(resource(readyz::__path_readyz, readyz::readyz));
     openapi::mount(app, &Document::openapi());
 }
 

@@ -1,30 +1,11 @@
-//! `GET /healthz` and `GET /readyz`: whether this process lives, and whether it can work.
+//! `GET /readyz`: whether this process can work.
 
-use actix_web::{
-    HttpResponse,
-    http::header::RETRY_AFTER,
-    web::{Data, Json},
-};
+use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
+use shared::service::health::{readiness, word};
 use utoipa::ToSchema;
 
 use crate::state::State;
-
-/// Whether this process answers.
-#[utoipa::path(
-    get,
-    path = "/healthz",
-    tag = "about",
-    responses((status = 200, description = "It does.", body = Alive))
-)]
-pub async fn healthz() -> Json<Alive> {
-    Json(Alive { status: "ok" })
-}
-
-#[derive(Serialize, ToSchema)]
-pub struct Alive {
-    status: &'static str,
-}
 
 /// Of each, `ok` or `unavailable`.
 #[derive(Serialize, ToSchema)]
@@ -47,20 +28,14 @@ struct Ready {
 )]
 pub async fn readyz(state: Data<State>) -> HttpResponse {
     let (database, blacklist) = state.sessions.check().await;
-    let word = |ok| if ok { "ok" } else { "unavailable" };
-    let keys = state.signing_keys.current().is_some();
-    let revocations = state.revocations.is_ready();
-    let mut response = if keys && revocations && database.is_ok() && blacklist.is_ok() {
-        HttpResponse::Ok()
-    } else {
-        let mut unavailable = HttpResponse::ServiceUnavailable();
-        unavailable.insert_header((RETRY_AFTER, "1"));
-        unavailable
-    };
-    response.json(Ready {
+    let (database, blacklist) = (database.is_ok(), blacklist.is_ok());
+    let (keys, revocations) = (state.signing_keys.current().is_some(), state.revocations.is_ready());
+    let can_work = keys && database && blacklist && revocations;
+    let why = Ready {
         keys: word(keys),
-        database: word(database.is_ok()),
-        blacklist: word(blacklist.is_ok()),
+        database: word(database),
+        blacklist: word(blacklist),
         revocations: word(revocations),
-    })
+    };
+    readiness(can_work, why)
 }

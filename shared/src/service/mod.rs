@@ -1,6 +1,7 @@
 //! What our own services share in being services: command line, logs, health, and answers to requests that no
 //! route takes. A service of yours needs none of it.
 
+pub mod health;
 pub mod openapi;
 
 use std::{error::Error as _, ffi::OsString, io, net::SocketAddr, process::ExitCode, time::Duration};
@@ -221,7 +222,7 @@ where
         [HttpMethod::Get] => (web::route().guard(guard::Any(guard::Get()).or(guard::Head())), "GET, HEAD"),
         [HttpMethod::Post] => (web::post(), "POST"),
         [HttpMethod::Delete] => (web::delete(), "DELETE"),
-        _ => unimplemented!("not GET, POST or DELETE at {path}"),
+        _ => panic!("{path} takes neither GET nor POST nor DELETE"),
     };
     web::resource([path.clone(), format!("{path}/")])
         .wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store")))
