@@ -187,6 +187,18 @@ impl Client {
         self.until(path, Some(access), status).await
     }
 
+    /// Asks until these fields of the answer have these values, for no longer than 30 seconds.
+    pub async fn until_json(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        loop {
+            let answer = self.get(path, None).await;
+            if fields.iter().all(|(name, value)| answer.json[name] == *value) {
+                return answer;
+            }
+            assert!(std::time::Instant::now() < deadline, "{path} does not become {fields:?}: {answer:?}");
+        }
+    }
+
     async fn until(&self, path: &str, access: Option<&str>, status: u16) -> Answer {
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
         loop {

@@ -6,89 +6,12 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use test_support::{
-    Client, Process, Proxy, TempDir, TestDatabase, Tokens, program, redis_url, temp_dir, unique,
-};
-
-const ISSUER: &str = "http://auth.example.com";
-
-/// Replicas of auth-service on one PostgreSQL and one Redis, and a client that may listen to their revocations.
-struct Deployment {
-    env: Vec<(&'static str, String)>,
-    auth: Vec<Process>,
-    secret: String,
-    _database: TestDatabase,
-    _folder: TempDir,
-}
-
-impl Deployment {
-    async fn start(replicas: usize) -> Self {
-        let (database, folder) = (TestDatabase::create(), temp_dir());
-        let env = vec![
-            ("DATABASE_URL", database.url()),
-            ("REDIS_URL", redis_url()),
-            ("REDIS_KEY_PREFIX", unique("test:")),
-            ("DATA_DIR", folder.path().to_str().unwrap().to_owned()),
-            ("ISSUER", ISSUER.to_owned()),
-            ("BCRYPT_COST", "10".to_owned()),
-            ("RUST_LOG", "info".to_owned()),
-        ];
-        let mut this =
-            Self { env, auth: Vec::new(), secret: String::new(), _database: database, _folder: folder };
-        for _ in 0..replicas {
-            let process = Process::start(&program("auth-service"), 1, &this.env());
-            Client::new(process.addr(0)).until_get("/readyz", 200).await;
-            this.auth.push(process);
-        }
-        let made = Command::new(program("auth-service"))
-            .env_clear()
-            .envs(this.env())
-            .args(["clients", "create", "resource-service", "--scope", "revocations:read"])
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{made:?}");
-        this.secret = String::from_utf8(made.stdout).unwrap().split_whitespace().last().unwrap().to_owned();
-        this
-    }
-
-    fn env(&self) -> Vec<(&str, &str)> {
-        self.env.iter().map(|(name, value)| (*name, value.as_str())).collect()
-    }
-
-    fn client(&self, replica: usize) -> Client {
-        Client::new(self.auth[replica].addr(0))
-    }
-
-    /// A resource-service that finds keys at the first replica, and revocations at this address. It follows them.
-    async fn resource_service(&self, revocations: &str, outage: &str) -> (Process, Client) {
-        let jwks_url = format!("http://{}/.well-known/jwks.json", self.auth[0].addr(0));
-        let revocations_url = format!("http://{revocations}/revocations");
-        let env = [
-            ("ISSUER", ISSUER),
-            ("JWKS_URL", &jwks_url),
-            ("REVOCATIONS_URL", &revocations_url),
-            ("REVOCATIONS_CLIENT_ID", "resource-service"),
-            ("REVOCATIONS_CLIENT_SECRET", &self.secret),
-            ("REVOCATIONS_OUTAGE", outage),
-            ("RUST_LOG", "info"),
-        ];
-        let process = Process::start(env!("CARGO_BIN_EXE_resource-service"), 1, &env);
-        let client = Client::new(process.addr(0));
-        until(&client, "ok").await;
-        (process, client)
-    }
-}
+use system_tests::{Deployment, ISSUER};
+use test_support::{Client, Process, Proxy, Tokens, program};
 
 /// Waits until it follows the revocations, or does not.
 async fn until(resource: &Client, revocations: &str) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        let answer = resource.get("/readyz", None).await;
-        if answer.json["revocations"] == revocations && answer.json["keys"] == "ok" {
-            return;
-        }
-        assert!(Instant::now() < deadline, "revocations do not become {revocations}: {answer:?}");
-    }
+    resource.until_json("/readyz", &[("revocations", revocations), ("keys", "ok")]).await;
 }
 
 async fn is_accepted(resource: &Client, tokens: &Tokens) -> bool {
@@ -99,14 +22,14 @@ async fn is_accepted(resource: &Client, tokens: &Tokens) -> bool {
     answer.status == 200
 }
 
-#[actix_web::test]
+#[tokio::test]
 async fn a_logout_takes_effect_at_every_service_within_a_second() {
     let deployment = Deployment::start(2).await;
     let auth = [deployment.client(0), deployment.client(1)];
     let mut resources = Vec::new();
     for number in 0..3 {
         let addr = deployment.auth[number % 2].addr(0).to_string();
-        resources.push(deployment.resource_service(&addr, "until_expiry").await);
+        resources.push(deployment.resource_service(&addr, &[]).await);
     }
     auth[0].new_user("ada").await;
     let other = auth[0].login("ada").await.tokens();
@@ -132,12 +55,12 @@ async fn a_logout_takes_effect_at_every_service_within_a_second() {
     }
 }
 
-#[actix_web::test]
+#[tokio::test]
 async fn what_was_missed_while_the_feed_was_cut_is_refused_once_it_is_back() {
     let deployment = Deployment::start(1).await;
     let auth = deployment.client(0);
     let proxy = Proxy::to(deployment.auth[0].addr(0).to_string());
-    let (process, resource) = deployment.resource_service(&proxy.addr().to_string(), "until_expiry").await;
+    let (process, resource) = deployment.resource_service(&proxy.addr().to_string(), &[]).await;
     auth.new_user("ada").await;
     let before = auth.login("ada").await.tokens();
     assert_eq!(auth.logout(&before).await.status, 204);
@@ -161,15 +84,16 @@ async fn what_was_missed_while_the_feed_was_cut_is_refused_once_it_is_back() {
     assert!(is_accepted(&resource, &kept).await);
 }
 
-#[actix_web::test]
+#[tokio::test]
 async fn without_the_feed_the_policy_decides() {
     let deployment = Deployment::start(1).await;
     let auth = deployment.client(0);
     let proxy = Proxy::to(deployment.auth[0].addr(0).to_string());
     let addr = proxy.addr().to_string();
-    let (_closed, closed) = deployment.resource_service(&addr, "closed").await;
-    let (_bounded, bounded) = deployment.resource_service(&addr, "bounded:4").await;
-    let (_open, open) = deployment.resource_service(&addr, "until_expiry").await;
+    let (_closed, closed) = deployment.resource_service(&addr, &[("REVOCATIONS_OUTAGE", "closed")]).await;
+    let (_bounded, bounded) =
+        deployment.resource_service(&addr, &[("REVOCATIONS_OUTAGE", "bounded:4")]).await;
+    let (_open, open) = deployment.resource_service(&addr, &[]).await;
     let tokens = auth.new_user("ada").await;
     for resource in [&closed, &bounded, &open] {
         assert!(is_accepted(resource, &tokens).await);
@@ -197,11 +121,11 @@ async fn without_the_feed_the_policy_decides() {
     }
 }
 
-#[actix_web::test]
+#[tokio::test]
 async fn a_feed_that_hangs_is_given_up() {
     let deployment = Deployment::start(1).await;
     let proxy = Proxy::to(deployment.auth[0].addr(0).to_string());
-    let (process, resource) = deployment.resource_service(&proxy.addr().to_string(), "until_expiry").await;
+    let (process, resource) = deployment.resource_service(&proxy.addr().to_string(), &[]).await;
     proxy.freeze();
     until(&resource, "unavailable").await;
     process.log_with("it fell silent");
@@ -209,7 +133,7 @@ async fn a_feed_that_hangs_is_given_up() {
     until(&resource, "ok").await;
 }
 
-#[actix_web::test]
+#[tokio::test]
 async fn a_client_that_may_not_listen_is_said_to() {
     let deployment = Deployment::start(1).await;
     let addr = deployment.auth[0].addr(0).to_string();
@@ -222,12 +146,11 @@ async fn a_client_that_may_not_listen_is_said_to() {
         ("REVOCATIONS_CLIENT_ID", "resource-service"),
         ("REVOCATIONS_CLIENT_SECRET", "hunter2-is-not-it"),
     ];
-    let process = Process::start(env!("CARGO_BIN_EXE_resource-service"), 1, &env);
+    let process = Process::start(&program("resource-service"), 1, &env);
     let log = process.log_with("cannot follow the revocations at");
     assert!(log.contains("401 Unauthorized") && !log.contains("hunter2"), "{log}");
     let env = [("REVOCATIONS_CLIENT_ID", "resource-service")];
-    let command =
-        Command::new(env!("CARGO_BIN_EXE_resource-service")).env_clear().envs(env).output().unwrap();
+    let command = Command::new(program("resource-service")).env_clear().envs(env).output().unwrap();
     let errors = String::from_utf8(command.stderr).unwrap();
     assert!(!command.status.success() && errors.contains("revocations-client-secret"), "{errors}");
 }

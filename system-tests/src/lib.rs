@@ -1,0 +1,112 @@
+//! Both services as processes of their own, on real PostgreSQL and Redis: what `tests/` starts, stops and kills.
+//!
+//! | file | what it shows |
+//! |---|---|
+//! | `tests/logout.rs` | logged out means logged out, at every service |
+
+use std::process::Command;
+
+use test_support::{Client, Process, TempDir, TestDatabase, program, redis_url, temp_dir, unique};
+
+/// The issuer of every deployment. Nobody resolves the name.
+pub const ISSUER: &str = "http://auth.example.com";
+
+/// Replicas of auth-service on one PostgreSQL and one Redis, and a client that may listen to their revocations.
+pub struct Deployment {
+    env: Vec<(String, String)>,
+    /// The replicas.
+    pub auth: Vec<Process>,
+    secret: String,
+    _database: Option<TestDatabase>,
+    _folder: TempDir,
+}
+
+impl Deployment {
+    /// This many replicas on the PostgreSQL and the Redis that all tests share.
+    pub async fn start(replicas: usize) -> Self {
+        let database = TestDatabase::create();
+        let (url, prefix) = (database.url(), unique("test:"));
+        let env =
+            [("DATABASE_URL", url.as_str()), ("REDIS_URL", &redis_url()), ("REDIS_KEY_PREFIX", &prefix)];
+        let mut this = Self::on(&env).await;
+        this._database = Some(database);
+        for _ in 0..replicas {
+            this.add_replica(&[]).await;
+        }
+        this
+    }
+
+    /// No replica yet, on the PostgreSQL and the Redis that these settings name. Both must be reached.
+    pub async fn on(settings: &[(&str, &str)]) -> Self {
+        let folder = temp_dir();
+        let data = folder.path().to_str().expect("a path in UTF-8");
+        let fixed = [("DATA_DIR", data), ("ISSUER", ISSUER), ("BCRYPT_COST", "10"), ("RUST_LOG", "info")];
+        let all = fixed.iter().chain(settings);
+        let env = all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut this =
+            Self { env, auth: Vec::new(), secret: String::new(), _database: None, _folder: folder };
+        let made = this.cli(&["clients", "create", "resource-service", "--scope", "revocations:read"]);
+        this.secret = made.split_whitespace().last().expect("a secret").to_owned();
+        this
+    }
+
+    /// Another replica, with these settings as well. Ready.
+    pub async fn add_replica(&mut self, settings: &[(&str, &str)]) -> Client {
+        let process = self.replica(settings);
+        let client = Client::new(process.addr(0));
+        client.until_get("/readyz", 200).await;
+        self.auth.push(process);
+        client
+    }
+
+    /// A replica that is nobody's, and that may not be ready.
+    pub fn replica(&self, settings: &[(&str, &str)]) -> Process {
+        let mut env = self.env();
+        env.extend(settings);
+        Process::start(&program("auth-service"), 1, &env)
+    }
+
+    /// What the command line prints.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn cli(&self, args: &[&str]) -> String {
+        let mut command = Command::new(program("auth-service"));
+        let done = command.env_clear().envs(self.env()).args(args).output().expect("auth-service");
+        assert!(done.status.success(), "{done:?}");
+        String::from_utf8(done.stdout).expect("UTF-8")
+    }
+
+    fn env(&self) -> Vec<(&str, &str)> {
+        self.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+
+    /// Talks to a replica.
+    pub fn client(&self, replica: usize) -> Client {
+        Client::new(self.auth[replica].addr(0))
+    }
+
+    /// The settings of a resource-service that finds keys at the first replica, and revocations at this address.
+    pub fn resource_settings(&self, revocations: &str) -> Vec<(&'static str, String)> {
+        vec![
+            ("ISSUER", ISSUER.into()),
+            ("JWKS_URL", format!("http://{}/.well-known/jwks.json", self.auth[0].addr(0))),
+            ("REVOCATIONS_URL", format!("http://{revocations}/revocations")),
+            ("REVOCATIONS_CLIENT_ID", "resource-service".into()),
+            ("REVOCATIONS_CLIENT_SECRET", self.secret.clone()),
+            ("RUST_LOG", "info".into()),
+        ]
+    }
+
+    /// A resource-service that finds keys at the first replica, and revocations at this address, with these settings as
+    /// well. It follows them.
+    pub async fn resource_service(&self, revocations: &str, settings: &[(&str, &str)]) -> (Process, Client) {
+        let own = self.resource_settings(revocations);
+        let mut env: Vec<(&str, &str)> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        env.extend(settings);
+        let process = Process::start(&program("resource-service"), 1, &env);
+        let client = Client::new(process.addr(0));
+        client.until_json("/readyz", &[("revocations", "ok"), ("keys", "ok")]).await;
+        (process, client)
+    }
+}
