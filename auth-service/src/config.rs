@@ -109,6 +109,10 @@ pub struct Settings {
     #[arg(long, env = "LEEWAY", value_name = "SECONDS", default_value = "10", value_parser = service::leeway)]
     pub leeway: Duration,
 
+    /// How long events of the audit trail are kept, in seconds
+    #[arg(long, env = "AUDIT_RETENTION", value_name = "SECONDS", default_value = "7776000", value_parser = service::positive_seconds)]
+    pub audit_retention: Duration,
+
     /// The cost of a password hash, 10 to 15: each step doubles the time it takes
     #[arg(long, env = "BCRYPT_COST", value_name = "COST", default_value = "12", value_parser = clap::value_parser!(u32).range(10..=15))]
     pub bcrypt_cost: u32,

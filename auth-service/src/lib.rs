@@ -13,6 +13,7 @@
 //! | `tokens` | minting and reading tokens; the keys |
 //! | `store` | users and sessions in SQL: PostgreSQL or SQLite |
 //! | `blacklist` | the refresh decision in one round trip: Redis or embedded |
+//! | `cleanup` | deleting what has expired |
 //! | `form` | request bodies, checked field by field |
 //! | `hashing` | the bounded pool that hashes passwords |
 //! | `error` | what goes wrong, and how it is answered |
@@ -21,6 +22,7 @@
 //! Dependencies run one way: routes → sessions → store, blacklist; nothing depends on routes.
 
 mod blacklist;
+mod cleanup;
 pub mod cli;
 mod clients;
 pub mod config;

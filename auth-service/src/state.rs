@@ -8,7 +8,10 @@ use crate::{
     blacklist::{Blacklist, Embedded, Redis},
     clients::Clients,
     config::Settings,
-    domain::client::{ClientId, ClientSecret},
+    domain::{
+        audit::By,
+        client::{ClientId, ClientSecret},
+    },
     hashing::HashPool,
     revocations::Revocations,
     sessions::Sessions,
@@ -64,6 +67,7 @@ impl State {
             Arc::clone(&secret),
             clock.clone(),
             verifier.clone(),
+            By::service(),
         ));
         verifier.set_key_source(Arc::downgrade(&signing_keys) as _);
         let tokens = Tokens::new(settings, &secret, Arc::clone(&signing_keys), clock.clone());

@@ -38,11 +38,11 @@ struct Command {
 
 #[actix_web::main]
 async fn main() -> ExitCode {
-    service::start_logs();
     service::exit_code(run().await)
 }
 
 async fn run() -> Result<(), StartError> {
+    service::start_logs()?;
     let Command { auth, resource_addr } = service::parse_settings(std::env::args_os())?;
     let data_dir = auth.data_dir.display().to_string();
     let (audience, leeway) = (auth.audience.clone(), auth.leeway);

@@ -6,8 +6,7 @@ use shared::service;
 
 #[actix_web::main]
 async fn main() -> ExitCode {
-    service::start_logs();
-    let outcome = match service::parse_settings(std::env::args_os()) {
+    let outcome = match service::start_logs().and_then(|()| service::parse_settings(std::env::args_os())) {
         Ok(command) => resource_service::run(command).await,
         Err(why) => Err(why),
     };

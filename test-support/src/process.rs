@@ -95,7 +95,9 @@ fn collect(
     thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {
             if let Some((_, addr)) = line.split_once("listens on http://") {
-                let _ = found.send(addr.trim().parse().unwrap());
+                // In a line of JSON a quote follows.
+                let end = addr.find(['"', ' ']).unwrap_or(addr.len());
+                let _ = found.send(addr[..end].parse().unwrap());
             }
             let mut log = log.lock().unwrap();
             log.push_str(&line);

@@ -8,7 +8,10 @@ use shared::{clock::Clock, service::StartError};
 use super::{MAX_SCOPE_BYTES, scope_name, time};
 use crate::{
     config::Settings,
-    domain::client::{ClientId, ClientSecret},
+    domain::{
+        audit::{By, Event, Record},
+        client::{ClientId, ClientSecret},
+    },
     state::open_store,
     store::{
         StoreError,
@@ -55,6 +58,7 @@ pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> 
     let store = open_store(settings)?;
     store.migrate().await.map_err(failed)?;
     let now = Clock::system().now_ms();
+    let record = |event, id: &ClientId| Record::new(event, By::operator(), now).client(id.as_str());
     match action {
         Action::Create(Create { id, mut scopes, secret_file }) => {
             scopes.sort();
@@ -71,7 +75,12 @@ pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> 
                 created_at_ms: now,
                 secret_changed_at_ms: now,
             };
-            let inserted = store.run(move |connection| rows::insert(connection, &client)).await;
+            let record = record(Event::ClientCreated, &id).detail(format!("scope: {}", client.scope));
+            let insert = move |connection: &mut _| {
+                let inserted = rows::insert(connection, &client)?;
+                Ok((inserted, inserted.then_some(record)))
+            };
+            let inserted = store.audited(insert).await;
             match (inserted.map_err(failed)?, secret_file) {
                 (true, None) => show(&id, &secret),
                 (true, Some(file)) => {
@@ -94,17 +103,22 @@ pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> 
             }
         }
         Action::Delete { id } => {
-            let gone = id.clone();
-            let deleted =
-                store.run(move |connection| rows::delete(connection, &gone)).await.map_err(failed)?;
-            known(deleted, &id)?;
+            let (gone, record) = (id.clone(), record(Event::ClientDeleted, &id));
+            let delete = move |connection: &mut _| {
+                let deleted = rows::delete(connection, &gone)?;
+                Ok((deleted, deleted.then_some(record)))
+            };
+            known(store.audited(delete).await.map_err(failed)?, &id)?;
             println!("Deleted {}", id.as_str());
         }
         Action::RotateSecret { id } => {
             let (secret, of) = (ClientSecret::generate(), id.clone());
-            let hash = secret.hash();
-            let replace = move |connection: &mut _| rows::replace_secret(connection, &of, &hash, now);
-            known(store.run(replace).await.map_err(failed)?, &id)?;
+            let (hash, record) = (secret.hash(), record(Event::ClientSecretRotated, &id));
+            let replace = move |connection: &mut _| {
+                let replaced = rows::replace_secret(connection, &of, &hash, now)?;
+                Ok((replaced, replaced.then_some(record)))
+            };
+            known(store.audited(replace).await.map_err(failed)?, &id)?;
             show(&id, &secret);
         }
     }

@@ -8,7 +8,7 @@ use shared::{Verifier, clock::Clock, keys::Algorithm, keys::JwkSet, service::Sta
 use super::time;
 use crate::{
     config::Settings,
-    domain::key_schedule::KeyState,
+    domain::{audit::By, key_schedule::KeyState},
     state::open_store,
     tokens::{
         rotation::Listed,
@@ -68,7 +68,7 @@ pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> 
     let store = open_store(settings)?;
     store.migrate().await.map_err(failed)?;
     let nothing = Verifier::builder(settings.issuer()).build_with_keys(&JwkSet { keys: Vec::new() });
-    let keys = SigningKeys::new(settings, store, secret, Clock::system(), nothing);
+    let keys = SigningKeys::new(settings, store, secret, Clock::system(), nothing, By::operator());
     match action {
         Action::List => list(&keys.list().await.map_err(failed)?),
         Action::Generate(Generate { algorithm, from: None }) => {

@@ -1,5 +1,6 @@
 //! The command line: a file a subcommand.
 
+mod audit;
 mod cleanup;
 mod clients;
 mod keys;
@@ -54,7 +55,9 @@ enum Sub {
         #[command(subcommand)]
         action: clients::Action,
     },
-    /// Delete the sessions that have expired, and end. A service that runs does so by itself
+    /// Print what people, clients and operators did, oldest first
+    Audit(audit::Which),
+    /// Delete sessions that have expired and old events of the audit trail, and end. A service that runs does so by itself
     Cleanup,
     /// Ask the service that listens on the address whether it is ready
     Healthcheck,
@@ -76,6 +79,7 @@ pub async fn run(command: Command) -> Result<(), StartError> {
         Sub::GenerateSecret => secret::run(&settings),
         Sub::Users { action } => users::run(&settings, action).await,
         Sub::Clients { action } => clients::run(&settings, action).await,
+        Sub::Audit(which) => audit::run(&settings, which).await,
         Sub::Cleanup => cleanup::run(&settings).await,
         Sub::Healthcheck => service::check_health(settings.auth_addr).await,
     }

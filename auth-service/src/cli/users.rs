@@ -6,9 +6,13 @@ use shared::{clock::Clock, service::StartError};
 use super::{MAX_SCOPE_BYTES, scope_name, time};
 use crate::{
     config::Settings,
+    domain::{
+        audit::{By, Event, Record},
+        session::Cause,
+    },
     state::open_store,
     store::{
-        Store, StoreError,
+        Store, StoreError, sessions,
         users::{self, LoginKey, User},
     },
 };
@@ -58,15 +62,19 @@ pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> 
     store.migrate().await.map_err(unavailable)?;
     let user = match action {
         Action::Show { user } => find(&store, &user).await?,
-        Action::Grant(change) => alter(&store, change, with).await?,
-        Action::Revoke(change) => alter(&store, change, without).await?,
+        Action::Grant(change) => alter(&store, change, "granted", with).await?,
+        Action::Revoke(change) => alter(&store, change, "revoked", without).await?,
         Action::Disable { user } => set_disabled(&store, &user, true).await?,
         Action::Enable { user } => set_disabled(&store, &user, false).await?,
         Action::Delete { user } => {
             let found = find(&store, &user).await?;
             let (id, now) = (found.id.to_string(), Clock::system().now_ms());
-            let delete = move |connection: &mut _| users::delete(connection, &id, now);
-            store.run(delete).await.map_err(unavailable)?;
+            let record = Record::new(Event::Ended(Cause::UserDeleted), By::operator(), now).user(&id);
+            let delete = move |connection: &mut _| {
+                let ended = users::delete(connection, &id, now)?;
+                Ok(((), Some(record.detail(sessions::count(&ended)))))
+            };
+            store.audited(delete).await.map_err(unavailable)?;
             println!("Deleted {} ({})", found.username, found.id);
             return Ok(());
         }
@@ -79,7 +87,7 @@ pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> 
     Ok(())
 }
 
-async fn find(store: &Store, name: &str) -> Result<User, StartError> {
+pub async fn find(store: &Store, name: &str) -> Result<User, StartError> {
     let nobody = || StartError::new(format!("there is no user {name}"));
     let key = LoginKey::parse(name).ok_or_else(nobody)?;
     let found = store.run(move |connection| users::find_by_login(connection, &key)).await;
@@ -88,20 +96,28 @@ async fn find(store: &Store, name: &str) -> Result<User, StartError> {
 
 async fn set_disabled(store: &Store, name: &str, disabled: bool) -> Result<User, StartError> {
     let (id, now) = (find(store, name).await?.id.to_string(), Clock::system().now_ms());
-    let set = move |connection: &mut _| users::set_disabled(connection, &id, disabled, now);
-    store.run(set).await.map_err(unavailable)?;
+    let event = if disabled { Event::Ended(Cause::UserDisabled) } else { Event::UserEnabled };
+    let record = Record::new(event, By::operator(), now).user(&id);
+    let set = move |connection: &mut _| {
+        let ended = users::set_disabled(connection, &id, disabled, now)?;
+        Ok(((), Some(if disabled { record.detail(sessions::count(&ended)) } else { record })))
+    };
+    store.audited(set).await.map_err(unavailable)?;
     find(store, name).await
 }
 
 async fn alter(
     store: &Store,
     change: Change,
+    verb: &str,
     apply: fn(&str, &[String]) -> String,
 ) -> Result<User, StartError> {
     let Change { user: name, scopes, roles } = change;
     if scopes.is_empty() && roles.is_empty() {
         return Err(StartError::new("say which: --scope NAME or --role NAME"));
     }
+    let scope_names = scopes.iter().map(|name| format!(" scope {name}"));
+    let detail: String = scope_names.chain(roles.iter().map(|name| format!(" role {name}"))).collect();
     loop {
         let user = find(store, &name).await?;
         let (scope, roles) = (apply(&user.scope, &scopes), apply(&user.roles, &roles));
@@ -111,9 +127,14 @@ async fn alter(
             )));
         }
         let now = Clock::system().now_ms();
-        let set = move |connection: &mut _| users::set_claims(connection, &user, &scope, &roles, now);
+        let record = Record::new(Event::ClaimsChange, By::operator(), now).user(user.id);
+        let record = record.detail(format!("{verb}{detail}"));
+        let set = move |connection: &mut _| {
+            let is_set = users::set_claims(connection, &user, &scope, &roles, now)?;
+            Ok((is_set, is_set.then_some(record)))
+        };
         // Somebody else may be changing the same user: then what they made of it is the start.
-        if store.run(set).await.map_err(unavailable)? {
+        if store.audited(set).await.map_err(unavailable)? {
             return find(store, &name).await;
         }
     }

@@ -1,11 +1,13 @@
 //! The rules, without I/O. What a type here holds has been checked; there is no other way to make one.
 
+pub mod audit;
 pub mod client;
 pub mod email;
 pub mod generation;
 pub mod key_schedule;
 pub mod password;
 pub mod password_hash;
+pub mod session;
 pub mod username;
 
 use unicode_normalization::UnicodeNormalization;

@@ -1,12 +1,6 @@
 //! `POST /login`: a new session, and its first tokens.
 
-use std::net::IpAddr;
-
-use actix_web::{
-    HttpRequest,
-    http::header::USER_AGENT,
-    web::{Data, Json},
-};
+use actix_web::web::{Data, Json};
 use serde::Serialize;
 use shared::{
     claims::{Scope, SessionId},
@@ -15,15 +9,17 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
-    domain::{password::Password, password_hash::PasswordHash},
+    domain::{
+        audit::{By, Event, Record},
+        password::Password,
+        password_hash::PasswordHash,
+        session::Origin,
+    },
     error::ApiError,
     form::{Form, FromForm, Valid, not_blank},
     sessions::FIRST,
     state::State,
-    store::{
-        sessions::Origin,
-        users::{self, LoginKey, User},
-    },
+    store::users::{self, LoginKey, User},
     tokens::{Session, TokenPair},
 };
 
@@ -81,7 +77,7 @@ pub struct LoggedIn {
 )]
 pub async fn login(
     state: Data<State>,
-    request: HttpRequest,
+    origin: Origin,
     Valid(LoginRequest { key, password }): Valid<LoginRequest>,
 ) -> Result<Json<LoggedIn>, ApiError> {
     let minter = state.tokens.minter()?;
@@ -89,7 +85,17 @@ pub async fn login(
         Some(key) => state.store.run(move |connection| users::find_by_login(connection, &key)).await?,
         None => None,
     };
-    let user = check_password(&state, user, password).await?;
+    let known = user.as_ref().map(|user| user.id.to_string());
+    let refused = async |why: &str| {
+        let record = Record::new(Event::LoginFailed, By::anyone(origin.clone()), state.clock.now_ms());
+        let record = known.iter().fold(record, |record, id| record.user(id));
+        state.store.remember(record.detail(why)).await;
+        ApiError::WrongCredentials
+    };
+    let user = match check_password(&state, user, password).await? {
+        Ok(user) => user,
+        Err(why) => return Err(refused(why).await),
+    };
     let session = Session {
         sid: SessionId::generate(),
         sub: user.id.to_string(),
@@ -99,16 +105,21 @@ pub async fn login(
         auth_time: state.clock.now_secs(),
         ends_at: state.tokens.session_end(),
     };
-    let origin = Origin { user_agent: user_agent(&request), ip: client_ip(&request, state.proxy_hops) };
     let shown = user.password_hash.clone();
     // Whoever is gone by now, or has another password, has no session.
-    let session = state.sessions.open(session, origin, shown).await?.ok_or(ApiError::WrongCredentials)?;
+    let Some(session) = state.sessions.open(session, origin.clone(), shown).await? else {
+        return Err(refused("the account changed meanwhile").await);
+    };
     let tokens = minter.pair(&session, session.scope.clone(), FIRST, state.tokens.refresh_expiry(&session));
     Ok(Json(LoggedIn { username: user.username, email: user.email, tokens }))
 }
 
-/// The user, if the password is theirs. One hash is computed whether there is such a user or not.
-async fn check_password(state: &State, user: Option<User>, password: Password) -> Result<User, ApiError> {
+/// The user, if the password is theirs, or why not. One hash is computed whether there is such a user or not.
+async fn check_password(
+    state: &State,
+    user: Option<User>,
+    password: Password,
+) -> Result<Result<User, &'static str>, ApiError> {
     let cost = state.bcrypt_cost;
     let stored = user.as_ref().map_or_else(|| PasswordHash::nobodys(cost), |user| user.password_hash.clone());
     let old = stored.clone();
@@ -120,30 +131,17 @@ async fn check_password(state: &State, user: Option<User>, password: Password) -
             (matches, newer)
         })
         .await?;
-    let may_log_in = |user: &User| matches && user.disabled_at_ms.is_none();
-    let mut user = user.filter(may_log_in).ok_or(ApiError::WrongCredentials)?;
+    let mut user = match user {
+        None => return Ok(Err("no such user")),
+        Some(_) if !matches => return Ok(Err("wrong password")),
+        Some(user) if user.disabled_at_ms.is_some() => return Ok(Err("the user is disabled")),
+        Some(user) => user,
+    };
     if let Some(newer) = newer {
         let (id, new) = (user.id.to_string(), newer.clone());
         let replace = move |connection: &mut _| users::replace_hash(connection, &id, &old, &new);
         state.store.run(replace).await?;
         user.password_hash = newer;
     }
-    Ok(user)
-}
-
-/// What the client calls itself, as much of it as fits on a line.
-fn user_agent(request: &HttpRequest) -> Option<String> {
-    let text = request.headers().get(USER_AGENT)?.to_str().ok()?;
-    Some(text.chars().take(200).collect())
-}
-
-/// Where the client is. Each of this many proxies in front has added the address that it saw to `X-Forwarded-For`; what
-/// stands before those, anybody may have written.
-fn client_ip(request: &HttpRequest, proxy_hops: u8) -> Option<String> {
-    let peer = request.peer_addr().map(|addr| addr.ip());
-    let Some(back) = usize::from(proxy_hops).checked_sub(1) else { return peer.map(|ip| ip.to_string()) };
-    let forwarded = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
-    let seen: Vec<IpAddr> =
-        forwarded.flat_map(|value| value.split(',')).filter_map(|ip| ip.trim().parse().ok()).collect();
-    seen.iter().rev().nth(back).copied().or(peer).map(|ip| ip.to_string())
+    Ok(Ok(user))
 }

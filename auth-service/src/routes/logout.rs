@@ -7,7 +7,16 @@ use shared::{
 };
 
 use super::refresh::RefreshRequest;
-use crate::{error::ApiError, form::Valid, state::State, store::sessions::Cause, tokens::RefreshError};
+use crate::{
+    domain::{
+        audit::By,
+        session::{Cause, Origin},
+    },
+    error::ApiError,
+    form::Valid,
+    state::State,
+    tokens::RefreshError,
+};
 
 /// Log out: end the session of the refresh token in the body.
 ///
@@ -24,13 +33,14 @@ use crate::{error::ApiError, form::Valid, state::State, store::sessions::Cause, 
 pub async fn logout(
     state: Data<State>,
     caller: AccessToken,
+    origin: Origin,
     request: Valid<RefreshRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let presented = state.tokens.read_refresh(request.token())?;
     if presented.sub != caller.sub {
         return Err(RefreshError::Invalid.into());
     }
-    if state.sessions.log_out(&presented, Cause::Logout).await? {
+    if state.sessions.log_out(&presented, Cause::Logout, By::user(origin)).await? {
         Ok(HttpResponse::NoContent().finish())
     } else {
         // The blacklist has it. But what the database does not know, it cannot remember.

@@ -4,7 +4,14 @@ use actix_web::{HttpResponse, web::Data};
 use shared::service::openapi::{Forbidden, Unauthorized, Unavailable};
 
 use super::Person;
-use crate::{error::ApiError, state::State, store::sessions::Cause};
+use crate::{
+    domain::{
+        audit::By,
+        session::{Cause, Origin},
+    },
+    error::ApiError,
+    state::State,
+};
 
 /// Log out everywhere: end all sessions, this one among them.
 #[utoipa::path(
@@ -14,7 +21,11 @@ use crate::{error::ApiError, state::State, store::sessions::Cause};
     security(("bearer" = [])),
     responses((status = 204, description = "Logged out everywhere."), Unauthorized, Forbidden, Unavailable)
 )]
-pub async fn logout_all(state: Data<State>, Person(claims): Person) -> Result<HttpResponse, ApiError> {
-    state.sessions.end_all(claims.sub.clone(), Cause::LogoutEverywhere).await?;
+pub async fn logout_all(
+    state: Data<State>,
+    Person(claims): Person,
+    origin: Origin,
+) -> Result<HttpResponse, ApiError> {
+    state.sessions.end_all(claims.sub.clone(), Cause::LogoutEverywhere, By::user(origin)).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -8,6 +8,7 @@ mod logout_all;
 mod me;
 mod metadata;
 mod oauth;
+mod origin;
 mod password;
 mod readyz;
 mod refresh;

@@ -9,7 +9,12 @@ use utoipa::ToSchema;
 
 use super::Person;
 use crate::{
-    domain::{password::Password, password_hash::PasswordHash},
+    domain::{
+        audit::{By, Event, Record},
+        password::Password,
+        password_hash::PasswordHash,
+        session::Origin,
+    },
     error::ApiError,
     form::{Form, FromForm, Valid},
     state::State,
@@ -49,6 +54,7 @@ impl FromForm for PasswordRequest {
 pub async fn password(
     state: Data<State>,
     Person(claims): Person,
+    origin: Origin,
     Valid(request): Valid<PasswordRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let id = claims.sub.clone();
@@ -61,9 +67,14 @@ pub async fn password(
     let (stored, cost) = (user.password_hash.clone(), state.bcrypt_cost);
     let hash = move || stored.matches(&old_password).then(|| PasswordHash::make(&new_password, cost));
     let refused = || wrong("old_password", "The password is wrong.");
-    let new = state.hash_pool.run(hash).await?.ok_or_else(refused)?;
+    let Some(new) = state.hash_pool.run(hash).await? else {
+        let record = Record::new(Event::PasswordChangeFailed, By::user(origin), state.clock.now_ms());
+        state.store.remember(record.user(&claims.sub).session(claims.sid).detail("wrong password")).await;
+        return Err(refused());
+    };
     let keep = keep_session.then_some(claims.sid);
-    let changed = state.sessions.change_password(claims.sub.clone(), user.password_hash, new, keep).await?;
+    let (id, old, by) = (claims.sub.clone(), user.password_hash, By::user(origin));
+    let changed = state.sessions.change_password(id, old, new, keep, by).await?;
     // Somebody else was faster: what was shown is the password no more.
     if changed { Ok(HttpResponse::NoContent().finish()) } else { Err(refused()) }
 }

@@ -8,7 +8,10 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
-    domain::generation::{Advance, Claims},
+    domain::{
+        generation::{Advance, Claims},
+        session::Origin,
+    },
     error::ApiError,
     form::{Form, FromForm, Valid, not_blank},
     state::State,
@@ -53,9 +56,11 @@ impl FromForm for RefreshRequest {
 )]
 pub async fn refresh(
     state: Data<State>,
+    origin: Origin,
     request: Valid<RefreshRequest>,
 ) -> Result<Json<TokenPair>, ApiError> {
-    let (tokens, _) = trade(&state, request.token(), |session| Ok::<_, ApiError>(session.clone())).await?;
+    let (tokens, _) =
+        trade(&state, request.token(), &origin, |session| Ok::<_, ApiError>(session.clone())).await?;
     Ok(Json(tokens))
 }
 
@@ -64,6 +69,7 @@ pub async fn refresh(
 pub async fn trade<E: From<ApiError>>(
     state: &State,
     token: &str,
+    origin: &Origin,
     narrow: impl Fn(&Scope) -> Result<Scope, E>,
 ) -> Result<(TokenPair, Scope), E> {
     let refused = |why: RefreshError| E::from(why.into());
@@ -73,7 +79,7 @@ pub async fn trade<E: From<ApiError>>(
     let mut scope = narrow(&session.scope)?;
     let expiry = state.tokens.refresh_expiry(&session);
     let advance = async |claims| {
-        state.sessions.advance(&presented, claims, expiry).await.map_err(|why| E::from(why.into()))
+        state.sessions.advance(&presented, claims, expiry, origin).await.map_err(|why| E::from(why.into()))
     };
     let mut decision = advance(Claims::Presented).await?;
     if decision == Advance::StaleClaims {

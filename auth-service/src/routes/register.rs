@@ -7,7 +7,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    domain::{email::Email, password::Password, password_hash::PasswordHash, username::Username},
+    domain::{
+        audit::{By, Event, Record},
+        email::Email,
+        password::Password,
+        password_hash::PasswordHash,
+        session::Origin,
+        username::Username,
+    },
     error::ApiError,
     form::{Form, FromForm, Valid},
     state::State,
@@ -62,6 +69,7 @@ struct Registered<'a> {
 )]
 pub async fn register(
     state: Data<State>,
+    origin: Origin,
     Valid(request): Valid<RegisterRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let RegisterRequest { email, username, password } = request;
@@ -73,8 +81,12 @@ pub async fn register(
     let hash = state.hash_pool.run(move || PasswordHash::make(&password, cost)).await?;
     let (id, now) = (Uuid::now_v7(), state.clock.now_ms());
     let (name, address) = (username.clone(), email.clone());
-    let insert = move |connection: &mut _| users::insert(connection, id, &name, &address, &hash, now);
-    if let Inserted::Taken(taken) = state.store.run(insert).await? {
+    let record = Record::new(Event::Registration, By::user(origin), now).user(id);
+    let insert = move |connection: &mut _| {
+        let inserted = users::insert(connection, id, &name, &address, &hash, now)?;
+        Ok((inserted, (inserted == Inserted::Yes).then_some(record)))
+    };
+    if let Inserted::Taken(taken) = state.store.audited(insert).await? {
         refuse_taken(taken)?;
         // Taken a moment ago, and free now: whoever had it is gone again.
         return Err(ApiError::Unavailable);

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::Person;
 use crate::{
+    domain::{audit::By, session::Origin},
     error::ApiError,
     state::State,
     store::sessions::{self as rows, Details},
@@ -98,10 +99,11 @@ fn time(ms: i64) -> String {
 pub async fn end_session(
     state: Data<State>,
     Person(claims): Person,
+    origin: Origin,
     id: Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let ended = match id.parse() {
-        Ok(id) => state.sessions.end_one(claims.sub.clone(), SessionId(id)).await?,
+        Ok(id) => state.sessions.end_one(claims.sub.clone(), SessionId(id), By::user(origin)).await?,
         Err(_) => false,
     };
     if ended {

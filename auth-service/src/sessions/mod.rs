@@ -21,15 +21,18 @@ use tokio::sync::Mutex;
 use self::upkeep::Again;
 use crate::{
     blacklist::{Blacklist, BlacklistError, Keep, Refresh},
+    cleanup::Cleanup,
     config::Settings,
     domain::{
+        audit::{By, Event, Record},
         generation::{self, Advance, Claims, Entry, Presented},
         password_hash::PasswordHash,
+        session::{Cause, Origin},
     },
     revocations::Revocations,
     store::{
-        AnyConnection, Store, StoreError,
-        sessions::{self as rows, Cause, Origin},
+        AnyConnection, Store, StoreError, audit,
+        sessions::{self as rows, Ended},
         users,
     },
     tokens::{RefreshClaims, Session},
@@ -48,6 +51,7 @@ pub struct Sessions {
     /// How long a request waits for the blacklist to be brought up to date.
     patience: Duration,
     leeway_ms: i64,
+    cleanup: Cleanup,
     /// How long an access token lives.
     access_ms: i64,
     /// How often the blacklist gave no answer, or said that it is not whole.
@@ -79,6 +83,7 @@ impl Sessions {
             grace: settings.refresh_grace,
             patience: settings.redis_timeout,
             leeway_ms: settings.leeway.as_millis() as i64,
+            cleanup: Cleanup::new(settings),
             access_ms: settings.access_token_lifetime.as_millis() as i64,
             // Not in sync: nobody knows what happened before this process started.
             outages: AtomicU64::new(1),
@@ -100,28 +105,35 @@ impl Sessions {
     ) -> Result<Option<Session>, StoreError> {
         let (sid, user_id) = (session.sid, session.sub.clone());
         let (began_ms, ends_ms) = (session.auth_time * 1000, session.ends_at * 1000);
-        let user = self.store.run(move |connection| {
+        let record = Record::new(Event::Login, By::user(origin.clone()), self.clock.now_ms());
+        let record = record.user(&user_id).session(sid);
+        let opened = self.store.run(move |connection| {
             // In this order: a change that is read too late here finds the session there, and marks or ends it.
             rows::insert(connection, sid, &user_id, &origin, began_ms, ends_ms)?;
             let user = users::find(connection, &user_id)?
                 .filter(|user| user.password_hash == shown && user.disabled_at_ms.is_none());
-            if user.is_none() {
-                rows::revoke(connection, sid, Cause::PasswordChange, began_ms)?;
+            match &user {
+                Some(_) => audit::insert(connection, &record)?,
+                None => drop(rows::revoke(connection, sid, Cause::PasswordChange, began_ms)?),
             }
-            Ok(user)
+            Ok(user.map(|user| (user, record)))
         });
-        Ok(user.await?.map(|user| session.with_claims_of(user)))
+        Ok(opened.await?.map(|(user, record)| {
+            record.log();
+            session.with_claims_of(user)
+        }))
     }
 
     /// Decides on a refresh. `next_expires_at` is when the next token would expire, in seconds since the Unix epoch.
-    /// A reuse ends the session, whether or not the client waits for the answer.
+    /// A reuse ends the session, whether or not the client, which is at `origin`, waits for the answer.
     pub async fn advance(
         self: &Arc<Self>,
         presented: &RefreshClaims,
         claims: Claims,
         next_expires_at: i64,
+        origin: &Origin,
     ) -> Result<Advance, BlacklistError> {
-        let (this, sub) = (Arc::clone(self), presented.sub.clone());
+        let (this, sub, origin) = (Arc::clone(self), presented.sub.clone(), origin.clone());
         let refresh = Refresh {
             sid: presented.sid,
             presented: presented.presented(),
@@ -135,7 +147,7 @@ impl Sessions {
             let again = if this.grace.is_zero() { Again::No } else { Again::Yes };
             let decision = this.in_sync(again, || this.blacklist.advance(refresh)).await?;
             match decision {
-                Advance::Reused => this.note_reuse(refresh.sid, &sub).await,
+                Advance::Reused => this.note_reuse(refresh.sid, &sub, origin).await,
                 Advance::Rotated(_) | Advance::RetriedInGrace(_) => this.note_use(refresh.sid),
                 Advance::StaleClaims | Advance::Expired | Advance::Revoked => {}
             }
@@ -145,11 +157,13 @@ impl Sessions {
         .unwrap_or(Err(BlacklistError::Unavailable))
     }
 
-    async fn note_reuse(&self, sid: SessionId, sub: &str) {
+    async fn note_reuse(&self, sid: SessionId, sub: &str, origin: Origin) {
         log::warn!("refresh token reuse: session {sid} of user {sub} ends");
+        let (cause, now) = (Cause::Reuse, self.clock.now_ms());
+        let record = Record::new(Event::Ended(cause), By::anyone(origin), now).user(sub).session(sid);
         // The blacklist has ended it in the same step. Should this write fail, the answer is a refusal all the same;
         // and should the blacklist then be wiped, the two tokens that are about betray each other again.
-        if let Err(why) = self.write_revocation(sid, Cause::Reuse).await {
+        if let Err(why) = self.write_revocation(sid, cause, record).await {
             log::error!("the end of session {sid} is not in the database: {why}");
         }
         self.revocations.publish(sid, self.clock.now_ms()).await;
@@ -164,8 +178,11 @@ impl Sessions {
         self: &Arc<Self>,
         presented: &RefreshClaims,
         cause: Cause,
+        by: By,
     ) -> Result<bool, StoreError> {
         let (this, sid) = (Arc::clone(self), presented.sid);
+        let record = Record::new(Event::Ended(cause), by, self.clock.now_ms());
+        let record = record.user(&presented.sub).session(sid);
         let access_until_ms = self.clock.now_ms() + self.access_ms;
         let keep = Keep {
             // Its access tokens may be asked about for longer than the refresh token lives, if by little.
@@ -176,7 +193,7 @@ impl Sessions {
             extend: false,
         };
         to_the_end(async move {
-            let known = this.write_revocation(sid, cause).await?.is_some();
+            let known = this.write_revocation(sid, cause, record).await?;
             this.blacklist_ended(vec![(sid, keep)]).await;
             Ok(known)
         })
@@ -189,16 +206,19 @@ impl Sessions {
     ///
     /// # Errors
     /// If the database did not take it.
-    pub async fn end(self: &Arc<Self>, claims: &AccessClaims) -> Result<(), StoreError> {
+    pub async fn end(self: &Arc<Self>, claims: &AccessClaims, by: By) -> Result<(), StoreError> {
         let (sid, cause, now) = (claims.sid, Cause::Revocation, self.clock.now_ms());
         let (of_client, token_until_ms) = (claims.is_of_client(), claims.exp * 1000);
+        let record = Record::new(Event::Ended(cause), by, now).session(sid);
+        let record = if of_client { record } else { record.user(&claims.sub) };
         let end = move |connection: &mut _| {
-            if of_client {
-                rows::insert_revoked(connection, sid, cause, now, token_until_ms)?;
-                return Ok(Some(vec![(sid, token_until_ms)]));
-            }
-            let known = rows::revoke(connection, sid, cause, now)?;
-            Ok(known.map(|until_ms| vec![(sid, until_ms)]))
+            let ended = if of_client {
+                let is_new = rows::insert_revoked(connection, sid, cause, now, token_until_ms)?;
+                Some(Ended { until_ms: token_until_ms, is_new })
+            } else {
+                rows::revoke(connection, sid, cause, now)?
+            };
+            Ok(one_ended(sid, ended, record))
         };
         self.end_those(end).await.map(drop)
     }
@@ -207,10 +227,14 @@ impl Sessions {
     ///
     /// # Errors
     /// If the database did not take it.
-    pub async fn end_all(self: &Arc<Self>, user_id: String, cause: Cause) -> Result<(), StoreError> {
+    pub async fn end_all(self: &Arc<Self>, user_id: String, cause: Cause, by: By) -> Result<(), StoreError> {
         let now = self.clock.now_ms();
-        let end =
-            move |connection: &mut _| rows::revoke_all(connection, &user_id, None, cause, now).map(Some);
+        let record = Record::new(Event::Ended(cause), by, now).user(&user_id);
+        let end = move |connection: &mut _| {
+            let ended = rows::revoke_all(connection, &user_id, None, cause, now)?;
+            let record = record.detail(rows::count(&ended));
+            Ok((Some(ended), Some(record)))
+        };
         self.end_those(end).await.map(drop)
     }
 
@@ -218,11 +242,17 @@ impl Sessions {
     ///
     /// # Errors
     /// If the database did not take it.
-    pub async fn end_one(self: &Arc<Self>, user_id: String, sid: SessionId) -> Result<bool, StoreError> {
-        let now = self.clock.now_ms();
+    pub async fn end_one(
+        self: &Arc<Self>,
+        user_id: String,
+        sid: SessionId,
+        by: By,
+    ) -> Result<bool, StoreError> {
+        let (cause, now) = (Cause::EndedByOwner, self.clock.now_ms());
+        let record = Record::new(Event::Ended(cause), by, now).user(&user_id).session(sid);
         let end = move |connection: &mut _| {
-            let known = rows::revoke_of(connection, &user_id, sid, Cause::EndedByOwner, now)?;
-            Ok(known.map(|until_ms| vec![(sid, until_ms)]))
+            let ended = rows::revoke_of(connection, &user_id, sid, cause, now)?;
+            Ok(one_ended(sid, ended, record))
         };
         self.end_those(end).await
     }
@@ -238,10 +268,15 @@ impl Sessions {
         old: PasswordHash,
         new: PasswordHash,
         keep: Option<SessionId>,
+        by: By,
     ) -> Result<bool, StoreError> {
         let now = self.clock.now_ms();
-        let end =
-            move |connection: &mut _| users::change_password(connection, &user_id, &old, &new, keep, now);
+        let record = Record::new(Event::Ended(Cause::PasswordChange), by, now).user(&user_id);
+        let end = move |connection: &mut _| {
+            let ended = users::change_password(connection, &user_id, &old, &new, keep, now)?;
+            let record = ended.as_ref().map(|ended| record.detail(rows::count(ended)));
+            Ok((ended, record))
+        };
         self.end_those(end).await
     }
 
@@ -249,11 +284,11 @@ impl Sessions {
     /// the client waits for the answer. Says whether it was anything that could be ended.
     async fn end_those(
         self: &Arc<Self>,
-        end: impl FnOnce(&mut AnyConnection) -> QueryResult<Option<Vec<(SessionId, i64)>>> + Send + 'static,
+        end: impl FnOnce(&mut AnyConnection) -> QueryResult<(Option<AllEnded>, Option<Record>)> + Send + 'static,
     ) -> Result<bool, StoreError> {
         let this = Arc::clone(self);
         to_the_end(async move {
-            let Some(ended) = this.store.run(end).await? else { return Ok(false) };
+            let Some(ended) = this.store.audited(end).await? else { return Ok(false) };
             let keep = |(sid, until_ms)| (sid, Keep::until(until_ms + this.leeway_ms));
             this.blacklist_ended(ended.into_iter().map(keep).collect()).await;
             Ok(true)
@@ -315,10 +350,28 @@ impl Sessions {
         (database, blacklist)
     }
 
-    async fn write_revocation(&self, sid: SessionId, cause: Cause) -> Result<Option<i64>, StoreError> {
+    /// Ends a session in the database, and says whether that knows it.
+    async fn write_revocation(
+        &self,
+        sid: SessionId,
+        cause: Cause,
+        record: Record,
+    ) -> Result<bool, StoreError> {
         let now = self.clock.now_ms();
-        self.store.run(move |connection| rows::revoke(connection, sid, cause, now)).await
+        let end = move |connection: &mut _| {
+            let (known, record) = one_ended(sid, rows::revoke(connection, sid, cause, now)?, record);
+            Ok((known.is_some(), record))
+        };
+        self.store.audited(end).await
     }
+}
+
+/// Sessions that have ended, each with the time when it would have ended at the latest.
+type AllEnded = Vec<(SessionId, i64)>;
+
+/// What there is to tell and to remember of a session that was to end. That it ended is remembered once.
+fn one_ended(sid: SessionId, ended: Option<Ended>, record: Record) -> (Option<AllEnded>, Option<Record>) {
+    (ended.map(|ended| vec![(sid, ended.until_ms)]), ended.filter(|ended| ended.is_new).map(|_| record))
 }
 
 /// Runs `work` to its end, even if the client goes away and nobody waits for it any more. `None` if it panicked.

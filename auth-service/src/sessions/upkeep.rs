@@ -21,7 +21,7 @@ use crate::{
 const TICK: Duration = Duration::from_secs(1);
 /// How often what has expired is deleted, in ticks.
 const TICKS_PER_CLEANUP: u64 = 600;
-/// How many rows are read or deleted at once.
+/// How many rows are read or written at once.
 const PAGE: i64 = 1000;
 /// What was written to the blacklist is written again at each tick until it is this old, and only then held for safe
 /// there: Redis may lose the last second when it crashes (`appendfsync everysec`).
@@ -80,15 +80,8 @@ impl Sessions {
     }
 
     async fn delete_expired(&self) -> Result<(), BlacklistError> {
-        // Until then verifiers whose clocks are behind may ask about its last access token.
-        let now = self.clock.now_ms() - self.leeway_ms;
-        loop {
-            let deleted =
-                self.store.run(move |connection| rows::delete_expired(connection, now, PAGE)).await?;
-            if (deleted as i64) < PAGE {
-                return self.blacklist.delete_expired().await;
-            }
-        }
+        self.cleanup.run(&self.store, &self.clock).await?;
+        self.blacklist.delete_expired().await
     }
 
     /// Asks the blacklist, which is brought up to date first where that is needed. It is asked a second time if it was

@@ -1,11 +1,8 @@
 //! The clients table.
 
-use diesel::{
-    prelude::*,
-    result::{DatabaseErrorKind, Error as DieselError},
-};
+use diesel::prelude::*;
 
-use super::{AnyConnection, schema::clients};
+use super::{AnyConnection, schema::clients, unless_there};
 use crate::domain::client::{ClientId, SecretHash};
 
 /// A registered client.
@@ -41,20 +38,14 @@ pub fn all(connection: &mut AnyConnection) -> QueryResult<Vec<Client>> {
 
 /// Adds a client, unless there is one of that id. Says whether it did.
 pub fn insert(connection: &mut AnyConnection, client: &Client) -> QueryResult<bool> {
-    let inserted = diesel::insert_into(clients::table)
-        .values((
-            clients::id.eq(client.id.as_str()),
-            clients::secret_hash.eq(client.secret_hash.as_str()),
-            clients::scope.eq(&client.scope),
-            clients::created_at.eq(client.created_at_ms),
-            clients::secret_changed_at.eq(client.secret_changed_at_ms),
-        ))
-        .execute(connection);
-    match inserted {
-        Ok(_) => Ok(true),
-        Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(false),
-        Err(why) => Err(why),
-    }
+    let insert = diesel::insert_into(clients::table).values((
+        clients::id.eq(client.id.as_str()),
+        clients::secret_hash.eq(client.secret_hash.as_str()),
+        clients::scope.eq(&client.scope),
+        clients::created_at.eq(client.created_at_ms),
+        clients::secret_changed_at.eq(client.secret_changed_at_ms),
+    ));
+    unless_there(connection, |connection| insert.execute(connection))
 }
 
 /// Gives a client another secret. Says whether there is such a client.

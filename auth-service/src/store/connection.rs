@@ -11,7 +11,9 @@ use std::{
 };
 
 use diesel::{
-    Connection, ConnectionError, PgConnection, RunQueryDsl, SqliteConnection, connection::SimpleConnection,
+    Connection, ConnectionError, PgConnection, QueryResult, RunQueryDsl, SqliteConnection,
+    connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
+    result::{DatabaseErrorKind, Error as DieselError},
 };
 
 use crate::{config::SecretUrl, health::Health};
@@ -32,6 +34,68 @@ pub enum AnyConnection {
     Postgres(PgConnection),
     /// SQLite.
     Sqlite(SqliteConnection),
+}
+
+type Transactions = <AnyConnection as Connection>::TransactionManager;
+
+/// Runs `work` in a transaction; within one, in a savepoint. SQLite's lock for writing is taken at the start: of two that
+/// first read and then write, one could not go on.
+pub fn in_transaction<T>(
+    connection: &mut AnyConnection,
+    work: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
+) -> QueryResult<T> {
+    let depth = Transactions::transaction_manager_status_mut(connection).transaction_depth()?;
+    match connection {
+        AnyConnection::Sqlite(sqlite) if depth.is_none() => {
+            AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE")?;
+        }
+        _ => Transactions::begin_transaction(connection)?,
+    }
+    match work(connection) {
+        Ok(answer) => Transactions::commit_transaction(connection).map(|()| answer),
+        Err(why) => {
+            // Should this fail, the connection says so to whoever uses it next.
+            let _ = Transactions::rollback_transaction(connection);
+            Err(why)
+        }
+    }
+}
+
+/// The advisory lock of [`only_one`].
+const CLEANUP_LOCK: i64 = 0x6175_7468_636c_6561;
+
+#[derive(diesel::QueryableByName)]
+struct Locked {
+    #[diesel(sql_type = diesel::sql_types::Bool)]
+    locked: bool,
+}
+
+/// Runs `work` in a transaction, unless another process is in one of these. `None` if one is.
+pub fn only_one<T>(
+    connection: &mut AnyConnection,
+    work: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
+) -> QueryResult<Option<T>> {
+    in_transaction(connection, |connection| {
+        if let AnyConnection::Postgres(postgres) = connection {
+            let lock = format!("SELECT pg_try_advisory_xact_lock({CLEANUP_LOCK}) AS locked");
+            if !diesel::sql_query(lock).get_result::<Locked>(postgres)?.locked {
+                return Ok(None);
+            }
+        }
+        work(connection).map(Some)
+    })
+}
+
+/// Inserts what must be unique. Says whether it did; PostgreSQL's transaction goes on either way.
+pub fn unless_there(
+    connection: &mut AnyConnection,
+    insert: impl FnOnce(&mut AnyConnection) -> QueryResult<usize>,
+) -> QueryResult<bool> {
+    match in_transaction(connection, insert) {
+        Ok(_) => Ok(true),
+        Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(false),
+        Err(why) => Err(why),
+    }
 }
 
 /// Why there is no connection. It never quotes the URL, which may hold a password.
@@ -59,8 +123,8 @@ impl From<ConnectionError> for ConnectError {
     }
 }
 
-impl From<diesel::result::Error> for ConnectError {
-    fn from(error: diesel::result::Error) -> Self {
+impl From<DieselError> for ConnectError {
+    fn from(error: DieselError) -> Self {
         Self(error.to_string())
     }
 }

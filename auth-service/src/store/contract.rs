@@ -10,12 +10,22 @@ use uuid::Uuid;
 
 use super::{
     AnyConnection, Database, Store, StoreError,
-    sessions::{self, Cause, Origin, Revoked},
+    audit::{self, Filter},
+    clients::{self, Client},
+    only_one,
+    sessions::{self, Revoked},
     users::{self, Inserted, LoginKey, Taken},
 };
 use crate::{
     config::SecretUrl,
-    domain::{email::Email, password_hash::PasswordHash, username::Username},
+    domain::{
+        audit::{By, Event, Record},
+        client::{ClientId, ClientSecret},
+        email::Email,
+        password_hash::PasswordHash,
+        session::{Cause, Origin},
+        username::Username,
+    },
 };
 
 const NOW: i64 = 1_700_000_000_000;
@@ -133,6 +143,50 @@ contract! {
         assert_eq!((user.id, user.password_hash.as_str(), user.scope.as_str()), (id, "hash", ""));
         let nobody = LoginKey::Username("zoe@example.com".into());
         assert!(it.run(move |connection| users::find_by_login(connection, &nobody)).await.is_none());
+    }
+
+    async fn a_change_and_its_record_are_written_together_or_not_at_all(it) {
+        let it = it.migrated().await;
+        let (user, now) = (Uuid::now_v7().to_string(), NOW);
+        let record = move |event| Record::new(event, By::operator(), now).user(&user);
+        let client = |id: &str| Client {
+            id: ClientId::parse(id).unwrap(),
+            secret_hash: ClientSecret::generate().hash(),
+            scope: String::new(),
+            created_at_ms: NOW,
+            secret_changed_at_ms: NOW,
+        };
+        let (kept, lost, remembered) = (client("kept"), client("lost"), record(Event::Login));
+        let change = move |connection: &mut _| Ok((clients::insert(connection, &kept)?, Some(remembered)));
+        assert!(it.store.audited(change).await.unwrap());
+        let change = move |connection: &mut _| {
+            clients::insert(connection, &lost)?;
+            Err::<((), _), _>(diesel::result::Error::RollbackTransaction)
+        };
+        it.store.audited(change).await.unwrap_err();
+        // What is there already neither ends the transaction nor hides what else it did.
+        let (again, remembered) = (client("kept"), record(Event::Registration));
+        let change = move |connection: &mut _| Ok((clients::insert(connection, &again)?, Some(remembered)));
+        assert!(!it.store.audited(change).await.unwrap());
+
+        let ids: Vec<String> = it.run(clients::all).await.iter().map(|client| client.id.as_str().to_owned()).collect();
+        assert_eq!(ids, ["kept"]);
+        let events = it.run(|connection| audit::last(connection, &Filter::default(), 10)).await;
+        let names: Vec<&str> = events.iter().map(|event| event.event.as_str()).collect();
+        assert_eq!(names, ["login", "registration"]);
+    }
+
+    async fn a_cleanup_deletes_what_is_old_and_nothing_else(it) {
+        let it = it.migrated().await;
+        for at_ms in [NOW - 2, NOW - 1, NOW] {
+            let record = Record::new(Event::Login, By::service(), at_ms);
+            it.store.remember(record).await;
+        }
+        let delete = |connection: &mut _| only_one(connection, |connection| audit::delete_older(connection, NOW, 1));
+        assert_eq!(it.run(delete).await, Some(1));
+        assert_eq!(it.run(delete).await, Some(1));
+        assert_eq!(it.run(delete).await, Some(0));
+        assert_eq!(it.run(|connection| audit::last(connection, &Filter::default(), 10)).await.len(), 1);
     }
 
     async fn a_name_is_given_once(it) {
@@ -263,4 +317,21 @@ async fn connections_that_died_are_noticed_and_replaced() {
     for outcome in join_all((0..4).map(|_| store.run(sessions::ping))).await {
         outcome.unwrap();
     }
+}
+
+#[actix_web::test]
+async fn two_processes_do_not_clean_up_at_once() {
+    let it = postgres().await.migrated().await;
+    let other = store(&it.database);
+    other.migrate().await.unwrap();
+    let handle = tokio::runtime::Handle::current();
+    let busy = it
+        .run(move |connection| {
+            only_one(connection, |_| {
+                Ok(handle.block_on(other.run(|connection| only_one(connection, |_| Ok(())))))
+            })
+        })
+        .await;
+    assert!(matches!(busy, Some(Ok(None))), "{busy:?}");
+    assert_eq!(it.run(|connection| only_one(connection, |_| Ok(()))).await, Some(()));
 }

@@ -3,6 +3,7 @@
 //! Nothing here decides: it reads and writes rows. Queries run on threads for blocking work, and none of them keeps
 //! a request waiting beyond the time limit.
 
+pub mod audit;
 pub mod clients;
 mod connection;
 #[cfg(test)]
@@ -23,14 +24,14 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-pub use connection::{AnyConnection, Database};
-use connection::{Failures, Manager, ReportTo};
+pub use connection::{AnyConnection, Database, only_one};
+use connection::{Failures, Manager, ReportTo, in_transaction, unless_there};
 use diesel::{
     QueryResult,
     result::{DatabaseErrorKind, Error as DieselError},
 };
 
-use crate::health::Health;
+use crate::{domain::audit::Record, health::Health};
 
 /// Why a query gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -125,13 +126,46 @@ impl Store {
         }
     }
 
+    /// Runs `change` in a transaction, and remembers it: the record that it returns is in the audit trail when, and only
+    /// when, the change is in the database. Then the log says so, too.
+    ///
+    /// # Errors
+    /// As [`Store::run`].
+    pub async fn audited<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut AnyConnection) -> QueryResult<(T, Option<Record>)> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let remembered = move |connection: &mut AnyConnection| {
+            in_transaction(connection, |connection| {
+                let (answer, record) = change(connection)?;
+                record.iter().try_for_each(|record| audit::insert(connection, record))?;
+                Ok((answer, record))
+            })
+        };
+        let (answer, record) = self.run(remembered).await?;
+        record.iter().for_each(Record::log);
+        Ok(answer)
+    }
+
+    /// Remembers what changed nothing, such as a login that failed. The log says so in any case.
+    pub async fn remember(&self, record: Record) {
+        record.log();
+        let insert = move |connection: &mut AnyConnection| audit::insert(connection, &record);
+        // The reason is in the log.
+        let _ = self.run(insert).await;
+    }
+
     fn run_blocking<T>(
         &self,
         pool: &Pool,
         query: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
     ) -> Result<T, StoreError> {
         let mut connection = pool.connections.get().map_err(|why| self.unavailable(&why))?;
-        match query(&mut connection.inner) {
+        // Should it panic, nobody knows what the connection is in the middle of.
+        connection.broken = true;
+        let outcome = query(&mut connection.inner);
+        connection.broken = false;
+        match outcome {
             Ok(answer) => {
                 self.health.is_up();
                 Ok(answer)

@@ -63,3 +63,18 @@ diesel::table! {
         secret_changed_at -> BigInt,
     }
 }
+
+diesel::table! {
+    audit_events (number) {
+        number -> BigInt,
+        at -> BigInt,
+        event -> Text,
+        actor -> Text,
+        user_id -> Nullable<Text>,
+        session_id -> Nullable<Text>,
+        client_id -> Nullable<Text>,
+        ip -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        detail -> Nullable<Text>,
+    }
+}

@@ -1,48 +1,10 @@
 //! The sessions table: what is durable about a session. A refresh neither reads nor writes it.
 
-use diesel::{
-    prelude::*,
-    result::{DatabaseErrorKind, Error as DieselError},
-};
+use diesel::prelude::*;
 use shared::claims::SessionId;
 
-use super::{AnyConnection, schema::sessions};
-
-/// Why a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// Its owner logged out.
-    Logout,
-    /// A rotated refresh token was presented again.
-    Reuse,
-    /// Whoever had one of its tokens asked for it (RFC 7009).
-    Revocation,
-    /// Its owner logged out everywhere.
-    LogoutEverywhere,
-    /// Its owner ended it from another one.
-    EndedByOwner,
-    /// Its owner's password was changed.
-    PasswordChange,
-    /// Its owner may not log in any more.
-    UserDisabled,
-    /// Its owner is no more.
-    UserDeleted,
-}
-
-impl Cause {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Logout => "logout",
-            Self::Reuse => "reuse",
-            Self::Revocation => "revocation",
-            Self::LogoutEverywhere => "logout_everywhere",
-            Self::EndedByOwner => "ended_by_owner",
-            Self::PasswordChange => "password_change",
-            Self::UserDisabled => "user_disabled",
-            Self::UserDeleted => "user_deleted",
-        }
-    }
-}
+use super::{AnyConnection, schema::sessions, unless_there};
+use crate::domain::session::{Cause, Origin};
 
 /// A session that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,13 +12,6 @@ pub struct Revoked {
     pub sid: SessionId,
     pub revoked_at_ms: i64,
     pub expires_at_ms: i64,
-}
-
-/// Where a session began.
-#[derive(Clone, Debug, Default)]
-pub struct Origin {
-    pub user_agent: Option<String>,
-    pub ip: Option<String>,
 }
 
 /// Adds a session.
@@ -149,6 +104,14 @@ pub fn revoke_all(
     Ok(alive)
 }
 
+/// How many have ended, in words.
+pub fn count(ended: &[(SessionId, i64)]) -> String {
+    match ended.len() {
+        1 => "1 session ended".into(),
+        many => format!("{many} sessions ended"),
+    }
+}
+
 /// Ends a session of this user, as [`revoke`] does.
 pub fn revoke_of(
     connection: &mut AnyConnection,
@@ -156,7 +119,7 @@ pub fn revoke_of(
     sid: SessionId,
     cause: Cause,
     now_ms: i64,
-) -> QueryResult<Option<i64>> {
+) -> QueryResult<Option<Ended>> {
     let theirs = sessions::table.find(sid.to_string()).filter(sessions::user_id.eq(user_id));
     let is_theirs: bool = diesel::select(diesel::dsl::exists(theirs)).get_result(connection)?;
     if is_theirs { revoke(connection, sid, cause, now_ms) } else { Ok(None) }
@@ -194,42 +157,47 @@ fn parse_id(id: &str) -> QueryResult<SessionId> {
     Ok(SessionId(parsed))
 }
 
-/// Ends a session. One that has ended before keeps its first end. Says when it would have ended at the latest, in
-/// milliseconds since the Unix epoch; `None` if there is no such session.
+/// What became of a session that was to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// When it would have ended at the latest, in milliseconds since the Unix epoch.
+    pub until_ms: i64,
+    /// Whether it went on until now.
+    pub is_new: bool,
+}
+
+/// Ends a session. One that has ended before keeps its first end. `None` if there is no such session.
 pub fn revoke(
     connection: &mut AnyConnection,
     sid: SessionId,
     cause: Cause,
     now_ms: i64,
-) -> QueryResult<Option<i64>> {
+) -> QueryResult<Option<Ended>> {
     let id = sid.to_string();
-    diesel::update(sessions::table.find(&id).filter(sessions::revoked_at.is_null()))
+    let ended = diesel::update(sessions::table.find(&id).filter(sessions::revoked_at.is_null()))
         .set((sessions::revoked_at.eq(now_ms), sessions::revoked_cause.eq(cause.name())))
         .execute(connection)?;
-    sessions::table.find(&id).select(sessions::expires_at).first(connection).optional()
+    let until_ms = sessions::table.find(&id).select(sessions::expires_at).first(connection).optional()?;
+    Ok(until_ms.map(|until_ms| Ended { until_ms, is_new: ended > 0 }))
 }
 
-/// Adds a session that nobody logged in to, a client's token, now that it has ended. One that is there is left alone.
+/// Adds a session that nobody logged in to, a client's token, now that it has ended. One that is there is left
+/// alone. Says whether it was not.
 pub fn insert_revoked(
     connection: &mut AnyConnection,
     sid: SessionId,
     cause: Cause,
     now_ms: i64,
     expires_at_ms: i64,
-) -> QueryResult<()> {
-    let inserted = diesel::insert_into(sessions::table)
-        .values((
-            sessions::id.eq(sid.to_string()),
-            sessions::created_at.eq(now_ms),
-            sessions::expires_at.eq(expires_at_ms),
-            sessions::revoked_at.eq(now_ms),
-            sessions::revoked_cause.eq(cause.name()),
-        ))
-        .execute(connection);
-    match inserted {
-        Ok(_) | Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(()),
-        Err(why) => Err(why),
-    }
+) -> QueryResult<bool> {
+    let insert = diesel::insert_into(sessions::table).values((
+        sessions::id.eq(sid.to_string()),
+        sessions::created_at.eq(now_ms),
+        sessions::expires_at.eq(expires_at_ms),
+        sessions::revoked_at.eq(now_ms),
+        sessions::revoked_cause.eq(cause.name()),
+    ));
+    unless_there(connection, |connection| insert.execute(connection))
 }
 
 /// Up to `limit` sessions that have ended and that no refresh token can outlive yet, in the order of their ids,

@@ -1,11 +1,8 @@
 //! The signing_keys table: the keys that sign access tokens, as all replicas share them.
 
-use diesel::{
-    prelude::*,
-    result::{DatabaseErrorKind, Error as DieselError},
-};
+use diesel::prelude::*;
 
-use super::{AnyConnection, schema::signing_keys};
+use super::{AnyConnection, schema::signing_keys, unless_there};
 use crate::domain::key_schedule::KeyTimes;
 
 /// A key, its private part sealed.
@@ -48,31 +45,25 @@ pub fn all(connection: &mut AnyConnection) -> QueryResult<Vec<KeyRow>> {
 
 /// Adds a key, unless another of its number is there. Says whether it did.
 pub fn insert(connection: &mut AnyConnection, row: &KeyRow) -> QueryResult<bool> {
-    let inserted = diesel::insert_into(signing_keys::table)
-        .values((
-            signing_keys::number.eq(row.number),
-            signing_keys::kid.eq(&row.kid),
-            signing_keys::algorithm.eq(&row.algorithm),
-            signing_keys::sealed.eq(&row.sealed),
-            signing_keys::published_at.eq(row.times.published_at_ms),
-            signing_keys::activates_at.eq(row.times.activates_at_ms),
-            signing_keys::token_lifetime.eq(row.times.token_lifetime_ms),
-        ))
-        .execute(connection);
-    match inserted {
-        Ok(_) => Ok(true),
-        Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(false),
-        Err(why) => Err(why),
-    }
+    let insert = diesel::insert_into(signing_keys::table).values((
+        signing_keys::number.eq(row.number),
+        signing_keys::kid.eq(&row.kid),
+        signing_keys::algorithm.eq(&row.algorithm),
+        signing_keys::sealed.eq(&row.sealed),
+        signing_keys::published_at.eq(row.times.published_at_ms),
+        signing_keys::activates_at.eq(row.times.activates_at_ms),
+        signing_keys::token_lifetime.eq(row.times.token_lifetime_ms),
+    ));
+    unless_there(connection, |connection| insert.execute(connection))
 }
 
-/// Sets from when on a key signs, unless that was set to an earlier time.
-pub fn activate(connection: &mut AnyConnection, kid: &str, at_ms: i64) -> QueryResult<()> {
+/// Sets from when on a key signs, unless that was set to an earlier time. Says whether it did.
+pub fn activate(connection: &mut AnyConnection, kid: &str, at_ms: i64) -> QueryResult<bool> {
     let later = signing_keys::activates_at.is_null().or(signing_keys::activates_at.gt(at_ms));
     diesel::update(signing_keys::table.filter(signing_keys::kid.eq(kid)).filter(later))
         .set(signing_keys::activates_at.eq(at_ms))
         .execute(connection)
-        .map(drop)
+        .map(|changed| changed > 0)
 }
 
 /// Notes that tokens which the keys sign from now on live as long as this, where no longer life is noted.

@@ -1,18 +1,11 @@
 //! The users table.
 
-use diesel::{
-    prelude::*,
-    result::{DatabaseErrorKind, Error as DieselError},
-};
+use diesel::{prelude::*, result::Error as DieselError};
 use shared::claims::SessionId;
 use uuid::Uuid;
 
-use super::{
-    AnyConnection,
-    schema::users,
-    sessions::{self, Cause},
-};
-use crate::domain::{email::Email, password_hash::PasswordHash, username::Username};
+use super::{AnyConnection, in_transaction, schema::users, sessions, unless_there};
+use crate::domain::{email::Email, password_hash::PasswordHash, session::Cause, username::Username};
 
 /// A registered person.
 #[derive(Clone, Debug)]
@@ -129,23 +122,19 @@ pub fn insert(
     password_hash: &PasswordHash,
     now_ms: i64,
 ) -> QueryResult<Inserted> {
-    let inserted = diesel::insert_into(users::table)
-        .values((
-            users::id.eq(id.to_string()),
-            users::username.eq(username.as_str()),
-            users::username_key.eq(username.key()),
-            users::email.eq(email.as_str()),
-            users::email_key.eq(email.key()),
-            users::password_hash.eq(password_hash.as_str()),
-            users::created_at.eq(now_ms),
-        ))
-        .execute(connection);
-    match inserted {
-        Ok(_) => Ok(Inserted::Yes),
-        Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
-            taken(connection, username, email).map(Inserted::Taken)
-        }
-        Err(why) => Err(why),
+    let insert = diesel::insert_into(users::table).values((
+        users::id.eq(id.to_string()),
+        users::username.eq(username.as_str()),
+        users::username_key.eq(username.key()),
+        users::email.eq(email.as_str()),
+        users::email_key.eq(email.key()),
+        users::password_hash.eq(password_hash.as_str()),
+        users::created_at.eq(now_ms),
+    ));
+    if unless_there(connection, |connection| insert.execute(connection))? {
+        Ok(Inserted::Yes)
+    } else {
+        taken(connection, username, email).map(Inserted::Taken)
     }
 }
 
@@ -172,7 +161,7 @@ pub fn change_password(
     keep: Option<SessionId>,
     now_ms: i64,
 ) -> QueryResult<Option<Vec<(SessionId, i64)>>> {
-    connection.transaction(|connection| {
+    in_transaction(connection, |connection| {
         replace_hash(connection, id, old, new)?;
         let replaced: bool = diesel::select(diesel::dsl::exists(
             users::table.find(id).filter(users::password_hash.eq(new.as_str())),
@@ -185,29 +174,31 @@ pub fn change_password(
     })
 }
 
-/// Lets a user log in, or no more: then all sessions end.
+/// Lets a user log in, or no more: then all sessions end. Says which, as [`sessions::revoke_all`] does.
 pub fn set_disabled(
     connection: &mut AnyConnection,
     id: &str,
     disabled: bool,
     now_ms: i64,
-) -> QueryResult<()> {
-    connection.transaction(|connection| {
+) -> QueryResult<Vec<(SessionId, i64)>> {
+    in_transaction(connection, |connection| {
         let since = disabled.then_some(now_ms);
         diesel::update(users::table.find(id)).set(users::disabled_at.eq(since)).execute(connection)?;
-        if disabled {
-            sessions::revoke_all(connection, id, None, Cause::UserDisabled, now_ms)?;
+        if !disabled {
+            return Ok(Vec::new());
         }
-        Ok(())
+        sessions::revoke_all(connection, id, None, Cause::UserDisabled, now_ms)
     })
 }
 
-/// Deletes a user. The sessions end, and are remembered for as long as their tokens live.
-pub fn delete(connection: &mut AnyConnection, id: &str, now_ms: i64) -> QueryResult<()> {
-    connection.transaction(|connection| {
-        sessions::revoke_all(connection, id, None, Cause::UserDeleted, now_ms)?;
+/// Deletes a user. The sessions end, and are remembered for as long as their tokens live. Says which, as
+/// [`sessions::revoke_all`] does.
+pub fn delete(connection: &mut AnyConnection, id: &str, now_ms: i64) -> QueryResult<Vec<(SessionId, i64)>> {
+    in_transaction(connection, |connection| {
+        let ended = sessions::revoke_all(connection, id, None, Cause::UserDeleted, now_ms)?;
         sessions::disown(connection, id)?;
-        diesel::delete(users::table.find(id)).execute(connection).map(drop)
+        diesel::delete(users::table.find(id)).execute(connection)?;
+        Ok(ended)
     })
 }
 

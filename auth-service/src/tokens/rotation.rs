@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use shared::keys::Algorithm;
 
 use super::{
@@ -9,7 +10,10 @@ use super::{
     signing_keys::{KeysError, SigningKeys, TICK},
 };
 use crate::{
-    domain::key_schedule::{KeyState, KeyTimes, states},
+    domain::{
+        audit::{Event, Record},
+        key_schedule::{KeyState, KeyTimes, states},
+    },
     store::{
         StoreError,
         signing_keys::{self as rows, KeyRow},
@@ -97,12 +101,27 @@ impl SigningKeys {
             },
         };
         let added = row.clone();
-        let inserted = self.store.run(move |connection| rows::insert(connection, &row)).await?;
+        let record = self.record(Event::KeyPublished).detail(format!("{} {}", row.kid, row.algorithm));
+        let insert = move |connection: &mut _| {
+            let inserted = rows::insert(connection, &row)?;
+            Ok((inserted, inserted.then_some(record)))
+        };
+        let inserted = self.store.audited(insert).await?;
         Ok(inserted.then_some(added))
     }
 
     async fn activate(&self, kid: String, at_ms: i64) -> Result<(), StoreError> {
-        self.store.run(move |connection| rows::activate(connection, &kid, at_ms)).await
+        let from = Timestamp::from_second(at_ms.div_euclid(1000)).unwrap_or_default();
+        let record = self.record(Event::KeyActivated).detail(format!("{kid} signs from {from} on"));
+        let activate = move |connection: &mut _| {
+            let changed = rows::activate(connection, &kid, at_ms)?;
+            Ok(((), changed.then_some(record)))
+        };
+        self.store.audited(activate).await
+    }
+
+    fn record(&self, event: Event) -> Record {
+        Record::new(event, self.by.clone(), self.clock.now_ms())
     }
 
     /// The keys, in the order they were added. They need not open.
@@ -214,8 +233,12 @@ impl SigningKeys {
             self.activate(successor, rows[index].times.activates_at_ms.unwrap_or(now)).await?;
         }
         let row = rows[index].clone();
-        let deleted = self.store.run(move |connection| rows::delete(connection, &row)).await?;
-        if deleted { Ok(()) } else { Err(KeysError::Contended) }
+        let record = self.record(Event::KeyRetired).detail(&row.kid);
+        let delete = move |connection: &mut _| {
+            let deleted = rows::delete(connection, &row)?;
+            Ok((deleted, deleted.then_some(record)))
+        };
+        if self.store.audited(delete).await? { Ok(()) } else { Err(KeysError::Contended) }
     }
 }
 

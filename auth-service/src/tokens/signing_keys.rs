@@ -21,7 +21,10 @@ use tokio::sync::Mutex;
 use super::{secret::Secret, signing_key::SigningKey};
 use crate::{
     config::Settings,
-    domain::key_schedule::{KeyState, Schedule, states},
+    domain::{
+        audit::By,
+        key_schedule::{KeyState, Schedule, states},
+    },
     health::Health,
     store::{
         Store, StoreError,
@@ -100,6 +103,8 @@ pub struct SigningKeys {
     /// Of keys to come.
     pub(super) algorithm: Algorithm,
     pub(super) schedule: Schedule,
+    /// Who changes them.
+    pub(super) by: By,
     pub(super) token_lifetime_ms: i64,
     pub(super) known: ArcSwap<Vec<Arc<Key>>>,
     /// Verifies with the keys that are published.
@@ -139,6 +144,7 @@ impl SigningKeys {
         secret: Arc<Secret>,
         clock: Clock,
         verifier: Verifier,
+        by: By,
     ) -> Self {
         Self {
             store,
@@ -150,6 +156,7 @@ impl SigningKeys {
                 interval: settings.key_rotation_interval,
             },
             token_lifetime_ms: settings.access_token_lifetime.as_millis() as i64,
+            by,
             known: ArcSwap::default(),
             verifier,
             health: Health::new("the store of signing keys"),

@@ -2,6 +2,7 @@
 //! route takes. A service of yours needs none of it.
 
 pub mod health;
+mod logs;
 pub mod openapi;
 
 use std::{error::Error as _, ffi::OsString, io, net::SocketAddr, process::ExitCode, time::Duration};
@@ -11,16 +12,16 @@ use actix_web::{
     dev::HttpServiceFactory,
     guard,
     http::header::{ALLOW, CACHE_CONTROL},
-    middleware::{DefaultHeaders, Logger},
+    middleware::DefaultHeaders,
     web,
 };
 use clap::{
     Parser,
     error::{ContextKind, ContextValue, ErrorKind},
 };
-
 use utoipa::openapi::HttpMethod;
 
+pub use self::logs::{request_log, start_logs};
 use crate::problem::Problem;
 
 /// Why a service did not start: one line for whoever started it.
@@ -66,14 +67,6 @@ fn one_line(error: &clap::Error, command: &clap::Command) -> String {
         return format!("invalid value for '{shown}'{reason}{env}");
     }
     line + &env
-}
-
-/// Writes log lines to standard error. `RUST_LOG` says which; without it, ours at `info` and above.
-pub fn start_logs() {
-    env_logger::Builder::from_env(
-        env_logger::Env::default().default_filter_or("info,actix_server=warn,actix_http=off"),
-    )
-    .init();
 }
 
 /// The longest lifetime that makes sense: ten years. It keeps sums of times far from overflowing.
@@ -142,13 +135,6 @@ pub fn http_url(text: &str) -> Result<String, String> {
         Ok(url) if clean && plain(&url) => Ok(text.trim_end_matches('/').into()),
         _ => Err("must be an http:// or https:// URL without user, query and fragment".into()),
     }
-}
-
-/// One line a request, at `debug`: who, method, path, status, milliseconds. No query string: people put tokens there.
-pub fn request_log() -> Logger {
-    Logger::new("%a %{method}xi %U %s %Dms")
-        .custom_request_replace("method", |request| request.method().to_string())
-        .log_level(log::Level::Debug)
 }
 
 /// The end of a `main`: prints why a service did not start or did not go on.

@@ -4,7 +4,13 @@ use actix_web::{HttpResponse, web::Data};
 use utoipa::ToSchema;
 
 use super::{AnyToken, OAuthError, Parameters, Refusals};
-use crate::{state::State, store::sessions::Cause};
+use crate::{
+    domain::{
+        audit::By,
+        session::{Cause, Origin},
+    },
+    state::State,
+};
 
 #[derive(ToSchema)]
 #[schema(as = RevocationRequest, example = json!({"token": ""}))]
@@ -34,12 +40,20 @@ struct Fields {
     request_body(content = Fields, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The token is worth nothing from now on."), Refusals)
 )]
-pub async fn revoke(state: Data<State>, parameters: Parameters) -> Result<HttpResponse, OAuthError> {
+pub async fn revoke(
+    state: Data<State>,
+    origin: Origin,
+    parameters: Parameters,
+) -> Result<HttpResponse, OAuthError> {
     let client = parameters.client(&state).await?;
     let token = parameters.required("token")?;
+    let by = match &client {
+        Some(client) => By::client(client.id.as_str(), origin),
+        None => By::anyone(origin),
+    };
     match super::read(&state, token).await? {
         Some(AnyToken::Refresh(presented)) => {
-            state.sessions.log_out(&presented, Cause::Revocation).await?;
+            state.sessions.log_out(&presented, Cause::Revocation, by).await?;
         }
         Some(AnyToken::Access(claims)) => {
             if claims.is_of_client() {
@@ -48,7 +62,7 @@ pub async fn revoke(state: Data<State>, parameters: Parameters) -> Result<HttpRe
                     return Err(OAuthError::UnauthorizedClient("The token is another client's."));
                 }
             }
-            state.sessions.end(&claims).await?;
+            state.sessions.end(&claims, by).await?;
         }
         None => {}
     }

@@ -6,7 +6,7 @@ use shared::claims::{Scope, is_scope_name};
 use utoipa::ToSchema;
 
 use super::{OAuthError, Parameters, Refusals};
-use crate::{routes::refresh::trade, state::State};
+use crate::{domain::session::Origin, routes::refresh::trade, state::State};
 
 /// RFC 6749 section 5.1.
 #[derive(Serialize, ToSchema)]
@@ -59,7 +59,11 @@ struct Fields {
     request_body(content = Fields, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The tokens.", body = Issued), Refusals)
 )]
-pub async fn token(state: Data<State>, parameters: Parameters) -> Result<Json<Issued>, OAuthError> {
+pub async fn token(
+    state: Data<State>,
+    origin: Origin,
+    parameters: Parameters,
+) -> Result<Json<Issued>, OAuthError> {
     let wanted = wanted_scope(&parameters)?;
     let narrow = |granted: &Scope| match &wanted {
         None => Ok(granted.clone()),
@@ -71,7 +75,7 @@ pub async fn token(state: Data<State>, parameters: Parameters) -> Result<Json<Is
             let refresh = parameters.required("refresh_token")?;
             // Refresh tokens are people's, not clients'. A client may say who it is, and is then held to it.
             parameters.client(&state).await?;
-            let (tokens, scope) = trade(&state, refresh, narrow).await?;
+            let (tokens, scope) = trade(&state, refresh, &origin, narrow).await?;
             (tokens.access, Some(tokens.refresh), tokens.access_secs, scope)
         }
         "client_credentials" => {

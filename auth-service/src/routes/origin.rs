@@ -1,0 +1,42 @@
+//! Where a request comes from.
+
+use std::{
+    future::{Ready, ready},
+    net::IpAddr,
+};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::USER_AGENT, web::Data};
+
+use crate::{domain::session::Origin, error::ApiError, state::State};
+
+impl FromRequest for Origin {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let state = request.app_data::<Data<State>>().ok_or(ApiError::Internal);
+        ready(
+            state.map(|state| Self {
+                user_agent: user_agent(request),
+                ip: client_ip(request, state.proxy_hops),
+            }),
+        )
+    }
+}
+
+/// What the client calls itself, as much of it as fits on a line.
+fn user_agent(request: &HttpRequest) -> Option<String> {
+    let text = request.headers().get(USER_AGENT)?.to_str().ok()?;
+    Some(text.chars().take(200).collect())
+}
+
+/// Where the client is. Each of this many proxies in front has added the address that it saw to `X-Forwarded-For`; what
+/// stands before those, anybody may have written.
+fn client_ip(request: &HttpRequest, proxy_hops: u8) -> Option<String> {
+    let peer = request.peer_addr().map(|addr| addr.ip());
+    let Some(back) = usize::from(proxy_hops).checked_sub(1) else { return peer.map(|ip| ip.to_string()) };
+    let forwarded = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
+    let seen: Vec<IpAddr> =
+        forwarded.flat_map(|value| value.split(',')).filter_map(|ip| ip.trim().parse().ok()).collect();
+    seen.iter().rev().nth(back).copied().or(peer).map(|ip| ip.to_string())
+}

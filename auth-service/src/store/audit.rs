@@ -1,0 +1,84 @@
+//! The audit_events table: it is added to, read, and emptied of what is too old. Nothing in it ever changes.
+
+use diesel::prelude::*;
+
+use super::{AnyConnection, schema::audit_events};
+use crate::domain::audit::Record;
+
+/// An event as it was remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = audit_events)]
+pub struct Remembered {
+    /// Milliseconds since the Unix epoch.
+    pub at: i64,
+    pub event: String,
+    pub actor: String,
+    pub user_id: Option<String>,
+    pub session_id: Option<String>,
+    pub client_id: Option<String>,
+    pub ip: Option<String>,
+    pub user_agent: Option<String>,
+    pub detail: Option<String>,
+}
+
+/// Which events.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub user_id: Option<String>,
+    pub client_id: Option<String>,
+    pub event: Option<String>,
+    /// From this time on, in milliseconds since the Unix epoch.
+    pub since_ms: Option<i64>,
+}
+
+/// Adds an event.
+pub fn insert(connection: &mut AnyConnection, record: &Record) -> QueryResult<()> {
+    diesel::insert_into(audit_events::table)
+        .values((
+            audit_events::at.eq(record.at_ms),
+            audit_events::event.eq(record.event.name()),
+            audit_events::actor.eq(record.actor.name()),
+            audit_events::user_id.eq(&record.user_id),
+            audit_events::session_id.eq(record.session_id.map(|sid| sid.to_string())),
+            audit_events::client_id.eq(&record.client_id),
+            audit_events::ip.eq(&record.origin.ip),
+            audit_events::user_agent.eq(&record.origin.user_agent),
+            audit_events::detail.eq(&record.detail),
+        ))
+        .execute(connection)
+        .map(drop)
+}
+
+/// The last `limit` events that the filter lets through, in the order in which they happened.
+pub fn last(connection: &mut AnyConnection, filter: &Filter, limit: i64) -> QueryResult<Vec<Remembered>> {
+    let mut query = audit_events::table.into_boxed();
+    if let Some(id) = &filter.user_id {
+        query = query.filter(audit_events::user_id.eq(id));
+    }
+    if let Some(id) = &filter.client_id {
+        query = query.filter(audit_events::client_id.eq(id));
+    }
+    if let Some(event) = &filter.event {
+        query = query.filter(audit_events::event.eq(event));
+    }
+    if let Some(since) = filter.since_ms {
+        query = query.filter(audit_events::at.ge(since));
+    }
+    let mut found: Vec<Remembered> = query
+        .select(Remembered::as_select())
+        .order((audit_events::at.desc(), audit_events::number.desc()))
+        .limit(limit)
+        .load(connection)?;
+    found.reverse();
+    Ok(found)
+}
+
+/// Deletes up to `limit` events that are older than this. Says how many it deleted.
+pub fn delete_older(connection: &mut AnyConnection, than_ms: i64, limit: i64) -> QueryResult<usize> {
+    let older: Vec<i64> = audit_events::table
+        .filter(audit_events::at.lt(than_ms))
+        .select(audit_events::number)
+        .limit(limit)
+        .load(connection)?;
+    diesel::delete(audit_events::table.filter(audit_events::number.eq_any(older))).execute(connection)
+}

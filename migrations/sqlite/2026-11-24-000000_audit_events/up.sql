@@ -1,0 +1,17 @@
+-- What people, clients and operators did. No row refers to another table: it outlives whom it is about.
+CREATE TABLE audit_events (
+    number INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    -- Milliseconds since the Unix epoch.
+    at BIGINT NOT NULL,
+    event TEXT NOT NULL,
+    -- user, client, operator, service, or anyone.
+    actor TEXT NOT NULL,
+    user_id TEXT,
+    session_id TEXT,
+    client_id TEXT,
+    ip TEXT,
+    user_agent TEXT,
+    detail TEXT
+);
+CREATE INDEX audit_events_by_user ON audit_events (user_id, at);
+CREATE INDEX audit_events_by_time ON audit_events (at);
