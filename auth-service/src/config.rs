@@ -6,6 +6,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use clap::Args;
 use shared::{
     keys::Algorithm,
+    revocations::OutagePolicy,
     service::{self, StartError},
 };
 
@@ -72,6 +73,10 @@ pub struct Settings {
     /// How long a request waits for Redis before it is answered 503, in seconds
     #[arg(long, env = "REDIS_TIMEOUT", value_name = "SECONDS", default_value = "1", value_parser = service::positive_seconds)]
     pub redis_timeout: Duration,
+
+    /// What becomes of access tokens here while Redis is away: accepted until_expiry, for bounded:SECONDS, or closed. Refreshes are answered 503 in any case
+    #[arg(long, env = "REDIS_OUTAGE", value_name = "POLICY", default_value = "until_expiry")]
+    pub redis_outage: OutagePolicy,
 
     /// The file with the secret that all replicas share: it seals the signing keys and authenticates refresh tokens. Unset: secret.key in the data folder, made at the first start
     #[arg(long, env = "SECRET_KEY_FILE", value_name = "FILE")]

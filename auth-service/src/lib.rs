@@ -14,6 +14,7 @@
 //! | `store` | users and sessions in SQL: PostgreSQL or SQLite |
 //! | `blacklist` | the refresh decision in one round trip: Redis or embedded |
 //! | `cleanup` | deleting what has expired |
+//! | `metrics` | what is counted |
 //! | `form` | request bodies, checked field by field |
 //! | `hashing` | the bounded pool that hashes passwords |
 //! | `error` | what goes wrong, and how it is answered |
@@ -31,6 +32,7 @@ mod error;
 mod form;
 mod hashing;
 mod health;
+mod metrics;
 mod revocations;
 mod routes;
 pub mod server;

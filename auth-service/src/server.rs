@@ -5,11 +5,12 @@ use std::{net::SocketAddr, sync::Arc};
 use actix_web::{
     App, HttpServer,
     dev::Server,
+    middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
 use shared::{
     clock::Clock,
-    service::{self, StartError},
+    service::{self, StartError, metrics::count_requests},
 };
 
 use crate::{config::Settings, routes, state::State};
@@ -48,6 +49,8 @@ pub async fn start(mut settings: Settings, clock: Clock) -> Result<Running, Star
     let mut server = HttpServer::new(move || {
         let state = Arc::clone(&shared);
         App::new()
+            .app_data(shared.metrics.requests())
+            .wrap(from_fn(count_requests))
             .wrap(service::request_log())
             .configure(|app| configure(app, state))
             .default_service(web::to(service::not_found))

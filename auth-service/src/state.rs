@@ -13,6 +13,7 @@ use crate::{
         client::{ClientId, ClientSecret},
     },
     hashing::HashPool,
+    metrics::Metrics,
     revocations::Revocations,
     sessions::Sessions,
     store::{
@@ -30,6 +31,7 @@ use crate::{
 pub struct State {
     pub(crate) clock: Clock,
     pub(crate) store: Store,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) signing_keys: Arc<SigningKeys>,
@@ -94,8 +96,15 @@ impl State {
             }
             None => Blacklist::Embedded(Embedded::new(store.clone(), clock.clone())),
         };
-        let sessions =
-            Sessions::new(store.clone(), blacklist, Arc::clone(&revocations), clock.clone(), settings);
+        let metrics = Arc::new(Metrics::new());
+        let sessions = Sessions::new(
+            store.clone(),
+            blacklist,
+            Arc::clone(&revocations),
+            Arc::clone(&metrics),
+            clock.clone(),
+            settings,
+        );
         let sessions = Arc::new(sessions);
         tokio::spawn(Sessions::maintain(Arc::downgrade(&sessions)));
 
@@ -110,6 +119,7 @@ impl State {
             clock,
             store,
             clients,
+            metrics,
             sessions,
             revocations,
             signing_keys,

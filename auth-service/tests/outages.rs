@@ -6,6 +6,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
+use shared::revocations::OutagePolicy;
 use support::TestApp;
 use test_support::{Proxy, RedisServer, TestDatabase, claims_of};
 
@@ -69,6 +70,46 @@ async fn without_redis_refreshes_wait_and_access_tokens_are_accepted() {
 
     redis.resume();
     app.refreshed(&tokens.refresh).await;
+}
+
+#[actix_web::test]
+async fn without_redis_the_policy_decides_on_access_tokens() {
+    let mut redis = RedisServer::start();
+    let open = TestApp::with_redis(&redis, &[]).await;
+    let closed = open.replica_with(|settings| settings.redis_outage = OutagePolicy::Closed).await;
+    let bounded = OutagePolicy::Bounded(Duration::from_secs(4));
+    let bounded = open.replica_with(|settings| settings.redis_outage = bounded).await;
+    let tokens = open.new_user("ada").await;
+    let ended = open.login("ada").await.tokens();
+    for replica in [&closed, &bounded] {
+        replica.until_get("/readyz", 200).await;
+    }
+
+    redis.stop();
+    for replica in [&open, &closed, &bounded] {
+        replica.until_get("/readyz", 503).await;
+        replica.refresh(&tokens.refresh).await.assert_problem(503, "unavailable");
+    }
+    let verify = serde_json::json!({"token": tokens.access});
+    closed.get("/me", Some(&tokens.access)).await.assert_problem(503, "unavailable");
+    closed.get("/auth/verify", Some(&tokens.access)).await.assert_problem(503, "unavailable");
+    closed.post("/token/verify", verify.clone()).await.assert_problem(503, "unavailable");
+    for replica in [&*open, &bounded] {
+        assert_eq!(replica.get("/me", Some(&tokens.access)).await.status, 200);
+        assert_eq!(replica.post("/token/verify", verify.clone()).await.status, 200);
+    }
+    bounded.until_get_as("/me", &tokens.access, 503).await.assert_problem(503, "unavailable");
+    assert_eq!(open.get("/me", Some(&tokens.access)).await.status, 200);
+    // What this replica has heard of counts all the same.
+    assert_eq!(open.logout(&ended).await.status, 204);
+    open.get("/me", Some(&ended.access)).await.assert_problem(401, "token_not_valid");
+
+    redis.resume();
+    for replica in [&open, &closed, &bounded] {
+        replica.until_get("/readyz", 200).await;
+        assert_eq!(replica.get("/me", Some(&tokens.access)).await.status, 200);
+        replica.get("/me", Some(&ended.access)).await.assert_problem(401, "token_not_valid");
+    }
 }
 
 #[actix_web::test]

@@ -198,7 +198,7 @@ async fn what_has_expired_is_deleted_by_command() {
     .unwrap();
     for expected in [
         "Deleted 1500 sessions that had expired, and 0 old events of the audit trail.\n",
-        "Deleted 0 sessions that had expired.\n",
+        "Deleted 0 sessions that had expired, and 0 old events of the audit trail.\n",
     ] {
         assert_eq!(String::from_utf8(app.cli(&["cleanup"]).stdout).unwrap(), expected);
     }

@@ -7,9 +7,11 @@ use std::{fmt, net::SocketAddr, time::Duration};
 use actix_web::{
     App, HttpResponse, HttpServer,
     dev::Server,
+    middleware::from_fn,
     web::{self, Data, Json, ServiceConfig},
 };
 use clap::{Args, Parser, Subcommand};
+use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 use serde::Serialize;
 use shared::{
     AccessToken, Requires, Verifier,
@@ -20,6 +22,7 @@ use shared::{
     service::{
         self, StartError,
         health::{self, readiness, word},
+        metrics::{self, Requests, count_requests, gauge},
         openapi::{self, Authentication, Forbidden, Unauthorized, Unavailable},
         resource,
     },
@@ -148,9 +151,12 @@ pub fn start(settings: Settings) -> Result<Running, StartError> {
     let addr = settings.resource_addr;
     let cannot_listen = |why| service::cannot_listen(addr, "RESOURCE_ADDR", &why);
     let listener = std::net::TcpListener::bind(addr).map_err(cannot_listen)?;
-    let verifier = verifier(&settings);
+    let (verifier, metrics) = (verifier(&settings), Data::new(Metrics::new()));
     let mut server = HttpServer::new(move || {
         App::new()
+            .app_data(metrics.requests.clone())
+            .app_data(metrics.clone())
+            .wrap(from_fn(count_requests))
             .wrap(service::request_log())
             .configure(|app| configure(app, verifier.clone()))
             .default_service(web::to(service::not_found))
@@ -199,7 +205,7 @@ fn verifier(settings: &Settings) -> Verifier {
         (name = "resources", description = "What is protected."),
         (name = "about", description = "This service itself."),
     ),
-    paths(whoami, reports, admin, health::healthz, readyz, openapi::openapi, openapi::docs),
+    paths(whoami, reports, admin, health::healthz, readyz, metrics, openapi::openapi, openapi::docs),
     components(schemas(Problem)),
     modifiers(&Authentication)
 )]
@@ -212,7 +218,8 @@ pub fn configure(app: &mut ServiceConfig, verifier: Verifier) {
         .service(resource(__path_reports, reports))
         .service(resource(__path_admin, admin))
         .service(resource(health::__path_healthz, health::healthz))
-        .service(resource(__path_readyz, readyz));
+        .service(resource(__path_readyz, readyz))
+        .service(resource(__path_metrics, metrics));
     openapi::mount(app, &Document::openapi());
 }
 
@@ -313,4 +320,46 @@ async fn readyz(verifier: Data<Verifier>) -> HttpResponse {
     let why =
         Ready { keys: word(verifier.has_keys()), revocations: verifier.follows_revocations().map(word) };
     readiness(verifier.is_ready(), why)
+}
+
+/// What this process counts.
+struct Metrics {
+    registry: Registry,
+    requests: Data<Requests>,
+    feed_is_current: Gauge,
+    feed_silence: Gauge,
+    revocations_held: Gauge,
+}
+
+impl Metrics {
+    fn new() -> Self {
+        let mut registry = Registry::default();
+        let requests = Data::new(Requests::new(&mut registry));
+        let feed = registry.sub_registry_with_prefix("resource");
+        let help = "1 if the revocations are followed, else 0";
+        let feed_is_current = gauge(feed, "revocation_feed_current", help);
+        let help = "For how long nothing has been heard of the revocations";
+        let feed_silence = gauge(feed, "revocation_feed_silence_seconds", help);
+        let help = "Sessions whose access tokens are refused";
+        let revocations_held = gauge(feed, "revocations_held", help);
+        Self { registry, requests, feed_is_current, feed_silence, revocations_held }
+    }
+}
+
+/// What this process counts, for Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "about",
+    responses(
+        (status = 200, description = "The metrics.", body = String, content_type = "application/openmetrics-text"),
+    )
+)]
+async fn metrics(metrics: Data<Metrics>, verifier: Data<Verifier>) -> HttpResponse {
+    if let Some(feed) = verifier.revocations() {
+        metrics.feed_is_current.set(feed.is_current.into());
+        metrics.feed_silence.set(feed.silent_for.as_secs() as i64);
+        metrics.revocations_held.set(feed.held as i64);
+    }
+    metrics::answer(&metrics.registry)
 }

@@ -6,7 +6,7 @@ use std::{
     fmt,
     str::FromStr,
     sync::{
-        RwLock, Weak,
+        PoisonError, RwLock, Weak,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::{Duration, Instant},
@@ -40,6 +40,17 @@ pub enum OutagePolicy {
     Bounded(Duration),
     /// They are refused.
     Closed,
+}
+
+impl OutagePolicy {
+    /// Whether tokens are accepted when nobody has been able to tell for this long.
+    pub fn accepts_after(self, silence: Duration) -> bool {
+        match self {
+            Self::UntilExpiry => true,
+            Self::Bounded(limit) => silence < limit,
+            Self::Closed => false,
+        }
+    }
 }
 
 impl FromStr for OutagePolicy {
@@ -84,6 +95,17 @@ impl fmt::Debug for Feed {
     }
 }
 
+/// How the following of the feed stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedState {
+    /// Whether it is being followed, and all that was missed has been heard.
+    pub is_current: bool,
+    /// For how long nothing has been heard of it: never more than a few seconds while it is followed.
+    pub silent_for: Duration,
+    /// How many sessions are held for ended.
+    pub held: usize,
+}
+
 /// The sessions that are known to have ended.
 #[derive(Debug)]
 pub(crate) struct Revocations {
@@ -123,7 +145,7 @@ impl Revocations {
 
     /// Refuses a token whose session has ended, or of which that cannot be told if it must.
     pub(crate) fn check(&self, sid: SessionId) -> Result<(), VerifyError> {
-        if self.shard(sid).read().unwrap_or_else(|poisoned| poisoned.into_inner()).contains_key(&sid) {
+        if self.shard(sid).read().unwrap_or_else(PoisonError::into_inner).contains_key(&sid) {
             return Err(VerifyError::Revoked);
         }
         if self.is_usable() { Ok(()) } else { Err(VerifyError::RevocationsUnavailable) }
@@ -131,16 +153,22 @@ impl Revocations {
 
     /// Whether tokens may be accepted, as the policy has it.
     pub(crate) fn is_usable(&self) -> bool {
-        match self.policy {
-            OutagePolicy::UntilExpiry => true,
-            OutagePolicy::Bounded(limit) => self.is_current() || self.silent_for() < limit,
-            OutagePolicy::Closed => self.is_current(),
-        }
+        self.is_current() || self.policy.accepts_after(self.silent_for())
     }
 
     /// Whether the feed is being followed.
     pub(crate) fn is_current(&self) -> bool {
         self.is_current.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn state(&self) -> FeedState {
+        let count =
+            |shard: &RwLock<HashMap<_, _>>| shard.read().unwrap_or_else(PoisonError::into_inner).len();
+        FeedState {
+            is_current: self.is_current(),
+            silent_for: self.silent_for(),
+            held: self.ended.iter().map(count).sum(),
+        }
     }
 
     fn silent_for(&self) -> Duration {
@@ -159,13 +187,13 @@ impl Revocations {
     }
 
     fn hear(&self, sid: SessionId, until: i64) {
-        self.shard(sid).write().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(sid, until);
+        self.shard(sid).write().unwrap_or_else(PoisonError::into_inner).insert(sid, until);
     }
 
     fn forget_expired(&self) {
         let now = self.clock.now_secs();
         for shard in &self.ended {
-            shard.write().unwrap_or_else(|poisoned| poisoned.into_inner()).retain(|_, until| *until > now);
+            shard.write().unwrap_or_else(PoisonError::into_inner).retain(|_, until| *until > now);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::{
     claims::{ACCESS_TOKEN_TYP, AccessClaims, TokenType},
     clock::Clock,
     keys::{Algorithm, JwkSet, KeySet, KeySource, PublicKey, RemoteKeys, Source},
-    revocations::{Feed, OutagePolicy, Revocations},
+    revocations::{Feed, FeedState, OutagePolicy, Revocations},
 };
 
 /// No token of ours is near it; whatever is longer is refused unread.
@@ -211,6 +211,11 @@ impl Verifier {
     /// Whether the feed of revocations is being followed. `None` if it is not to be.
     pub fn follows_revocations(&self) -> Option<bool> {
         self.0.revocations.as_ref().map(|revocations| revocations.is_current())
+    }
+
+    /// How the following of revocations stands, for metrics. `None` if they are not to be followed.
+    pub fn revocations(&self) -> Option<FeedState> {
+        self.0.revocations.as_ref().map(|revocations| revocations.state())
     }
 
     /// Whether tokens can be decided on: there are keys, and revocations are known if they must be.

@@ -29,6 +29,17 @@ pub enum Cause {
 }
 
 impl Cause {
+    pub const ALL: [Self; 8] = [
+        Self::Logout,
+        Self::Reuse,
+        Self::Revocation,
+        Self::LogoutEverywhere,
+        Self::EndedByOwner,
+        Self::PasswordChange,
+        Self::UserDisabled,
+        Self::UserDeleted,
+    ];
+
     /// What it is called in the database and in the audit trail.
     pub fn name(self) -> &'static str {
         match self {

@@ -45,6 +45,30 @@ pub enum Origin {
     Here,
 }
 
+/// How far a listener has come. The order is the same for all replicas only in what came by the stream; all else is told
+/// again to those who come from another one.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// How many entries there were before the next one.
+    next: u64,
+    /// The same of the first one that came by the stream and was not heard elsewhere.
+    heard: u64,
+    /// How many there were when it began.
+    present: u64,
+}
+
+impl Place {
+    /// How many entries are behind it.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Whether all that was there when it began is behind it.
+    pub fn is_past(&self) -> bool {
+        self.next >= self.present
+    }
+}
+
 /// What was heard of and still matters.
 #[derive(Debug, Default)]
 pub struct Log {
@@ -59,6 +83,11 @@ impl Log {
     /// How many have been heard of, the forgotten ones among them.
     pub fn count(&self) -> u64 {
         self.forgotten + self.entries.len() as u64
+    }
+
+    /// How many still matter, and perhaps a few that do not any more.
+    pub fn len(&self) -> usize {
+        self.entries.len()
     }
 
     pub fn knows(&self, sid: SessionId) -> bool {
@@ -83,23 +112,28 @@ impl Log {
         self.entries.push_back((origin, Revocation { id, sid, until_ms }));
     }
 
-    /// What was heard of from this count on.
-    pub fn from(&self, count: u64) -> Vec<Revocation> {
-        let skip = count.saturating_sub(self.forgotten) as usize;
-        self.entries.iter().skip(skip).map(|(_, revocation)| *revocation).collect()
-    }
-
-    /// What whoever has heard all up to `last`, perhaps from another replica, may not have heard of. The order is the same
-    /// for all replicas only in what came by the stream; all else is told again.
-    pub fn after(&self, last: Option<EventId>, now_ms: i64) -> Vec<Revocation> {
+    /// Where whoever has heard all up to `last`, perhaps from another replica, begins to listen here.
+    pub fn place_after(&self, last: Option<EventId>) -> Place {
         let is_last = |(origin, revocation): &(Origin, Revocation)| {
             *origin == Origin::Stream && Some(revocation.id) == last
         };
-        let heard = self.entries.iter().position(is_last).map_or(0, |position| position + 1);
-        let may_be_new = |(position, (origin, revocation)): &(usize, &(Origin, Revocation))| {
-            revocation.until_ms > now_ms && (*position >= heard || *origin == Origin::Here)
+        // From the back: most that come again were here a moment ago.
+        let heard = last.and_then(|_| self.entries.iter().rposition(is_last)).map_or(0, |at| at + 1);
+        Place { next: self.forgotten, heard: self.forgotten + heard as u64, present: self.count() }
+    }
+
+    /// What there is to tell of the next `limit` entries. `None` if there are none.
+    pub fn go_on(&self, place: &mut Place, limit: usize, now_ms: i64) -> Option<Vec<Revocation>> {
+        let next = place.next.max(self.forgotten);
+        let skipped = (next - self.forgotten) as usize;
+        let page = self.entries.iter().skip(skipped).take(limit);
+        place.next = next + page.len() as u64;
+        let may_be_new = |(number, (origin, revocation)): &(u64, &(Origin, Revocation))| {
+            revocation.until_ms > now_ms && (*number >= place.heard || *origin == Origin::Here)
         };
-        self.entries.iter().enumerate().filter(may_be_new).map(|(_, (_, revocation))| *revocation).collect()
+        let may_be_new =
+            (next..).zip(page).filter(may_be_new).map(|(_, (_, revocation))| *revocation).collect();
+        (place.next > next).then_some(may_be_new)
     }
 }
 
@@ -107,8 +141,10 @@ impl Log {
 mod tests {
     use super::*;
 
-    fn sids(revocations: &[Revocation]) -> Vec<SessionId> {
-        revocations.iter().map(|revocation| revocation.sid).collect()
+    /// All that is told from this place on, in pages of two.
+    fn told(log: &Log, place: &mut Place, now_ms: i64) -> Vec<SessionId> {
+        let pages = std::iter::from_fn(|| log.go_on(place, 2, now_ms));
+        pages.flatten().map(|revocation| revocation.sid).collect()
     }
 
     #[test]
@@ -121,15 +157,12 @@ mod tests {
         log.add(Origin::Stream, Some(EventId(5, 1)), c, 100, 0);
         log.add(Origin::Stream, Some(EventId(6, 0)), c, 100, 0);
         log.add(Origin::Stream, Some(EventId(7, 0)), d, 200, 0);
-        assert_eq!(sids(&log.after(None, 0)), [a, b, c, d]);
-        assert_eq!(sids(&log.after(Some(EventId(5, 0)), 0)), [a, c, d]);
-        assert_eq!(sids(&log.after(Some(EventId(7, 0)), 0)), [a]);
-        assert_eq!(
-            sids(&log.after(Some(EventId(4, 9)), 0)),
-            [a, b, c, d],
-            "nobody knows how far it had come"
-        );
-        assert_eq!(sids(&log.after(Some(EventId(5, 0)), 100)), [d], "the others have expired");
+        let after = |last, now_ms| told(&log, &mut log.place_after(last), now_ms);
+        assert_eq!(after(None, 0), [a, b, c, d]);
+        assert_eq!(after(Some(EventId(5, 0)), 0), [a, c, d]);
+        assert_eq!(after(Some(EventId(7, 0)), 0), [a]);
+        assert_eq!(after(Some(EventId(4, 9)), 0), [a, b, c, d], "nobody knows how far it had come");
+        assert_eq!(after(Some(EventId(5, 0)), 100), [d], "the others have expired");
     }
 
     #[test]
@@ -137,11 +170,16 @@ mod tests {
         let (a, b, c) = (SessionId::generate(), SessionId::generate(), SessionId::generate());
         let mut log = Log::default();
         log.add(Origin::Here, None, a, 100, 0);
-        let place = log.count();
+        let (mut place, mut late) = (log.place_after(None), log.place_after(None));
+        assert!(!place.is_past());
+        assert_eq!(told(&log, &mut place, 0), [a]);
+        assert!(place.is_past());
         log.add(Origin::Here, None, b, 200, 0);
         log.add(Origin::Here, None, c, 300, 150);
         assert!(!log.knows(a) && log.knows(b));
-        assert_eq!(sids(&log.from(place)), [b, c]);
+        assert_eq!(told(&log, &mut place, 150), [b, c]);
+        assert_eq!(told(&log, &mut late, 150), [b, c]);
+        assert!(late.is_past());
         assert_eq!(log.count(), 3);
         log.add(Origin::Here, None, a, 100, 150);
         assert_eq!(log.count(), 3, "it matters no more");

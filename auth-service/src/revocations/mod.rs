@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 pub use self::log::{EventId, Revocation};
 use self::{
-    log::{Log, Origin},
+    log::{Log, Origin, Place},
     stream::Stream,
 };
 use crate::{
@@ -28,6 +28,8 @@ use crate::{
 
 /// How much longer a revocation is told of than the last token lives: verifiers' clocks may be behind.
 const MARGIN_MS: i64 = 300_000;
+/// How many revocations are told at once.
+const PAGE: usize = 1000;
 /// How long to wait before Redis or the database is asked again.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -123,23 +125,29 @@ impl Revocations {
         self.heard.send_if_modified(|heard| heard.is_some() && heard.replace(count) != Some(count));
     }
 
-    /// What a listener is to hear first, who has heard all up to `last` from this replica or another; and where it goes
-    /// on. `None` until the past has been read.
-    pub fn subscribe(&self, last: Option<EventId>) -> Option<(Vec<Revocation>, Listener)> {
+    /// Begins to tell somebody who has heard all up to `last`, from this replica or another. `None` until the past has
+    /// been read.
+    pub fn subscribe(&self, last: Option<EventId>) -> Option<Listener> {
         let heard = self.heard.subscribe();
         if heard.borrow().is_none() {
             return None;
         }
-        let log = self.lock();
-        Some((log.after(last, self.clock.now_ms()), Listener { next: log.count(), heard }))
+        Some(Listener { place: self.lock().place_after(last), heard })
     }
 
-    /// What has been heard of since a listener was here last.
-    pub fn news(&self, listener: &mut Listener) -> Vec<Revocation> {
-        let log = self.lock();
-        let news = log.from(listener.next);
-        listener.next = log.count();
-        news
+    /// What comes next for a listener, a page at most. `None` if there is nothing yet: see [`Listener::wait`].
+    pub fn next(&self, listener: &mut Listener) -> Option<Vec<Revocation>> {
+        self.lock().go_on(&mut listener.place, PAGE, self.clock.now_ms())
+    }
+
+    /// Whether this session is known to have ended lately.
+    pub fn knows(&self, sid: SessionId) -> bool {
+        self.lock().knows(sid)
+    }
+
+    /// How many listen, and how many sessions there are to tell of.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.heard.receiver_count(), self.lock().len())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Log> {
@@ -147,17 +155,22 @@ impl Revocations {
     }
 }
 
-/// Where a listener is.
+/// Somebody who listens.
 pub struct Listener {
-    next: u64,
+    place: Place,
     heard: watch::Receiver<Option<u64>>,
 }
 
 impl Listener {
     /// Waits until there is something new.
     pub async fn wait(&mut self) {
-        let next = self.next;
+        let next = self.place.next();
         // The sender lives as long as the service.
         let _ = self.heard.wait_for(|heard| heard.is_some_and(|count| count > next)).await;
+    }
+
+    /// Whether all that was known when it began to listen has been told.
+    pub fn is_past(&self) -> bool {
+        self.place.is_past()
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     },
     error::ApiError,
     form::{Form, FromForm, Valid, not_blank},
+    metrics::Login as Outcome,
     sessions::FIRST,
     state::State,
     store::users::{self, LoginKey, User},
@@ -78,8 +79,23 @@ pub struct LoggedIn {
 pub async fn login(
     state: Data<State>,
     origin: Origin,
-    Valid(LoginRequest { key, password }): Valid<LoginRequest>,
+    Valid(request): Valid<LoginRequest>,
 ) -> Result<Json<LoggedIn>, ApiError> {
+    let answer = log_in(&state, origin, request).await;
+    state.metrics.login(match &answer {
+        Ok(_) => Outcome::Succeeded,
+        Err(ApiError::WrongCredentials) => Outcome::Refused,
+        Err(ApiError::Busy) => Outcome::Busy,
+        Err(_) => Outcome::Unavailable,
+    });
+    answer.map(Json)
+}
+
+async fn log_in(
+    state: &State,
+    origin: Origin,
+    LoginRequest { key, password }: LoginRequest,
+) -> Result<LoggedIn, ApiError> {
     let minter = state.tokens.minter()?;
     let user = match key {
         Some(key) => state.store.run(move |connection| users::find_by_login(connection, &key)).await?,
@@ -92,7 +108,7 @@ pub async fn login(
         state.store.remember(record.detail(why)).await;
         ApiError::WrongCredentials
     };
-    let user = match check_password(&state, user, password).await? {
+    let user = match check_password(state, user, password).await? {
         Ok(user) => user,
         Err(why) => return Err(refused(why).await),
     };
@@ -111,7 +127,7 @@ pub async fn login(
         return Err(refused("the account changed meanwhile").await);
     };
     let tokens = minter.pair(&session, session.scope.clone(), FIRST, state.tokens.refresh_expiry(&session));
-    Ok(Json(LoggedIn { username: user.username, email: user.email, tokens }))
+    Ok(LoggedIn { username: user.username, email: user.email, tokens })
 }
 
 /// The user, if the password is theirs, or why not. One hash is computed whether there is such a user or not.

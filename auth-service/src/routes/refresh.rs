@@ -14,6 +14,7 @@ use crate::{
     },
     error::ApiError,
     form::{Form, FromForm, Valid, not_blank},
+    metrics::Refresh as Outcome,
     state::State,
     store::users,
     tokens::{RefreshError, TokenPair},
@@ -64,37 +65,75 @@ pub async fn refresh(
     Ok(Json(tokens))
 }
 
-/// Trades a refresh token for a new pair. `narrow` says how much of the session's scope the access token is to grant; if
-/// it refuses, nothing has happened. Says what the access token grants.
+/// Trades a refresh token for a new pair, and counts what became of it. `narrow` says how much of the session's scope the
+/// access token is to grant; if it refuses, nothing has happened. Says what the access token grants.
 pub async fn trade<E: From<ApiError>>(
     state: &State,
     token: &str,
     origin: &Origin,
     narrow: impl Fn(&Scope) -> Result<Scope, E>,
 ) -> Result<(TokenPair, Scope), E> {
-    let refused = |why: RefreshError| E::from(why.into());
-    let presented = state.tokens.read_refresh(token).map_err(refused)?;
-    let minter = state.tokens.minter()?;
+    let traded = decide(state, token, origin, narrow).await;
+    match &traded {
+        Ok((_, _, outcome)) | Err(Refusal::Token(_, outcome)) => state.metrics.refresh(*outcome),
+        Err(Refusal::Unavailable(_)) => state.metrics.refresh(Outcome::Unavailable),
+        Err(Refusal::Scope(_)) => {}
+    }
+    match traded {
+        Ok((tokens, scope, _)) => Ok((tokens, scope)),
+        Err(Refusal::Token(why, _)) => Err(ApiError::from(why).into()),
+        Err(Refusal::Unavailable(why)) => Err(why.into()),
+        Err(Refusal::Scope(why)) => Err(why),
+    }
+}
+
+/// Why there are no new tokens.
+enum Refusal<E> {
+    Token(RefreshError, Outcome),
+    Scope(E),
+    Unavailable(ApiError),
+}
+
+impl<E> Refusal<E> {
+    fn unavailable(why: impl Into<ApiError>) -> Self {
+        Self::Unavailable(why.into())
+    }
+}
+
+async fn decide<E>(
+    state: &State,
+    token: &str,
+    origin: &Origin,
+    narrow: impl Fn(&Scope) -> Result<Scope, E>,
+) -> Result<(TokenPair, Scope, Outcome), Refusal<E>> {
+    let presented = state.tokens.read_refresh(token).map_err(|why| match why {
+        RefreshError::Expired => Refusal::Token(why, Outcome::Expired),
+        why => Refusal::Token(why, Outcome::Unknown),
+    })?;
+    let minter = state.tokens.minter().map_err(Refusal::unavailable)?;
     let mut session = presented.session();
-    let mut scope = narrow(&session.scope)?;
+    let mut scope = narrow(&session.scope).map_err(Refusal::Scope)?;
     let expiry = state.tokens.refresh_expiry(&session);
     let advance = async |claims| {
-        state.sessions.advance(&presented, claims, expiry, origin).await.map_err(|why| E::from(why.into()))
+        state.sessions.advance(&presented, claims, expiry, origin).await.map_err(Refusal::unavailable)
     };
     let mut decision = advance(Claims::Presented).await?;
     if decision == Advance::StaleClaims {
         let id = session.sub.clone();
         let user = state.store.run(move |connection| users::find(connection, &id)).await;
-        let user = user.map_err(|why| E::from(why.into()))?;
-        session = session.with_claims_of(user.ok_or_else(|| refused(RefreshError::Revoked))?);
-        scope = narrow(&session.scope)?;
+        let gone = || Refusal::Token(RefreshError::Revoked, Outcome::Unknown);
+        session = session.with_claims_of(user.map_err(Refusal::unavailable)?.ok_or_else(gone)?);
+        scope = narrow(&session.scope).map_err(Refusal::Scope)?;
         decision = advance(Claims::Database).await?;
     }
+    let outcome = decision.into();
     match decision {
         Advance::Rotated(next) | Advance::RetriedInGrace(next) => {
-            Ok((minter.pair(&session, scope.clone(), next, expiry), scope))
+            Ok((minter.pair(&session, scope.clone(), next, expiry), scope, outcome))
         }
-        Advance::Expired => Err(refused(RefreshError::Expired)),
-        Advance::Reused | Advance::Revoked | Advance::StaleClaims => Err(refused(RefreshError::Revoked)),
+        Advance::Expired => Err(Refusal::Token(RefreshError::Expired, outcome)),
+        Advance::Reused | Advance::Revoked | Advance::StaleClaims => {
+            Err(Refusal::Token(RefreshError::Revoked, outcome))
+        }
     }
 }

@@ -45,13 +45,9 @@ pub async fn revocations(state: Data<State>, request: HttpRequest) -> Result<Htt
         return Err(ApiError::InsufficientScope(SCOPE.into()).into());
     }
     let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
-    let (past, listener) = state.revocations.subscribe(last).ok_or(ApiError::Unavailable)?;
-    let mut first = String::new();
-    past.iter().for_each(|revocation| write_event(&mut first, revocation));
-    first.push_str("event: caught-up\ndata: {}\n\n");
-
+    let listener = state.revocations.subscribe(last).ok_or(ApiError::Unavailable)?;
     let following =
-        Following { state, client_id: client.id.as_str().to_owned(), listener, first: Some(first) };
+        Following { state, client_id: client.id.as_str().to_owned(), listener, is_caught_up: false };
     let events = stream::unfold(following, |mut following| async {
         let text = following.next().await?;
         Some((Ok::<_, actix_web::Error>(Bytes::from(text)), following))
@@ -68,23 +64,31 @@ struct Following {
     state: Data<State>,
     client_id: String,
     listener: Listener,
-    first: Option<String>,
+    is_caught_up: bool,
 }
 
 impl Following {
     /// What is to be sent next. `None` once the client is no more.
     async fn next(&mut self) -> Option<String> {
-        if let Some(first) = self.first.take() {
-            return Some(first);
-        }
-        if tokio::time::timeout(HEARTBEAT, self.listener.wait()).await.is_err() {
-            let known = self.state.clients.find(&self.client_id).await;
-            // What cannot be asked is believed.
-            return known.map_or(true, |client| client.is_some()).then(|| ":\n\n".into());
-        }
         let mut text = String::new();
-        self.state.revocations.news(&mut self.listener).iter().for_each(|news| write_event(&mut text, news));
-        Some(text)
+        loop {
+            if let Some(page) = self.state.revocations.next(&mut self.listener) {
+                page.iter().for_each(|revocation| write_event(&mut text, revocation));
+            } else if self.is_caught_up
+                && tokio::time::timeout(HEARTBEAT, self.listener.wait()).await.is_err()
+            {
+                let known = self.state.clients.find(&self.client_id).await;
+                // What cannot be asked is believed.
+                return known.map_or(true, |client| client.is_some()).then(|| ":\n\n".into());
+            }
+            if !self.is_caught_up && self.listener.is_past() {
+                self.is_caught_up = true;
+                text.push_str("event: caught-up\ndata: {}\n\n");
+            }
+            if !text.is_empty() {
+                return Some(text);
+            }
+        }
     }
 }
 

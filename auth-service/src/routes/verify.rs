@@ -8,7 +8,6 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use super::refuse_ended;
 use crate::{
     error::ApiError,
     form::{Form, FromForm, Valid, not_blank},
@@ -48,7 +47,7 @@ pub async fn verify(state: Data<State>, request: Valid<VerifyRequest>) -> Result
         Ok(_) => Err(RefreshError::Revoked.into()),
         Err(RefreshError::Invalid) => {
             let claims = state.verifier.verify(&request.token).await.map_err(not_valid)?;
-            refuse_ended(&state, &claims).await.map_err(not_valid)?;
+            state.sessions.refuse_ended(claims.sid).await.map_err(not_valid)?;
             Ok(Json(Good {}))
         }
         Err(why) => Err(why.into()),
@@ -58,7 +57,7 @@ pub async fn verify(state: Data<State>, request: Valid<VerifyRequest>) -> Result
 /// The token was not sent to authenticate this request, so the answer does not say what is wrong with it as such.
 fn not_valid(why: VerifyError) -> ApiError {
     match why {
-        VerifyError::KeysUnavailable => ApiError::Unavailable,
+        VerifyError::KeysUnavailable | VerifyError::RevocationsUnavailable => ApiError::Unavailable,
         _ => ApiError::RefreshToken("The token is invalid or expired."),
     }
 }

@@ -13,8 +13,10 @@ use std::{
 
 use diesel::QueryResult;
 use shared::{
+    VerifyError,
     claims::{AccessClaims, SessionId},
     clock::Clock,
+    revocations::OutagePolicy,
 };
 use tokio::sync::Mutex;
 
@@ -29,6 +31,7 @@ use crate::{
         password_hash::PasswordHash,
         session::{Cause, Origin},
     },
+    metrics::Metrics,
     revocations::Revocations,
     store::{
         AnyConnection, Store, StoreError, audit,
@@ -46,12 +49,16 @@ pub struct Sessions {
     store: Store,
     blacklist: Blacklist,
     revocations: Arc<Revocations>,
+    metrics: Arc<Metrics>,
     clock: Clock,
     grace: Duration,
     /// How long a request waits for the blacklist to be brought up to date.
     patience: Duration,
     leeway_ms: i64,
     cleanup: Cleanup,
+    outage: OutagePolicy,
+    /// Since when the blacklist is not in sync.
+    out_since: std::sync::Mutex<Option<Instant>>,
     /// How long an access token lives.
     access_ms: i64,
     /// How often the blacklist gave no answer, or said that it is not whole.
@@ -72,6 +79,7 @@ impl Sessions {
         store: Store,
         blacklist: Blacklist,
         revocations: Arc<Revocations>,
+        metrics: Arc<Metrics>,
         clock: Clock,
         settings: &Settings,
     ) -> Self {
@@ -79,11 +87,14 @@ impl Sessions {
             store,
             blacklist,
             revocations,
+            metrics,
             clock,
             grace: settings.refresh_grace,
             patience: settings.redis_timeout,
             leeway_ms: settings.leeway.as_millis() as i64,
             cleanup: Cleanup::new(settings),
+            outage: settings.redis_outage,
+            out_since: std::sync::Mutex::new(Some(Instant::now())),
             access_ms: settings.access_token_lifetime.as_millis() as i64,
             // Not in sync: nobody knows what happened before this process started.
             outages: AtomicU64::new(1),
@@ -220,7 +231,7 @@ impl Sessions {
             };
             Ok(one_ended(sid, ended, record))
         };
-        self.end_those(end).await.map(drop)
+        self.end_those(cause, end).await.map(drop)
     }
 
     /// Ends all sessions of a user, as [`Sessions::log_out`] does one.
@@ -235,7 +246,7 @@ impl Sessions {
             let record = record.detail(rows::count(&ended));
             Ok((Some(ended), Some(record)))
         };
-        self.end_those(end).await.map(drop)
+        self.end_those(cause, end).await.map(drop)
     }
 
     /// Ends a session of this user. Says whether there is such a session.
@@ -254,7 +265,7 @@ impl Sessions {
             let ended = rows::revoke_of(connection, &user_id, sid, cause, now)?;
             Ok(one_ended(sid, ended, record))
         };
-        self.end_those(end).await
+        self.end_those(cause, end).await
     }
 
     /// Changes a password, which ends the user's sessions but `keep`. Says whether it did: it may have been changed
@@ -277,18 +288,24 @@ impl Sessions {
             let record = ended.as_ref().map(|ended| record.detail(rows::count(ended)));
             Ok((ended, record))
         };
-        self.end_those(end).await
+        self.end_those(Cause::PasswordChange, end).await
     }
 
     /// Ends what `end` says the database ended, each with the time when it would have ended at the latest; whether or not
     /// the client waits for the answer. Says whether it was anything that could be ended.
     async fn end_those(
         self: &Arc<Self>,
+        cause: Cause,
         end: impl FnOnce(&mut AnyConnection) -> QueryResult<(Option<AllEnded>, Option<Record>)> + Send + 'static,
     ) -> Result<bool, StoreError> {
         let this = Arc::clone(self);
         to_the_end(async move {
-            let Some(ended) = this.store.audited(end).await? else { return Ok(false) };
+            let end = move |connection: &mut _| {
+                let (ended, record) = end(connection)?;
+                Ok(((ended, record.is_some()), record))
+            };
+            let (Some(ended), is_new) = this.store.audited(end).await? else { return Ok(false) };
+            this.metrics.ended(cause, if is_new { ended.len() } else { 0 });
             let keep = |(sid, until_ms)| (sid, Keep::until(until_ms + this.leeway_ms));
             this.blacklist_ended(ended.into_iter().map(keep).collect()).await;
             Ok(true)
@@ -318,14 +335,25 @@ impl Sessions {
         }
     }
 
-    /// Whether a session has ended, as far as the blacklist can tell at once.
-    pub async fn has_ended(&self, sid: SessionId) -> Result<bool, BlacklistError> {
-        if !self.is_in_sync() {
-            // Not waited for: what asks this goes on without the blacklist.
-            return Err(BlacklistError::Unavailable);
+    /// Refuses a session that has ended, as far as the blacklist can tell at once. While it cannot, what this replica has
+    /// heard of counts, and for all else REDIS_OUTAGE decides.
+    ///
+    /// # Errors
+    /// [`VerifyError::Revoked`], or [`VerifyError::RevocationsUnavailable`].
+    pub async fn refuse_ended(&self, sid: SessionId) -> Result<(), VerifyError> {
+        let entry = if self.is_in_sync() {
+            self.blacklist.entry(sid).await.inspect_err(|_| self.note_outage())
+        } else {
+            // Not waited for.
+            Err(BlacklistError::Unavailable)
+        };
+        match entry {
+            Ok(Some(Entry::Revoked)) => Err(VerifyError::Revoked),
+            Ok(_) => Ok(()),
+            Err(_) if self.revocations.knows(sid) => Err(VerifyError::Revoked),
+            Err(_) if self.outage.accepts_after(self.out_for()) => Ok(()),
+            Err(_) => Err(VerifyError::RevocationsUnavailable),
         }
-        let entry = self.blacklist.entry(sid).await.inspect_err(|_| self.note_outage())?;
-        Ok(entry == Some(Entry::Revoked))
     }
 
     /// Whether a session has ended, as far as the blacklist can tell once it is up to date.
@@ -360,9 +388,11 @@ impl Sessions {
         let now = self.clock.now_ms();
         let end = move |connection: &mut _| {
             let (known, record) = one_ended(sid, rows::revoke(connection, sid, cause, now)?, record);
-            Ok((known.is_some(), record))
+            Ok(((known.is_some(), record.is_some()), record))
         };
-        self.store.audited(end).await
+        let (is_known, is_new) = self.store.audited(end).await?;
+        self.metrics.ended(cause, is_new.into());
+        Ok(is_known)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Keeping the blacklist up to date with the database: after an outage, after a loss, and once a second.
 
 use std::{
-    sync::{Arc, Weak, atomic::Ordering},
+    sync::{Arc, MutexGuard, PoisonError, Weak, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -108,10 +108,22 @@ impl Sessions {
     }
 
     pub(super) fn note_outage(&self) {
+        let mut since = self.out_since();
         self.outages.fetch_add(1, Ordering::AcqRel);
+        since.get_or_insert_with(Instant::now);
     }
 
-    pub(super) fn is_in_sync(&self) -> bool {
+    /// For how long the blacklist has not been in sync.
+    pub(super) fn out_for(&self) -> Duration {
+        self.out_since().map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    fn out_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.out_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the blacklist is known to hold all that the database does.
+    pub fn is_in_sync(&self) -> bool {
         self.outages.load(Ordering::Acquire) == self.synced_at.load(Ordering::Acquire)
     }
 
@@ -142,7 +154,11 @@ impl Sessions {
         let outcome = self.bring_up_to_date().await;
         self.attempts.fetch_add(1, Ordering::AcqRel);
         if outcome.is_ok() {
+            let mut since = self.out_since();
             self.synced_at.store(outages, Ordering::Release);
+            if self.is_in_sync() {
+                *since = None;
+            }
         }
         outcome
     }

@@ -3,6 +3,7 @@
 
 pub mod health;
 mod logs;
+pub mod metrics;
 pub mod openapi;
 
 use std::{error::Error as _, ffi::OsString, io, net::SocketAddr, process::ExitCode, time::Duration};

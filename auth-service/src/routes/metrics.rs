@@ -1,0 +1,20 @@
+//! `GET /metrics`: what this process counts.
+
+use actix_web::{HttpResponse, web::Data};
+use shared::service::metrics;
+
+use crate::state::State;
+
+/// What this process counts, for Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "about",
+    responses(
+        (status = 200, description = "The metrics.", body = String, content_type = "application/openmetrics-text"),
+    )
+)]
+pub async fn metrics(state: Data<State>) -> HttpResponse {
+    state.metrics.look(&state);
+    metrics::answer(state.metrics.registry())
+}

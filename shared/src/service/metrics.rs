@@ -1,0 +1,123 @@
+//! What a service counts, for Prometheus (OpenMetrics 1.0, as text).
+
+use std::{fmt, time::Instant};
+
+use actix_web::{
+    Error, HttpResponse,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::{Method, header::CACHE_CONTROL},
+    middleware::Next,
+    web::Data,
+};
+use prometheus_client::{
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+/// Labels whose values are known when the service is built: nothing that a client sends can be one.
+pub type Labels<const N: usize> = [(&'static str, &'static str); N];
+
+/// A counter for each value of these labels.
+pub type Counters<const N: usize> = Family<Labels<N>, Counter>;
+
+/// The media type of the answer.
+pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Counters of one label, there from the start: what never happened is 0, not missing.
+pub fn counters(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    label: &'static str,
+    values: impl IntoIterator<Item = &'static str>,
+) -> Counters<1> {
+    let counters = Counters::default();
+    registry.register(name, help, counters.clone());
+    for value in values {
+        drop(counters.get_or_create(&[(label, value)]));
+    }
+    counters
+}
+
+/// A number that goes up and down.
+pub fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
+    let gauge = Gauge::default();
+    registry.register(name, help, gauge.clone());
+    gauge
+}
+
+type Durations = Family<[(&'static str, String); 2], Histogram, fn() -> Histogram>;
+
+/// Requests by route and status, and how long they took.
+#[derive(Clone)]
+pub struct Requests {
+    counts: Family<[(&'static str, String); 3], Counter>,
+    durations: Durations,
+}
+
+impl fmt::Debug for Requests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Requests")
+    }
+}
+
+/// From half a millisecond to ten seconds: a look-up is at one end, a password's hash in a full queue at the other.
+const SECONDS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+impl Requests {
+    /// None counted yet.
+    pub fn new(registry: &mut Registry) -> Self {
+        let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
+        let (counts, durations) = (Family::default(), Family::new_with_constructor(histogram));
+        registry.register("http_requests", "Requests, by route and status", counts.clone());
+        let help = "How long it took until an answer began, in seconds, by route";
+        registry.register("http_request_duration_seconds", help, durations.clone());
+        Self { counts, durations }
+    }
+
+    fn count(&self, method: &Method, route: Option<String>, status: u16, began: Instant) {
+        // Not what the client wrote, which could be anything: the route that took it.
+        let method = match *method {
+            Method::GET | Method::HEAD | Method::POST | Method::DELETE => method.as_str(),
+            _ => "other",
+        };
+        let route = route.map_or_else(|| "none".into(), |route| route.trim_end_matches('/').to_owned());
+        let durations =
+            self.durations.get_or_create(&[("method", method.to_owned()), ("route", route.clone())]);
+        durations.observe(began.elapsed().as_secs_f64());
+        let labels = [("method", method.to_owned()), ("route", route), ("status", status.to_string())];
+        self.counts.get_or_create(&labels).inc();
+    }
+}
+
+/// Counts a request: a middleware, for `actix_web::middleware::from_fn`. The app's data must have [`Requests`].
+///
+/// # Errors
+/// Those of the handler.
+pub async fn count_requests(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let began = Instant::now();
+    let requests = request.app_data::<Data<Requests>>().cloned();
+    let method = request.method().clone();
+    let answer = next.call(request).await;
+    if let Some(requests) = requests {
+        let (route, status) = match &answer {
+            Ok(answer) => (answer.request().match_pattern(), answer.status()),
+            Err(why) => (None, why.as_response_error().status_code()),
+        };
+        requests.count(&method, route, status.as_u16(), began);
+    }
+    answer
+}
+
+/// The answer to `GET /metrics`.
+pub fn answer(registry: &Registry) -> HttpResponse {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = prometheus_client::encoding::text::encode(&mut text, registry);
+    HttpResponse::Ok().content_type(MEDIA_TYPE).insert_header((CACHE_CONTROL, "no-store")).body(text)
+}
