@@ -131,7 +131,9 @@ async fn holds_whatever_becomes_of_the_lifetimes() {
         settings.access_token_lifetime = Duration::from_secs(300);
     });
     let shorter = shorter.await;
-    longer.until_get("/readyz", 200).await;
+    for replica in [&longer, &shorter] {
+        replica.until_get("/readyz", 200).await;
+    }
     // A session ends when it was said to at the login.
     app.advance(100);
     let newest = longer.refreshed(&tokens.refresh).await;

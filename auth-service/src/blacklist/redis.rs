@@ -44,9 +44,7 @@ pub struct Redis {
     started: Instant,
     /// How far Redis' clock was ahead of `started`, when it was last seen, in milliseconds.
     server_ahead_ms: AtomicI64,
-    advance: Script,
-    revoke: Script,
-    mark_stale: Script,
+    session: Script,
     is_whole: Script,
     begin_rebuild: Script,
     mark_whole: Script,
@@ -68,9 +66,7 @@ impl Redis {
             health: Health::new("Redis"),
             started: Instant::now(),
             server_ahead_ms: AtomicI64::new(NEVER_SEEN),
-            advance: Script::new(include_str!("advance.lua")),
-            revoke: Script::new(include_str!("revoke.lua")),
-            mark_stale: Script::new(include_str!("mark_stale.lua")),
+            session: Script::new(include_str!("session.lua")),
             is_whole: Script::new(include_str!("is_whole.lua")),
             begin_rebuild: Script::new(include_str!("begin_rebuild.lua")),
             mark_whole: Script::new(include_str!("mark_whole.lua")),
@@ -82,9 +78,11 @@ impl Redis {
         let deadline_ms =
             self.server_now_ms().map_or(NO_DEADLINE_MS, |now| now + self.timeout.as_millis() as i64);
         let mut connection = self.connection.clone();
-        let mut call = self.advance.prepare_invoke();
+        let mut call = self.session.prepare_invoke();
         call.key(self.entry_key(sid))
             .key(self.marker(bucket(sid)))
+            .arg("refresh")
+            .arg(self.clock.offset_ms())
             .arg(presented.generation)
             .arg(presented.rotated_at_ms)
             .arg(expires_at_ms)
@@ -94,7 +92,6 @@ impl Redis {
                 Claims::Presented => "presented",
                 Claims::Database => "database",
             })
-            .arg(self.clock.offset_ms())
             .arg(deadline_ms);
         let (outcome, generation, rotated_at_ms): (String, u64, i64) =
             self.within_limit(call.invoke_async(&mut connection)).await?;
@@ -125,26 +122,29 @@ impl Redis {
     }
 
     pub async fn revoke(&self, sessions: Vec<(SessionId, Keep)>) -> Result<()> {
-        let offset = self.clock.offset_ms();
-        let mut calls = Vec::with_capacity(sessions.len());
-        for (sid, keep) in sessions {
-            let mut call = evalsha(&self.revoke, &[self.entry_key(sid), self.marker(bucket(sid))]);
-            call.arg(keep.presented_until_ms).arg(keep.longest_until_ms).arg(keep.since_ms).arg(offset);
+        let call = |(sid, keep): (SessionId, Keep)| {
+            let mut call = self.happens(sid, "end");
+            call.arg(keep.presented_until_ms).arg(keep.longest_until_ms).arg(keep.since_ms);
             call.arg(if keep.extend { "extend" } else { "leave" });
-            calls.push(call);
-        }
-        self.call_each::<()>(&self.revoke, calls).await.map(drop)
+            call
+        };
+        self.call_each::<()>(&self.session, sessions.into_iter().map(call).collect()).await.map(drop)
     }
 
     pub async fn mark_stale(&self, sessions: Vec<(SessionId, i64)>) -> Result<()> {
-        let offset = self.clock.offset_ms();
-        let mut calls = Vec::with_capacity(sessions.len());
-        for (sid, until_ms) in sessions {
-            let mut call = evalsha(&self.mark_stale, &[self.entry_key(sid)]);
-            call.arg(until_ms).arg(offset);
-            calls.push(call);
-        }
-        self.call_each::<()>(&self.mark_stale, calls).await.map(drop)
+        let call = |(sid, until_ms): (SessionId, i64)| {
+            let mut call = self.happens(sid, "stale");
+            call.arg(until_ms);
+            call
+        };
+        self.call_each::<()>(&self.session, sessions.into_iter().map(call).collect()).await.map(drop)
+    }
+
+    /// What happens to a session, without its arguments.
+    fn happens(&self, sid: SessionId, what: &str) -> Cmd {
+        let mut call = evalsha(&self.session, &[self.entry_key(sid), self.marker(bucket(sid))]);
+        call.arg(what).arg(self.clock.offset_ms());
+        call
     }
 
     pub async fn is_whole(&self) -> Result<bool> {
@@ -259,7 +259,7 @@ fn evalsha(script: &Script, keys: &[String]) -> Cmd {
     call
 }
 
-/// What `advance.lua` writes. What it does not write cannot be understood, and is not trusted.
+/// What `session.lua` writes. What it does not write cannot be understood, and is not trusted.
 fn parse_entry(text: &str) -> Entry {
     let mut parts = text.split(':');
     let (Some(Ok(generation)), Some(Ok(moved_at_ms))) =

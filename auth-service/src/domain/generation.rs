@@ -1,7 +1,7 @@
 //! The refresh decision: which generation of a session's refresh token is still accepted (RFC 9700 section 4.14.2).
 //!
 //! A session has one watermark, the lowest generation still accepted, however often it was refreshed. The embedded
-//! blacklist decides with this code; Redis decides with `blacklist/advance.lua`, the same rules in its own language.
+//! blacklist decides with this code; Redis decides with `blacklist/session.lua`, the same rules in its own language.
 //! One suite of tests holds both to them.
 
 use std::time::Duration;
