@@ -7,7 +7,7 @@ use clap::Args;
 use shared::{
     keys::Algorithm,
     revocations::OutagePolicy,
-    service::{self, StartError},
+    service::{self, StartError, drain::Shutdown},
 };
 
 /// A URL that may hold a password. Never printed.
@@ -133,6 +133,10 @@ pub struct Settings {
     /// How many threads serve requests. Unset: one a core
     #[arg(long, env = "AUTH_WORKERS", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub auth_workers: Option<u16>,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "its own settings are documented")]
+    pub shutdown: Shutdown,
 }
 
 impl Settings {

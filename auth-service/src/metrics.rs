@@ -1,6 +1,5 @@
 //! What auth-service counts. `docs/failure-modes.md` says what to make of it.
 
-use actix_web::web::Data;
 use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 use shared::service::metrics::{Counters, Requests, counters, gauge};
 
@@ -95,7 +94,7 @@ impl Login {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    requests: Data<Requests>,
+    requests: Requests,
     refreshes: Counters<1>,
     logins: Counters<1>,
     ended: Counters<1>,
@@ -107,7 +106,7 @@ pub struct Metrics {
 impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::default();
-        let requests = Data::new(Requests::new(&mut registry));
+        let requests = Requests::new(&mut registry);
         let auth = registry.sub_registry_with_prefix("auth");
         let refreshes = counters(
             auth,
@@ -133,7 +132,7 @@ impl Metrics {
         Self { registry, requests, refreshes, logins, ended, listeners, revocations, ready }
     }
 
-    pub fn requests(&self) -> Data<Requests> {
+    pub fn requests(&self) -> Requests {
         self.requests.clone()
     }
 

@@ -10,7 +10,11 @@ use actix_web::{
 };
 use shared::{
     clock::Clock,
-    service::{self, StartError, metrics::count_requests},
+    service::{
+        self, StartError,
+        drain::{self, Drain, Shutdown},
+        requests::{Observer, observe},
+    },
 };
 
 use crate::{config::Settings, routes, state::State};
@@ -29,8 +33,23 @@ pub struct Running {
     pub issuer: String,
     /// What its handlers share.
     pub state: Arc<State>,
-    /// Serves until it is stopped, by SIGTERM, say. Must be awaited.
+    /// Serves until it is stopped. Must be awaited, or [`Running::until_told`].
     pub server: Server,
+    drain: Drain,
+    shutdown: Shutdown,
+}
+
+impl Running {
+    /// Serves until SIGTERM or Ctrl-C, and then ends in order: not ready first, what has begun is finished, what was to be
+    /// written behind is written.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub async fn until_told(self) -> std::io::Result<()> {
+        drain::serve(self.server, self.drain, self.shutdown).await?;
+        self.state.sessions.flush().await;
+        Ok(())
+    }
 }
 
 /// Begins to serve as the settings say.
@@ -46,15 +65,18 @@ pub async fn start(mut settings: Settings, clock: Clock) -> Result<Running, Star
     settings.auth_addr = listener.local_addr().unwrap_or(addr);
     let state = Arc::new(State::new(&settings, clock).await?);
     let shared = Arc::clone(&state);
+    let (drain, shutdown) = (state.drain.clone(), settings.shutdown);
+    let observer = Data::new(Observer::new(state.metrics.requests(), drain.clone()));
     let mut server = HttpServer::new(move || {
         let state = Arc::clone(&shared);
         App::new()
-            .app_data(shared.metrics.requests())
-            .wrap(from_fn(count_requests))
-            .wrap(service::request_log())
+            .app_data(observer.clone())
+            .wrap(from_fn(observe))
             .configure(|app| configure(app, state))
             .default_service(web::to(service::not_found))
-    });
+    })
+    .disable_signals()
+    .shutdown_timeout(shutdown.shutdown_timeout.as_secs());
     if let Some(workers) = settings.auth_workers {
         server = server.workers(workers.into());
     }
@@ -62,5 +84,5 @@ pub async fn start(mut settings: Settings, clock: Clock) -> Result<Running, Star
     let addr = settings.auth_addr;
     log::info!("auth-service listens on http://{addr}");
     log::info!("its tokens name the issuer {}", settings.issuer());
-    Ok(Running { addr, issuer: settings.issuer(), state, server: server.run() })
+    Ok(Running { addr, issuer: settings.issuer(), state, server: server.run(), drain, shutdown })
 }

@@ -2,7 +2,12 @@
 
 use std::{fs::OpenOptions, num::NonZeroUsize, os::unix::fs::OpenOptionsExt, sync::Arc};
 
-use shared::{Verifier, clock::Clock, keys::JwkSet, service::StartError};
+use shared::{
+    Verifier,
+    clock::Clock,
+    keys::JwkSet,
+    service::{StartError, drain::Drain},
+};
 
 use crate::{
     blacklist::{Blacklist, Embedded, Redis},
@@ -32,6 +37,7 @@ pub struct State {
     pub(crate) clock: Clock,
     pub(crate) store: Store,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) drain: Drain,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) signing_keys: Arc<SigningKeys>,
@@ -120,6 +126,7 @@ impl State {
             store,
             clients,
             metrics,
+            drain: Drain::new(),
             sessions,
             revocations,
             signing_keys,

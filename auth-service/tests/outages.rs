@@ -23,7 +23,7 @@ async fn starts_without_either_and_recovers() {
     assert_eq!(answer.status, 503);
     assert_eq!(
         answer.json,
-        serde_json::json!({"keys": "unavailable", "database": "unavailable", "blacklist": "unavailable", "revocations": "unavailable"})
+        serde_json::json!({"service": "ok", "keys": "unavailable", "database": "unavailable", "blacklist": "unavailable", "revocations": "unavailable"})
     );
     app.register("ada").await.assert_problem(503, "unavailable");
     app.login("ada").await.assert_problem(503, "unavailable");

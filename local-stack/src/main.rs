@@ -45,12 +45,12 @@ async fn run() -> Result<(), StartError> {
     service::start_logs()?;
     let Command { auth, resource_addr } = service::parse_settings(std::env::args_os())?;
     let data_dir = auth.data_dir.display().to_string();
-    let (audience, leeway) = (auth.audience.clone(), auth.leeway);
+    let (audience, leeway, shutdown) = (auth.audience.clone(), auth.leeway, auth.shutdown);
     let auth = auth_service::server::start(auth, Clock::system()).await?;
     let secret = auth.state.renew_client(CLIENT, "revocations:read").await?;
     let resource = resource_service::start(resource_service::Settings {
         resource_addr,
-        issuer: auth.issuer,
+        issuer: auth.issuer.clone(),
         jwks_url: Some(format!("http://{}/.well-known/jwks.json", auth.addr)),
         jwks_refresh_interval: Duration::from_secs(300),
         revocations_client_id: Some(CLIENT.into()),
@@ -61,10 +61,11 @@ async fn run() -> Result<(), StartError> {
         audience,
         leeway,
         resource_workers: None,
+        shutdown,
     })?;
 
     println!("{}", welcome(auth.addr, resource.addr, &data_dir));
-    let ended = futures_util::future::try_join(auth.server, resource.server).await;
+    let ended = futures_util::future::try_join(auth.until_told(), resource.until_told()).await;
     ended.map(drop).map_err(|why| StartError::new(why.to_string()))
 }
 

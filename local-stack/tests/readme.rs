@@ -107,6 +107,27 @@ fn every_setting_is_in_the_settings_table() {
 }
 
 #[test]
+fn every_fault_in_the_table_has_the_tests_it_names() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = fs::read_to_string(root.join("docs/failure-modes.md")).unwrap();
+    let rows =
+        between(&page, "## Faults", "## Was that").lines().filter(|line| line.starts_with("| ")).skip(1);
+    let mut count = 0;
+    for row in rows {
+        let tests = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        let named: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "{row}");
+        for name in named {
+            let packages = ["auth-service", "resource-service", "system-tests"];
+            let is_there = |package| root.join(package).join(format!("tests/{name}.rs")).exists();
+            assert!(packages.into_iter().any(is_there), "no tests {name}: {row}");
+            count += 1;
+        }
+    }
+    assert!(count > 20);
+}
+
+#[test]
 fn a_port_in_use_is_named() {
     let (taken, folder) = (std::net::TcpListener::bind("127.0.0.1:0").unwrap(), temp_dir());
     let addr = taken.local_addr().unwrap().to_string();

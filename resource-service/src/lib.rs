@@ -21,9 +21,11 @@ use shared::{
     revocations::{Feed, OutagePolicy},
     service::{
         self, StartError,
+        drain::{self, Drain, Shutdown},
         health::{self, readiness, word},
-        metrics::{self, Requests, count_requests, gauge},
+        metrics::{self, Requests, gauge},
         openapi::{self, Authentication, Forbidden, Unauthorized, Unavailable},
+        requests::{Observer, observe},
         resource,
     },
 };
@@ -80,6 +82,10 @@ pub struct Settings {
     /// How many threads serve requests. Unset: one a core
     #[arg(long, env = "RESOURCE_WORKERS", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub resource_workers: Option<u16>,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "its own settings are documented")]
+    pub shutdown: Shutdown,
 }
 
 /// A secret. Never printed.
@@ -129,7 +135,7 @@ pub async fn run(command: Command) -> Result<(), StartError> {
     match command.subcommand.unwrap_or(Sub::Serve) {
         Sub::Serve => {
             let running = start(command.settings)?;
-            running.server.await.map_err(|why| StartError::new(why.to_string()))
+            running.until_told().await.map_err(|why| StartError::new(why.to_string()))
         }
         Sub::Healthcheck => service::check_health(command.settings.resource_addr).await,
     }
@@ -139,8 +145,20 @@ pub async fn run(command: Command) -> Result<(), StartError> {
 pub struct Running {
     /// Where it listens.
     pub addr: SocketAddr,
-    /// Serves until it is stopped, by SIGTERM, say. Must be awaited.
+    /// Serves until it is stopped. Must be awaited, or [`Running::until_told`].
     pub server: Server,
+    drain: Drain,
+    shutdown: Shutdown,
+}
+
+impl Running {
+    /// Serves until SIGTERM or Ctrl-C, and then ends in order: not ready first, what has begun is finished.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub async fn until_told(self) -> std::io::Result<()> {
+        drain::serve(self.server, self.drain, self.shutdown).await
+    }
 }
 
 /// Begins to serve as the settings say. auth-service need not be reached yet.
@@ -152,22 +170,27 @@ pub fn start(settings: Settings) -> Result<Running, StartError> {
     let cannot_listen = |why| service::cannot_listen(addr, "RESOURCE_ADDR", &why);
     let listener = std::net::TcpListener::bind(addr).map_err(cannot_listen)?;
     let (verifier, metrics) = (verifier(&settings), Data::new(Metrics::new()));
+    let (drain, shutdown) = (Drain::new(), settings.shutdown);
+    let observer = Data::new(Observer::new(metrics.requests.clone(), drain.clone()));
+    let draining = Data::new(drain.clone());
     let mut server = HttpServer::new(move || {
         App::new()
-            .app_data(metrics.requests.clone())
+            .app_data(observer.clone())
             .app_data(metrics.clone())
-            .wrap(from_fn(count_requests))
-            .wrap(service::request_log())
+            .app_data(draining.clone())
+            .wrap(from_fn(observe))
             .configure(|app| configure(app, verifier.clone()))
             .default_service(web::to(service::not_found))
-    });
+    })
+    .disable_signals()
+    .shutdown_timeout(shutdown.shutdown_timeout.as_secs());
     if let Some(workers) = settings.resource_workers {
         server = server.workers(workers.into());
     }
     let server = server.listen(listener).map_err(cannot_listen)?;
     let addr = server.addrs().first().copied().unwrap_or(addr);
     log::info!("resource-service listens on http://{addr}");
-    Ok(Running { addr, server: server.run() })
+    Ok(Running { addr, server: server.run(), drain, shutdown })
 }
 
 fn verifier(settings: &Settings) -> Verifier {
@@ -297,6 +320,8 @@ async fn admin(token: Requires<Admin>) -> Json<Administrator> {
 /// Of each, `ok` or `unavailable`.
 #[derive(Serialize, ToSchema)]
 struct Ready {
+    /// `ok`, or `ending` if it was told to end.
+    service: &'static str,
     keys: &'static str,
     /// Not there if they are not followed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -316,16 +341,20 @@ struct Ready {
         (status = 503, description = "They cannot.", body = Ready, headers(("Retry-After" = i32))),
     )
 )]
-async fn readyz(verifier: Data<Verifier>) -> HttpResponse {
-    let why =
-        Ready { keys: word(verifier.has_keys()), revocations: verifier.follows_revocations().map(word) };
-    readiness(verifier.is_ready(), why)
+async fn readyz(verifier: Data<Verifier>, drain: Option<Data<Drain>>) -> HttpResponse {
+    let goes_on = !drain.is_some_and(|drain| drain.has_begun());
+    let why = Ready {
+        service: if goes_on { "ok" } else { "ending" },
+        keys: word(verifier.has_keys()),
+        revocations: verifier.follows_revocations().map(word),
+    };
+    readiness(goes_on && verifier.is_ready(), why)
 }
 
 /// What this process counts.
 struct Metrics {
     registry: Registry,
-    requests: Data<Requests>,
+    requests: Requests,
     feed_is_current: Gauge,
     feed_silence: Gauge,
     revocations_held: Gauge,
@@ -334,7 +363,7 @@ struct Metrics {
 impl Metrics {
     fn new() -> Self {
         let mut registry = Registry::default();
-        let requests = Data::new(Requests::new(&mut registry));
+        let requests = Requests::new(&mut registry);
         let feed = registry.sub_registry_with_prefix("resource");
         let help = "1 if the revocations are followed, else 0";
         let feed_is_current = gauge(feed, "revocation_feed_current", help);

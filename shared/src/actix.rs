@@ -3,11 +3,12 @@
 use std::{
     future::{Future, Ready, ready},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use actix_web::{
-    FromRequest, HttpRequest, HttpResponse, ResponseError,
+    FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError,
     dev::Payload,
     error::InternalError,
     http::{
@@ -62,6 +63,12 @@ fn decide<T: 'static>(
         },
         Err(why) => Err(why),
     };
+    if let Ok(claims) = &decided
+        && log::log_enabled!(target: "request", log::Level::Debug)
+    {
+        // Whose request it is, for the log.
+        request.extensions_mut().insert(AccessToken(Arc::clone(claims)));
+    }
     Decision::Now(ready(decided.and_then(|claims| check(AccessToken(claims))).map_err(Into::into)))
 }
 

@@ -73,9 +73,19 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    /// Asks it to end (SIGTERM).
+    pub fn tell_to_end(&self) {
+        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+    }
+
     /// Asks it to end (SIGTERM), and waits until it has.
     pub fn terminate(&mut self) -> ExitStatus {
-        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        self.tell_to_end();
+        self.wait()
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
 }

@@ -72,7 +72,7 @@ pub async fn run(command: Command) -> Result<(), StartError> {
     match command.subcommand.unwrap_or(Sub::Serve) {
         Sub::Serve => {
             let running = server::start(settings, Clock::system()).await?;
-            running.server.await.map_err(|why| StartError::new(why.to_string()))
+            running.until_told().await.map_err(|why| StartError::new(why.to_string()))
         }
         Sub::Migrate => migrate::run(&settings).await,
         Sub::Keys { action } => keys::run(&settings, action).await,

@@ -10,6 +10,8 @@ use crate::state::State;
 /// Of each, `ok` or `unavailable`.
 #[derive(Serialize, ToSchema)]
 struct Ready {
+    /// `ok`, or `ending` if it was told to end.
+    service: &'static str,
     keys: &'static str,
     database: &'static str,
     blacklist: &'static str,
@@ -30,8 +32,10 @@ pub async fn readyz(state: Data<State>) -> HttpResponse {
     let (database, blacklist) = state.sessions.check().await;
     let (database, blacklist) = (database.is_ok(), blacklist.is_ok());
     let (keys, revocations) = (state.signing_keys.current().is_some(), state.revocations.is_ready());
-    let can_work = keys && database && blacklist && revocations;
+    let goes_on = !state.drain.has_begun();
+    let can_work = goes_on && keys && database && blacklist && revocations;
     let why = Ready {
+        service: if goes_on { "ok" } else { "ending" },
         keys: word(keys),
         database: word(database),
         blacklist: word(blacklist),

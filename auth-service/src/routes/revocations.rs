@@ -74,9 +74,15 @@ impl Following {
         loop {
             if let Some(page) = self.state.revocations.next(&mut self.listener) {
                 page.iter().for_each(|revocation| write_event(&mut text, revocation));
-            } else if self.is_caught_up
-                && tokio::time::timeout(HEARTBEAT, self.listener.wait()).await.is_err()
-            {
+            } else if self.is_caught_up {
+                let waited = tokio::select! {
+                    // Whoever listens is to go to another replica.
+                    () = self.state.drain.begun() => return None,
+                    waited = tokio::time::timeout(HEARTBEAT, self.listener.wait()) => waited,
+                };
+                if waited.is_ok() {
+                    continue;
+                }
                 let known = self.state.clients.find(&self.client_id).await;
                 // What cannot be asked is believed.
                 return known.map_or(true, |client| client.is_some()).then(|| ":\n\n".into());

@@ -68,6 +68,11 @@ impl Sessions {
         }
     }
 
+    /// Writes what is written behind. What fails is in the log.
+    pub async fn flush(&self) {
+        let _ = self.write_uses().await;
+    }
+
     /// Writes which sessions were used since the last tick. A time that is lost does no harm.
     async fn write_uses(&self) -> Result<(), StoreError> {
         let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));

@@ -2,7 +2,6 @@
 
 use std::{env, io::Write};
 
-use actix_web::middleware::Logger;
 use env_logger::fmt::Formatter;
 use log::{
     Record,
@@ -29,13 +28,6 @@ pub fn start_logs() -> Result<(), StartError> {
     };
     builder.init();
     Ok(())
-}
-
-/// One line a request, at `debug`: who, method, path, status, milliseconds. No query string: people put tokens there.
-pub fn request_log() -> Logger {
-    Logger::new("%a %{method}xi %U %s %Dms")
-        .custom_request_replace("method", |request| request.method().to_string())
-        .log_level(log::Level::Debug)
 }
 
 /// A value that could be taken for something else is quoted: some are what a client calls itself.

@@ -3,12 +3,8 @@
 use std::{fmt, time::Instant};
 
 use actix_web::{
-    Error, HttpResponse,
-    body::MessageBody,
-    dev::{ServiceRequest, ServiceResponse},
+    HttpResponse,
     http::{Method, header::CACHE_CONTROL},
-    middleware::Next,
-    web::Data,
 };
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -77,7 +73,7 @@ impl Requests {
         Self { counts, durations }
     }
 
-    fn count(&self, method: &Method, route: Option<String>, status: u16, began: Instant) {
+    pub(super) fn count(&self, method: &Method, route: Option<String>, status: u16, began: Instant) {
         // Not what the client wrote, which could be anything: the route that took it.
         let method = match *method {
             Method::GET | Method::HEAD | Method::POST | Method::DELETE => method.as_str(),
@@ -90,28 +86,6 @@ impl Requests {
         let labels = [("method", method.to_owned()), ("route", route), ("status", status.to_string())];
         self.counts.get_or_create(&labels).inc();
     }
-}
-
-/// Counts a request: a middleware, for `actix_web::middleware::from_fn`. The app's data must have [`Requests`].
-///
-/// # Errors
-/// Those of the handler.
-pub async fn count_requests(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let began = Instant::now();
-    let requests = request.app_data::<Data<Requests>>().cloned();
-    let method = request.method().clone();
-    let answer = next.call(request).await;
-    if let Some(requests) = requests {
-        let (route, status) = match &answer {
-            Ok(answer) => (answer.request().match_pattern(), answer.status()),
-            Err(why) => (None, why.as_response_error().status_code()),
-        };
-        requests.count(&method, route, status.as_u16(), began);
-    }
-    answer
 }
 
 /// The answer to `GET /metrics`.

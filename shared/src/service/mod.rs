@@ -1,10 +1,12 @@
 //! What our own services share in being services: command line, logs, health, and answers to requests that no
 //! route takes. A service of yours needs none of it.
 
+pub mod drain;
 pub mod health;
 mod logs;
 pub mod metrics;
 pub mod openapi;
+pub mod requests;
 
 use std::{error::Error as _, ffi::OsString, io, net::SocketAddr, process::ExitCode, time::Duration};
 
@@ -22,7 +24,7 @@ use clap::{
 };
 use utoipa::openapi::HttpMethod;
 
-pub use self::logs::{request_log, start_logs};
+pub use self::logs::start_logs;
 use crate::problem::Problem;
 
 /// Why a service did not start: one line for whoever started it.

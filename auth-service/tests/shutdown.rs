@@ -1,0 +1,102 @@
+//! SIGTERM: not ready first, then what has begun is finished, and what is written behind is written.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::json;
+use support::auth_service;
+use test_support::{Client, Process, TempDir, temp_dir};
+
+async fn start(data: &TempDir, settings: &[(&str, &str)]) -> (Process, Client) {
+    let mut env = vec![("DATA_DIR", data.path().to_str().unwrap()), ("BCRYPT_COST", "10")];
+    env.extend(settings);
+    let process = Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &env);
+    let client = Client::new(process.addr(0));
+    client.until_get("/readyz", 200).await;
+    (process, client)
+}
+
+#[actix_web::test]
+async fn a_service_told_to_end_says_so_and_serves_on_until_the_delay_is_over() {
+    let data = temp_dir();
+    let (mut process, client) = start(&data, &[("SHUTDOWN_DELAY", "3")]).await;
+    let tokens = client.new_user("ada").await;
+    let answer = client.get("/healthz", None).await;
+    assert_eq!(answer.header("connection"), "");
+
+    process.tell_to_end();
+    let answer = client.until_get("/readyz", 503).await;
+    assert_eq!((&answer.json["service"], &answer.json["database"]), (&json!("ending"), &json!("ok")));
+    // Clients go elsewhere, one after the other, and none is refused.
+    assert_eq!(answer.header("connection"), "close");
+    client.refreshed(&tokens.refresh).await;
+    assert_eq!(process.wait().code(), Some(0));
+    assert!(client.request(Method::GET, "/healthz").send().await.is_err());
+}
+
+#[actix_web::test]
+async fn what_has_begun_is_finished_and_what_is_written_behind_is_written() {
+    let data = temp_dir();
+    let (mut process, client) = start(&data, &[]).await;
+    let tokens = client.new_user("ada").await;
+    let used_at = async |client: &Client, access: &str| {
+        let answer = client.get("/sessions", Some(access)).await;
+        answer.json["sessions"][0]["last_used_at"].as_str().unwrap().to_owned()
+    };
+    let before = used_at(&client, &tokens.access).await;
+    // The time is told to the second.
+    while jiff::Timestamp::now()
+        < before.parse::<jiff::Timestamp>().unwrap() + jiff::SignedDuration::from_secs(1)
+    {
+        tokio::task::yield_now().await;
+    }
+    // A hash takes its time: told to end meanwhile, it is answered all the same.
+    let login = client.login("ada");
+    let told = async {
+        process.log_with("POST");
+        let tokens = client.refreshed(&tokens.refresh).await;
+        process.tell_to_end();
+        tokens
+    };
+    let (login, tokens) = futures_util::future::join(login, told).await;
+    assert_eq!(login.status, 200);
+    assert_eq!(process.wait().code(), Some(0));
+
+    let (_process, client) = start(&data, &[]).await;
+    let sessions = client.get("/sessions", Some(&tokens.access)).await.json["sessions"].clone();
+    let used = sessions.as_array().unwrap().iter().find(|session| session["current"] == true).unwrap();
+    assert!(used["last_used_at"].as_str().unwrap() > before.as_str(), "{sessions}");
+}
+
+#[actix_web::test]
+async fn listeners_and_idle_clients_do_not_hold_it_up() {
+    let data = temp_dir();
+    let (mut process, client) = start(&data, &[("SHUTDOWN_TIMEOUT", "30")]).await;
+    client.until_get("/healthz", 200).await;
+    let made = auth_service(&data, &["clients", "create", "reports-api", "--scope", "revocations:read"]);
+    let secret = String::from_utf8(made.stdout).unwrap().split_whitespace().last().unwrap().to_owned();
+    let request = client.request(Method::GET, "/revocations").basic_auth("reports-api", Some(secret));
+    let mut feed = request.send().await.unwrap();
+    assert_eq!(feed.chunk().await.unwrap().unwrap(), "event: caught-up\ndata: {}\n\n");
+
+    let told = Instant::now();
+    process.tell_to_end();
+    // It ends, rather than break off.
+    while feed.chunk().await.unwrap().is_some() {}
+    assert_eq!(process.wait().code(), Some(0));
+    // The limit is for what does not end by itself.
+    assert!(told.elapsed() < Duration::from_secs(20), "{:?}", told.elapsed());
+    println!("it ended {:?} after it was told to", told.elapsed());
+}
+
+#[actix_web::test]
+async fn a_second_signal_ends_it_at_once() {
+    let data = temp_dir();
+    let (mut process, client) = start(&data, &[("SHUTDOWN_DELAY", "600")]).await;
+    process.tell_to_end();
+    client.until_get("/readyz", 503).await;
+    process.tell_to_end();
+    assert_eq!(process.wait().code(), Some(0));
+}

@@ -1,0 +1,92 @@
+//! The end of a service. Told by SIGTERM or Ctrl-C, it says that it is not ready, lets its clients go, finishes what it has
+//! begun, and ends.
+
+use std::{io, time::Duration};
+
+use actix_web::dev::Server;
+use clap::Args;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use super::seconds;
+
+/// How a service ends.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Shutdown {
+    /// How long a service that was told to end goes on, not ready, before it takes no more connections, in seconds: until a proxy has noticed
+    #[arg(long, env = "SHUTDOWN_DELAY", value_name = "SECONDS", default_value = "0", value_parser = seconds)]
+    pub shutdown_delay: Duration,
+
+    /// How long it then waits for what it has begun, in seconds
+    #[arg(long, env = "SHUTDOWN_TIMEOUT", value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub shutdown_timeout: Duration,
+}
+
+/// Whether a service is about to end. Clones are told alike.
+#[derive(Clone, Debug)]
+pub struct Drain(watch::Sender<bool>);
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self(watch::Sender::new(false))
+    }
+}
+
+impl Drain {
+    /// It goes on until it is told to end.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Tells everybody.
+    pub fn begin(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// Whether it is about to end.
+    pub fn has_begun(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits until it is about to end.
+    pub async fn begun(&self) {
+        // The sender is this very one.
+        let _ = self.0.subscribe().wait_for(|begun| *begun).await;
+    }
+}
+
+/// Serves until a signal comes. A second one ends it at once.
+///
+/// # Errors
+/// Those of the server, or if no signal can be waited for.
+pub async fn serve(server: Server, drain: Drain, shutdown: Shutdown) -> io::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut told = async || {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    let handle = server.handle();
+    let end = async {
+        told().await;
+        log::info!("told to end: not ready any more");
+        drain.begin();
+        tokio::select! {
+            () = tokio::time::sleep(shutdown.shutdown_delay) => {}
+            () = told() => {}
+        }
+        log::info!("takes no more connections, and finishes what it has begun");
+        tokio::select! {
+            () = handle.stop(true) => {}
+            () = told() => handle.stop(false).await,
+        }
+    };
+    tokio::pin!(server);
+    tokio::select! {
+        ended = &mut server => ended,
+        () = end => server.await,
+    }
+}

@@ -1,0 +1,112 @@
+//! What is done with every request, whatever it asks for: it gets an id, is counted, and is a line of the log.
+
+use std::{
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use actix_web::{
+    Error, HttpMessage,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        ConnectionType,
+        header::{HeaderName, HeaderValue},
+    },
+    middleware::Next,
+    web::Data,
+};
+use log::Level;
+
+use super::{drain::Drain, metrics::Requests};
+use crate::AccessToken;
+
+/// What [`observe`] tells, and asks.
+#[derive(Clone, Debug)]
+pub struct Observer {
+    requests: Requests,
+    drain: Drain,
+}
+
+impl Observer {
+    /// Counts there, and lets clients go once the service is about to end.
+    pub fn new(requests: Requests, drain: Drain) -> Self {
+        Self { requests, drain }
+    }
+}
+
+/// The target of the log's lines about requests.
+pub const LOG_TARGET: &str = "request";
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// More than any proxy's ids have.
+const MAX_ID_BYTES: usize = 128;
+
+/// A middleware, for `actix_web::middleware::from_fn`: counts a request, says it in the log at `debug`, or at `warn` if the
+/// fault is ours, and answers with its id, `X-Request-Id`, which is the client's own if it sent one. The app's data must
+/// have an [`Observer`].
+///
+/// # Errors
+/// Those of the handler.
+pub async fn observe(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let began = Instant::now();
+    let observer = request.app_data::<Data<Observer>>().cloned();
+    let id = request.headers().get(REQUEST_ID).filter(|id| is_id(id)).cloned().unwrap_or_else(new_id);
+    let mut answer = next.call(request).await?;
+    let status = answer.status();
+    if let Some(observer) = observer {
+        let route = answer.request().match_pattern();
+        observer.requests.count(answer.request().method(), route, status.as_u16(), began);
+        if observer.drain.has_begun() {
+            answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+        }
+    }
+    let level = if status.as_u16() == 500 { Level::Warn } else { Level::Debug };
+    if log::log_enabled!(target: LOG_TARGET, level) {
+        write_line(&answer, level, &id, began);
+    }
+    answer.headers_mut().insert(REQUEST_ID, id);
+    Ok(answer)
+}
+
+/// No query string: people put tokens there.
+fn write_line(answer: &ServiceResponse<impl MessageBody>, level: Level, id: &HeaderValue, began: Instant) {
+    let request = answer.request();
+    let (method, path, status) = (request.method(), request.path(), answer.status().as_u16());
+    let route = request.match_pattern().unwrap_or_else(|| "none".into());
+    let peer = request.peer_addr().map_or_else(String::new, |peer| peer.ip().to_string());
+    let ms = format!("{:.3}", began.elapsed().as_secs_f64() * 1000.0);
+    let user = request.extensions().get::<AccessToken>().map(|token| token.sub.clone());
+    let status_text = status.to_string();
+    let mut fields = vec![
+        ("route", route.as_str()),
+        ("status", &status_text),
+        ("ms", &ms),
+        ("ip", &peer),
+        ("request_id", id.to_str().unwrap_or_default()),
+    ];
+    fields.extend(user.as_deref().map(|user| ("user", user)));
+    let mut line = log::Record::builder();
+    line.target(LOG_TARGET).level(level).key_values(&fields);
+    log::logger().log(&line.args(format_args!("{method} {path} {status}")).build());
+}
+
+/// Whether a client's id can be passed on: a word, with nothing in it that a log or a header takes for something else.
+fn is_id(id: &HeaderValue) -> bool {
+    let is_fit = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(byte);
+    (1..=MAX_ID_BYTES).contains(&id.len()) && id.as_bytes().iter().all(is_fit)
+}
+
+/// An id that no other request has: of this process, and of no other.
+fn new_id() -> HeaderValue {
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| uuid::Uuid::new_v4().as_u64_pair().0);
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let id = format!("{:016x}-{}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed));
+    HeaderValue::from_str(&id).expect("hexadecimal digits and a dash")
+}
