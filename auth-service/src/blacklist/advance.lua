@@ -32,7 +32,8 @@ if entry then
 end
 
 local retried = generation + 1 == watermark and now - moved_at < grace
-local newest = generation == watermark or generation > watermark and rotated_at > moved_at
+local newest = generation > watermark and rotated_at > moved_at
+  or generation == watermark and rotated_at >= moved_at - grace
 if not retried and not newest then
   redis.call('SET', KEYS[1], 'revoked', 'PX', ttl)
   return {'reused', 0, 0}
