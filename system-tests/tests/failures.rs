@@ -56,6 +56,30 @@ async fn while_redis_is_away_only_refreshes_wait_and_logouts_hold_when_it_is_bac
     auth[0].refreshed(&alive.refresh).await;
 }
 
+#[tokio::test]
+async fn a_logout_that_redis_missed_is_heard_of_at_a_replica_that_finds_redis_again_later() {
+    let redis = RedisServer::start();
+    let mut deployment = Deployment::start_with(0, &[]).await;
+    let (mut proxies, mut auth) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        let proxy = Proxy::to(redis.addr());
+        let by_proxy = format!("redis://{}/", proxy.addr());
+        auth.push(deployment.add_replica(&[("REDIS_URL", &by_proxy)]).await);
+        proxies.push(proxy);
+    }
+    let addr = deployment.auth[0].addr(0).to_string();
+    let (_resource, resource) = deployment.resource_service(&addr, &[]).await;
+    let gone = auth[1].new_user("ada").await;
+
+    proxies.iter().for_each(Proxy::cut);
+    assert_eq!(auth[1].logout(&gone).await.status, 204);
+    proxies[1].mend();
+    // Until Redis is trusted to have it, and nobody writes it there again.
+    until_found(&deployment, &format!("{} AND blacklisted_at IS NOT NULL", session_of(&gone))).await;
+    proxies[0].mend();
+    until_refused(&resource, &gone).await;
+}
+
 /// The statement that finds the session of these tokens.
 fn session_of(tokens: &Tokens) -> String {
     format!("SELECT 1 FROM sessions WHERE id = '{}'", claims_of(&tokens.access)["sid"].as_str().unwrap())
