@@ -48,7 +48,7 @@ async fn a_request_is_a_line_of_the_log_without_what_is_secret() {
         (&line["message"], &line["route"], &line["status"], &line["user"], &line["ip"]),
         (
             &json!("GET /me/ 200"),
-            &json!("/me/"),
+            &json!("/me"),
             &json!("200"),
             &claims_of(&tokens.access)["sub"],
             &json!("127.0.0.1")

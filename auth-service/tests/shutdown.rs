@@ -10,7 +10,7 @@ use support::auth_service;
 use test_support::{Client, Process, TempDir, temp_dir};
 
 async fn start(data: &TempDir, settings: &[(&str, &str)]) -> (Process, Client) {
-    let mut env = vec![("DATA_DIR", data.path().to_str().unwrap()), ("BCRYPT_COST", "10")];
+    let mut env = vec![("DATA_DIR", data.path().to_str().unwrap()), ("BCRYPT_COST", "12"), ("ISSUER", "http://auth.example.com")];
     env.extend(settings);
     let process = Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &env);
     let client = Client::new(process.addr(0));
@@ -55,7 +55,6 @@ async fn what_has_begun_is_finished_and_what_is_written_behind_is_written() {
     // A hash takes its time: told to end meanwhile, it is answered all the same.
     let login = client.login("ada");
     let told = async {
-        process.log_with("POST");
         let tokens = client.refreshed(&tokens.refresh).await;
         process.tell_to_end();
         tokens

@@ -3,10 +3,20 @@
 //! | file | what it shows |
 //! |---|---|
 //! | `tests/logout.rs` | logged out means logged out, at every service |
+//! | `tests/failures.rs` | PostgreSQL or Redis away, auth-service killed |
+//! | `tests/losses.rs` | Redis loses everything while people are at work |
+//! | `tests/clocks.rs` | replicas whose clocks are apart |
+//! | `tests/memory.rs` | what it takes to remember a million sessions that have ended |
 
-use std::process::Command;
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
-use test_support::{Client, Process, TempDir, TestDatabase, program, redis_url, temp_dir, unique};
+use test_support::{
+    Answer, Client, Process, TempDir, TestDatabase, Tokens, claims_of, program, redis_url, sql, temp_dir,
+    unique,
+};
 
 /// The issuer of every deployment. Nobody resolves the name.
 pub const ISSUER: &str = "http://auth.example.com";
@@ -24,10 +34,16 @@ pub struct Deployment {
 impl Deployment {
     /// This many replicas on the PostgreSQL and the Redis that all tests share.
     pub async fn start(replicas: usize) -> Self {
+        Self::start_with(replicas, &[]).await
+    }
+
+    /// The same with these settings, of which one may name another Redis.
+    pub async fn start_with(replicas: usize, settings: &[(&str, &str)]) -> Self {
         let database = TestDatabase::create();
-        let (url, prefix) = (database.url(), unique("test:"));
-        let env =
-            [("DATABASE_URL", url.as_str()), ("REDIS_URL", &redis_url()), ("REDIS_KEY_PREFIX", &prefix)];
+        let (url, redis, prefix) = (database.url(), redis_url(), unique("test:"));
+        let mut env =
+            vec![("DATABASE_URL", url.as_str()), ("REDIS_URL", &redis), ("REDIS_KEY_PREFIX", &prefix)];
+        env.extend(settings);
         let mut this = Self::on(&env).await;
         this._database = Some(database);
         for _ in 0..replicas {
@@ -77,6 +93,12 @@ impl Deployment {
         String::from_utf8(done.stdout).expect("UTF-8")
     }
 
+    /// Runs a statement on the database. Says how many rows it has changed or found.
+    pub fn sql(&self, statement: &str) -> usize {
+        let url = self.env.iter().rfind(|(name, _)| name == "DATABASE_URL");
+        sql(&url.expect("a DATABASE_URL").1, statement)
+    }
+
     fn env(&self) -> Vec<(&str, &str)> {
         self.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
@@ -108,5 +130,41 @@ impl Deployment {
         let client = Client::new(process.addr(0));
         client.until_json("/readyz", &[("revocations", "ok"), ("keys", "ok")]).await;
         (process, client)
+    }
+}
+
+/// Whether a service accepts this access token. The answer is as it should be in either case.
+pub async fn is_accepted(resource: &Client, tokens: &Tokens) -> bool {
+    let answer = resource.get("/whoami", Some(&tokens.access)).await;
+    if answer.status == 200 {
+        assert_eq!(answer.json["sid"], claims_of(&tokens.access)["sid"]);
+    } else {
+        answer.assert_problem(401, "token_not_valid");
+    }
+    answer.status == 200
+}
+
+/// Waits until a service refuses this access token, because it has heard of the session's end.
+#[track_caller]
+pub fn until_refused<'a>(resource: &'a Client, tokens: &'a Tokens) -> impl Future<Output = ()> + 'a {
+    let caller = std::panic::Location::caller();
+    async move {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while is_accepted(resource, tokens).await {
+            assert!(Instant::now() < deadline, "{caller}: still accepted");
+        }
+    }
+}
+
+/// The answer to a refresh, once there is one: a replica that has just lost Redis or found it again may need a moment.
+pub async fn refresh_once_possible(auth: &Client, refresh: &str) -> Answer {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let answer = auth.refresh(refresh).await;
+        if answer.status != 503 {
+            return answer;
+        }
+        answer.assert_problem(503, "unavailable");
+        assert!(Instant::now() < deadline, "it does not recover");
     }
 }

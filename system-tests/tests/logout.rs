@@ -6,20 +6,13 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use system_tests::{Deployment, ISSUER};
-use test_support::{Client, Process, Proxy, Tokens, program};
+use reqwest::Method;
+use system_tests::{Deployment, ISSUER, is_accepted, until_refused};
+use test_support::{Client, Process, Proxy, Tokens, long, program};
 
 /// Waits until it follows the revocations, or does not.
 async fn until(resource: &Client, revocations: &str) {
     resource.until_json("/readyz", &[("revocations", revocations), ("keys", "ok")]).await;
-}
-
-async fn is_accepted(resource: &Client, tokens: &Tokens) -> bool {
-    let answer = resource.get("/whoami", Some(&tokens.access)).await;
-    if answer.status != 200 {
-        answer.assert_problem(401, "token_not_valid");
-    }
-    answer.status == 200
 }
 
 #[tokio::test]
@@ -55,33 +48,76 @@ async fn a_logout_takes_effect_at_every_service_within_a_second() {
     }
 }
 
+/// A client's token is a session of its own, and costs no password's hash.
+async fn token_of_client(auth: &Client, secret: &str) -> Tokens {
+    let form = [("grant_type", "client_credentials"), ("client_id", "batch"), ("client_secret", secret)];
+    let answer = auth.send(auth.request(Method::POST, "/oauth/token").form(&form)).await;
+    let access = answer.json["access_token"].as_str().unwrap_or_else(|| panic!("{answer:?}"));
+    Tokens { access: access.to_owned(), refresh: String::new() }
+}
+
 #[tokio::test]
-async fn what_was_missed_while_the_feed_was_cut_is_refused_once_it_is_back() {
+async fn of_a_thousand_sessions_that_end_while_the_feed_is_cut_none_is_missed() {
     let deployment = Deployment::start(1).await;
     let auth = deployment.client(0);
     let proxy = Proxy::to(deployment.auth[0].addr(0).to_string());
     let (process, resource) = deployment.resource_service(&proxy.addr().to_string(), &[]).await;
+    let made = deployment.cli(&["clients", "create", "batch", "--scope", "reports:read"]);
+    let secret = made.split_whitespace().last().unwrap();
     auth.new_user("ada").await;
+    auth.new_user("grace").await;
     let before = auth.login("ada").await.tokens();
     assert_eq!(auth.logout(&before).await.status, 204);
-    let kept = auth.login("ada").await.tokens();
-    let tokens: Vec<Tokens> =
-        stream::iter(0..200).map(|_| async { auth.login("ada").await.tokens() }).buffered(4).collect().await;
+    until_refused(&resource, &before).await;
+    let many = |count| stream::iter(0..count);
+    let adas: Vec<Tokens> =
+        many(20).map(|_| async { auth.login("ada").await.tokens() }).buffered(4).collect().await;
+    let graces: Vec<Tokens> =
+        many(20).map(|_| async { auth.login("grace").await.tokens() }).buffered(4).collect().await;
+    let clients: Vec<Tokens> = many(960).map(|_| token_of_client(&auth, secret)).buffered(8).collect().await;
+    let kept = [auth.login("ada").await.tokens(), token_of_client(&auth, secret).await];
 
     proxy.cut();
+    let cut = Instant::now();
     until(&resource, "unavailable").await;
     process.log_with("cannot follow the revocations at");
-    for tokens in &tokens {
+    for tokens in &adas {
         assert_eq!(auth.logout(tokens).await.status, 204);
     }
-    assert!(is_accepted(&resource, &tokens[0]).await, "until it expires, as the policy has it");
+    let everywhere = auth.request(Method::POST, "/logout/all").bearer_auth(&graces[0].access);
+    assert_eq!(auth.send(everywhere).await.status, 204);
+    let revoke = async |tokens: &Tokens| {
+        let form = [("token", tokens.access.as_str()), ("client_id", "batch"), ("client_secret", secret)];
+        let answer = auth.send(auth.request(Method::POST, "/oauth/revoke").form(&form)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    };
+    stream::iter(&clients).for_each_concurrent(8, revoke).await;
+    let ended: Vec<&Tokens> = adas.iter().chain(&graces).chain(&clients).collect();
+    assert_eq!(ended.len(), 1000);
+    let outage = Duration::from_secs(if long() { 30 } else { 0 });
+    while cut.elapsed() < outage {
+        for tokens in ended.iter().step_by(100).chain(&[&kept[0]]) {
+            assert!(is_accepted(&resource, tokens).await, "until it expires, as the policy has it");
+        }
+    }
+    assert!(is_accepted(&resource, ended[999]).await);
 
+    let connections = proxy.forwarded();
     proxy.mend();
+    while proxy.forwarded() == connections {
+        tokio::task::yield_now().await;
+    }
+    let connected = Instant::now();
     until(&resource, "ok").await;
-    for tokens in tokens.iter().chain([&before]) {
+    let caught_up = connected.elapsed();
+    println!("a thousand ends were heard of within {caught_up:?} of reconnecting");
+    assert!(caught_up < Duration::from_secs(2), "{caught_up:?}");
+    for tokens in ended.into_iter().chain([&before]) {
         assert!(!is_accepted(&resource, tokens).await);
     }
-    assert!(is_accepted(&resource, &kept).await);
+    for tokens in &kept {
+        assert!(is_accepted(&resource, tokens).await);
+    }
 }
 
 #[tokio::test]

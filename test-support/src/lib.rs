@@ -11,11 +11,15 @@ mod proxy;
 mod python;
 mod redis_server;
 
-use std::env;
+use std::{
+    env,
+    net::TcpListener,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 pub use http::{Answer, Client, Tokens, claims_of, decode_part};
 pub use nginx::Nginx;
-pub use postgres::TestDatabase;
+pub use postgres::{TestDatabase, sql};
 pub use postgres_server::PostgresServer;
 pub use process::{Process, program};
 pub use proxy::Proxy;
@@ -36,6 +40,35 @@ pub fn temp_dir() -> TempDir {
 /// The Redis that all tests share, each with a key prefix of its own.
 pub fn redis_url() -> String {
     setting("TEST_REDIS_URL")
+}
+
+/// Whether tests are to take as long as what they are about: outages of half a minute, a million sessions.
+pub fn long() -> bool {
+    env::var_os("TEST_LONG").is_some_and(|value| !value.is_empty())
+}
+
+/// The environment of a process whose clock is this many seconds ahead. It waits no shorter and no longer for that.
+pub fn clock_ahead(seconds: u32) -> [(&'static str, String); 4] {
+    [
+        ("LD_PRELOAD", setting("TEST_FAKETIME")),
+        ("FAKETIME", format!("+{seconds}s")),
+        // Its releases do not agree on the name.
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
+        ("DONT_FAKE_MONOTONIC", "1".into()),
+    ]
+}
+
+/// A port for a server that is to find it free again after it was stopped. The kernel gives none below 32768 to outgoing
+/// connections; and tests that run at the same time, which are processes, begin to look in different places.
+fn free_port() -> u16 {
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = std::process::id().wrapping_mul(16).wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed));
+        let port = 20_000 + (number % 12_000) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn setting(name: &str) -> String {

@@ -4,6 +4,12 @@ use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
 
 use crate::{setting, unique};
 
+/// Runs a statement on the database at this URL. Says how many rows it has changed or found.
+pub fn sql(url: &str, statement: &str) -> usize {
+    let mut connection = PgConnection::establish(url).expect("PostgreSQL");
+    sql_query(statement).execute(&mut connection).expect(statement)
+}
+
 /// An empty database, dropped when the test ends.
 pub struct TestDatabase {
     server: String,
@@ -37,8 +43,7 @@ impl TestDatabase {
     }
 
     fn admin(&self, statement: &str) {
-        let mut connection = PgConnection::establish(&setting("TEST_DATABASE_URL")).expect("PostgreSQL");
-        sql_query(statement).execute(&mut connection).expect(statement);
+        sql(&setting("TEST_DATABASE_URL"), statement);
     }
 }
 

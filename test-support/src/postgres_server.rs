@@ -1,13 +1,10 @@
 //! A PostgreSQL of a test's own, to be stopped.
 
-use std::{
-    net::TcpListener,
-    process::{Command, Stdio},
-};
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::{setting, temp_dir};
+use crate::{free_port, setting};
 
 /// A running PostgreSQL. It keeps its port when it is stopped and started again.
 pub struct PostgresServer {
@@ -16,17 +13,24 @@ pub struct PostgresServer {
 }
 
 impl PostgresServer {
-    /// Starts one on a free port.
+    /// Starts one.
     pub fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let server = Self { port, folder: temp_dir() };
+        // Whatever TMPDIR says: the user that PostgreSQL runs as has to be able to get in.
+        let folder = tempfile::tempdir_in("/tmp").expect("a temporary folder");
         if is_root() {
-            let done = Command::new("chown").arg("postgres:").arg(server.folder.path()).status().unwrap();
+            let done = Command::new("chown").arg("postgres:").arg(folder.path()).status().unwrap();
             assert!(done.success());
         }
+        let mut server = Self { port: 0, folder };
         let data = server.data();
-        server.run("initdb", &["-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]);
-        server.resume();
+        let made = server.run("initdb", &["-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N"]);
+        assert!(made, "initdb");
+        // Somebody else may take a free port before PostgreSQL does.
+        let started = (0..10).any(|_| {
+            server.port = free_port();
+            server.launch()
+        });
+        assert!(started, "PostgreSQL does not start");
         server
     }
 
@@ -37,27 +41,31 @@ impl PostgresServer {
 
     /// Stops it as a crash would.
     pub fn stop(&self) {
-        self.run("pg_ctl", &["-D", &self.data(), "-m", "immediate", "-w", "stop"]);
+        assert!(self.run("pg_ctl", &["-D", &self.data(), "-m", "immediate", "-w", "stop"]));
     }
 
-    /// Starts it, or starts it again with all that it had committed.
+    /// Starts it again, with all that it had committed.
     pub fn resume(&self) {
+        assert!(self.launch(), "PostgreSQL does not start");
+    }
+
+    /// Says whether it runs.
+    fn launch(&self) -> bool {
         let (data, log) = (self.data(), format!("{}/log", self.folder.path().display()));
-        // What was committed outlives it: only the machine's own crash is not provided for (fsync).
+        // Without fsync, what was committed does not outlive the machine. It does outlive the process.
         let options = format!(
-            "-p {} -c listen_addresses=127.0.0.1 -k {} -c fsync=off",
-            self.port,
-            self.folder.path().display()
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off",
+            self.port
         );
-        self.run("pg_ctl", &["-D", &data, "-l", &log, "-o", &options, "-w", "start"]);
+        self.run("pg_ctl", &["-D", &data, "-l", &log, "-o", &options, "-w", "start"])
     }
 
     fn data(&self) -> String {
         format!("{}/data", self.folder.path().display())
     }
 
-    /// Runs one of its programs, not as root, which it refuses.
-    fn run(&self, program: &str, args: &[&str]) {
+    /// Runs one of its programs, not as root, which it refuses. Says whether it succeeds.
+    fn run(&self, program: &str, args: &[&str]) -> bool {
         let program = format!("{}/{program}", setting("TEST_PG_BIN"));
         let mut command = if is_root() {
             let mut command = Command::new("runuser");
@@ -68,7 +76,7 @@ impl PostgresServer {
         };
         // Not piped: what it starts would keep the pipe open.
         command.args(args).current_dir(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::null());
-        assert!(command.status().unwrap().success(), "{program} {args:?}");
+        command.status().expect("PostgreSQL's programs").success()
     }
 }
 
@@ -80,9 +88,8 @@ fn is_root() -> bool {
 impl Drop for PostgresServer {
     fn drop(&mut self) {
         // It may have been stopped.
-        let data = self.data();
-        if std::path::Path::new(&format!("{data}/postmaster.pid")).exists() {
-            self.run("pg_ctl", &["-D", &data, "-m", "immediate", "stop"]);
+        if self.folder.path().join("data/postmaster.pid").exists() {
+            self.run("pg_ctl", &["-D", &self.data(), "-m", "immediate", "-w", "stop"]);
         }
     }
 }

@@ -67,6 +67,14 @@ impl Process {
         }
     }
 
+    /// How much memory it has, in bytes.
+    pub fn memory(&self) -> usize {
+        let file = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(&file).expect(&file);
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
+    }
+
     /// Ends it as a power cut would (SIGKILL).
     pub fn kill(&mut self) {
         self.child.kill().unwrap();

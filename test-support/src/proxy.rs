@@ -21,6 +21,8 @@ struct Shared {
     open: Vec<TcpStream>,
     /// Of the connections that are open now.
     frozen: Arc<AtomicBool>,
+    /// How many connections have been forwarded.
+    forwarded: usize,
 }
 
 /// Forwards connections to a server until it is cut.
@@ -35,8 +37,8 @@ impl Proxy {
         let server = server.into();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
-        let shared =
-            Arc::new(Mutex::new(Shared { mode: Mode::Pass, open: Vec::new(), frozen: Arc::default() }));
+        let shared = Shared { mode: Mode::Pass, open: Vec::new(), frozen: Arc::default(), forwarded: 0 };
+        let shared = Arc::new(Mutex::new(shared));
         let state = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -44,6 +46,7 @@ impl Proxy {
                 if state.mode == Mode::Pass
                     && let Ok(upstream) = TcpStream::connect(&server)
                 {
+                    state.forwarded += 1;
                     state.open.extend([client.try_clone().unwrap(), upstream.try_clone().unwrap()]);
                     let frozen = Arc::clone(&state.frozen);
                     pump(client.try_clone().unwrap(), upstream.try_clone().unwrap(), Arc::clone(&frozen));
@@ -75,9 +78,24 @@ impl Proxy {
         self.shared.lock().unwrap().frozen = Arc::default();
     }
 
-    /// Forwards again.
+    /// Forwards nothing more, neither on the connections that are open nor on new ones: how a network looks that loses
+    /// everything.
+    pub fn swallow(&self) {
+        self.shared.lock().unwrap().frozen.store(true, Ordering::SeqCst);
+    }
+
+    /// Forwards again, on new connections.
     pub fn mend(&self) {
-        self.shared.lock().unwrap().mode = Mode::Pass;
+        let mut shared = self.shared.lock().unwrap();
+        shared.mode = Mode::Pass;
+        if shared.frozen.load(Ordering::SeqCst) {
+            shared.frozen = Arc::default();
+        }
+    }
+
+    /// How many connections it has forwarded so far.
+    pub fn forwarded(&self) -> usize {
+        self.shared.lock().unwrap().forwarded
     }
 }
 

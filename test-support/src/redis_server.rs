@@ -1,15 +1,15 @@
 //! A Redis of a test's own, to be stopped or wiped.
 
 use std::{
-    net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
+use redis::{FromRedisValue, RedisResult, Value};
 use tempfile::TempDir;
 
-use crate::{setting, temp_dir};
+use crate::{free_port, setting, temp_dir};
 
 /// A running redis-server. It keeps its port when it is stopped and started again.
 pub struct RedisServer {
@@ -20,26 +20,34 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// Starts one on a free port, with an append-only file.
+    /// Starts one, with an append-only file.
     pub fn start() -> Self {
         Self::start_with("yes")
     }
 
-    /// Starts one that keeps only what `SAVE` is told to: after a restart it is as it was then.
+    /// Starts one that keeps only what `SAVE` is told to: after a restart it is as it was then, and empty if that was
+    /// never.
     pub fn start_with_snapshots() -> Self {
         Self::start_with("no")
     }
 
     fn start_with(append_only: &'static str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut server = Self { port, append_only, folder: temp_dir(), child: None };
-        server.resume();
-        server
+        let start = || {
+            let mut server = Self { port: free_port(), append_only, folder: temp_dir(), child: None };
+            server.launch().then_some(server)
+        };
+        // Somebody else may take a free port before redis-server does.
+        (0..10).find_map(|_| start()).expect("a running redis-server")
+    }
+
+    /// Its address.
+    pub fn addr(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     /// Its URL.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/", self.port)
+        format!("redis://{}/", self.addr())
     }
 
     /// Kills it.
@@ -50,32 +58,34 @@ impl RedisServer {
         }
     }
 
-    /// Starts it again, with what it had on its disk (an append-only file).
+    /// Starts it again, with what it had on its disk.
     pub fn resume(&mut self) {
+        assert!(self.launch(), "redis-server does not start");
+    }
+
+    /// Says whether it runs.
+    fn launch(&mut self) -> bool {
         let child = Command::new(setting("TEST_REDIS_SERVER"))
-            .args([
-                "--bind",
-                "127.0.0.1",
-                "--port",
-                &self.port.to_string(),
-                "--save",
-                "",
-                "--appendonly",
-                self.append_only,
-            ])
-            .arg("--dir")
+            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
+            .args(["--save", "", "--appendonly", self.append_only, "--dir"])
             .arg(self.folder.path())
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server");
-        self.child = Some(child);
+        // Another server may have the port. It answers, too.
+        let ours = format!("process_id:{}\r\n", child.id());
+        let child = self.child.insert(child);
         let deadline = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(Instant::now() < deadline, "redis-server does not listen");
-            thread::sleep(Duration::from_millis(10));
-        }
-        // It listens before it has read its file.
-        while self.command(&["PING"]).is_err() {
+        loop {
+            if child.try_wait().unwrap().is_some() {
+                return false;
+            }
+            // It listens before it has read its file.
+            let info = command(self.port, &["INFO", "server"]).ok();
+            let info = info.and_then(|info| redis::from_redis_value::<String>(info).ok());
+            if info.is_some_and(|info| info.contains(&ours)) {
+                return true;
+            }
             assert!(Instant::now() < deadline, "redis-server is not ready");
             thread::sleep(Duration::from_millis(10));
         }
@@ -102,10 +112,26 @@ impl RedisServer {
     }
 
     /// Sends a command.
-    pub fn command(&self, words: &[&str]) -> redis::RedisResult<redis::Value> {
-        let mut connection = redis::Client::open(self.url())?.get_connection()?;
-        redis::cmd(words[0]).arg(&words[1..]).query(&mut connection)
+    pub fn command(&self, words: &[&str]) -> RedisResult<Value> {
+        command(self.port, words)
     }
+
+    /// Sends a command, and reads the answer.
+    pub fn query<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        redis::from_redis_value(self.command(words).unwrap()).unwrap()
+    }
+
+    /// How much memory it uses, in bytes.
+    pub fn memory(&self) -> usize {
+        let info: String = self.query(&["INFO", "memory"]);
+        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).expect("used_memory");
+        used.trim().parse().expect("a number")
+    }
+}
+
+fn command(port: u16, words: &[&str]) -> RedisResult<Value> {
+    let mut connection = redis::Client::open(("127.0.0.1", port))?.get_connection()?;
+    redis::cmd(words[0]).arg(&words[1..]).query(&mut connection)
 }
 
 impl Drop for RedisServer {

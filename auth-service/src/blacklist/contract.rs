@@ -171,6 +171,23 @@ contract! {
         assert_eq!(it.advance(sid, three).await, Advance::Revoked);
     }
 
+    async fn a_token_that_another_rotation_made_long_before_betrays_the_session(it) {
+        let it = it.whole().await;
+        // Everything was lost, and the token before it accepted since.
+        for (ago_ms, is_accepted) in [(10_001, false), (10_000, true)] {
+            let sid = SessionId::generate();
+            let one = it.rotate(sid, FIRST).await;
+            let other = Presented { rotated_at_ms: one.rotated_at_ms - ago_ms, ..one };
+            let decision = it.advance(sid, other).await;
+            if is_accepted {
+                assert!(matches!(decision, Advance::Rotated(_)), "{decision:?}");
+            } else {
+                assert_eq!(decision, Advance::Reused);
+                assert_eq!(it.advance(sid, one).await, Advance::Revoked);
+            }
+        }
+    }
+
     async fn what_ended_stays_ended_and_concerns_no_other_session(it) {
         let (it, sid, other) = (it.whole().await, SessionId::generate(), SessionId::generate());
         let one = it.rotate(sid, FIRST).await;

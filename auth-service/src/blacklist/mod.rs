@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod contract;
 mod embedded;
+#[cfg(test)]
+mod memory;
 mod redis;
 
 use std::time::Duration;

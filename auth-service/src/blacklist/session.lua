@@ -25,7 +25,7 @@ local happens = {}
 -- entry is needed, the grace period, where the claims come from, and until when by Redis' own clock somebody waits.
 -- Answers: the outcome, the next generation, when the watermark moved.
 function happens.refresh(generation, rotated_at, expires_at, until_, grace, claims, deadline)
-  generation, rotated_at = tonumber(generation), tonumber(rotated_at)
+  generation, rotated_at, grace = tonumber(generation), tonumber(rotated_at), tonumber(grace)
   -- Nobody waits any more: what is done now would come as a surprise.
   if clock > tonumber(deadline) then return {'late', 0, 0} end
   if not marker then return {'not whole', 0, 0} end
@@ -41,8 +41,9 @@ function happens.refresh(generation, rotated_at, expires_at, until_, grace, clai
     claims_from = claims_from == '*' and math.huge or tonumber(claims_from)
   end
 
-  local retried = generation + 1 == watermark and now - moved_at < tonumber(grace)
-  local newest = generation == watermark or generation > watermark and rotated_at > moved_at
+  local retried = generation + 1 == watermark and now - moved_at < grace
+  local newest = generation > watermark and rotated_at > moved_at
+    or generation == watermark and rotated_at >= moved_at - grace
   if not retried and not newest then
     put('revoked', ttl)
     return {'reused', 0, 0}

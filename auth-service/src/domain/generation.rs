@@ -85,11 +85,13 @@ pub fn advance(
     };
     let Presented { generation, rotated_at_ms } = presented;
     let retried = generation + 1 == known.generation && now_ms - known.moved_at_ms < grace.as_millis() as i64;
-    // A token newer than the watermark: the blacklist lost something. If the watermark moved before the token was
-    // made, only its last move was lost. If it moved after, then an older token was accepted since, and two people hold
-    // living tokens of one session.
-    let newest =
-        generation == known.generation || generation > known.generation && rotated_at_ms > known.moved_at_ms;
+    // A token of the watermark's own generation was made by the rotation that moved it, or by another within the grace
+    // period, whose move was lost. If by one longer ago, everything was lost and the token before it was accepted since: two
+    // people hold living tokens of one session. A token newer than the watermark: if it was made after the watermark moved,
+    // only the last move was lost; if before, it is as above.
+    let newest = generation == known.generation
+        && rotated_at_ms >= known.moved_at_ms - grace.as_millis() as i64
+        || generation > known.generation && rotated_at_ms > known.moved_at_ms;
     if !retried && !newest {
         return (Advance::Reused, Some(Entry::Revoked));
     }

@@ -1,0 +1,71 @@
+//! What sessions cost in Redis, however often they are refreshed.
+
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt, stream};
+use shared::{claims::SessionId, clock::Clock};
+use test_support::{RedisServer, long};
+
+use super::{Blacklist, Redis, Refresh};
+use crate::{
+    config::SecretUrl,
+    domain::generation::{Advance, Claims, Presented},
+    sessions::FIRST,
+};
+
+const LIFE_MS: i64 = 604_800_000;
+
+/// Refreshes each session once, many at a time.
+async fn refresh_all(blacklist: &Blacklist, now_ms: i64, sessions: &mut [(SessionId, Presented)]) {
+    let refresh = async |(sid, newest): &mut (SessionId, Presented)| {
+        let refresh = Refresh {
+            sid: *sid,
+            presented: *newest,
+            expires_at_ms: now_ms + LIFE_MS,
+            next_expires_at_ms: now_ms + LIFE_MS,
+            claims: Claims::Presented,
+            grace: Duration::from_secs(10),
+        };
+        let Advance::Rotated(next) = blacklist.advance(refresh).await.unwrap() else { panic!("not rotated") };
+        *newest = next;
+    };
+    stream::iter(sessions).for_each_concurrent(256, refresh).await;
+}
+
+#[actix_web::test]
+async fn a_session_takes_one_entry_however_often_it_is_refreshed() {
+    let count = if long() { 1_000_000 } else { 10_000 };
+    let server = RedisServer::start_with_snapshots();
+    let clock = Clock::system();
+    let redis = Redis::new(&SecretUrl(server.url()), "", Duration::from_secs(60), clock.clone()).unwrap();
+    let blacklist = Blacklist::Redis(redis);
+    let rebuild = blacklist.begin_rebuild().await.unwrap();
+    blacklist.finish_rebuild(rebuild).await.unwrap();
+    let entries = || server.query::<usize>(&["DBSIZE"]);
+    let (memory_before, entries_before) = (server.memory(), entries());
+
+    let mut sessions: Vec<_> = (0..count).map(|_| (SessionId::generate(), FIRST)).collect();
+    for _ in 0..10 {
+        refresh_all(&blacklist, clock.now_ms(), &mut sessions).await;
+    }
+    assert_eq!(entries() - entries_before, count);
+    let memory = server.memory();
+    let names: Vec<String> = server.query(&["KEYS", "blacklist:{7}:*"]);
+    let entry = names.iter().find(|name| !name.ends_with("whole-since")).unwrap();
+    let of_entry: usize = server.query(&["MEMORY", "USAGE", entry]);
+    let each = (memory - memory_before) / count;
+    println!("{count} sessions refreshed 10 times: {each} bytes each, {of_entry} of them the entry's own");
+
+    for _ in 0..10 {
+        refresh_all(&blacklist, clock.now_ms(), &mut sessions).await;
+    }
+    assert!(sessions.iter().all(|(_, newest)| newest.generation == 20));
+    assert_eq!(entries() - entries_before, count);
+    // Redis gives back what it lent its connections in a while. One entry a refresh would be a hundred times as much.
+    let (limit, deadline) = (memory + 10 * count, Instant::now() + Duration::from_secs(20));
+    while server.memory() > limit {
+        assert!(Instant::now() < deadline, "{memory} bytes have become {}", server.memory());
+    }
+    let each = (server.memory() - memory_before) / count;
+    println!("{count} sessions refreshed 20 times: {each} bytes each");
+}
