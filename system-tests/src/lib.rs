@@ -3,6 +3,9 @@
 //! | file | what it shows |
 //! |---|---|
 //! | `tests/logout.rs` | logged out means logged out, at every service |
+//! | `tests/history.rs` | whatever breaks, clients see what they were promised: see [`history`] |
+
+pub mod history;
 
 use std::process::Command;
 
