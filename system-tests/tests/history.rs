@@ -5,7 +5,7 @@ use std::{env, time::Instant};
 use system_tests::history::{Memory, Plan, check::Rule, run};
 
 /// How many steps each client takes in each history. A step is one operation at least.
-const STEPS: usize = 800;
+const STEPS: usize = 700;
 
 /// Runs a history and checks it. `HISTORY_SEED` runs one again, as far as a seed decides it.
 async fn breaks_no_rule(memory: Memory) {

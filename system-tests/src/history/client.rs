@@ -143,10 +143,15 @@ impl Client {
             // The next token is used once nothing is at work that the last one was presented in.
             session.left_alone_until = session.left_alone_until.max(session.unsettled_until);
         }
+        let is_unavailable = answers.iter().any(|(outcome, _)| *outcome == Outcome::Unavailable);
+        if is_unavailable && step.pick % 4 == 0 {
+            // Its client loses heart, and comes back later.
+            session.left_alone_until = now + self.ask.grace() + SETTLED;
+        }
         if answers.iter().any(|(outcome, _)| *outcome == Outcome::Refused) {
             self.bury(index);
         }
-        answers.iter().any(|(outcome, _)| *outcome == Outcome::Unavailable)
+        is_unavailable
     }
 
     /// As if the last answer had been lost. Only in time, and if the child was not used yet.

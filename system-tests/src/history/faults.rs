@@ -18,6 +18,8 @@ use crate::Deployment;
 
 /// What an append-only file may lack: it is written at least this often (`appendfsync everysec`).
 const UNWRITTEN: Duration = Duration::from_secs(3);
+/// Within this a replica notices that a connection hangs, and opens another.
+const NOTICED: Duration = Duration::from_secs(4);
 
 /// All that breaks.
 pub struct Breakable {
@@ -51,9 +53,7 @@ impl Breakable {
             };
             let (database, link, deployment) = (&self.database, &self.database_link, &mut self.deployment);
             thread::scope(|scope| {
-                if let Some(fault) = storm.redis {
-                    scope.spawn(move || redis.suffer(fault));
-                }
+                scope.spawn(move || storm.redis.iter().for_each(|fault| redis.suffer(*fault)));
                 if let Some(fault) = storm.database {
                     scope.spawn(move || suffer_database(doors, database, link, fault));
                 }
@@ -76,6 +76,9 @@ struct RedisState<'a> {
 
 impl RedisState<'_> {
     fn suffer(&mut self, fault: Fault<RedisFault>) {
+        if let RedisFault::Crash { saves: true } = fault.what {
+            self.save();
+        }
         thread::sleep(fault.after);
         let from = self.doors.now();
         let (what, away, loses_after) = match fault.what {
@@ -85,7 +88,7 @@ impl RedisState<'_> {
                 self.server.go_on();
                 ("Redis stands still".to_owned(), Some(away), None)
             }
-            RedisFault::Crash => {
+            RedisFault::Crash { .. } => {
                 let away = self.crash(fault.lasts);
                 let kept = match self.memory {
                     Memory::AppendOnly => from.saturating_sub(UNWRITTEN),
@@ -109,7 +112,11 @@ impl RedisState<'_> {
                 self.links[replica].mend();
                 (format!("Redis is out of reach for replica {replica}"), Some(away), None)
             }
-            RedisFault::Save => return self.save(),
+            RedisFault::Hang(replica) => {
+                self.links[replica].freeze();
+                thread::sleep(NOTICED);
+                (format!("what replica {replica} says to Redis is swallowed"), None, None)
+            }
         };
         let until = self.doors.now();
         self.doors.write_down_broken(Disturbance { what, from, until, holds_up: true, away, loses_after });

@@ -63,12 +63,12 @@ pub enum Action {
 }
 
 /// Things that break at about the same time, after a while in which nothing does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Storm {
     /// How long nothing breaks.
     pub calm: Duration,
-    /// What becomes of Redis.
-    pub redis: Option<Fault<RedisFault>>,
+    /// What becomes of Redis, one after the other.
+    pub redis: Vec<Fault<RedisFault>>,
     /// What becomes of the database.
     pub database: Option<Fault<DatabaseFault>>,
     /// What becomes of a replica.
@@ -80,7 +80,7 @@ pub struct Storm {
 pub struct Fault<T> {
     /// What.
     pub what: T,
-    /// How long after the storm began.
+    /// How long after the storm began, or after the last one.
     pub after: Duration,
     /// How long it stays so.
     pub lasts: Duration,
@@ -92,15 +92,18 @@ pub enum RedisFault {
     /// It stands still.
     Pause,
     /// It is killed, and comes back with what it has on its disk.
-    Crash,
+    Crash {
+        /// Where it writes to it only when it is told to: whether it was told to shortly before.
+        saves: bool,
+    },
     /// It is killed, and comes back with nothing.
     Replace,
     /// It loses everything.
     Wipe,
     /// This replica does not reach it.
     CutOff(usize),
-    /// Nothing: it writes to its disk what a crash brings back, if it does not do so by itself.
-    Save,
+    /// The connections that this replica has to it swallow everything, and new ones do not: how a failover looks.
+    Hang(usize),
 }
 
 /// What the database may suffer.
@@ -157,38 +160,47 @@ fn step(rng: &mut Rng) -> Step {
         action,
         replica: rng.usize(0..REPLICAS),
         pick: rng.usize(..),
-        pause: if rng.u8(0..10) == 0 { millis(rng, 1..50) } else { Duration::ZERO },
+        pause: if rng.u8(0..10) < 3 { millis(rng, 1..50) } else { Duration::ZERO },
         patience: millis(rng, 100..400),
         careful: rng.u8(0..10) < 8,
     }
 }
 
 fn storm(rng: &mut Rng) -> Storm {
-    let redis = match rng.u32(0..100) {
-        0..25 => RedisFault::Pause,
-        25..45 => RedisFault::Crash,
-        45..55 => RedisFault::Replace,
-        55..75 => RedisFault::Wipe,
-        75..90 => RedisFault::CutOff(rng.usize(0..REPLICAS)),
-        _ => RedisFault::Save,
-    };
     let database = if rng.bool() { DatabaseFault::Cut } else { DatabaseFault::Crash };
     let replica = rng.usize(0..REPLICAS);
     let replica = if rng.bool() { ReplicaFault::Kill(replica) } else { ReplicaFault::Disconnect(replica) };
     Storm {
         // Now and then long enough for everybody to know everything.
         calm: if rng.u8(0..6) == 0 { millis(rng, 4500..6000) } else { millis(rng, 50..1500) },
-        redis: fault(rng, 85, redis),
-        database: fault(rng, 30, database),
-        replica: fault(rng, 50, replica),
+        redis: (0..rng.usize(0..4)).map(|_| fault_of_redis(rng)).collect(),
+        database: maybe(rng, 30, database),
+        replica: maybe(rng, 50, replica),
     }
 }
 
+fn fault_of_redis(rng: &mut Rng) -> Fault<RedisFault> {
+    let what = match rng.u32(0..100) {
+        0..25 => RedisFault::Pause,
+        25..50 => RedisFault::Crash { saves: rng.u8(0..4) > 0 },
+        50..60 => RedisFault::Replace,
+        60..80 => RedisFault::Wipe,
+        80..92 => RedisFault::CutOff(rng.usize(0..REPLICAS)),
+        _ => RedisFault::Hang(rng.usize(0..REPLICAS)),
+    };
+    fault(rng, what)
+}
+
 /// The fault, in so many of a hundred cases.
-fn fault<T>(rng: &mut Rng, percent: u32, what: T) -> Option<Fault<T>> {
-    let lasts = if rng.bool() { millis(rng, 1..300) } else { millis(rng, 300..2200) };
-    let fault = Fault { what, after: millis(rng, 0..600), lasts };
+fn maybe<T>(rng: &mut Rng, percent: u32, what: T) -> Option<Fault<T>> {
+    let fault = fault(rng, what);
     (rng.u32(0..100) < percent).then_some(fault)
+}
+
+fn fault<T>(rng: &mut Rng, what: T) -> Fault<T> {
+    // Longer than anybody waits, now and then.
+    let lasts = if rng.bool() { millis(rng, 1..300) } else { millis(rng, 300..2700) };
+    Fault { what, after: millis(rng, 0..600), lasts }
 }
 
 fn millis(rng: &mut Rng, range: std::ops::Range<u64>) -> Duration {

@@ -44,7 +44,7 @@ pub async fn run(plan: Plan, memory: Memory) -> History {
         Memory::Snapshots => RedisServer::start_with_snapshots(),
     };
     let database_link = Proxy::to(address(&database.url()));
-    let redis_links = [(); REPLICAS].map(|()| Proxy::to(address(&redis.url())));
+    let redis_links = [(); REPLICAS].map(|()| Proxy::to(redis.addr()));
     let database_url = database.url().replace(&address(&database.url()), &database_link.addr().to_string());
     let grace = GRACE.as_secs().to_string();
     let settings = [

@@ -106,7 +106,9 @@ impl<'a> Session<'a> {
             && minted.access_session == minted.session
             && minted.of_the_user;
         let has_other_sibling = self.answers_to(|other| other == generation).any(|sibling| {
-            sibling.minted().is_some_and(|other| other.rotated_at_ms != minted.rotated_at_ms)
+            // Of two that do not agree, the later is to blame.
+            sibling.invoked < operation.invoked
+                && sibling.minted().is_some_and(|other| other.rotated_at_ms != minted.rotated_at_ms)
                 && !self.history.is_lost_between(sibling, operation)
                 && !self.history.is_lost_between(operation, sibling)
         });
