@@ -151,3 +151,19 @@ async fn database_connections_that_hang_are_given_up() {
         assert!(Instant::now() < deadline, "it does not recover");
     }
 }
+
+#[actix_web::test]
+async fn redis_connections_that_hang_are_given_up() {
+    let (redis, database) = (RedisServer::start(), TestDatabase::create());
+    let proxy = Proxy::to(redis.addr());
+    let (url, redis_url) = (database.url(), format!("redis://{}/", proxy.addr()));
+    let app = TestApp::deployed_on(&["--database-url", &url, "--redis-url", &redis_url], database).await;
+    let app = app.ready().await;
+    let tokens = app.new_user("ada").await;
+    proxy.freeze();
+    app.refresh(&tokens.refresh).await.assert_problem(503, "unavailable");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while app.refresh(&tokens.refresh).await.status != 200 {
+        assert!(Instant::now() < deadline, "it does not recover");
+    }
+}

@@ -10,7 +10,11 @@ use support::auth_service;
 use test_support::{Client, Process, TempDir, temp_dir};
 
 async fn start(data: &TempDir, settings: &[(&str, &str)]) -> (Process, Client) {
-    let mut env = vec![("DATA_DIR", data.path().to_str().unwrap()), ("BCRYPT_COST", "12"), ("ISSUER", "http://auth.example.com")];
+    let mut env = vec![
+        ("DATA_DIR", data.path().to_str().unwrap()),
+        ("BCRYPT_COST", "12"),
+        ("ISSUER", "http://auth.example.com"),
+    ];
     env.extend(settings);
     let process = Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &env);
     let client = Client::new(process.addr(0));

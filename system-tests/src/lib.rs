@@ -7,6 +7,9 @@
 //! | `tests/losses.rs` | Redis loses everything while people are at work |
 //! | `tests/clocks.rs` | replicas whose clocks are apart |
 //! | `tests/memory.rs` | what it takes to remember a million sessions that have ended |
+//! | `tests/history.rs` | whatever breaks, clients see what they were promised: see [`history`] |
+
+pub mod history;
 
 use std::{
     process::Command,

@@ -5,7 +5,10 @@
 
 use std::{
     future::Future,
-    sync::atomic::{AtomicI64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -14,6 +17,7 @@ use ::redis::{
     aio::{ConnectionManager, ConnectionManagerConfig},
     cmd,
 };
+use arc_swap::ArcSwap;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use shared::{claims::SessionId, clock::Clock};
 use uuid::Uuid;
@@ -34,9 +38,19 @@ const NO_DEADLINE_MS: i64 = 1 << 53;
 /// How many calls are sent at once.
 const BATCH: usize = 1000;
 
-/// A connection that all requests share, and that mends itself.
-pub struct Redis {
+/// The least time between two links.
+const RENEWAL: Duration = Duration::from_secs(2);
+
+/// A connection that all requests share, and that mends itself when it breaks.
+struct Link {
     connection: ConnectionManager,
+    began: Instant,
+}
+
+/// Redis, as all replicas share it.
+pub struct Redis {
+    client: Client,
+    link: ArcSwap<Link>,
     prefix: String,
     timeout: Duration,
     clock: Clock,
@@ -53,13 +67,10 @@ pub struct Redis {
 impl Redis {
     /// Access to Redis at this URL. It need not be reached yet.
     pub fn new(url: &SecretUrl, prefix: &str, timeout: Duration, clock: Clock) -> RedisResult<Self> {
-        let config = ConnectionManagerConfig::new()
-            // Whoever waits decides whether to try again.
-            .set_number_of_retries(0)
-            .set_connection_timeout(Some(timeout))
-            .set_response_timeout(Some(timeout));
+        let client = Client::open(url.0.as_str())?;
         Ok(Self {
-            connection: ConnectionManager::new_lazy_with_config(Client::open(url.0.as_str())?, config)?,
+            link: ArcSwap::from_pointee(Link::new(&client, timeout)?),
+            client,
             prefix: prefix.to_owned(),
             timeout,
             clock,
@@ -77,7 +88,8 @@ impl Redis {
         let Refresh { sid, presented, expires_at_ms, next_expires_at_ms, claims, grace } = refresh;
         let deadline_ms =
             self.server_now_ms().map_or(NO_DEADLINE_MS, |now| now + self.timeout.as_millis() as i64);
-        let mut connection = self.connection.clone();
+        let link = self.link.load_full();
+        let mut connection = link.connection.clone();
         let mut call = self.session.prepare_invoke();
         call.key(self.entry_key(sid))
             .key(self.marker(bucket(sid)))
@@ -94,7 +106,7 @@ impl Redis {
             })
             .arg(deadline_ms);
         let (outcome, generation, rotated_at_ms): (String, u64, i64) =
-            self.within_limit(call.invoke_async(&mut connection)).await?;
+            self.within_limit(&link, call.invoke_async(&mut connection)).await?;
         let next = Presented { generation, rotated_at_ms };
         match outcome.as_str() {
             "rotated" => Ok(Advance::Rotated(next)),
@@ -110,11 +122,12 @@ impl Redis {
 
     pub async fn entry(&self, sid: SessionId) -> Result<Option<Entry>> {
         let keys = [self.entry_key(sid), self.marker(bucket(sid))];
-        let mut connection = self.connection.clone();
+        let link = self.link.load_full();
+        let mut connection = link.connection.clone();
         let mut asked = cmd("MGET");
         asked.arg(&keys);
         let (entry, marker): (Option<String>, Option<String>) =
-            self.within_limit(asked.query_async(&mut connection)).await?;
+            self.within_limit(&link, asked.query_async(&mut connection)).await?;
         if marker.is_none() {
             return Err(BlacklistError::NotWhole);
         }
@@ -182,7 +195,11 @@ impl Redis {
     /// How long an entry is kept from now on.
     #[cfg(test)]
     pub async fn ttl_ms(&self, sid: SessionId) -> i64 {
-        cmd("PTTL").arg(self.entry_key(sid)).query_async(&mut self.connection.clone()).await.unwrap()
+        cmd("PTTL")
+            .arg(self.entry_key(sid))
+            .query_async(&mut self.link.load().connection.clone())
+            .await
+            .unwrap()
     }
 
     /// What time it is by Redis' clock, in milliseconds, as far as can be told without asking. `None` if it was never
@@ -220,7 +237,8 @@ impl Redis {
             for call in portion {
                 pipeline.add_command(call.clone());
             }
-            let mut connection = self.connection.clone();
+            let link = self.link.load_full();
+            let mut connection = link.connection.clone();
             let sent = async {
                 match pipeline.query_async::<Vec<T>>(&mut connection).await {
                     Err(why) if why.code() == Some("NOSCRIPT") => {
@@ -230,26 +248,55 @@ impl Redis {
                     sent => sent,
                 }
             };
-            answers.extend(self.within_limit(sent).await?);
+            answers.extend(self.within_limit(&link, sent).await?);
         }
         Ok(answers)
     }
 
-    async fn within_limit<T>(&self, answer: impl Future<Output = RedisResult<T>>) -> Result<T> {
+    async fn within_limit<T>(
+        &self,
+        link: &Arc<Link>,
+        answer: impl Future<Output = RedisResult<T>>,
+    ) -> Result<T> {
         match tokio::time::timeout(self.timeout, answer).await {
             Ok(Ok(answer)) => {
                 self.health.is_up();
                 Ok(answer)
             }
-            Ok(Err(why)) => {
+            Ok(Err(why)) if !why.is_timeout() => {
                 self.health.is_down(&describe(&why));
-                Err(if why.is_timeout() { BlacklistError::TimedOut } else { BlacklistError::Unavailable })
+                Err(BlacklistError::Unavailable)
             }
-            Err(_) => {
+            Ok(Err(_)) | Err(_) => {
                 self.health.is_down(&"no answer in time");
+                self.renew(link);
                 Err(BlacklistError::TimedOut)
             }
         }
+    }
+
+    /// Leaves a connection that does not answer to itself, and opens another: its server may have gone without a word,
+    /// as one that fails over does, and then the system waits for a quarter of an hour.
+    fn renew(&self, stuck: &Arc<Link>) {
+        if stuck.began.elapsed() >= RENEWAL
+            && Arc::ptr_eq(&self.link.load(), stuck)
+            && let Ok(link) = Link::new(&self.client, self.timeout)
+        {
+            self.link.store(Arc::new(link));
+        }
+    }
+}
+
+impl Link {
+    /// It need not reach Redis yet.
+    fn new(client: &Client, timeout: Duration) -> RedisResult<Self> {
+        let config = ConnectionManagerConfig::new()
+            // Whoever waits decides whether to try again.
+            .set_number_of_retries(0)
+            .set_connection_timeout(Some(timeout))
+            .set_response_timeout(Some(timeout));
+        let connection = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
+        Ok(Self { connection, began: Instant::now() })
     }
 }
 
