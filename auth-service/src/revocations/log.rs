@@ -1,7 +1,7 @@
 //! What one replica has heard of, in the order in which it did.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     fmt,
     str::FromStr,
 };
@@ -73,7 +73,8 @@ impl Place {
 #[derive(Debug, Default)]
 pub struct Log {
     entries: VecDeque<(Origin, Revocation)>,
-    sids: HashSet<SessionId>,
+    /// Who told of each: the stream, if it did.
+    sids: HashMap<SessionId, Origin>,
     /// How many entries have been forgotten.
     forgotten: u64,
     numbered: u64,
@@ -91,7 +92,12 @@ impl Log {
     }
 
     pub fn knows(&self, sid: SessionId) -> bool {
-        self.sids.contains(&sid)
+        self.sids.contains_key(&sid)
+    }
+
+    /// Whether every replica can have heard of it.
+    pub fn knows_from_stream(&self, sid: SessionId) -> bool {
+        self.sids.get(&sid) == Some(&Origin::Stream)
     }
 
     /// Adds what is new and still matters, and forgets what no longer does.
@@ -103,8 +109,18 @@ impl Log {
             self.entries.pop_front();
             self.forgotten += 1;
         }
-        if until_ms <= now_ms || !self.sids.insert(sid) {
+        if until_ms <= now_ms {
             return;
+        }
+        match self.sids.entry(sid) {
+            Entry::Vacant(new) => drop(new.insert(origin)),
+            Entry::Occupied(mut told) => {
+                // Listeners here have been told. From the stream all others can be, too.
+                if origin == Origin::Stream {
+                    told.insert(origin);
+                }
+                return;
+            }
         }
         self.numbered += 1;
         // Never that of the stream, which begins with the time.

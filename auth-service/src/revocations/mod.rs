@@ -60,18 +60,20 @@ impl Revocations {
     }
 
     /// Tells everybody that a session has ended. What Redis does not take now, it is given again by whoever brings it up
-    /// to date; this replica's own listeners hear of it at once.
-    pub async fn publish(&self, sid: SessionId, revoked_at_ms: i64) {
+    /// to date; this replica's own listeners hear of it at once. Says whether all other replicas can hear of it.
+    pub async fn publish(&self, sid: SessionId, revoked_at_ms: i64) -> bool {
         let until_ms = revoked_at_ms + self.window_ms;
-        if until_ms <= self.clock.now_ms() || self.lock().knows(sid) {
-            return;
+        // What only this replica knows, because Redis did not take it, is published again.
+        if until_ms <= self.clock.now_ms() || self.lock().knows_from_stream(sid) {
+            return true;
         }
         if let Some(stream) = &self.stream
             && stream.add(sid, until_ms, self.window_ms).await.is_ok()
         {
-            return;
+            return true;
         }
         self.hear(Origin::Here, None, sid, until_ms);
+        self.stream.is_none()
     }
 
     /// Hears of what ended before and elsewhere, until `this` is dropped.

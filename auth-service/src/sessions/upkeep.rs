@@ -199,15 +199,14 @@ impl Sessions {
             let Some(last) = page.last() else { break };
             after = Some(last.sid);
             self.blacklist.revoke(self.entries(&page, false)).await?;
-            for revoked in &page {
-                self.revocations.publish(revoked.sid, revoked.revoked_at_ms).await;
-            }
             let now = self.clock.now_ms();
-            let settled: Vec<SessionId> = page
-                .iter()
-                .filter(|revoked| revoked.revoked_at_ms <= now - SETTLED_AFTER.as_millis() as i64)
-                .map(|revoked| revoked.sid)
-                .collect();
+            let mut settled = Vec::new();
+            for revoked in &page {
+                let is_published = self.revocations.publish(revoked.sid, revoked.revoked_at_ms).await;
+                if is_published && revoked.revoked_at_ms <= now - SETTLED_AFTER.as_millis() as i64 {
+                    settled.push(revoked.sid);
+                }
+            }
             if !settled.is_empty() {
                 self.store.run(move |connection| rows::mark_blacklisted(connection, &settled, now)).await?;
             }
