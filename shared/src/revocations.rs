@@ -277,20 +277,26 @@ impl Revocations {
 
 /// The lines of a stream of bytes.
 #[derive(Default)]
-struct Lines(Vec<u8>);
+struct Lines {
+    bytes: Vec<u8>,
+    /// Up to where they have been read.
+    read: usize,
+}
 
 impl Lines {
-    /// Says whether that is no more than a line may be.
+    /// Says whether that is no more than a line may be. To be called when there is no whole line left.
     fn add(&mut self, chunk: &[u8]) -> bool {
-        self.0.extend_from_slice(chunk);
-        self.0.len() - self.0.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)
+        self.bytes.drain(..std::mem::take(&mut self.read));
+        self.bytes.extend_from_slice(chunk);
+        self.bytes.len() - self.bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)
             <= MAX_LINE_BYTES
     }
 
     fn next(&mut self) -> Option<String> {
-        let end = self.0.iter().position(|byte| *byte == b'\n')?;
-        let line: Vec<u8> = self.0.drain(..=end).collect();
-        Some(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned())
+        let rest = &self.bytes[self.read..];
+        let line = &rest[..rest.iter().position(|byte| *byte == b'\n')?];
+        self.read += line.len() + 1;
+        Some(String::from_utf8_lossy(line).trim_end_matches('\r').to_owned())
     }
 }
 

@@ -28,6 +28,8 @@ use crate::{
 
 /// How much longer a revocation is told of than the last token lives: verifiers' clocks may be behind.
 const MARGIN_MS: i64 = 300_000;
+/// How many are read from the database at once.
+const ROWS: i64 = 10_000;
 /// How many revocations are told at once.
 const PAGE: usize = 1000;
 /// How long to wait before Redis or the database is asked again.
@@ -78,22 +80,30 @@ impl Revocations {
 
     /// Hears of what ended before and elsewhere, until `this` is dropped.
     pub async fn listen(this: Weak<Self>) {
-        let mut last = None;
+        let (mut last, mut failed, mut missed) = (None, false, false);
         while let Some(revocations) = this.upgrade() {
-            if !revocations.is_ready() && revocations.read_past().await.is_err() {
-                drop(revocations);
-                tokio::time::sleep(RETRY).await;
-                continue;
+            if !revocations.is_ready() || missed {
+                // The stream may have been lost while it could not be read. The database remembers.
+                if revocations.read_past().await.is_err() {
+                    drop(revocations);
+                    tokio::time::sleep(RETRY).await;
+                    continue;
+                }
+                missed = false;
             }
             let Some(stream) = &revocations.stream else { return };
             match stream.read(last).await {
                 Ok(entries) => {
+                    missed = std::mem::take(&mut failed);
                     for (id, sid, until_ms) in entries {
                         last = Some(id);
                         revocations.hear(Origin::Stream, Some(id), sid, until_ms);
                     }
                 }
-                Err(_) => tokio::time::sleep(RETRY).await,
+                Err(_) => {
+                    failed = true;
+                    tokio::time::sleep(RETRY).await;
+                }
             }
         }
     }
@@ -109,9 +119,15 @@ impl Revocations {
     /// If the database does not answer.
     pub async fn read_past(&self) -> Result<(), StoreError> {
         let since = self.clock.now_ms() - self.window_ms;
-        let past = self.store.run(move |connection| rows::revoked_since(connection, since)).await?;
-        for (sid, revoked_at_ms) in past {
-            self.hear(Origin::Here, None, sid, revoked_at_ms + self.window_ms);
+        let mut after = None;
+        loop {
+            let query = move |connection: &mut _| rows::revoked_since(connection, since, after, ROWS);
+            let page = self.store.run(query).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(*last);
+            for (sid, revoked_at_ms) in page {
+                self.hear(Origin::Here, None, sid, revoked_at_ms + self.window_ms);
+            }
         }
         let count = self.lock().count();
         self.heard.send_replace(Some(count));

@@ -189,6 +189,30 @@ contract! {
         assert_eq!(it.run(|connection| audit::last(connection, &Filter::default(), 10)).await.len(), 1);
     }
 
+    async fn what_ended_lately_is_read_in_pages_however_many_ended_at_once(it) {
+        let it = it.migrated().await;
+        let (user, _) = it.insert("ada", "ada@example.com").await;
+        let mut ended = Vec::new();
+        for at_ms in [NOW - 1, NOW, NOW + 1, NOW + 1, NOW + 1, NOW + 2] {
+            let sid = it.session(user, NOW + 1000).await;
+            it.revoke(sid, at_ms).await;
+            ended.push((at_ms, sid.to_string(), sid));
+        }
+        it.session(user, NOW + 1000).await;
+        ended.sort();
+        let expected: Vec<(SessionId, i64)> = ended[2..].iter().map(|(at_ms, _, sid)| (*sid, *at_ms)).collect();
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let query = move |connection: &mut _| sessions::revoked_since(connection, NOW, after, 2);
+            let page = it.run(query).await;
+            let Some(last) = page.last() else { break };
+            after = Some(*last);
+            assert!(page.len() <= 2);
+            found.extend(page);
+        }
+        assert_eq!(found, expected);
+    }
+
     async fn a_name_is_given_once(it) {
         let it = it.migrated().await;
         it.insert("ada", "ada@example.com").await;

@@ -1,6 +1,10 @@
 //! The sessions table: what is durable about a session. A refresh neither reads nor writes it.
 
-use diesel::prelude::*;
+use diesel::{
+    dsl::sql,
+    prelude::*,
+    sql_types::{BigInt, Bool, Text},
+};
 use shared::claims::SessionId;
 
 use super::{AnyConnection, schema::sessions, unless_there};
@@ -230,13 +234,26 @@ pub fn revoked(
         .collect()
 }
 
-/// Sessions that ended after `since_ms`, with the time when they did.
-pub fn revoked_since(connection: &mut AnyConnection, since_ms: i64) -> QueryResult<Vec<(SessionId, i64)>> {
-    let rows: Vec<(String, Option<i64>)> = sessions::table
+/// Up to `limit` sessions that ended after `since_ms`, with the time when they did, in the order in which they did, from
+/// the one after `after`.
+pub fn revoked_since(
+    connection: &mut AnyConnection,
+    since_ms: i64,
+    after: Option<(SessionId, i64)>,
+    limit: i64,
+) -> QueryResult<Vec<(SessionId, i64)>> {
+    let mut query = sessions::table
         .filter(sessions::revoked_at.gt(since_ms))
         .select((sessions::id, sessions::revoked_at))
-        .order(sessions::revoked_at)
-        .load(connection)?;
+        .order((sessions::revoked_at, sessions::id))
+        .limit(limit)
+        .into_boxed();
+    if let Some((sid, at)) = after {
+        // As the index has it: any number may have ended in one millisecond.
+        let after = sql::<Bool>("(revoked_at, id) > (").bind::<BigInt, _>(at).sql(", ");
+        query = query.filter(after.bind::<Text, _>(sid.to_string()).sql(")"));
+    }
+    let rows: Vec<(String, Option<i64>)> = query.load(connection)?;
     rows.iter().map(|(id, at)| Ok((parse_id(id)?, at.unwrap_or(since_ms)))).collect()
 }
 
