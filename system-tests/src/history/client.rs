@@ -15,6 +15,8 @@ use super::{
 const SESSIONS: usize = 6;
 /// As many sessions that are over it remembers.
 const ENDED: usize = 40;
+/// No fault lasts longer.
+const LONGER_THAN_REDIS_IS_AWAY: Duration = Duration::from_secs(3);
 /// A client that retries does so well before the grace period ends.
 const IN_GOOD_TIME: f64 = 0.6;
 
@@ -144,9 +146,9 @@ impl Client {
             session.left_alone_until = session.left_alone_until.max(session.unsettled_until);
         }
         let is_unavailable = answers.iter().any(|(outcome, _)| *outcome == Outcome::Unavailable);
-        if is_unavailable && step.pick.is_multiple_of(4) {
-            // Its client loses heart, and comes back later.
-            session.left_alone_until = now + self.ask.grace() + SETTLED;
+        if is_unavailable && step.pick.is_multiple_of(2) {
+            // Its client loses heart, and comes back when the grace period would be over.
+            session.left_alone_until = now + self.ask.grace() + LONGER_THAN_REDIS_IS_AWAY;
         }
         if answers.iter().any(|(outcome, _)| *outcome == Outcome::Refused) {
             self.bury(index);

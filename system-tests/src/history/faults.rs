@@ -23,14 +23,19 @@ const NOTICED: Duration = Duration::from_secs(4);
 
 /// All that breaks.
 pub struct Breakable {
-    pub redis: RedisServer,
-    /// What the replicas reach it by.
-    pub redis_links: [Proxy; REPLICAS],
+    pub redis: BreakableRedis,
     pub database: PostgresServer,
     pub database_link: Proxy,
     pub deployment: Deployment,
+    pub world: Arc<World>,
+}
+
+/// Redis, and what the replicas reach it by.
+pub struct BreakableRedis {
+    pub server: RedisServer,
+    pub links: [Proxy; REPLICAS],
     pub memory: Memory,
-    /// When Redis last wrote a snapshot.
+    /// When it last wrote a snapshot.
     pub saved_at: Moment,
     pub world: Arc<World>,
 }
@@ -38,50 +43,42 @@ pub struct Breakable {
 impl Breakable {
     /// One storm after the other, until the sender is dropped.
     pub fn go_through(&mut self, storms: &[Storm], is_done: &mpsc::Receiver<()>) {
+        let Self { redis, database, database_link, deployment, world } = self;
+        let (doors, urls) = (&world.doors, redis.links.each_ref().map(redis_url));
+        redis.save();
         for storm in storms {
             if is_done.recv_timeout(storm.calm) != Err(mpsc::RecvTimeoutError::Timeout) {
                 return;
             }
-            let urls: Vec<String> = (0..REPLICAS).map(|replica| self.redis_url_of(replica)).collect();
-            let doors = &self.world.doors;
-            let mut redis = RedisState {
-                server: &mut self.redis,
-                links: &self.redis_links,
-                memory: self.memory,
-                saved_at: &mut self.saved_at,
-                doors,
-            };
-            let (database, link, deployment) = (&self.database, &self.database_link, &mut self.deployment);
             thread::scope(|scope| {
-                scope.spawn(move || storm.redis.iter().for_each(|fault| redis.suffer(*fault)));
-                if let Some(fault) = storm.database {
-                    scope.spawn(move || suffer_database(doors, database, link, fault));
-                }
-                if let Some(fault) = storm.replica {
-                    let urls = &urls;
-                    scope.spawn(move || suffer_replica(doors, deployment, urls, fault));
-                }
+                scope.spawn(|| storm.redis.iter().for_each(|fault| redis.suffer(*fault)));
+                scope.spawn(|| {
+                    storm.database.map(|fault| suffer_database(doors, database, database_link, fault))
+                });
+                scope.spawn(|| storm.replica.map(|fault| suffer_replica(doors, deployment, &urls, fault)));
             });
         }
     }
 }
 
-struct RedisState<'a> {
-    server: &'a mut RedisServer,
-    links: &'a [Proxy; REPLICAS],
-    memory: Memory,
-    saved_at: &'a mut Moment,
-    doors: &'a Doors,
+/// The address of a proxy, as a URL for Redis.
+pub fn redis_url(link: &Proxy) -> String {
+    format!("redis://{}/", link.addr())
 }
 
-impl RedisState<'_> {
+impl BreakableRedis {
     fn suffer(&mut self, fault: Fault<RedisFault>) {
-        if let RedisFault::Crash { saves: true } = fault.what {
+        let suffers = match (fault.what, self.memory) {
+            // To come back with old data is worse than with none.
+            (RedisFault::Wipe | RedisFault::Replace, Memory::Snapshots) => RedisFault::Crash { saves: false },
+            (what, _) => what,
+        };
+        if suffers == (RedisFault::Crash { saves: true }) {
             self.save();
         }
         thread::sleep(fault.after);
-        let from = self.doors.now();
-        let (what, away, loses_after) = match fault.what {
+        let from = self.world.doors.now();
+        let (what, away, loses_after) = match suffers {
             RedisFault::Pause => {
                 self.server.pause();
                 let away = self.away(None, fault.lasts);
@@ -92,13 +89,12 @@ impl RedisState<'_> {
                 let away = self.crash(fault.lasts);
                 let kept = match self.memory {
                     Memory::AppendOnly => from.saturating_sub(UNWRITTEN),
-                    Memory::Snapshots => *self.saved_at,
+                    Memory::Snapshots => self.saved_at,
                 };
                 ("Redis crashes".to_owned(), Some(away), Some(kept))
             }
             RedisFault::Replace => {
                 self.server.wipe();
-                self.save();
                 let away = self.crash(fault.lasts);
                 ("Redis is replaced by an empty one".to_owned(), Some(away), Some(Moment::ZERO))
             }
@@ -118,8 +114,15 @@ impl RedisState<'_> {
                 (format!("what replica {replica} says to Redis is swallowed"), None, None)
             }
         };
-        let until = self.doors.now();
-        self.doors.write_down_broken(Disturbance { what, from, until, holds_up: true, away, loses_after });
+        let until = self.world.doors.now();
+        self.world.doors.write_down_broken(Disturbance {
+            what,
+            from,
+            until,
+            holds_up: true,
+            away,
+            loses_after,
+        });
     }
 
     fn crash(&mut self, lasts: Duration) -> Away {
@@ -130,16 +133,16 @@ impl RedisState<'_> {
     }
 
     fn away(&self, replica: Option<usize>, lasts: Duration) -> Away {
-        let from = self.doors.now();
+        let from = self.world.doors.now();
         thread::sleep(lasts);
-        Away { replica, from, until: self.doors.now() }
+        Away { replica, from, until: self.world.doors.now() }
     }
 
     fn save(&mut self) {
-        let now = self.doors.now();
+        let now = self.world.doors.now();
         if self.memory == Memory::Snapshots {
             self.server.command(&["SAVE"]).expect("a snapshot");
-            *self.saved_at = now;
+            self.saved_at = now;
         }
     }
 }

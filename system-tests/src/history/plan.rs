@@ -173,7 +173,7 @@ fn storm(rng: &mut Rng) -> Storm {
     Storm {
         // Now and then long enough for everybody to know everything.
         calm: if rng.u8(0..6) == 0 { millis(rng, 4500..6000) } else { millis(rng, 50..1500) },
-        redis: (0..rng.usize(0..4)).map(|_| fault_of_redis(rng)).collect(),
+        redis: (0..rng.usize(1..4)).map(|_| fault_of_redis(rng)).collect(),
         database: maybe(rng, 30, database),
         replica: maybe(rng, 50, replica),
     }
@@ -182,13 +182,18 @@ fn storm(rng: &mut Rng) -> Storm {
 fn fault_of_redis(rng: &mut Rng) -> Fault<RedisFault> {
     let what = match rng.u32(0..100) {
         0..25 => RedisFault::Pause,
-        25..50 => RedisFault::Crash { saves: rng.u8(0..4) > 0 },
+        25..50 => RedisFault::Crash { saves: rng.bool() },
         50..60 => RedisFault::Replace,
         60..80 => RedisFault::Wipe,
         80..92 => RedisFault::CutOff(rng.usize(0..REPLICAS)),
         _ => RedisFault::Hang(rng.usize(0..REPLICAS)),
     };
-    fault(rng, what)
+    let mut fault = fault(rng, what);
+    if what == RedisFault::Pause && rng.bool() {
+        // Longer than anybody waits: what it was asked meanwhile must not be carried out.
+        fault.lasts = millis(rng, 1300..2700);
+    }
+    fault
 }
 
 /// The fault, in so many of a hundred cases.
@@ -198,9 +203,8 @@ fn maybe<T>(rng: &mut Rng, percent: u32, what: T) -> Option<Fault<T>> {
 }
 
 fn fault<T>(rng: &mut Rng, what: T) -> Fault<T> {
-    // Longer than anybody waits, now and then.
     let lasts = if rng.bool() { millis(rng, 1..300) } else { millis(rng, 300..2700) };
-    Fault { what, after: millis(rng, 0..600), lasts }
+    Fault { what, after: millis(rng, 0..1000), lasts }
 }
 
 fn millis(rng: &mut Rng, range: std::ops::Range<u64>) -> Duration {

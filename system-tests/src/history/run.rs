@@ -13,7 +13,7 @@ use super::{
     ask::{User, World},
     check::LEARNED,
     client::Client,
-    faults::Breakable,
+    faults::{Breakable, BreakableRedis, redis_url},
     plan::{CLIENTS, Plan, REPLICAS},
     record::{Disturbance, History, Moment, Operation, Recorder},
 };
@@ -55,7 +55,7 @@ pub async fn run(plan: Plan, memory: Memory) -> History {
     ];
     let mut deployment = Deployment::on(&settings).await;
     for link in &redis_links {
-        deployment.add_replica(&[("REDIS_URL", &via(link))]).await;
+        deployment.add_replica(&[("REDIS_URL", &redis_url(link))]).await;
     }
     let mut users = Vec::new();
     for number in 0..USERS {
@@ -66,16 +66,14 @@ pub async fn run(plan: Plan, memory: Memory) -> History {
     let addrs: Vec<SocketAddr> = deployment.auth.iter().map(|replica| replica.addr(0)).collect();
     let world = Arc::new(World { doors: Doors::new(Recorder::new(GRACE), &addrs), users });
 
-    let mut breakable = Breakable {
-        redis,
-        redis_links,
-        database,
-        database_link,
-        deployment,
+    let redis = BreakableRedis {
+        server: redis,
+        links: redis_links,
         memory,
         saved_at: Moment::ZERO,
         world: Arc::clone(&world),
     };
+    let mut breakable = Breakable { redis, database, database_link, deployment, world: Arc::clone(&world) };
     let (done, is_done) = mpsc::channel();
     let storms = plan.storms;
     let breaking = tokio::task::spawn_blocking(move || {
@@ -154,21 +152,9 @@ impl Doors {
     }
 }
 
-/// The address of a proxy, as a URL for Redis.
-fn via(link: &Proxy) -> String {
-    format!("redis://{}/", link.addr())
-}
-
 /// The host and port of a URL.
 fn address(url: &str) -> String {
     let (_, rest) = url.split_once("://").expect("a URL");
     let host = rest.split('/').next().unwrap_or_default();
     host.rsplit_once('@').map_or(host, |(_, host)| host).to_owned()
-}
-
-impl Breakable {
-    /// The settings that a replica has of its own.
-    pub fn redis_url_of(&self, replica: usize) -> String {
-        via(&self.redis_links[replica])
-    }
 }
