@@ -22,6 +22,8 @@ pub const SETTLED: Duration = Duration::from_secs(1);
 const SETTLED_IF_HELD_UP: Duration = Duration::from_secs(6);
 /// What a replica did not hear from another it reads in the database within this: "a second or two", on a busy machine.
 pub const LEARNED: Duration = Duration::from_secs(4);
+/// When this long nothing was broken, no connection is about that was.
+const RECOVERED: Duration = Duration::from_secs(2);
 /// Whoever is answered later than this was, for all we know, kept waiting by Redis or the database.
 const SLOW: Duration = Duration::from_millis(900);
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{LEARNED, MARGIN, Rule, SLOW, Verdict, Violation};
+use super::{MARGIN, RECOVERED, Rule, SLOW, Verdict, Violation};
 use crate::history::record::{History, Operation, Outcome, Request};
 
 /// All that was done to one session, in the order in which it was begun.
@@ -158,16 +158,20 @@ impl<'a> Session<'a> {
             && self.uses.iter().all(|(used, proper)| *proper || used.invoked > until || !is_other(used))
     }
 
-    /// Whether the database certainly knows why this was refused: nothing was broken, and nobody else's question may
-    /// have been the one that ended the session and was then never answered.
+    /// Whether the database certainly knows why this was refused. Whoever presented a token that may have ended the
+    /// session by then was answered, and nothing was broken at the time.
     fn is_in_the_database(&self, refusal: &Operation) -> bool {
-        let from = refusal.invoked.saturating_sub(LEARNED);
-        !self.history.is_disturbed(from, refusal.completed + LEARNED)
-            && refusal.completed - refusal.invoked < SLOW
-            && !self.uses.iter().any(|(used, _)| {
-                matches!(used.outcome, Outcome::Unavailable | Outcome::Unknown)
-                    && used.invoked <= refusal.completed
-            })
+        let accepted = |used: &Operation| matches!(used.outcome, Outcome::Minted(_));
+        let suspects = self
+            .uses
+            .iter()
+            .filter(|(used, proper)| !proper && !accepted(used) && used.invoked <= refusal.completed);
+        suspects.map(|(used, _)| *used).all(|used| {
+            let from = used.invoked.saturating_sub(RECOVERED);
+            used.outcome == Outcome::Refused
+                && used.duration() < SLOW
+                && !self.history.is_disturbed(from, used.completed + MARGIN)
+        })
     }
 
     /// The refreshes that were answered with tokens, with a token of such a generation.

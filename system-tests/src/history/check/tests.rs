@@ -193,6 +193,10 @@ fn what_was_refused_is_not_accepted() {
     // Or unless it was another question that ended the session.
     let unheard = tale().rotates(1.0, 0).refresh(8.9, 0, Outcome::Unknown).refused(9.0, 0);
     unheard.wiped(20.0).rotates(21.0, 1).breaks_none();
+    let unwritten = tale().rotates(1.0, 0).refused(8.0, 0).broken(7.9, 8.1, false, None).refused(15.0, 1);
+    unwritten.wiped(20.0).rotates(21.0, 1).breaks_none();
+    let heard = tale().refresh(1.0, 0, Outcome::Unknown).rotates(1.5, 0).refused(9.0, 0);
+    heard.wiped(20.0).rotates(21.0, 1).breaks(Rule::RefusedForGood);
 }
 
 #[test]
