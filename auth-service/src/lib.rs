@@ -15,6 +15,7 @@
 //! | `blacklist` | the refresh decision in one round trip: Redis or embedded |
 //! | `cleanup` | deleting what has expired |
 //! | `metrics` | what is counted |
+//! | `redis_link` | the connection to Redis, given up when it hangs |
 //! | `form` | request bodies, checked field by field |
 //! | `hashing` | the bounded pool that hashes passwords |
 //! | `error` | what goes wrong, and how it is answered |
@@ -33,6 +34,7 @@ mod form;
 mod hashing;
 mod health;
 mod metrics;
+mod redis_link;
 mod revocations;
 mod routes;
 pub mod server;

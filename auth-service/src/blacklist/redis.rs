@@ -4,20 +4,11 @@
 //! sixteen hash tags, by the session id's last digit, and each has a marker of its own.
 
 use std::{
-    future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::atomic::{AtomicI64, Ordering},
     time::{Duration, Instant},
 };
 
-use ::redis::{
-    Client, Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Script,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-    cmd,
-};
-use arc_swap::ArcSwap;
+use ::redis::{Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Script, aio::ConnectionManager, cmd};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use shared::{claims::SessionId, clock::Clock};
 use uuid::Uuid;
@@ -27,6 +18,7 @@ use crate::{
     config::SecretUrl,
     domain::generation::{Advance, Claims, Entry, Presented, Watermark},
     health::Health,
+    redis_link::{Link, NoAnswer},
 };
 
 /// How long a rebuild may take.
@@ -38,19 +30,9 @@ const NO_DEADLINE_MS: i64 = 1 << 53;
 /// How many calls are sent at once.
 const BATCH: usize = 1000;
 
-/// The least time between two links.
-const RENEWAL: Duration = Duration::from_secs(2);
-
-/// A connection that all requests share, and that mends itself when it breaks.
-struct Link {
-    connection: ConnectionManager,
-    began: Instant,
-}
-
 /// Redis, as all replicas share it.
 pub struct Redis {
-    client: Client,
-    link: ArcSwap<Link>,
+    link: Link,
     prefix: String,
     timeout: Duration,
     clock: Clock,
@@ -67,10 +49,8 @@ pub struct Redis {
 impl Redis {
     /// Access to Redis at this URL. It need not be reached yet.
     pub fn new(url: &SecretUrl, prefix: &str, timeout: Duration, clock: Clock) -> RedisResult<Self> {
-        let client = Client::open(url.0.as_str())?;
         Ok(Self {
-            link: ArcSwap::from_pointee(Link::new(&client, timeout)?),
-            client,
+            link: Link::new(url, timeout)?,
             prefix: prefix.to_owned(),
             timeout,
             clock,
@@ -88,8 +68,6 @@ impl Redis {
         let Refresh { sid, presented, expires_at_ms, next_expires_at_ms, claims, grace } = refresh;
         let deadline_ms =
             self.server_now_ms().map_or(NO_DEADLINE_MS, |now| now + self.timeout.as_millis() as i64);
-        let link = self.link.load_full();
-        let mut connection = link.connection.clone();
         let mut call = self.session.prepare_invoke();
         call.key(self.entry_key(sid))
             .key(self.marker(bucket(sid)))
@@ -106,7 +84,7 @@ impl Redis {
             })
             .arg(deadline_ms);
         let (outcome, generation, rotated_at_ms): (String, u64, i64) =
-            self.within_limit(&link, call.invoke_async(&mut connection)).await?;
+            self.ask(async |mut connection| call.invoke_async(&mut connection).await).await?;
         let next = Presented { generation, rotated_at_ms };
         match outcome.as_str() {
             "rotated" => Ok(Advance::Rotated(next)),
@@ -122,12 +100,10 @@ impl Redis {
 
     pub async fn entry(&self, sid: SessionId) -> Result<Option<Entry>> {
         let keys = [self.entry_key(sid), self.marker(bucket(sid))];
-        let link = self.link.load_full();
-        let mut connection = link.connection.clone();
         let mut asked = cmd("MGET");
         asked.arg(&keys);
         let (entry, marker): (Option<String>, Option<String>) =
-            self.within_limit(&link, asked.query_async(&mut connection)).await?;
+            self.ask(async |mut connection| asked.query_async(&mut connection).await).await?;
         if marker.is_none() {
             return Err(BlacklistError::NotWhole);
         }
@@ -195,11 +171,9 @@ impl Redis {
     /// How long an entry is kept from now on.
     #[cfg(test)]
     pub async fn ttl_ms(&self, sid: SessionId) -> i64 {
-        cmd("PTTL")
-            .arg(self.entry_key(sid))
-            .query_async(&mut self.link.load().connection.clone())
-            .await
-            .unwrap()
+        let mut asked = cmd("PTTL");
+        asked.arg(self.entry_key(sid));
+        self.ask(async |mut connection| asked.query_async(&mut connection).await).await.unwrap()
     }
 
     /// What time it is by Redis' clock, in milliseconds, as far as can be told without asking. `None` if it was never
@@ -237,66 +211,33 @@ impl Redis {
             for call in portion {
                 pipeline.add_command(call.clone());
             }
-            let link = self.link.load_full();
-            let mut connection = link.connection.clone();
-            let sent = async {
-                match pipeline.query_async::<Vec<T>>(&mut connection).await {
-                    Err(why) if why.code() == Some("NOSCRIPT") => {
-                        script.load_async(&mut connection).await?;
-                        pipeline.query_async(&mut connection).await
-                    }
-                    sent => sent,
+            let sent = async |mut connection| match pipeline.query_async::<Vec<T>>(&mut connection).await {
+                Err(why) if why.code() == Some("NOSCRIPT") => {
+                    script.load_async(&mut connection).await?;
+                    pipeline.query_async(&mut connection).await
                 }
+                sent => sent,
             };
-            answers.extend(self.within_limit(&link, sent).await?);
+            answers.extend(self.ask(sent).await?);
         }
         Ok(answers)
     }
 
-    async fn within_limit<T>(
-        &self,
-        link: &Arc<Link>,
-        answer: impl Future<Output = RedisResult<T>>,
-    ) -> Result<T> {
-        match tokio::time::timeout(self.timeout, answer).await {
-            Ok(Ok(answer)) => {
+    async fn ask<T>(&self, question: impl AsyncFnOnce(ConnectionManager) -> RedisResult<T>) -> Result<T> {
+        match self.link.ask(question).await {
+            Ok(answer) => {
                 self.health.is_up();
                 Ok(answer)
             }
-            Ok(Err(why)) if !why.is_timeout() => {
+            Err(NoAnswer::Because(why)) => {
                 self.health.is_down(&describe(&why));
                 Err(BlacklistError::Unavailable)
             }
-            Ok(Err(_)) | Err(_) => {
+            Err(NoAnswer::InTime) => {
                 self.health.is_down(&"no answer in time");
-                self.renew(link);
                 Err(BlacklistError::TimedOut)
             }
         }
-    }
-
-    /// Leaves a connection that does not answer to itself, and opens another: its server may have gone without a word,
-    /// as one that fails over does, and then the system waits for a quarter of an hour.
-    fn renew(&self, stuck: &Arc<Link>) {
-        if stuck.began.elapsed() >= RENEWAL
-            && Arc::ptr_eq(&self.link.load(), stuck)
-            && let Ok(link) = Link::new(&self.client, self.timeout)
-        {
-            self.link.store(Arc::new(link));
-        }
-    }
-}
-
-impl Link {
-    /// It need not reach Redis yet.
-    fn new(client: &Client, timeout: Duration) -> RedisResult<Self> {
-        let config = ConnectionManagerConfig::new()
-            // Whoever waits decides whether to try again.
-            .set_number_of_retries(0)
-            .set_connection_timeout(Some(timeout))
-            .set_response_timeout(Some(timeout));
-        let connection = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
-        Ok(Self { connection, began: Instant::now() })
     }
 }
 

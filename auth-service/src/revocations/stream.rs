@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult,
-    aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection},
-    cmd,
+    AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, aio::MultiplexedConnection, cmd,
     streams::StreamReadReply,
 };
 use shared::claims::SessionId;
 use tokio::sync::Mutex;
 
 use super::EventId;
-use crate::config::SecretUrl;
+use crate::{
+    config::SecretUrl,
+    redis_link::{Link, NoAnswer},
+};
 
 /// How long one read waits for something new.
 const WAIT: Duration = Duration::from_secs(2);
@@ -22,7 +23,7 @@ const PAGE: usize = 1000;
 /// The stream. It may lose everything: the database remembers.
 pub struct Stream {
     client: Client,
-    writing: ConnectionManager,
+    writing: Link,
     /// A connection of its own, for a read that waits keeps all others waiting.
     reading: Mutex<Option<MultiplexedConnection>>,
     timeout: Duration,
@@ -31,14 +32,9 @@ pub struct Stream {
 
 impl Stream {
     pub fn new(url: &SecretUrl, prefix: &str, timeout: Duration) -> RedisResult<Self> {
-        let client = Client::open(url.0.as_str())?;
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(0)
-            .set_connection_timeout(Some(timeout))
-            .set_response_timeout(Some(timeout));
         Ok(Self {
-            writing: ConnectionManager::new_lazy_with_config(client.clone(), config)?,
-            client,
+            writing: Link::new(url, timeout)?,
+            client: Client::open(url.0.as_str())?,
             reading: Mutex::default(),
             timeout,
             key: format!("{prefix}revocations"),
@@ -46,13 +42,12 @@ impl Stream {
     }
 
     /// Adds a session that has ended, and drops what is older than `window_ms`.
-    pub async fn add(&self, sid: SessionId, until_ms: i64, window_ms: i64) -> RedisResult<()> {
-        let mut connection = self.writing.clone();
+    pub async fn add(&self, sid: SessionId, until_ms: i64, window_ms: i64) -> Result<(), NoAnswer> {
         let oldest = (until_ms - 2 * window_ms).max(0);
         let mut add = cmd("XADD");
         add.arg(&self.key).arg("MINID").arg("~").arg(oldest).arg("*");
         add.arg("sid").arg(sid.to_string()).arg("until").arg(until_ms);
-        add.query_async(&mut connection).await
+        self.writing.ask(async |mut connection| add.query_async(&mut connection).await).await
     }
 
     /// The entries after `last`, or all of them. Waits a while if there are none.
