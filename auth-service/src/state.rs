@@ -1,6 +1,6 @@
 //! What handlers share.
 
-use std::{fs::OpenOptions, num::NonZeroUsize, os::unix::fs::OpenOptionsExt, sync::Arc};
+use std::{fs::OpenOptions, num::NonZeroUsize, os::unix::fs::OpenOptionsExt, sync::Arc, time::Duration};
 
 use shared::{
     Verifier,
@@ -113,6 +113,7 @@ impl State {
         );
         let sessions = Arc::new(sessions);
         tokio::spawn(Sessions::maintain(Arc::downgrade(&sessions)));
+        tokio::spawn(Sessions::clean_up(Arc::downgrade(&sessions)));
 
         let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let threads = settings.hash_threads.map_or_else(cores, usize::from);
@@ -184,6 +185,12 @@ pub(crate) fn open_store(settings: &Settings) -> Result<Store, StartError> {
         }
     };
     Ok(Store::new(database, settings.database_pool_size, settings.database_timeout))
+}
+
+/// The same for the command line, where nobody else waits: there may be a million rows to change.
+pub(crate) fn open_store_patiently(settings: &Settings) -> Result<Store, StartError> {
+    let database_timeout = settings.database_timeout.max(Duration::from_secs(60));
+    open_store(&Settings { database_timeout, ..settings.clone() })
 }
 
 fn sqlite_file(settings: &Settings) -> std::path::PathBuf {

@@ -233,6 +233,34 @@ async fn a_logout_that_is_not_in_the_database_is_not_in_the_trail() {
 }
 
 #[actix_web::test]
+async fn a_reuse_while_the_database_is_away_is_remembered_when_it_is_back() {
+    let (app, proxy) = TestApp::with_proxy(&["--database-timeout=1"]).await;
+    let first = app.new_user("ada").await;
+    app.refreshed(&first.refresh).await;
+    app.advance(60);
+    proxy.cut();
+    app.refresh(&first.refresh).await.assert_problem(401, "token_not_valid");
+    proxy.mend();
+    app.until_get("/readyz", 200).await;
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while app.audited(&["--event", "refresh_reuse"]) != ["refresh_reuse by anyone"] {
+        assert!(std::time::Instant::now() < deadline, "it is not remembered");
+        // The command line keeps this thread to itself, and the service is in it, too.
+        app.until_get("/healthz", 200).await;
+    }
+    let other = app.login("ada").await.tokens();
+    let sessions = app.get("/sessions", Some(&other.access)).await.json["sessions"].clone();
+    assert_eq!(sessions.as_array().unwrap().len(), 1, "the one that ended is not listed: {sessions}");
+}
+
+#[actix_web::test]
+async fn a_username_that_looks_like_an_id_is_a_username() {
+    let app = TestApp::embedded().await;
+    app.register("deadbeefdeadbeefdeadbeefdeadbeef").await;
+    assert_eq!(app.audited(&["--user", "deadbeefdeadbeefdeadbeefdeadbeef"]), ["registration by user"]);
+}
+
+#[actix_web::test]
 async fn events_are_in_the_log_for_people_and_for_machines() {
     let folder = temp_dir();
     let data = folder.path().to_str().unwrap();

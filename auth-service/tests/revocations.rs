@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 use support::TestApp;
-use test_support::{Client, RedisServer, claims_of, unique};
+use test_support::{Client, Proxy, RedisServer, TestDatabase, claims_of, unique};
 
 /// A client's id and secret.
 type Credentials = (String, String);
@@ -210,8 +210,9 @@ async fn without_redis_a_logout_is_told_here_at_once_and_elsewhere_afterwards() 
     redis.stop();
     assert_eq!(app.logout(&tokens).await.status, 204);
     here.hears(&sid(&tokens.access)).await;
-    redis.resume();
+    // From the database, while Redis is still away.
     elsewhere.hears(&sid(&tokens.access)).await;
+    redis.resume();
     // A stream that lost everything goes on.
     redis.wipe();
     app.until_get("/readyz", 200).await;
@@ -219,6 +220,47 @@ async fn without_redis_a_logout_is_told_here_at_once_and_elsewhere_afterwards() 
     assert_eq!(app.logout(&tokens).await.status, 204);
     here.hears(&sid(&tokens.access)).await;
     elsewhere.hears(&sid(&tokens.access)).await;
+}
+
+#[actix_web::test]
+async fn a_replica_that_hears_nothing_itself_does_not_say_that_all_is_well() {
+    let mut redis = RedisServer::start();
+    let database = TestDatabase::create();
+    let proxy = Proxy::to(database.server_addr());
+    let (url, redis_url) = (database.url_via(proxy.addr()), redis.url());
+    let args = ["--database-url", &url, "--redis-url", &redis_url, "--database-timeout=1"];
+    let app = TestApp::deployed_on(&args, database).await.ready().await;
+    let client = new_client(&app, "revocations:read");
+    let mut listener = Listener::start(&app, &client, None).await;
+    listener.past().await;
+
+    redis.stop();
+    proxy.cut();
+    // Comments only, and then it is over.
+    while listener.response.chunk().await.unwrap().is_some() {}
+    app.until_json("/readyz", &[("revocations", "unavailable")]).await;
+    let again = app.request(Method::GET, "/revocations").basic_auth(&client.0, Some(&client.1));
+    assert_eq!(app.send(again).await.status, 503);
+
+    redis.resume();
+    proxy.mend();
+    app.until_get("/readyz", 200).await;
+    Listener::start(&app, &client, None).await.past().await;
+}
+
+#[actix_web::test]
+async fn an_entry_of_the_stream_that_is_not_ours_is_passed_over() {
+    let redis = RedisServer::start();
+    let app = TestApp::with_redis(&redis, &[]).await;
+    let client = new_client(&app, "revocations:read");
+    let tokens = app.new_user("ada").await;
+    let mut listener = Listener::start(&app, &client, None).await;
+    listener.past().await;
+    redis.command(&["XADD", "revocations", "*", "foo", "bar"]).unwrap();
+    assert_eq!(app.logout(&tokens).await.status, 204);
+    // By the stream, for it has that entry's kind of id.
+    let id = listener.hears(&sid(&tokens.access)).await.id.unwrap();
+    assert!(!id.starts_with("0-"), "{id}");
 }
 
 #[actix_web::test]

@@ -2,6 +2,7 @@
 
 mod support;
 
+use diesel::{Connection, RunQueryDsl, SqliteConnection, sql_query};
 use reqwest::Method;
 use serde_json::{Value, json};
 use support::TestApp;
@@ -184,8 +185,30 @@ async fn behind_a_proxy_its_word_is_taken_for_where_somebody_is_and_nobody_elses
 }
 
 #[actix_web::test]
+async fn a_user_with_very_many_sessions_can_be_disabled() {
+    let app = TestApp::embedded().await;
+    let tokens = app.new_user("ada").await;
+    let file = app.folder.path().join("auth.sqlite3");
+    let mut connection = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    sql_query(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000) \
+         INSERT INTO sessions (id, user_id, created_at, expires_at) \
+         SELECT printf('01a20970-f552-76e1-be5b-%012d', i), users.id, 0, 4102444800000 FROM n, users",
+    )
+    .execute(&mut connection)
+    .unwrap();
+    let disabled = app.cli(&["users", "disable", "ada"]);
+    assert!(disabled.status.success(), "{disabled:?}");
+    let trail = String::from_utf8(app.cli(&["audit", "--event", "user_disabled"]).stdout).unwrap();
+    assert!(trail.contains("\"40001 sessions ended\""), "{trail}");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while app.refresh(&tokens.refresh).await.status != 401 {
+        assert!(std::time::Instant::now() < deadline, "it goes on");
+    }
+}
+
+#[actix_web::test]
 async fn what_has_expired_is_deleted_by_command() {
-    use diesel::{Connection, RunQueryDsl, SqliteConnection, sql_query};
     let app = TestApp::embedded().await;
     let tokens = app.new_user("ada").await;
     let file = app.folder.path().join("auth.sqlite3");

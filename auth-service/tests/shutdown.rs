@@ -95,7 +95,26 @@ async fn listeners_and_idle_clients_do_not_hold_it_up() {
 }
 
 #[actix_web::test]
-async fn a_second_signal_ends_it_at_once() {
+async fn a_second_signal_ends_it_at_once_whatever_has_begun() {
+    let data = temp_dir();
+    let (mut process, client) = start(&data, &[("SHUTDOWN_TIMEOUT", "600")]).await;
+    // A body that never comes.
+    let mut slow = std::net::TcpStream::connect(process.addr(0)).unwrap();
+    let head =
+        "POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
+    std::io::Write::write_all(&mut slow, head.as_bytes()).unwrap();
+    client.until_get("/healthz", 200).await;
+    process.tell_to_end();
+    process.log_with("takes no more connections");
+    let told = Instant::now();
+    process.tell_to_end();
+    assert_eq!(process.wait().code(), Some(0));
+    // For so long it would wait for the body.
+    assert!(told.elapsed() < Duration::from_secs(8), "{:?}", told.elapsed());
+}
+
+#[actix_web::test]
+async fn a_second_signal_ends_the_delay() {
     let data = temp_dir();
     let (mut process, client) = start(&data, &[("SHUTDOWN_DELAY", "600")]).await;
     process.tell_to_end();

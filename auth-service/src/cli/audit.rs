@@ -5,13 +5,16 @@ use std::io::Write;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use shared::{clock::Clock, service::StartError};
+use shared::{
+    clock::Clock,
+    service::{StartError, field},
+};
 use uuid::Uuid;
 
 use super::users;
 use crate::{
     config::Settings,
-    state::open_store,
+    state::open_store_patiently,
     store::{
         StoreError,
         audit::{self, Filter, Remembered},
@@ -42,12 +45,14 @@ pub struct Which {
 
 pub async fn run(settings: &Settings, which: Which) -> Result<(), StartError> {
     let failed = |why: StoreError| StartError::new(why.to_string());
-    let store = open_store(settings)?;
+    let store = open_store_patiently(settings)?;
     store.migrate().await.map_err(failed)?;
     let user_id = match which.user {
-        Some(user) => Some(match user.parse::<Uuid>() {
-            Ok(id) => id.to_string(),
-            Err(_) => users::find(&store, &user).await?.id.to_string(),
+        // A name first: it may look like an id.
+        Some(user) => Some(match (users::find(&store, &user).await, user.parse::<Uuid>()) {
+            (Ok(user), _) => user.id.to_string(),
+            (Err(_), Ok(id)) => id.to_string(),
+            (Err(why), Err(_)) => return Err(why),
         }),
         None => None,
     };
@@ -94,11 +99,8 @@ fn print_lines(events: &[Remembered], out: &mut dyn Write) -> std::io::Result<()
             ("detail", &event.detail),
         ];
         for (name, value) in fields {
-            match value {
-                // Quoted where it could be taken for something else: clients choose what they call themselves.
-                Some(text) if text.contains([' ', '"', '=']) => write!(out, "  {name}={text:?}")?,
-                Some(text) => write!(out, "  {name}={text}")?,
-                None => {}
+            if let Some(text) = value {
+                write!(out, "  {name}={}", field(text))?;
             }
         }
         writeln!(out)?;

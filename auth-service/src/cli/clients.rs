@@ -12,7 +12,7 @@ use crate::{
         audit::{By, Event, Record},
         client::{ClientId, ClientSecret},
     },
-    state::open_store,
+    state::open_store_patiently,
     store::{
         StoreError,
         clients::{self as rows, Client},
@@ -55,7 +55,7 @@ pub struct Create {
 }
 
 pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> {
-    let store = open_store(settings)?;
+    let store = open_store_patiently(settings)?;
     store.migrate().await.map_err(failed)?;
     let now = Clock::system().now_ms();
     let record = |event, id: &ClientId| Record::new(event, By::operator(), now).client(id.as_str());

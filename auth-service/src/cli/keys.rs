@@ -9,7 +9,7 @@ use super::time;
 use crate::{
     config::Settings,
     domain::{audit::By, key_schedule::KeyState},
-    state::open_store,
+    state::open_store_patiently,
     tokens::{
         rotation::Listed,
         secret::Secret,
@@ -65,7 +65,7 @@ pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> 
         Secret::make_missing(&settings.secret_key_file())?;
     }
     let secret = Arc::new(Secret::read(&settings.secret_key_file())?);
-    let store = open_store(settings)?;
+    let store = open_store_patiently(settings)?;
     store.migrate().await.map_err(failed)?;
     let nothing = Verifier::builder(settings.issuer()).build_with_keys(&JwkSet { keys: Vec::new() });
     let keys = SigningKeys::new(settings, store, secret, Clock::system(), nothing, By::operator());

@@ -2,10 +2,10 @@
 
 use shared::service::StartError;
 
-use crate::{config::Settings, state::open_store};
+use crate::{config::Settings, state::open_store_patiently};
 
 pub async fn run(settings: &Settings) -> Result<(), StartError> {
-    let store = open_store(settings)?;
+    let store = open_store_patiently(settings)?;
     store
         .migrate()
         .await

@@ -10,7 +10,7 @@ use crate::{
         audit::{By, Event, Record},
         session::Cause,
     },
-    state::open_store,
+    state::open_store_patiently,
     store::{
         Store, StoreError, sessions,
         users::{self, LoginKey, User},
@@ -58,7 +58,7 @@ pub struct Change {
 }
 
 pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> {
-    let store = open_store(settings)?;
+    let store = open_store_patiently(settings)?;
     store.migrate().await.map_err(unavailable)?;
     let user = match action {
         Action::Show { user } => find(&store, &user).await?,

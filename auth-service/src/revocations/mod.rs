@@ -9,8 +9,11 @@ mod log;
 mod stream;
 
 use std::{
-    sync::{Mutex, Weak},
-    time::Duration,
+    sync::{
+        Mutex, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use shared::{claims::SessionId, clock::Clock};
@@ -23,6 +26,7 @@ use self::{
 };
 use crate::{
     config::Settings,
+    health::Health,
     store::{Store, StoreError, sessions as rows},
 };
 
@@ -32,6 +36,10 @@ const MARGIN_MS: i64 = 300_000;
 const ROWS: i64 = 10_000;
 /// How many revocations are told at once.
 const PAGE: usize = 1000;
+/// How long something takes at most to come by the stream, while that works.
+const COMING_MS: i64 = 500;
+/// A replica that has heard nothing for this long, from the stream or the database, tells nobody that all is well.
+const DEAF_AFTER: Duration = Duration::from_secs(6);
 /// How long to wait before Redis or the database is asked again.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -45,6 +53,12 @@ pub struct Revocations {
     log: Mutex<Log>,
     /// How many have been heard of, for those that wait for the next one. `None` until the past has been read.
     heard: watch::Sender<Option<u64>>,
+    /// Whether the stream is being read.
+    reads_stream: AtomicBool,
+    health: Health,
+    began: Instant,
+    /// When all that had ended by then was last known here, from wherever, in milliseconds after `began`.
+    heard_at_ms: AtomicU64,
 }
 
 impl Revocations {
@@ -58,58 +72,107 @@ impl Revocations {
             Some(url) => Some(Stream::new(url, &settings.redis_key_prefix, settings.redis_timeout)?),
             None => None,
         };
-        Ok(Self { store, stream, clock, window_ms, log: Mutex::default(), heard: watch::Sender::new(None) })
+        Ok(Self {
+            store,
+            stream,
+            clock,
+            window_ms,
+            log: Mutex::default(),
+            heard: watch::Sender::new(None),
+            reads_stream: AtomicBool::new(true),
+            health: Health::new("the stream of revocations"),
+            began: Instant::now(),
+            heard_at_ms: AtomicU64::new(0),
+        })
     }
 
-    /// Tells everybody that a session has ended. What Redis does not take now, it is given again by whoever brings it up
-    /// to date; this replica's own listeners hear of it at once. Says whether all other replicas can hear of it.
-    pub async fn publish(&self, sid: SessionId, revoked_at_ms: i64) -> bool {
-        let until_ms = revoked_at_ms + self.window_ms;
+    /// Tells everybody of sessions that have ended, each with the time when it did. What Redis does not take now, it is
+    /// given again by whoever brings it up to date; this replica's own listeners hear of it at once. Says whether all other
+    /// replicas can hear of them.
+    pub async fn publish(&self, ended: &[(SessionId, i64)]) -> bool {
+        let now = self.clock.now_ms();
+        let until = |(sid, revoked_at_ms): &(SessionId, i64)| (*sid, revoked_at_ms + self.window_ms);
         // What only this replica knows, because Redis did not take it, is published again.
-        if until_ms <= self.clock.now_ms() || self.lock().knows_from_stream(sid) {
-            return true;
+        let is_news =
+            |(sid, until_ms): &(SessionId, i64)| *until_ms > now && !self.lock().knows_from_stream(*sid);
+        let news: Vec<(SessionId, i64)> = ended.iter().map(until).filter(is_news).collect();
+        let is_told = match &self.stream {
+            Some(stream) => stream.add(&news, self.window_ms).await.is_ok(),
+            None => true,
+        };
+        // Else it comes back by the stream, with an id by which a listener can go on at any replica.
+        if !is_told || self.stream.is_none() || !self.reads_stream.load(Ordering::Acquire) {
+            news.iter().for_each(|(sid, until_ms)| self.hear(Origin::Here, None, *sid, *until_ms));
         }
-        if let Some(stream) = &self.stream
-            && stream.add(sid, until_ms, self.window_ms).await.is_ok()
-        {
-            return true;
+        is_told
+    }
+
+    /// Hears from the database of a session that ended at this time. What has just ended comes by the stream, with an id
+    /// by which a listener can go on at any replica.
+    pub fn hear_of(&self, sid: SessionId, revoked_at_ms: i64) {
+        let is_coming = revoked_at_ms > self.clock.now_ms() - COMING_MS;
+        if is_coming && self.reads_stream.load(Ordering::Acquire) {
+            return;
         }
-        self.hear(Origin::Here, None, sid, until_ms);
-        self.stream.is_none()
+        self.hear(Origin::Here, None, sid, revoked_at_ms + self.window_ms);
     }
 
     /// Hears of what ended before and elsewhere, until `this` is dropped.
     pub async fn listen(this: Weak<Self>) {
-        let (mut last, mut failed, mut missed) = (None, false, false);
+        let mut last = None;
         while let Some(revocations) = this.upgrade() {
-            if !revocations.is_ready() || missed {
-                // The stream may have been lost while it could not be read. The database remembers.
-                if revocations.read_past().await.is_err() {
-                    drop(revocations);
-                    tokio::time::sleep(RETRY).await;
-                    continue;
-                }
-                missed = false;
+            let is_reading = revocations.reads_stream.load(Ordering::Acquire);
+            if !revocations.is_read() && revocations.read_past().await.is_err() {
+                drop(revocations);
+                tokio::time::sleep(RETRY).await;
+                continue;
             }
             let Some(stream) = &revocations.stream else { return };
             match stream.read(last).await {
                 Ok(entries) => {
-                    missed = std::mem::take(&mut failed);
-                    for (id, sid, until_ms) in entries {
+                    for (id, entry) in entries {
                         last = Some(id);
-                        revocations.hear(Origin::Stream, Some(id), sid, until_ms);
+                        match entry {
+                            Some((sid, until_ms)) => {
+                                revocations.hear(Origin::Stream, Some(id), sid, until_ms)
+                            }
+                            None => {
+                                ::log::warn!("the stream of revocations has an entry that is not ours: {id}")
+                            }
+                        }
+                    }
+                    // It may have been lost while it could not be read. The database remembers.
+                    if is_reading || revocations.read_past().await.is_ok() {
+                        revocations.reads_stream.store(true, Ordering::Release);
+                        revocations.note_hearing();
+                        revocations.health.is_up();
                     }
                 }
-                Err(_) => {
-                    failed = true;
+                Err(why) => {
+                    revocations.health.is_down(&why);
+                    revocations.reads_stream.store(false, Ordering::Release);
+                    // Another Redis may count from elsewhere. What is told twice does no harm.
+                    last = None;
                     tokio::time::sleep(RETRY).await;
                 }
             }
         }
     }
 
-    /// Whether the past has been read, so that listeners can be served.
+    /// Notes that this replica knows of all that has ended, and has told its listeners.
+    pub fn note_hearing(&self) {
+        self.heard_at_ms.store(self.began.elapsed().as_millis() as u64, Ordering::Release);
+    }
+
+    /// Whether listeners can be served: the past has been read, and of what ends now this replica hears in time, from the
+    /// stream or from the database.
     pub fn is_ready(&self) -> bool {
+        let heard_at = Duration::from_millis(self.heard_at_ms.load(Ordering::Acquire));
+        let is_deaf = self.began.elapsed().saturating_sub(heard_at) > DEAF_AFTER;
+        self.is_read() && !(is_deaf && self.stream.is_some())
+    }
+
+    fn is_read(&self) -> bool {
         self.heard.borrow().is_some()
     }
 
@@ -143,13 +206,13 @@ impl Revocations {
         self.heard.send_if_modified(|heard| heard.is_some() && heard.replace(count) != Some(count));
     }
 
-    /// Begins to tell somebody who has heard all up to `last`, from this replica or another. `None` until the past has
-    /// been read.
+    /// Begins to tell somebody who has heard all up to `last`, from this replica or another. `None` while this replica
+    /// does not hear of everything itself.
     pub fn subscribe(&self, last: Option<EventId>) -> Option<Listener> {
-        let heard = self.heard.subscribe();
-        if heard.borrow().is_none() {
+        if !self.is_ready() {
             return None;
         }
+        let heard = self.heard.subscribe();
         Some(Listener { place: self.lock().place_after(last), heard })
     }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, aio::MultiplexedConnection, cmd,
-    streams::StreamReadReply,
+    AsyncConnectionConfig, Client, ErrorKind, Pipeline, RedisError, RedisResult, aio::MultiplexedConnection,
+    cmd, streams::StreamReadReply,
 };
 use shared::claims::SessionId;
 use tokio::sync::Mutex;
@@ -19,6 +19,9 @@ use crate::{
 const WAIT: Duration = Duration::from_secs(2);
 /// How many entries are read at once.
 const PAGE: usize = 1000;
+
+/// An entry: a session that has ended, and until when it matters.
+pub type Read = (EventId, Option<(SessionId, i64)>);
 
 /// The stream. It may lose everything: the database remembers.
 pub struct Stream {
@@ -41,17 +44,22 @@ impl Stream {
         })
     }
 
-    /// Adds a session that has ended, and drops what is older than `window_ms`.
-    pub async fn add(&self, sid: SessionId, until_ms: i64, window_ms: i64) -> Result<(), NoAnswer> {
-        let oldest = (until_ms - 2 * window_ms).max(0);
-        let mut add = cmd("XADD");
-        add.arg(&self.key).arg("MINID").arg("~").arg(oldest).arg("*");
-        add.arg("sid").arg(sid.to_string()).arg("until").arg(until_ms);
-        self.writing.ask(async |mut connection| add.query_async(&mut connection).await).await
+    /// Adds sessions that have ended, each with the time until which it matters, and drops what is older than `window_ms`.
+    pub async fn add(&self, ended: &[(SessionId, i64)], window_ms: i64) -> Result<(), NoAnswer> {
+        for page in ended.chunks(PAGE) {
+            let mut add = Pipeline::with_capacity(page.len());
+            for (sid, until_ms) in page {
+                let oldest = (until_ms - 2 * window_ms).max(0);
+                add.cmd("XADD").arg(&self.key).arg("MINID").arg("~").arg(oldest).arg("*");
+                add.arg("sid").arg(sid.to_string()).arg("until").arg(until_ms).ignore();
+            }
+            self.writing.ask(async |mut connection| add.exec_async(&mut connection).await).await?;
+        }
+        Ok(())
     }
 
-    /// The entries after `last`, or all of them. Waits a while if there are none.
-    pub async fn read(&self, last: Option<EventId>) -> RedisResult<Vec<(EventId, SessionId, i64)>> {
+    /// The entries after `last`, or all of them; nothing of one that is not ours. Waits a while if there are none.
+    pub async fn read(&self, last: Option<EventId>) -> RedisResult<Vec<Read>> {
         let mut reading = self.reading.lock().await;
         let mut connection = match reading.take() {
             Some(connection) => connection,
@@ -67,11 +75,13 @@ impl Stream {
         let entries = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|stream| stream.ids);
         entries
             .map(|entry| {
-                let parsed = || {
+                let id = entry.id.parse();
+                let id = id.map_err(|()| RedisError::from((ErrorKind::Parse, "not the id of an entry")))?;
+                let ours = || {
                     let sid = entry.get::<String>("sid")?.parse().ok()?;
-                    Some((entry.id.parse().ok()?, SessionId(sid), entry.get("until")?))
+                    Some((SessionId(sid), entry.get("until")?))
                 };
-                parsed().ok_or_else(|| RedisError::from((ErrorKind::Parse, "not an entry of ours")))
+                Ok((id, ours()))
             })
             .collect()
     }

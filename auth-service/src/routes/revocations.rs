@@ -8,7 +8,7 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use futures_util::stream;
-use shared::service::openapi::{Forbidden, Unavailable};
+use shared::service::openapi::Forbidden;
 
 use super::oauth::{BadClient, OAuthError, basic_client};
 use crate::{
@@ -36,7 +36,7 @@ const HEARTBEAT: Duration = Duration::from_secs(3);
     params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was heard.")),
     responses(
         (status = 200, description = "The events, without end.", body = String, content_type = "text/event-stream"),
-        BadClient, Forbidden, Unavailable,
+        BadClient, Forbidden,
     )
 )]
 pub async fn revocations(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, OAuthError> {
@@ -82,6 +82,10 @@ impl Following {
                 };
                 if waited.is_ok() {
                     continue;
+                }
+                if !self.state.revocations.is_ready() {
+                    // To say that nothing has happened would be a lie. Whoever listens has a policy for this.
+                    return None;
                 }
                 let known = self.state.clients.find(&self.client_id).await;
                 // What cannot be asked is believed.

@@ -7,7 +7,7 @@ mod upkeep;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, atomic::AtomicU64},
+    sync::{Arc, PoisonError, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -41,6 +41,9 @@ use crate::{
     tokens::{RefreshClaims, Session},
 };
 
+/// More reuse than this while the database is away is an attack, and the log has it.
+const MAX_UNWRITTEN: usize = 10_000;
+
 /// The generation of a login's own tokens.
 pub const FIRST: Presented = Presented { generation: 0, rotated_at_ms: 0 };
 
@@ -68,6 +71,8 @@ pub struct Sessions {
     /// How often bringing it up to date was tried.
     attempts: AtomicU64,
     syncing: Mutex<()>,
+    /// What the database has not been told yet of sessions that the blacklist has ended.
+    unwritten: std::sync::Mutex<HashMap<SessionId, Record>>,
     /// Sessions used since that was last written.
     used: std::sync::Mutex<HashSet<SessionId>>,
     /// Changes of scopes and roles that were marked, by user: which, and since when.
@@ -101,6 +106,7 @@ impl Sessions {
             synced_at: AtomicU64::new(0),
             attempts: AtomicU64::new(0),
             syncing: Mutex::default(),
+            unwritten: std::sync::Mutex::default(),
             used: std::sync::Mutex::default(),
             marked: std::sync::Mutex::default(),
         }
@@ -120,7 +126,10 @@ impl Sessions {
         let record = record.user(&user_id).session(sid);
         let opened = self.store.run(move |connection| {
             // In this order: a change that is read too late here finds the session there, and marks or ends it.
-            rows::insert(connection, sid, &user_id, &origin, began_ms, ends_ms)?;
+            if !rows::insert(connection, sid, &user_id, &origin, began_ms, ends_ms)? {
+                return Ok(None);
+            }
+            users::wait_for_changes(connection, &user_id)?;
             let user = users::find(connection, &user_id)?
                 .filter(|user| user.password_hash == shown && user.disabled_at_ms.is_none());
             match &user {
@@ -172,12 +181,16 @@ impl Sessions {
         log::warn!("refresh token reuse: session {sid} of user {sub} ends");
         let (cause, now) = (Cause::Reuse, self.clock.now_ms());
         let record = Record::new(Event::Ended(cause), By::anyone(origin), now).user(sub).session(sid);
-        // The blacklist has ended it in the same step. Should this write fail, the answer is a refusal all the same;
-        // and should the blacklist then be wiped, the two tokens that are about betray each other again.
-        if let Err(why) = self.write_revocation(sid, cause, record).await {
-            log::error!("the end of session {sid} is not in the database: {why}");
+        // The blacklist has ended it in the same step. Should this write fail, the answer is a refusal all the same, and it
+        // is written later. Should the blacklist be wiped before that, the two tokens that are about betray each other.
+        if let Err(why) = self.write_revocation(sid, cause, record.clone()).await {
+            log::error!("the end of session {sid} is not in the database yet: {why}");
+            let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+            if unwritten.len() < MAX_UNWRITTEN {
+                unwritten.insert(sid, record);
+            }
         }
-        self.revocations.publish(sid, self.clock.now_ms()).await;
+        self.revocations.publish(&[(sid, now)]).await;
     }
 
     /// Ends the session of `presented`, whether or not the client waits for the answer. Says whether the database
@@ -322,13 +335,8 @@ impl Sessions {
     /// Tells the blacklist, and everybody who listens. The database knows already, so neither can fail.
     async fn blacklist_ended(&self, ended: Vec<(SessionId, Keep)>) {
         let now = self.clock.now_ms();
-        let sids: Vec<SessionId> = ended.iter().map(|(sid, _)| *sid).collect();
-        let publish = async {
-            for sid in sids {
-                self.revocations.publish(sid, now).await;
-            }
-        };
-        let (blacklisted, ()) = tokio::join!(self.blacklist.revoke(ended), publish);
+        let told: Vec<(SessionId, i64)> = ended.iter().map(|(sid, _)| (*sid, now)).collect();
+        let (blacklisted, _) = tokio::join!(self.blacklist.revoke(ended), self.revocations.publish(&told));
         if let Err(why) = blacklisted {
             self.note_outage();
             log::debug!("sessions have ended, but the blacklist does not know yet: {why}");

@@ -10,6 +10,7 @@ use shared::claims::SessionId;
 use super::{Sessions, to_the_end};
 use crate::{
     blacklist::{BlacklistError, Keep},
+    domain::session::Cause,
     store::{
         StoreError,
         sessions::{self as rows, Revoked},
@@ -19,8 +20,8 @@ use crate::{
 
 /// How often what was missed is looked for.
 const TICK: Duration = Duration::from_secs(1);
-/// How often what has expired is deleted, in ticks.
-const TICKS_PER_CLEANUP: u64 = 600;
+/// How often what has expired is deleted.
+const CLEANUP: Duration = Duration::from_secs(600);
 /// How many rows are read or written at once.
 const PAGE: i64 = 1000;
 /// What was written to the blacklist is written again at each tick until it is this old, and only then held for safe
@@ -37,22 +38,35 @@ pub enum Again {
 impl Sessions {
     /// Brings schema and blacklist up to date, again and again, until `this` is dropped.
     pub async fn maintain(this: Weak<Self>) {
-        for tick in 0.. {
-            match this.upgrade() {
-                None => return,
-                Some(sessions) => sessions.maintain_once(tick % TICKS_PER_CLEANUP == 0).await,
-            }
+        while let Some(sessions) = this.upgrade() {
+            sessions.maintain_once().await;
+            drop(sessions);
             tokio::time::sleep(TICK).await;
         }
     }
 
+    /// Deletes what has expired, again and again, until `this` is dropped. Upkeep does not wait for it.
+    pub async fn clean_up(this: Weak<Self>) {
+        while let Some(sessions) = this.upgrade() {
+            let is_migrated = sessions.store.is_migrated();
+            if is_migrated {
+                // What fails is in the log already.
+                let _ = sessions.delete_expired().await;
+            }
+            drop(sessions);
+            tokio::time::sleep(if is_migrated { CLEANUP } else { TICK }).await;
+        }
+    }
+
     /// What fails here is in the log already, and is tried again at the next tick.
-    async fn maintain_once(self: &Arc<Self>, clean_up: bool) {
+    async fn maintain_once(self: &Arc<Self>) {
         if !self.store.is_migrated() && self.store.migrate().await.is_err() {
             return;
         }
-        let _ = self.write_uses().await;
-        match self.in_sync(Again::Yes, || self.blacklist.is_whole()).await {
+        // The database is asked whether Redis answers or not: it may be away from this replica alone.
+        let is_whole = self.in_sync(Again::Yes, || self.blacklist.is_whole());
+        let (is_whole, _) = tokio::join!(is_whole, self.hear_of_missing());
+        match is_whole {
             Ok(true) => {
                 let written = self.write_missing().await;
                 // A database that is out of reach is no reason to doubt the blacklist.
@@ -63,13 +77,38 @@ impl Sessions {
             Ok(false) => self.note_outage(),
             Err(_) => {}
         }
-        if clean_up {
-            let _ = self.delete_expired().await;
+        self.flush().await;
+    }
+
+    /// Tells this replica's listeners what the database knows to have ended lately and the blacklist is not known to hold.
+    async fn hear_of_missing(&self) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let page = self.revoked_page(after, true).await?;
+            for revoked in &page {
+                self.revocations.hear_of(revoked.sid, revoked.revoked_at_ms);
+            }
+            let Some(last) = page.last() else { break };
+            after = Some(last.sid);
         }
+        self.revocations.note_hearing();
+        Ok(())
+    }
+
+    /// Writes to the database what it could not be told when it happened.
+    async fn write_unwritten(&self) -> Result<(), StoreError> {
+        let unwritten = || self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting: Vec<_> = unwritten().iter().map(|(sid, record)| (*sid, record.clone())).collect();
+        for (sid, record) in waiting {
+            self.write_revocation(sid, Cause::Reuse, record).await?;
+            unwritten().remove(&sid);
+        }
+        Ok(())
     }
 
     /// Writes what is written behind. What fails is in the log.
     pub async fn flush(&self) {
+        let _ = self.write_unwritten().await;
         let _ = self.write_uses().await;
     }
 
@@ -200,13 +239,13 @@ impl Sessions {
             after = Some(last.sid);
             self.blacklist.revoke(self.entries(&page, false)).await?;
             let now = self.clock.now_ms();
-            let mut settled = Vec::new();
-            for revoked in &page {
-                let is_published = self.revocations.publish(revoked.sid, revoked.revoked_at_ms).await;
-                if is_published && revoked.revoked_at_ms <= now - SETTLED_AFTER.as_millis() as i64 {
-                    settled.push(revoked.sid);
-                }
-            }
+            let told: Vec<(SessionId, i64)> =
+                page.iter().map(|revoked| (revoked.sid, revoked.revoked_at_ms)).collect();
+            let is_published = self.revocations.publish(&told).await;
+            let is_settled = |revoked: &&Revoked| {
+                is_published && revoked.revoked_at_ms <= now - SETTLED_AFTER.as_millis() as i64
+            };
+            let settled: Vec<SessionId> = page.iter().filter(is_settled).map(|revoked| revoked.sid).collect();
             if !settled.is_empty() {
                 self.store.run(move |connection| rows::mark_blacklisted(connection, &settled, now)).await?;
             }

@@ -23,6 +23,8 @@ pub fn run(database: &Database) -> Result<(), Failure> {
     let applied = match database.connect(None)? {
         AnyConnection::Postgres(mut connection) => {
             sql_query(format!("SELECT pg_advisory_lock({LOCK})")).execute(&mut connection)?;
+            // Whoever uses a table meanwhile is not kept waiting behind us. It is tried again.
+            connection.batch_execute("SET lock_timeout = '1s'")?;
             connection.run_pending_migrations(POSTGRES)?.len()
         }
         AnyConnection::Sqlite(mut connection) => {

@@ -135,16 +135,18 @@ impl Store {
         &self,
         change: impl FnOnce(&mut AnyConnection) -> QueryResult<(T, Option<Record>)> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let deadline = Instant::now() + self.timeout;
         let remembered = move |connection: &mut AnyConnection| {
-            in_transaction(connection, |connection| {
+            let (answer, record) = in_transaction(connection, |connection| {
                 let (answer, record) = change(connection)?;
                 record.iter().try_for_each(|record| audit::insert(connection, record))?;
-                Ok((answer, record))
-            })
+                // Nobody waits any more: they have been told that it failed.
+                if Instant::now() < deadline { Ok((answer, record)) } else { Err(too_late()) }
+            })?;
+            record.iter().for_each(Record::log);
+            Ok(answer)
         };
-        let (answer, record) = self.run(remembered).await?;
-        record.iter().for_each(Record::log);
-        Ok(answer)
+        self.run(remembered).await
     }
 
     /// Remembers what changed nothing, such as a login that failed. The log says so in any case.
@@ -208,6 +210,10 @@ fn new_pool(
         .error_handler(Box::new(ReportTo(Arc::clone(health))))
         .build_unchecked(manager);
     Pool { connections, began: Instant::now() }
+}
+
+fn too_late() -> DieselError {
+    DieselError::DatabaseError(DatabaseErrorKind::Unknown, Box::new("it took too long".to_owned()))
 }
 
 /// Whether it is the database that failed, and not the query: lost connections, time limits, a full disk, a lock.

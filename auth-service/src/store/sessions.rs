@@ -3,6 +3,7 @@
 use diesel::{
     dsl::sql,
     prelude::*,
+    result::{DatabaseErrorKind, Error as DieselError},
     sql_types::{BigInt, Bool, Text},
 };
 use shared::claims::SessionId;
@@ -18,7 +19,7 @@ pub struct Revoked {
     pub expires_at_ms: i64,
 }
 
-/// Adds a session.
+/// Adds a session, unless there is no such user any more. Says whether it did.
 pub fn insert(
     connection: &mut AnyConnection,
     sid: SessionId,
@@ -26,8 +27,8 @@ pub fn insert(
     origin: &Origin,
     now_ms: i64,
     expires_at_ms: i64,
-) -> QueryResult<()> {
-    diesel::insert_into(sessions::table)
+) -> QueryResult<bool> {
+    let inserted = diesel::insert_into(sessions::table)
         .values((
             sessions::id.eq(sid.to_string()),
             sessions::user_id.eq(user_id),
@@ -37,8 +38,12 @@ pub fn insert(
             sessions::last_used_at.eq(now_ms),
             sessions::expires_at.eq(expires_at_ms),
         ))
-        .execute(connection)
-        .map(drop)
+        .execute(connection);
+    match inserted {
+        Ok(_) => Ok(true),
+        Err(DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _)) => Ok(false),
+        Err(why) => Err(why),
+    }
 }
 
 /// A session as its owner sees it. Times are milliseconds since the Unix epoch.
@@ -99,13 +104,22 @@ pub fn revoke_all(
     cause: Cause,
     now_ms: i64,
 ) -> QueryResult<Vec<(SessionId, i64)>> {
-    let mut alive = of_user(connection, user_id, now_ms)?;
-    alive.retain(|(sid, _)| Some(*sid) != keep);
-    let ids: Vec<String> = alive.iter().map(|(sid, _)| sid.to_string()).collect();
-    diesel::update(sessions::table.filter(sessions::id.eq_any(ids)).filter(sessions::revoked_at.is_null()))
+    let alive = sessions::user_id.eq(user_id).and(sessions::revoked_at.is_null());
+    let mut end = diesel::update(sessions::table)
+        .filter(alive.and(sessions::expires_at.gt(now_ms)))
         .set((sessions::revoked_at.eq(now_ms), sessions::revoked_cause.eq(cause.name())))
-        .execute(connection)?;
-    Ok(alive)
+        .into_boxed();
+    if let Some(keep) = keep {
+        end = end.filter(sessions::id.ne(keep.to_string()));
+    }
+    end.execute(connection)?;
+    // Those, and perhaps some that ended for the same reason in the same millisecond.
+    let rows: Vec<(String, i64)> = sessions::table
+        .filter(sessions::user_id.eq(user_id).and(sessions::revoked_at.eq(now_ms)))
+        .filter(sessions::revoked_cause.eq(cause.name()))
+        .select((sessions::id, sessions::expires_at))
+        .load(connection)?;
+    rows.iter().map(|(id, expires_at)| Ok((parse_id(id)?, *expires_at))).collect()
 }
 
 /// How many have ended, in words.

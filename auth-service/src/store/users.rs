@@ -1,6 +1,6 @@
 //! The users table.
 
-use diesel::{prelude::*, result::Error as DieselError};
+use diesel::{prelude::*, result::Error as DieselError, sql_types::Text};
 use shared::claims::SessionId;
 use uuid::Uuid;
 
@@ -88,6 +88,19 @@ fn user((id, username, email, hash, scope, roles, disabled_at_ms): Row) -> Query
 /// The user of this id.
 pub fn find(connection: &mut AnyConnection, id: &str) -> QueryResult<Option<User>> {
     users::table.find(id).select(columns()).first::<Row>(connection).optional()?.map(user).transpose()
+}
+
+/// Waits until whoever is changing this user has done so, or has given up: what is read next is what they made of it.
+/// SQLite's writers wait for one another anyway.
+pub fn wait_for_changes(connection: &mut AnyConnection, id: &str) -> QueryResult<()> {
+    lock(connection, id, "SHARE")
+}
+
+/// Locks a user's row in PostgreSQL, until the end of the transaction if there is one.
+fn lock(connection: &mut AnyConnection, id: &str, mode: &str) -> QueryResult<()> {
+    let AnyConnection::Postgres(postgres) = connection else { return Ok(()) };
+    let query = format!("SELECT id FROM users WHERE id = $1 FOR {mode}");
+    diesel::sql_query(query).bind::<Text, _>(id).execute(postgres).map(drop)
 }
 
 /// The user who logs in with this.
@@ -195,6 +208,8 @@ pub fn set_disabled(
 /// [`sessions::revoke_all`] does.
 pub fn delete(connection: &mut AnyConnection, id: &str, now_ms: i64) -> QueryResult<Vec<(SessionId, i64)>> {
     in_transaction(connection, |connection| {
+        // No session can begin from here on.
+        lock(connection, id, "UPDATE")?;
         let ended = sessions::revoke_all(connection, id, None, Cause::UserDeleted, now_ms)?;
         sessions::disown(connection, id)?;
         diesel::delete(users::table.find(id)).execute(connection)?;

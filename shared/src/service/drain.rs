@@ -74,19 +74,19 @@ pub async fn serve(server: Server, drain: Drain, shutdown: Shutdown) -> io::Resu
         told().await;
         log::info!("told to end: not ready any more");
         drain.begin();
+        let in_order = async {
+            tokio::time::sleep(shutdown.shutdown_delay).await;
+            log::info!("takes no more connections, and finishes what it has begun");
+            handle.stop(true).await;
+        };
         tokio::select! {
-            () = tokio::time::sleep(shutdown.shutdown_delay) => {}
-            () = told() => {}
-        }
-        log::info!("takes no more connections, and finishes what it has begun");
-        tokio::select! {
-            () = handle.stop(true) => {}
-            () = told() => handle.stop(false).await,
+            () = in_order => true,
+            () = told() => false,
         }
     };
     tokio::pin!(server);
     tokio::select! {
         ended = &mut server => ended,
-        () = end => server.await,
+        is_in_order = end => if is_in_order { server.await } else { Ok(()) },
     }
 }

@@ -1,6 +1,6 @@
 //! Log lines: for people, or as JSON for machines.
 
-use std::{env, io::Write};
+use std::{borrow::Cow, env, io::Write};
 
 use env_logger::fmt::Formatter;
 use log::{
@@ -30,16 +30,19 @@ pub fn start_logs() -> Result<(), StartError> {
     Ok(())
 }
 
-/// A value that could be taken for something else is quoted: some are what a client calls itself.
+/// A value as it is written behind its name. One that could be taken for something else is quoted: some are what a client
+/// calls itself.
+pub fn field(text: &str) -> Cow<'_, str> {
+    let is_plain =
+        !text.is_empty() && !text.contains(|c: char| c.is_control() || [' ', '"', '='].contains(&c));
+    if is_plain { text.into() } else { format!("{text:?}").into() }
+}
+
 fn write_fields(line: &mut Formatter, fields: &dyn kv::Source) -> std::io::Result<()> {
     struct Fields<'a>(&'a mut Formatter, std::io::Result<()>);
     impl<'kvs> VisitSource<'kvs> for Fields<'_> {
         fn visit_pair(&mut self, name: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
-            let text = value.to_string();
-            let is_plain =
-                !text.is_empty() && !text.contains([' ', '"', '=']) && !text.contains(char::is_control);
-            self.1 =
-                if is_plain { write!(self.0, " {name}={text}") } else { write!(self.0, " {name}={text:?}") };
+            self.1 = write!(self.0, " {name}={}", field(&value.to_string()));
             Ok(())
         }
     }
@@ -73,4 +76,24 @@ fn write_json(line: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> 
         all.entry(name).or_insert(value);
     }
     writeln!(line, "{}", serde_json::Value::Object(all))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_pass_for_another_field_is_quoted() {
+        for (text, written) in [
+            ("curl/8.0", "curl/8.0"),
+            ("", r#""""#),
+            ("a b", r#""a b""#),
+            ("x=y", r#""x=y""#),
+            ("say \"x\"", r#""say \"x\"""#),
+            ("tab\there", r#""tab\there""#),
+            ("two\nlines", r#""two\nlines""#),
+        ] {
+            assert_eq!(field(text), written);
+        }
+    }
 }

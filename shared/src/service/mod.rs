@@ -24,7 +24,7 @@ use clap::{
 };
 use utoipa::openapi::HttpMethod;
 
-pub use self::logs::start_logs;
+pub use self::logs::{field, start_logs};
 use crate::problem::Problem;
 
 /// Why a service did not start: one line for whoever started it.

@@ -1,4 +1,4 @@
-//! What is done with every request, whatever it asks for: it gets an id, is counted, and is a line of the log.
+//! What is done with every request that is one at all, whatever it asks for: it gets an id, is counted, and is a line of the log.
 
 use std::{
     sync::{

@@ -166,12 +166,15 @@ fn refusals(of: &[(&str, &str, Option<&str>)]) -> Responses {
 const BAD_CLIENT: (&str, &str, Option<&str>) =
     ("401", "The client is not known, or its secret is wrong.", Some("WWW-Authenticate"));
 
-/// The answer to a client that does not prove who it is.
+const UNAVAILABLE: (&str, &str, Option<&str>) =
+    ("503", "Not at the moment: try again after `Retry-After` seconds.", Some("Retry-After"));
+
+/// The answers to a client that does not prove who it is, or not now.
 pub struct BadClient;
 
 impl IntoResponses for BadClient {
     fn responses() -> Responses {
-        refusals(&[BAD_CLIENT])
+        refusals(&[BAD_CLIENT, UNAVAILABLE])
     }
 }
 
@@ -186,7 +189,7 @@ impl IntoResponses for Refusals {
             ("408", "The body did not arrive in time.", None),
             ("413", "The body is larger than any request needs.", None),
             ("415", "The body is not `application/x-www-form-urlencoded`.", None),
-            ("503", "Not at the moment: try again after `Retry-After` seconds.", Some("Retry-After")),
+            UNAVAILABLE,
         ])
     }
 }

@@ -1,0 +1,70 @@
+//! A login that meets the end of its user's sessions: whichever comes first, nothing is left alive. What meets what is
+//! arranged by locks in the database.
+
+mod support;
+
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use diesel::{Connection, PgConnection, connection::SimpleConnection};
+use futures_util::future::join;
+use support::TestApp;
+use test_support::sql;
+
+/// Keeps others waiting until it is dropped.
+fn hold(url: &str, lock: &str) -> PgConnection {
+    let mut connection = PgConnection::establish(url).unwrap();
+    connection.batch_execute(&format!("BEGIN; {lock}")).unwrap();
+    connection
+}
+
+/// Waits until so many wait for a lock in this database.
+async fn until_waiting(url: &str, count: usize) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let waiting =
+        "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    while sql(url, waiting) < count {
+        assert!(Instant::now() < deadline, "nobody waits");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Logs in while `users VERB ada` is held up by this lock.
+async fn login_during(verb: &'static str, lock: &str) {
+    let app = Arc::new(TestApp::deployed_with(&["--database-timeout=20"]).await);
+    let before = app.new_user("ada").await;
+    let url = app.database.as_ref().unwrap().url();
+    let held = hold(&url, lock);
+    let operator = {
+        let app = Arc::clone(&app);
+        thread::spawn(move || app.cli(&["users", verb, "ada"]))
+    };
+    until_waiting(&url, 1).await;
+    let release = async {
+        until_waiting(&url, 2).await;
+        drop(held);
+    };
+    let (login, ()) = join(app.login("ada"), release).await;
+    login.assert_problem(401, "no_active_account");
+    let output = operator.join().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(sql(&url, "SELECT 1 FROM sessions WHERE revoked_at IS NULL"), 0, "a session is left alive");
+    let refused = async |refresh: &str| app.refresh(refresh).await.status == 401;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !refused(&before.refresh).await {
+        assert!(Instant::now() < deadline, "the session before goes on");
+    }
+}
+
+#[actix_web::test]
+async fn a_login_while_the_user_is_being_disabled_is_refused() {
+    login_during("disable", "LOCK TABLE audit_events IN EXCLUSIVE MODE").await;
+}
+
+#[actix_web::test]
+async fn a_login_while_the_user_is_being_deleted_is_refused() {
+    login_during("delete", "SELECT id FROM sessions FOR UPDATE").await;
+}
