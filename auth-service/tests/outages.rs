@@ -113,6 +113,34 @@ async fn without_redis_the_policy_decides_on_access_tokens() {
 }
 
 #[actix_web::test]
+async fn a_blacklist_that_is_lost_while_the_database_is_away_answers_nobody() {
+    let (mut redis, database) = (RedisServer::start_with_snapshots(), TestDatabase::create());
+    let proxy = Proxy::to(database.server_addr());
+    let (url, redis_url) = (database.url_via(proxy.addr()), redis.url());
+    let args = ["--database-url", &url, "--redis-url", &redis_url, "--database-timeout=1"];
+    let app = TestApp::deployed_on(&args, database).await.ready().await;
+    let (alive, ended) = (app.new_user("ada").await, app.login("ada").await.tokens());
+    assert_eq!(app.logout(&ended).await.status, 204);
+    let verify = serde_json::json!({"token": alive.access});
+
+    proxy.cut();
+    redis.wipe();
+    for tokens in [&alive, &ended] {
+        app.refresh(&tokens.refresh).await.assert_problem(503, "unavailable");
+    }
+    redis.stop();
+    app.refresh(&alive.refresh).await.assert_problem(503, "unavailable");
+    app.login("ada").await.assert_problem(503, "unavailable");
+    assert_eq!(app.post("/token/verify", verify).await.status, 200);
+
+    redis.resume();
+    proxy.mend();
+    app.until_get("/readyz", 200).await;
+    app.refreshed(&alive.refresh).await;
+    app.refresh(&ended.refresh).await.assert_problem(401, "token_not_valid");
+}
+
+#[actix_web::test]
 async fn a_redis_that_hangs_keeps_nobody_waiting_long() {
     let redis = RedisServer::start();
     let app = TestApp::with_redis(&redis, &[]).await;
