@@ -3,10 +3,7 @@
 use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 use shared::service::metrics::{Counters, Requests, counters, gauge};
 
-use crate::{
-    domain::{generation::Advance, session::Cause},
-    state::State,
-};
+use crate::domain::{generation::Advance, session::Cause};
 
 /// What became of a refresh. A lost answer and a theft are told apart here: [`Refresh::Retried`] is the one,
 /// [`Refresh::Reused`] the other.
@@ -100,7 +97,7 @@ pub struct Metrics {
     ended: Counters<1>,
     listeners: Gauge,
     revocations: Gauge,
-    ready: Gauge,
+    in_sync: Gauge,
 }
 
 impl Metrics {
@@ -127,9 +124,9 @@ impl Metrics {
         let listeners = gauge(auth, "revocation_listeners", "Services that follow the revocations here");
         let revocations =
             gauge(auth, "revocations_held", "Sessions that ended lately, of which listeners are told");
-        let ready =
+        let in_sync =
             gauge(auth, "blacklist_in_sync", "1 if the blacklist holds what the database does, else 0");
-        Self { registry, requests, refreshes, logins, ended, listeners, revocations, ready }
+        Self { registry, requests, refreshes, logins, ended, listeners, revocations, in_sync }
     }
 
     pub fn requests(&self) -> Requests {
@@ -152,11 +149,11 @@ impl Metrics {
         self.ended.get_or_create(&[("cause", cause.name())]).inc_by(sessions as u64);
     }
 
-    /// Reads what is not counted as it happens.
-    pub fn look(&self, state: &State) {
-        let (listeners, held) = state.revocations.counts();
+    /// Takes over what is not counted as it happens: how many listen to the feed, of how many sessions it tells, and
+    /// whether the blacklist holds what the database does.
+    pub fn set(&self, listeners: usize, revocations: usize, is_in_sync: bool) {
         self.listeners.set(listeners as i64);
-        self.revocations.set(held as i64);
-        self.ready.set(state.sessions.is_in_sync().into());
+        self.revocations.set(revocations as i64);
+        self.in_sync.set(is_in_sync.into());
     }
 }

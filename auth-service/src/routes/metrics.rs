@@ -15,6 +15,7 @@ use crate::state::State;
     )
 )]
 pub async fn metrics(state: Data<State>) -> HttpResponse {
-    state.metrics.look(&state);
+    let (listeners, revocations) = state.revocations.counts();
+    state.metrics.set(listeners, revocations, state.sessions.is_in_sync());
     metrics::answer(state.metrics.registry())
 }
