@@ -1,7 +1,12 @@
 //! Every setting, typed and validated, from flags and environment. The README's table lists them all, and a test
 //! compares it with this file.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    fmt, fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Args;
 use shared::{
@@ -9,6 +14,8 @@ use shared::{
     revocations::OutagePolicy,
     service::{self, StartError, drain::Shutdown},
 };
+
+use crate::redis_link::{Certificates, ClientCertificate, NO_CERTIFICATES, Server};
 
 /// A URL that may hold a password. Never printed.
 #[derive(Clone)]
@@ -44,9 +51,13 @@ pub struct Settings {
     #[arg(long, env = "DATA_DIR", value_name = "FOLDER", default_value = "data")]
     pub data_dir: PathBuf,
 
-    /// PostgreSQL, as postgres://user:password@host/database. Unset: SQLite in the data folder
-    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = database_url)]
+    /// PostgreSQL, as postgres://user:password@host/database, or with several hosts, separated by commas. Unset: SQLite in the data folder
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", group = "database", hide_env_values = true, value_parser = database_url)]
     pub database_url: Option<SecretUrl>,
+
+    /// A file with that URL
+    #[arg(long, env = "DATABASE_URL_FILE", value_name = "FILE", group = "database", value_parser = in_file(database_url))]
+    pub database_url_file: Option<SecretUrl>,
 
     /// How many connections to the database each process keeps
     #[arg(long, env = "DATABASE_POOL_SIZE", value_name = "COUNT", default_value = "10", value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -56,9 +67,25 @@ pub struct Settings {
     #[arg(long, env = "DATABASE_TIMEOUT", value_name = "SECONDS", default_value = "3", value_parser = service::positive_seconds)]
     pub database_timeout: Duration,
 
-    /// Redis, as redis://:password@host:port/number, for the blacklist. Unset: embedded, in the SQLite file
-    #[arg(long, env = "REDIS_URL", value_name = "URL", hide_env_values = true, value_parser = redis_url)]
+    /// Redis, as redis://:password@host:port/number, for the blacklist. A cluster as redis-cluster://host:port,host:port, Sentinels as redis-sentinel://host:port,host:port/master. With rediss in the place of redis: TLS. Unset: embedded, in the SQLite file
+    #[arg(long, env = "REDIS_URL", value_name = "URL", group = "redis", hide_env_values = true, value_parser = redis_url)]
     pub redis_url: Option<SecretUrl>,
+
+    /// A file with that URL
+    #[arg(long, env = "REDIS_URL_FILE", value_name = "FILE", group = "redis", value_parser = in_file(redis_url))]
+    pub redis_url_file: Option<SecretUrl>,
+
+    /// The certificate of the authority that Redis' own must be signed by (PEM). Unset: one that this system trusts
+    #[arg(long, env = "REDIS_CA_FILE", value_name = "FILE")]
+    pub redis_ca_file: Option<PathBuf>,
+
+    /// The certificate to show to Redis (PEM), if it asks for one
+    #[arg(long, env = "REDIS_CERT_FILE", value_name = "FILE")]
+    pub redis_cert_file: Option<PathBuf>,
+
+    /// That certificate's private key (PEM)
+    #[arg(long, env = "REDIS_KEY_FILE", value_name = "FILE")]
+    pub redis_key_file: Option<PathBuf>,
 
     /// What the names of all keys in Redis start with
     #[arg(
@@ -146,11 +173,15 @@ impl Settings {
     /// One line that names what contradicts what.
     pub fn validate(self) -> Result<Self, StartError> {
         let wrong = |line: &str| Err(StartError::new(line));
-        if self.database_url.is_some() && self.redis_url.is_none() {
+        if self.database_url().is_some() && self.redis_url().is_none() {
             return wrong(
                 "DATABASE_URL is set but REDIS_URL is not: replicas that share a database must share a blacklist",
             );
         }
+        if self.redis_cert_file.is_some() != self.redis_key_file.is_some() {
+            return wrong("REDIS_CERT_FILE and REDIS_KEY_FILE belong together: one of them is not set");
+        }
+        self.redis()?;
         if self.access_token_lifetime > self.refresh_token_lifetime {
             return wrong("ACCESS_TOKEN_LIFETIME is longer than REFRESH_TOKEN_LIFETIME");
         }
@@ -169,6 +200,45 @@ impl Settings {
             );
         }
         Ok(self)
+    }
+
+    /// Where PostgreSQL is. `None` is SQLite.
+    pub fn database_url(&self) -> Option<&SecretUrl> {
+        self.database_url.as_ref().or(self.database_url_file.as_ref())
+    }
+
+    fn redis_url(&self) -> Option<&SecretUrl> {
+        self.redis_url.as_ref().or(self.redis_url_file.as_ref())
+    }
+
+    /// How to reach Redis. `None` is the embedded blacklist.
+    ///
+    /// # Errors
+    /// One line that says which file of certificates cannot be used.
+    pub(crate) fn redis(&self) -> Result<Option<Server>, StartError> {
+        let Some(url) = self.redis_url() else { return Ok(None) };
+        let read = |file: &Path, name| {
+            fs::read(file)
+                .map_err(|why| StartError::new(format!("cannot read {} ({name}): {why}", file.display())))
+        };
+        let root_cert = self.redis_ca_file.as_deref().map(|file| read(file, "REDIS_CA_FILE")).transpose()?;
+        let is_certificate = |text: &Vec<u8>| {
+            pem::parse_many(text).is_ok_and(|pems| pems.iter().any(|pem| pem.tag() == "CERTIFICATE"))
+        };
+        if root_cert.as_ref().is_some_and(|text| !is_certificate(text)) {
+            return Err(StartError::new("REDIS_CA_FILE holds no certificate in PEM"));
+        }
+        let client_tls = match (&self.redis_cert_file, &self.redis_key_file) {
+            (Some(cert), Some(key)) => Some(ClientCertificate {
+                client_cert: read(cert, "REDIS_CERT_FILE")?,
+                client_key: read(key, "REDIS_KEY_FILE")?,
+            }),
+            _ => None,
+        };
+        let server = Server::parse(&url.0, &Certificates { client_tls, root_cert });
+        let wrong =
+            |why| StartError::new(format!("REDIS_URL {why}, and REDIS_CA_FILE and the others hold PEM"));
+        server.map(Some).map_err(wrong)
     }
 
     /// The issuer that tokens name.
@@ -196,22 +266,25 @@ fn database_url(text: &str) -> Result<SecretUrl, String> {
     if authority.matches('@').count() > 1 || rest.contains('#') {
         return Err("must have @, / and # in the password written as %40, %2F and %23".into());
     }
-    if ["require", "verify-ca", "verify-full"].iter().any(|mode| rest.contains(&format!("sslmode={mode}"))) {
-        return Err("asks for TLS, which this build has not: see the README".into());
+    let asks_for_tls = ["require", "verify-ca", "verify-full"];
+    if !cfg!(feature = "postgres-tls")
+        && asks_for_tls.iter().any(|mode| rest.contains(&format!("sslmode={mode}")))
+    {
+        return Err("asks for TLS, which needs a build with `--features postgres-tls`: see the README".into());
     }
     Ok(SecretUrl(text.into()))
 }
 
 fn redis_url(text: &str) -> Result<SecretUrl, String> {
-    if text.starts_with("rediss://") {
-        return Err("asks for TLS, which this build has not: see the README".into());
+    Server::parse(text, &NO_CERTIFICATES).map(|_| SecretUrl(text.into()))
+}
+
+/// Reads a file, as secrets come in: the value is its only line.
+fn in_file(
+    parse: fn(&str) -> Result<SecretUrl, String>,
+) -> impl Fn(&str) -> Result<SecretUrl, String> + Clone {
+    move |file| {
+        let text = fs::read_to_string(file).map_err(|why| format!("cannot be read: {why}"))?;
+        parse(text.trim()).map_err(|why| format!("holds a URL that {why}"))
     }
-    if text.contains("protocol=") {
-        // A connection that is mended unseen could be to a Redis with old data.
-        return Err("must not choose a protocol".into());
-    }
-    redis::Client::open(text)
-        .map(|_| SecretUrl(text.into()))
-        // The reason is not passed on: it may quote the password.
-        .map_err(|_| "must be a URL such as redis://host:6379/".into())
 }

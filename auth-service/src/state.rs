@@ -79,10 +79,8 @@ impl State {
         ));
         verifier.set_key_source(Arc::downgrade(&signing_keys) as _);
         let tokens = Tokens::new(settings, &secret, Arc::clone(&signing_keys), clock.clone());
-        let revocations = Revocations::new(settings, store.clone(), clock.clone())
-            .map_err(|_| StartError::new("REDIS_URL is not a URL of Redis"))?;
-        let revocations = Arc::new(revocations);
-        if settings.database_url.is_none() {
+        let revocations = Arc::new(Revocations::new(settings, store.clone(), clock.clone())?);
+        if settings.database_url().is_none() {
             let unusable =
                 || StartError::new(format!("cannot use {} (DATA_DIR)", sqlite_file(settings).display()));
             store.migrate().await.map_err(|_| unusable())?;
@@ -94,12 +92,13 @@ impl State {
         }
         tokio::spawn(Revocations::listen(Arc::downgrade(&revocations)));
         tokio::spawn(SigningKeys::maintain(Arc::downgrade(&signing_keys)));
-        let blacklist = match &settings.redis_url {
-            Some(url) => {
-                let redis =
-                    Redis::new(url, &settings.redis_key_prefix, settings.redis_timeout, clock.clone());
-                Blacklist::Redis(redis.map_err(|_| StartError::new("REDIS_URL is not a URL of Redis"))?)
-            }
+        let blacklist = match settings.redis()? {
+            Some(server) => Blacklist::Redis(Redis::new(
+                server,
+                &settings.redis_key_prefix,
+                settings.redis_timeout,
+                clock.clone(),
+            )),
             None => Blacklist::Embedded(Embedded::new(store.clone(), clock.clone())),
         };
         let metrics = Arc::new(Metrics::new());
@@ -166,24 +165,28 @@ impl State {
     }
 }
 
-/// The database that the settings name, not reached yet.
-pub(crate) fn open_store(settings: &Settings) -> Result<Store, StartError> {
-    let database = match &settings.database_url {
+/// The database that the settings name.
+pub(crate) fn database(settings: &Settings) -> Database {
+    match settings.database_url() {
         Some(url) => Database::Postgres(url.clone()),
-        None => {
-            let folder = &settings.data_dir;
-            private_folder(folder).map_err(|why| {
-                StartError::new(format!("cannot make the folder {} (DATA_DIR): {why}", folder.display()))
-            })?;
-            let file = sqlite_file(settings);
-            // Made here rather than by SQLite, so that nobody else can read it.
-            let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(&file);
-            opened.map_err(|why| {
-                StartError::new(format!("cannot write to {} (DATA_DIR): {why}", file.display()))
-            })?;
-            Database::Sqlite(file)
-        }
-    };
+        None => Database::Sqlite(sqlite_file(settings)),
+    }
+}
+
+/// Access to that database, not reached yet. The SQLite file is made if it is missing.
+pub(crate) fn open_store(settings: &Settings) -> Result<Store, StartError> {
+    let database = database(settings);
+    if let Database::Sqlite(file) = &database {
+        let folder = &settings.data_dir;
+        private_folder(folder).map_err(|why| {
+            StartError::new(format!("cannot make the folder {} (DATA_DIR): {why}", folder.display()))
+        })?;
+        // Made here rather than by SQLite, so that nobody else can read it.
+        let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(file);
+        opened.map_err(|why| {
+            StartError::new(format!("cannot write to {} (DATA_DIR): {why}", file.display()))
+        })?;
+    }
     Ok(Store::new(database, settings.database_pool_size, settings.database_timeout))
 }
 

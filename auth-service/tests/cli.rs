@@ -60,8 +60,14 @@ fn a_wrong_setting_is_named_in_one_line() {
         (("ISSUER", "http://user:pass@auth.example.com"), "ISSUER"),
         (("KEY_ROTATION_INTERVAL", "600"), "KEY_ROTATION_INTERVAL must be longer than KEY_PUBLISH_AHEAD"),
         (("AUTH_ADDR", "0.0.0.0:0"), "ISSUER is not set"),
-        (("DATABASE_URL", "postgres://h/d?sslmode=require"), "asks for TLS"),
-        (("REDIS_URL", "rediss://h/"), "asks for TLS"),
+        (("DATABASE_URL_FILE", "/nowhere/url"), "cannot be read"),
+        (("DATABASE_URL_FILE", "/proc/version"), "holds a URL that must start with postgres://"),
+        (("REDIS_URL_FILE", "/proc/version"), "holds a URL that must be a URL such as redis://"),
+        (("REDIS_URL", "redis://a,b/"), "names several hosts"),
+        (("REDIS_URL", "redis-sentinel://a,b/"), "must name the master"),
+        (("REDIS_URL", "redis-cluster://"), "must be a URL such as redis://"),
+        (("REDIS_URL", "redis-of-mine://a/"), "must be a URL such as redis://"),
+        (("REDIS_CERT_FILE", "/nowhere/cert.pem"), "REDIS_KEY_FILE belong together"),
         (("REDIS_URL", "redis://h/?protocol=resp3"), "must not choose a protocol"),
     ] {
         let line = refused(auth_service(&[], &[env]));
@@ -75,7 +81,7 @@ fn a_wrong_setting_is_named_in_one_line() {
 fn a_wrong_url_is_not_shown_for_it_may_hold_a_password() {
     for env in [
         ("REDIS_URL", "redis://:hunt#er2@127.0.0.1:1/"),
-        ("REDIS_URL", "rediss://:hunter2@127.0.0.1:1/"),
+        ("REDIS_URL", "rediss-sentinel://:hunter2@127.0.0.1:1/"),
         ("DATABASE_URL", "mysql://u:hunter2@h/d"),
         ("DATABASE_URL", "postgres://u:hunt@er2@h.invalid/d"),
     ] {

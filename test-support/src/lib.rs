@@ -1,6 +1,7 @@
 //! What the workspace's tests need: databases of their own, servers to stop, processes to kill. `scripts/test` starts
 //! the servers and says where they are.
 
+mod certificates;
 mod http;
 mod nginx;
 mod openapi;
@@ -9,7 +10,10 @@ mod postgres_server;
 mod process;
 mod proxy;
 mod python;
+mod redis_cluster;
+mod redis_sentinels;
 mod redis_server;
+mod wait;
 
 use std::{
     env,
@@ -17,6 +21,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+pub use certificates::Certificates;
 pub use http::{Answer, Client, Tokens, claims_of, decode_part};
 pub use nginx::Nginx;
 pub use postgres::{TestDatabase, sql};
@@ -24,8 +29,11 @@ pub use postgres_server::PostgresServer;
 pub use process::{Process, program};
 pub use proxy::Proxy;
 pub use python::{Python, assert_answers_as_documented};
+pub use redis_cluster::RedisCluster;
+pub use redis_sentinels::RedisSentinels;
 pub use redis_server::RedisServer;
 pub use tempfile::TempDir;
+pub use wait::until;
 
 /// A name that no other test uses.
 pub fn unique(prefix: &str) -> String {
@@ -60,7 +68,7 @@ pub fn clock_ahead(seconds: u32) -> [(&'static str, String); 4] {
 
 /// A port for a server that is to find it free again after it was stopped. The kernel gives none below 32768 to outgoing
 /// connections; and tests that run at the same time, which are processes, begin to look in different places.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static TRIED: AtomicU32 = AtomicU32::new(0);
     loop {
         let number = std::process::id().wrapping_mul(16).wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed));

@@ -1,10 +1,13 @@
 //! A PostgreSQL of a test's own, to be stopped.
 
-use std::process::{Command, Stdio};
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
 
 use tempfile::TempDir;
 
-use crate::{free_port, setting};
+use crate::{Certificates, free_port, setting, sql};
 
 /// A running PostgreSQL. It keeps its port when it is stopped and started again.
 pub struct PostgresServer {
@@ -15,23 +18,89 @@ pub struct PostgresServer {
 impl PostgresServer {
     /// Starts one.
     pub fn start() -> Self {
+        let server = Self::empty();
+        assert!(
+            server
+                .run("initdb", &["-D", &server.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N"]),
+            "initdb"
+        );
+        server.started()
+    }
+
+    /// Starts one with these lines in its configuration.
+    pub fn start_with(settings: &[&str]) -> Self {
+        let server = Self::start();
+        server.stop();
+        server.configure(&settings.join("\n"));
+        server.resume();
+        server
+    }
+
+    /// The lines of its logs in JSON.
+    pub fn log_lines(&self) -> Vec<String> {
+        let folder = fs::read_dir(self.folder.path().join("data/log")).expect("a log");
+        let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
+        files.sort();
+        let text = |file| fs::read_to_string(file).unwrap();
+        files.into_iter().flat_map(|file| text(file).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+
+    fn configure(&self, settings: &str) {
+        fs::write(self.folder.path().join("data/postgresql.auto.conf"), settings.to_owned() + "\n").unwrap();
+    }
+
+    /// Starts one that answers only to encrypted connections.
+    pub fn start_tls(certificates: &Certificates) -> Self {
+        let server = Self::start();
+        server.stop();
+        let data = server.folder.path().join("data");
+        certificates.copy_to(&data);
+        server.give_to_postgres(&data.join("server.key").display().to_string());
+        server.configure("ssl = on\nssl_cert_file = 'server.pem'\nssl_key_file = 'server.key'");
+        fs::write(data.join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 trust\n").unwrap();
+        server.resume();
+        server
+    }
+
+    /// Starts one that follows this one, which from now on commits nothing that the other has not.
+    pub fn replica(&self) -> Self {
+        let replica = Self::empty();
+        let copied = replica.run("pg_basebackup", &["-D", &replica.data(), "-R", "-d", &self.url()]);
+        assert!(copied, "pg_basebackup");
+        let replica = replica.started();
+        sql(&self.url(), "ALTER SYSTEM SET synchronous_standby_names = '*'");
+        sql(&self.url(), "SELECT pg_reload_conf()");
+        replica
+    }
+
+    /// Makes it the primary.
+    pub fn promote(&self) {
+        let promoted = self.run("pg_ctl", &["-D", &self.data(), "-w", "promote"]);
+        assert!(promoted, "pg_ctl promote");
+    }
+
+    fn empty() -> Self {
         // Whatever TMPDIR says: the user that PostgreSQL runs as has to be able to get in.
         let folder = tempfile::tempdir_in("/tmp").expect("a temporary folder");
-        if is_root() {
-            let done = Command::new("chown").arg("postgres:").arg(folder.path()).status().unwrap();
-            assert!(done.success());
-        }
-        let mut server = Self { port: 0, folder };
-        let data = server.data();
-        let made = server.run("initdb", &["-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N"]);
-        assert!(made, "initdb");
+        let server = Self { port: 0, folder };
+        server.give_to_postgres(&server.folder.path().display().to_string());
+        server
+    }
+
+    fn started(mut self) -> Self {
         // Somebody else may take a free port before PostgreSQL does.
         let started = (0..10).any(|_| {
-            server.port = free_port();
-            server.launch()
+            self.port = free_port();
+            self.launch()
         });
         assert!(started, "PostgreSQL does not start");
-        server
+        self
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The URL of its one database.
@@ -62,6 +131,12 @@ impl PostgresServer {
 
     fn data(&self) -> String {
         format!("{}/data", self.folder.path().display())
+    }
+
+    fn give_to_postgres(&self, path: &str) {
+        if is_root() {
+            assert!(Command::new("chown").args(["postgres:", path]).status().unwrap().success());
+        }
     }
 
     /// Runs one of its programs, not as root, which it refuses. Says whether it succeeds.

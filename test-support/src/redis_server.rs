@@ -14,7 +14,7 @@ use crate::{free_port, setting, temp_dir};
 /// A running redis-server. It keeps its port when it is stopped and started again.
 pub struct RedisServer {
     port: u16,
-    append_only: &'static str,
+    args: Vec<String>,
     folder: TempDir,
     child: Option<Child>,
 }
@@ -22,22 +22,30 @@ pub struct RedisServer {
 impl RedisServer {
     /// Starts one, with an append-only file.
     pub fn start() -> Self {
-        Self::start_with("yes")
+        Self::start_with(&["--appendonly", "yes"])
     }
 
     /// Starts one that keeps only what `SAVE` is told to: after a restart it is as it was then, and empty if that was
     /// never.
     pub fn start_with_snapshots() -> Self {
-        Self::start_with("no")
+        Self::start_with(&[])
     }
 
-    fn start_with(append_only: &'static str) -> Self {
+    /// Starts one with these options. Snapshots are written when told to, and there is no append-only file, unless they say
+    /// otherwise.
+    pub fn start_with(args: &[&str]) -> Self {
         let start = || {
-            let mut server = Self { port: free_port(), append_only, folder: temp_dir(), child: None };
+            let args = args.iter().map(|&arg| arg.to_owned()).collect();
+            let mut server = Self { port: free_port(), args, folder: temp_dir(), child: None };
             server.launch().then_some(server)
         };
         // Somebody else may take a free port before redis-server does.
         (0..10).find_map(|_| start()).expect("a running redis-server")
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Its address.
@@ -67,8 +75,9 @@ impl RedisServer {
     fn launch(&mut self) -> bool {
         let child = Command::new(setting("TEST_REDIS_SERVER"))
             .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
-            .args(["--save", "", "--appendonly", self.append_only, "--dir"])
+            .args(["--save", "", "--dir"])
             .arg(self.folder.path())
+            .args(&self.args)
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server");
@@ -129,7 +138,7 @@ impl RedisServer {
     }
 }
 
-fn command(port: u16, words: &[&str]) -> RedisResult<Value> {
+pub(crate) fn command(port: u16, words: &[&str]) -> RedisResult<Value> {
     let mut connection = redis::Client::open(("127.0.0.1", port))?.get_connection()?;
     redis::cmd(words[0]).arg(&words[1..]).query(&mut connection)
 }

@@ -7,8 +7,8 @@ use test_support::{RedisServer, TempDir, redis_url, temp_dir, unique};
 
 use super::{Blacklist, BlacklistError, Embedded, Keep, Redis, Refresh};
 use crate::{
-    config::SecretUrl,
     domain::generation::{self, Advance, Claims, Entry, Presented, Watermark},
+    redis_link::{NO_CERTIFICATES, Server},
     store::{Database, Store},
 };
 
@@ -32,8 +32,8 @@ async fn embedded() -> Fixture {
 }
 
 fn redis_at(url: String, clock: &Clock) -> Blacklist {
-    let redis = Redis::new(&SecretUrl(url), &unique("test:"), Duration::from_secs(5), clock.clone());
-    Blacklist::Redis(redis.unwrap())
+    let server = Server::parse(&url, &NO_CERTIFICATES).unwrap();
+    Blacklist::Redis(Redis::new(server, &unique("test:"), Duration::from_secs(5), clock.clone()))
 }
 
 async fn redis() -> Fixture {
@@ -340,7 +340,7 @@ async fn a_redis_that_was_started_again_is_not_whole_whatever_it_says() {
 async fn a_refresh_that_nobody_waits_for_any_more_is_not_carried_out() {
     let server = RedisServer::start();
     let (clock, limit) = (Clock::system(), Duration::from_millis(300));
-    let redis = Redis::new(&SecretUrl(server.url()), "", limit, clock.clone()).unwrap();
+    let redis = Redis::new(Server::parse(&server.url(), &NO_CERTIFICATES).unwrap(), "", limit, clock.clone());
     let it = Fixture { blacklist: Blacklist::Redis(redis), clock, _folder: temp_dir() }.whole().await;
     assert!(it.blacklist.is_whole().await.unwrap());
     let sid = SessionId::generate();

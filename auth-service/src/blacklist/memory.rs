@@ -8,8 +8,8 @@ use test_support::{RedisServer, long};
 
 use super::{Blacklist, Redis, Refresh};
 use crate::{
-    config::SecretUrl,
     domain::generation::{Advance, Claims, Presented},
+    redis_link::{NO_CERTIFICATES, Server},
     sessions::FIRST,
 };
 
@@ -37,7 +37,8 @@ async fn a_session_takes_one_entry_however_often_it_is_refreshed() {
     let count = if long() { 1_000_000 } else { 10_000 };
     let server = RedisServer::start_with_snapshots();
     let clock = Clock::system();
-    let redis = Redis::new(&SecretUrl(server.url()), "", Duration::from_secs(60), clock.clone()).unwrap();
+    let at = Server::parse(&server.url(), &NO_CERTIFICATES).unwrap();
+    let redis = Redis::new(at, "", Duration::from_secs(60), clock.clone());
     let blacklist = Blacklist::Redis(redis);
     let rebuild = blacklist.begin_rebuild().await.unwrap();
     blacklist.finish_rebuild(rebuild).await.unwrap();

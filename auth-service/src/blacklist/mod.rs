@@ -14,7 +14,10 @@ use std::time::Duration;
 
 use shared::claims::SessionId;
 
-pub use self::{embedded::Embedded, redis::Redis};
+pub use self::{
+    embedded::Embedded,
+    redis::{Redis, info_field},
+};
 use crate::{
     domain::generation::{Advance, Claims, Entry, Presented},
     store::StoreError,

@@ -8,17 +8,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ::redis::{Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Script, aio::ConnectionManager, cmd};
+use ::redis::{Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Script, cmd};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures_util::future::try_join_all;
 use shared::{claims::SessionId, clock::Clock};
 use uuid::Uuid;
 
 use super::{BlacklistError, Keep, Rebuild, Refresh, Result};
 use crate::{
-    config::SecretUrl,
     domain::generation::{Advance, Claims, Entry, Presented, Watermark},
     health::Health,
-    redis_link::{Link, NoAnswer},
+    redis_link::{Connection, Link, NoAnswer, Server},
 };
 
 /// How long a rebuild may take.
@@ -29,6 +29,8 @@ const NEVER_SEEN: i64 = i64::MIN;
 const NO_DEADLINE_MS: i64 = 1 << 53;
 /// How many calls are sent at once.
 const BATCH: usize = 1000;
+/// How many hash tags the keys are spread over: all values of a session id's last digit.
+const BUCKETS: usize = 16;
 
 /// Redis, as all replicas share it.
 pub struct Redis {
@@ -38,36 +40,40 @@ pub struct Redis {
     clock: Clock,
     health: Health,
     started: Instant,
-    /// How far Redis' clock was ahead of `started`, when it was last seen, in milliseconds.
-    server_ahead_ms: AtomicI64,
+    /// How far Redis' clock was ahead of `started`, when it was last seen, in milliseconds. A bucket's may be on a server of
+    /// its own.
+    server_ahead_ms: [AtomicI64; BUCKETS],
     session: Script,
     is_whole: Script,
     begin_rebuild: Script,
     mark_whole: Script,
+    info: Script,
 }
 
 impl Redis {
-    /// Access to Redis at this URL. It need not be reached yet.
-    pub fn new(url: &SecretUrl, prefix: &str, timeout: Duration, clock: Clock) -> RedisResult<Self> {
-        Ok(Self {
-            link: Link::new(url, timeout)?,
+    /// Access to this Redis. It need not be reached yet.
+    pub fn new(server: Server, prefix: &str, timeout: Duration, clock: Clock) -> Self {
+        Self {
+            link: Link::new(server, timeout),
             prefix: prefix.to_owned(),
             timeout,
             clock,
             health: Health::new("Redis"),
             started: Instant::now(),
-            server_ahead_ms: AtomicI64::new(NEVER_SEEN),
+            server_ahead_ms: [const { AtomicI64::new(NEVER_SEEN) }; BUCKETS],
             session: Script::new(include_str!("session.lua")),
             is_whole: Script::new(include_str!("is_whole.lua")),
             begin_rebuild: Script::new(include_str!("begin_rebuild.lua")),
             mark_whole: Script::new(include_str!("mark_whole.lua")),
-        })
+            info: Script::new(include_str!("info.lua")),
+        }
     }
 
     pub async fn advance(&self, refresh: Refresh) -> Result<Advance> {
         let Refresh { sid, presented, expires_at_ms, next_expires_at_ms, claims, grace } = refresh;
-        let deadline_ms =
-            self.server_now_ms().map_or(NO_DEADLINE_MS, |now| now + self.timeout.as_millis() as i64);
+        let deadline_ms = self
+            .server_now_ms(bucket(sid))
+            .map_or(NO_DEADLINE_MS, |now| now + self.timeout.as_millis() as i64);
         let mut call = self.session.prepare_invoke();
         call.key(self.entry_key(sid))
             .key(self.marker(bucket(sid)))
@@ -115,7 +121,7 @@ impl Redis {
             let mut call = self.happens(sid, "end");
             call.arg(keep.presented_until_ms).arg(keep.longest_until_ms).arg(keep.since_ms);
             call.arg(if keep.extend { "extend" } else { "leave" });
-            call
+            (bucket(sid), call)
         };
         self.call_each::<()>(&self.session, sessions.into_iter().map(call).collect()).await.map(drop)
     }
@@ -124,7 +130,7 @@ impl Redis {
         let call = |(sid, until_ms): (SessionId, i64)| {
             let mut call = self.happens(sid, "stale");
             call.arg(until_ms);
-            call
+            (bucket(sid), call)
         };
         self.call_each::<()>(&self.session, sessions.into_iter().map(call).collect()).await.map(drop)
     }
@@ -137,10 +143,10 @@ impl Redis {
     }
 
     pub async fn is_whole(&self) -> Result<bool> {
-        let calls = buckets().map(|bucket| evalsha(&self.is_whole, &[self.marker(bucket)])).collect();
-        let answers: Vec<(bool, i64)> = self.call_each(&self.is_whole, calls).await?;
-        if let Some((_, server_now_ms)) = answers.last() {
-            self.server_ahead_ms.store(server_now_ms - self.elapsed_ms(), Ordering::Relaxed);
+        let call = |bucket| (bucket, evalsha(&self.is_whole, &[self.marker(bucket)]));
+        let answers: Vec<(bool, i64)> = self.call_each(&self.is_whole, buckets().map(call).collect()).await?;
+        for (ahead_ms, (_, server_now_ms)) in self.server_ahead_ms.iter().zip(&answers) {
+            ahead_ms.store(server_now_ms - self.elapsed_ms(), Ordering::Relaxed);
         }
         Ok(answers.iter().all(|(whole, _)| *whole))
     }
@@ -152,7 +158,7 @@ impl Redis {
             let keys = [self.rebuild_key(bucket, &rebuild), self.marker(bucket)];
             let mut call = evalsha(&self.begin_rebuild, &keys);
             call.arg(REBUILD_SECONDS);
-            calls.push(call);
+            calls.push((bucket, call));
         }
         self.call_each::<()>(&self.begin_rebuild, calls).await?;
         Ok(rebuild)
@@ -161,11 +167,24 @@ impl Redis {
     pub async fn finish_rebuild(&self, rebuild: Rebuild) -> Result<()> {
         let calls = buckets()
             .map(|bucket| {
-                evalsha(&self.mark_whole, &[self.rebuild_key(bucket, &rebuild), self.marker(bucket)])
+                let keys = [self.rebuild_key(bucket, &rebuild), self.marker(bucket)];
+                (bucket, evalsha(&self.mark_whole, &keys))
             })
             .collect();
         let marked: Vec<bool> = self.call_each(&self.mark_whole, calls).await?;
         if marked.iter().all(|marked| *marked) { Ok(()) } else { Err(BlacklistError::NotWhole) }
+    }
+
+    /// What each server that has a part of the blacklist says of itself (`INFO`), and what time it is there, in milliseconds
+    /// since the Unix epoch.
+    pub async fn servers(&self) -> Result<Vec<(String, i64)>> {
+        let call = |bucket| (bucket, evalsha(&self.info, &[self.marker(bucket)]));
+        let mut servers: Vec<(String, i64)> =
+            self.call_each(&self.info, buckets().map(call).collect()).await?;
+        let id = |(info, _): &(String, i64)| info_field(info, "run_id").to_owned();
+        servers.sort_by_key(id);
+        servers.dedup_by_key(|server| id(server));
+        Ok(servers)
     }
 
     /// How long an entry is kept from now on.
@@ -176,10 +195,10 @@ impl Redis {
         self.ask(async |mut connection| asked.query_async(&mut connection).await).await.unwrap()
     }
 
-    /// What time it is by Redis' clock, in milliseconds, as far as can be told without asking. `None` if it was never
-    /// seen.
-    fn server_now_ms(&self) -> Option<i64> {
-        match self.server_ahead_ms.load(Ordering::Relaxed) {
+    /// What time it is by the clock of the Redis that has this bucket, in milliseconds, as far as can be told without
+    /// asking. `None` if it was never seen.
+    fn server_now_ms(&self, bucket: u8) -> Option<i64> {
+        match self.server_ahead_ms[usize::from(bucket)].load(Ordering::Relaxed) {
             NEVER_SEEN => None,
             ahead => Some(self.elapsed_ms() + ahead),
         }
@@ -202,9 +221,17 @@ impl Redis {
         format!("{}blacklist:{{{bucket:x}}}:rebuild-{}", self.prefix, rebuild.0)
     }
 
-    /// Calls a script many times, in portions of which each takes one round trip. It must be one that may be called
-    /// twice with the same arguments.
-    async fn call_each<T: FromRedisValue>(&self, script: &Script, calls: Vec<Cmd>) -> Result<Vec<T>> {
+    /// Calls a script many times, each call for a bucket, and answers in the buckets' order. It must be one that may be
+    /// called twice with the same arguments.
+    async fn call_each<T: FromRedisValue>(&self, script: &Script, calls: Vec<(u8, Cmd)>) -> Result<Vec<T>> {
+        let mut by_bucket = [const { Vec::new() }; BUCKETS];
+        calls.into_iter().for_each(|(bucket, call)| by_bucket[usize::from(bucket)].push(call));
+        let in_portions = by_bucket.iter().map(|calls| self.call_in_portions(script, calls));
+        Ok(try_join_all(in_portions).await?.into_iter().flatten().collect())
+    }
+
+    /// Each portion takes one round trip, to the one server that has the bucket.
+    async fn call_in_portions<T: FromRedisValue>(&self, script: &Script, calls: &[Cmd]) -> Result<Vec<T>> {
         let mut answers = Vec::with_capacity(calls.len());
         for portion in calls.chunks(BATCH) {
             let mut pipeline = Pipeline::with_capacity(portion.len());
@@ -223,12 +250,14 @@ impl Redis {
         Ok(answers)
     }
 
-    async fn ask<T>(&self, question: impl AsyncFnOnce(ConnectionManager) -> RedisResult<T>) -> Result<T> {
+    async fn ask<T>(&self, question: impl AsyncFnOnce(Connection) -> RedisResult<T>) -> Result<T> {
         match self.link.ask(question).await {
             Ok(answer) => {
                 self.health.is_up();
                 Ok(answer)
             }
+            // Nothing was done, and it is another server now whose data count.
+            Err(NoAnswer::Because(why)) if has_moved(&why) => Err(BlacklistError::NotWhole),
             Err(NoAnswer::Because(why)) => {
                 self.health.is_down(&describe(&why));
                 Err(BlacklistError::Unavailable)
@@ -239,6 +268,11 @@ impl Redis {
             }
         }
     }
+}
+
+/// A field of what a server says of itself. Empty if it does not say.
+pub fn info_field<'a>(info: &'a str, name: &str) -> &'a str {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or_default()
 }
 
 fn evalsha(script: &Script, keys: &[String]) -> Cmd {
@@ -259,6 +293,11 @@ fn parse_entry(text: &str) -> Entry {
     Entry::Alive(Watermark { generation, moved_at_ms, claims_from })
 }
 
+/// Whether a cluster has given the keys to another of its servers.
+fn has_moved(error: &RedisError) -> bool {
+    error.code() == Some("MOVED")
+}
+
 /// What may be logged of an error: never the arguments of a command.
 fn describe(error: &RedisError) -> String {
     match error.code() {
@@ -272,6 +311,6 @@ fn bucket(sid: SessionId) -> u8 {
     sid.0.as_bytes()[15] & 0xf
 }
 
-fn buckets() -> std::ops::RangeInclusive<u8> {
-    0..=0xf
+fn buckets() -> std::ops::Range<u8> {
+    0..BUCKETS as u8
 }

@@ -3,6 +3,7 @@
 mod audit;
 mod cleanup;
 mod clients;
+mod doctor;
 mod keys;
 mod migrate;
 mod secret;
@@ -38,6 +39,8 @@ enum Sub {
     Serve,
     /// Bring the database's schema up to date, and end
     Migrate,
+    /// Look at settings, secret, keys, clocks and stores, and say what is wrong and how to mend it
+    Doctor,
     /// Make the file with the secret that all replicas share, unless it is there
     GenerateSecret,
     /// List and rotate the keys that sign access tokens
@@ -74,6 +77,7 @@ pub async fn run(command: Command) -> Result<(), StartError> {
             let running = server::start(settings, Clock::system()).await?;
             running.until_told().await.map_err(|why| StartError::new(why.to_string()))
         }
+        Sub::Doctor => doctor::run(&settings).await,
         Sub::Migrate => migrate::run(&settings).await,
         Sub::Keys { action } => keys::run(&settings, action).await,
         Sub::GenerateSecret => secret::run(&settings),

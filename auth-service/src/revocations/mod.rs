@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use shared::{claims::SessionId, clock::Clock};
+use shared::{claims::SessionId, clock::Clock, service::StartError};
 use tokio::sync::watch;
 
 pub use self::log::{EventId, Revocation};
@@ -65,13 +65,12 @@ impl Revocations {
     /// Nothing heard of yet.
     ///
     /// # Errors
-    /// If REDIS_URL is not a URL of Redis.
-    pub fn new(settings: &Settings, store: Store, clock: Clock) -> redis::RedisResult<Self> {
+    /// If REDIS_URL, or a file that belongs to it, is not as it must be.
+    pub fn new(settings: &Settings, store: Store, clock: Clock) -> Result<Self, StartError> {
         let window_ms = settings.access_token_lifetime.as_millis() as i64 + MARGIN_MS;
-        let stream = match &settings.redis_url {
-            Some(url) => Some(Stream::new(url, &settings.redis_key_prefix, settings.redis_timeout)?),
-            None => None,
-        };
+        let stream = settings
+            .redis()?
+            .map(|server| Stream::new(server, &settings.redis_key_prefix, settings.redis_timeout));
         Ok(Self {
             store,
             stream,

@@ -2,18 +2,12 @@
 
 use std::time::Duration;
 
-use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, Pipeline, RedisError, RedisResult, aio::MultiplexedConnection,
-    cmd, streams::StreamReadReply,
-};
+use redis::{ErrorKind, Pipeline, RedisError, RedisResult, cmd, streams::StreamReadReply};
 use shared::claims::SessionId;
 use tokio::sync::Mutex;
 
 use super::EventId;
-use crate::{
-    config::SecretUrl,
-    redis_link::{Link, NoAnswer},
-};
+use crate::redis_link::{Connection, Link, NoAnswer, Server};
 
 /// How long one read waits for something new.
 const WAIT: Duration = Duration::from_secs(2);
@@ -25,23 +19,18 @@ pub type Read = (EventId, Option<(SessionId, i64)>);
 
 /// The stream. It may lose everything: the database remembers.
 pub struct Stream {
-    client: Client,
+    server: Server,
     writing: Link,
     /// A connection of its own, for a read that waits keeps all others waiting.
-    reading: Mutex<Option<MultiplexedConnection>>,
+    reading: Mutex<Option<Connection>>,
     timeout: Duration,
     key: String,
 }
 
 impl Stream {
-    pub fn new(url: &SecretUrl, prefix: &str, timeout: Duration) -> RedisResult<Self> {
-        Ok(Self {
-            writing: Link::new(url, timeout)?,
-            client: Client::open(url.0.as_str())?,
-            reading: Mutex::default(),
-            timeout,
-            key: format!("{prefix}revocations"),
-        })
+    pub fn new(server: Server, prefix: &str, timeout: Duration) -> Self {
+        let (reading, key) = (Mutex::default(), format!("{prefix}revocations"));
+        Self { writing: Link::new(server.clone(), timeout), server, reading, timeout, key }
     }
 
     /// Adds sessions that have ended, each with the time until which it matters, and drops what is older than `window_ms`.
@@ -63,7 +52,7 @@ impl Stream {
         let mut reading = self.reading.lock().await;
         let mut connection = match reading.take() {
             Some(connection) => connection,
-            None => self.connect().await?,
+            None => self.server.connect(self.timeout, WAIT + self.timeout).await?,
         };
         let last = last.map_or_else(|| "0-0".into(), |last| last.to_string());
         let mut read = cmd("XREAD");
@@ -84,12 +73,5 @@ impl Stream {
                 Ok((id, ours()))
             })
             .collect()
-    }
-
-    async fn connect(&self) -> RedisResult<MultiplexedConnection> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.timeout))
-            .set_response_timeout(Some(WAIT + self.timeout));
-        self.client.get_multiplexed_async_connection_with_config(&config).await
     }
 }

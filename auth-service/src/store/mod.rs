@@ -8,6 +8,7 @@ pub mod clients;
 mod connection;
 #[cfg(test)]
 mod contract;
+pub mod examine;
 mod migrate;
 pub mod schema;
 pub mod sessions;

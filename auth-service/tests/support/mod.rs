@@ -120,6 +120,16 @@ impl TestApp {
         Self::start(args, Some(database), temp_dir()).await
     }
 
+    /// On whatever the URLs among `args` name. Ready.
+    pub async fn on(args: &[&str]) -> Self {
+        Self::unready(args).await.ready().await
+    }
+
+    /// The same, where that may be out of reach.
+    pub async fn unready(args: &[&str]) -> Self {
+        Self::start(args, None, temp_dir()).await
+    }
+
     /// Embedded, with the key in this PEM as the one that signs.
     pub async fn embedded_with_key(pem: &str) -> Self {
         let folder = temp_dir();

@@ -1,0 +1,71 @@
+//! Redis: whether it keeps what it is given.
+
+use shared::{clock::Clock, service::StartError};
+
+use super::{Finding, clock as clocks};
+use crate::{
+    blacklist::{Redis, info_field},
+    config::Settings,
+};
+
+pub async fn examine(settings: &Settings, clock: &Clock) -> Result<Vec<Finding>, StartError> {
+    let Some(server) = settings.redis()? else {
+        return Ok(vec![Finding::fine("blacklist", "embedded, in the SQLite file: for one process")]);
+    };
+    let redis = Redis::new(server, &settings.redis_key_prefix, settings.redis_timeout, clock.clone());
+    let asked_ms = clock.now_ms();
+    let Ok(servers) = redis.servers().await else {
+        return Ok(vec![Finding::wrong(
+            "redis",
+            "there is no answer, for the reason in the log above",
+            "Check REDIS_URL, that Redis runs, that its user may run scripts (EVALSHA, INFO, TIME), and that this machine \
+             may reach it.",
+        )]);
+    };
+    let answered_ms = clock.now_ms();
+    let mut findings = Vec::new();
+    for (info, now_ms) in &servers {
+        findings.extend(server_findings(info));
+        findings.push(clocks("Redis'", *now_ms, asked_ms, answered_ms, settings));
+    }
+    if let Ok(false) = redis.is_whole().await {
+        findings
+            .push(Finding::fine("redis", "the blacklist is not whole: a service that starts rebuilds it"));
+    }
+    Ok(findings)
+}
+
+fn server_findings(info: &str) -> Vec<Finding> {
+    let says = |name| info_field(info, name);
+    let (version, mode, port) = (says("redis_version"), says("redis_mode"), says("tcp_port"));
+    let mut findings = vec![Finding::fine(
+        "redis",
+        format!(
+            "Redis {version} ({mode}, port {port}) with {} replicas, {} used",
+            says("connected_slaves"),
+            says("used_memory_human")
+        ),
+    )];
+    if says("role") != "master" {
+        findings.push(Finding::wrong(
+            "redis",
+            "it is a replica, which takes no writes",
+            "Name the master in REDIS_URL, or the Sentinels, who know it: redis-sentinel://host:26379/NAME.",
+        ));
+    }
+    if says("maxmemory_policy") != "noeviction" && says("maxmemory") != "0" {
+        findings.push(Finding::wrong(
+            "redis",
+            format!("maxmemory-policy is {}: revocations may be dropped", says("maxmemory_policy")),
+            "CONFIG SET maxmemory-policy noeviction, and in its configuration file.",
+        ));
+    }
+    if says("aof_enabled") != "1" {
+        findings.push(Finding::advice(
+            "redis",
+            "it keeps no append-only file: a restart forgets which refresh tokens were rotated",
+            "CONFIG SET appendonly yes, and in its configuration file. Revocations come back from the database.",
+        ));
+    }
+    findings
+}
