@@ -8,20 +8,40 @@ use std::{
 
 use arc_swap::ArcSwap;
 use redis::{
-    Client, RedisError, RedisResult,
+    Client, ErrorKind, RedisError, RedisResult,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 
-use crate::config::SecretUrl;
+use crate::{config::SecretUrl, health::Reason};
 
 /// The least time between two connections.
 const RENEWAL: Duration = Duration::from_secs(2);
+
+/// No code of Redis is longer.
+const MAX_CODE_CHARS: usize = 32;
 
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum NoAnswer {
     InTime,
     Because(RedisError),
+}
+
+/// Why Redis failed with this error, in words for an operator, where nobody waits longer than `limit`.
+pub fn reason(error: &RedisError, limit: Duration) -> Reason {
+    match error.code() {
+        Some(code) => {
+            Reason::Redis(code.chars().filter(char::is_ascii_alphanumeric).take(MAX_CODE_CHARS).collect())
+        }
+        None if error.kind() == ErrorKind::AuthenticationFailed => {
+            Reason::Words("Redis refuses the credentials")
+        }
+        None if error.is_connection_refusal() => Reason::Words("connection refused"),
+        None if error.is_timeout() => Reason::NoAnswer(limit),
+        None if error.is_connection_dropped() => Reason::Words("the connection was lost"),
+        None if error.to_string().contains("lookup") => Reason::Words("its host is not known"),
+        None => Reason::Words("its connection failed: the log says how"),
+    }
 }
 
 /// A connection, and how to open another.

@@ -19,7 +19,7 @@ use std::{
 
 pub use http::{Answer, Client, Tokens, claims_of, decode_part};
 pub use nginx::Nginx;
-pub use postgres::{TestDatabase, sql};
+pub use postgres::{TestDatabase, hold_migration_lock, sql};
 pub use postgres_server::PostgresServer;
 pub use process::{Process, program};
 pub use proxy::Proxy;

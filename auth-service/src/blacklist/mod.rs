@@ -17,6 +17,7 @@ use shared::claims::SessionId;
 pub use self::{embedded::Embedded, redis::Redis};
 use crate::{
     domain::generation::{Advance, Claims, Entry, Presented},
+    health::Reason,
     store::StoreError,
 };
 
@@ -120,6 +121,14 @@ impl Blacklist {
         match self {
             Self::Redis(redis) => redis.is_whole().await,
             Self::Embedded(embedded) => Ok(embedded.is_whole()),
+        }
+    }
+
+    /// Why it does not answer, if it is not for want of the database.
+    pub fn why_not(&self) -> Option<Reason> {
+        match self {
+            Self::Redis(redis) => redis.why_not(),
+            Self::Embedded(_) => None,
         }
     }
 

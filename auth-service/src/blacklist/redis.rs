@@ -17,8 +17,8 @@ use super::{BlacklistError, Keep, Rebuild, Refresh, Result};
 use crate::{
     config::SecretUrl,
     domain::generation::{Advance, Claims, Entry, Presented, Watermark},
-    health::Health,
-    redis_link::{Link, NoAnswer},
+    health::{Health, Reason},
+    redis_link::{Link, NoAnswer, reason},
 };
 
 /// How long a rebuild may take.
@@ -168,6 +168,11 @@ impl Redis {
         if marked.iter().all(|marked| *marked) { Ok(()) } else { Err(BlacklistError::NotWhole) }
     }
 
+    /// Why Redis does not answer. `None` while it does.
+    pub fn why_not(&self) -> Option<Reason> {
+        self.health.why()
+    }
+
     /// How long an entry is kept from now on.
     #[cfg(test)]
     pub async fn ttl_ms(&self, sid: SessionId) -> i64 {
@@ -230,11 +235,11 @@ impl Redis {
                 Ok(answer)
             }
             Err(NoAnswer::Because(why)) => {
-                self.health.is_down(&describe(&why));
+                self.health.is_down(&describe(&why), reason(&why, self.timeout));
                 Err(BlacklistError::Unavailable)
             }
             Err(NoAnswer::InTime) => {
-                self.health.is_down(&"no answer in time");
+                self.health.is_down(&"no answer in time", Reason::NoAnswer(self.timeout));
                 Err(BlacklistError::TimedOut)
             }
         }
