@@ -35,6 +35,10 @@ pub struct Settings {
     #[arg(long, env = "AUTH_ADDR", value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
     pub auth_addr: SocketAddr,
 
+    /// Another address, for those who run it: `/metrics` is there and not at the main one, with `/healthz` and `/readyz`. Unset: `/metrics` is at the main address
+    #[arg(long, env = "METRICS_ADDR", value_name = "IP:PORT")]
+    pub metrics_addr: Option<SocketAddr>,
+
     /// How many proxies stand in front, each of which adds to X-Forwarded-For the address it saw
     #[arg(long, env = "PROXY_HOPS", value_name = "COUNT", default_value = "0", value_parser = clap::value_parser!(u8).range(0..=10))]
     pub proxy_hops: u8,

@@ -1,9 +1,10 @@
-//! Whether something we depend on works: said in the log when it changes, not at every request.
+//! Whether something we depend on works: said in the log when it changes, not at every request, and why not to whoever
+//! asks `/readyz`.
 
 use std::{
-    fmt::Display,
+    fmt::{self, Display},
     sync::{
-        Mutex,
+        Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -11,6 +12,60 @@ use std::{
 
 /// The least time between two lines: what fails at every write and works at every read would fill the log.
 const QUIET: Duration = Duration::from_secs(5);
+
+/// Why something does not work, for whoever is called out. In our own words alone: those of a server or a library may quote
+/// a URL or a statement, and are for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// As they are.
+    Words(&'static str),
+    /// Nobody waits for it any longer than this.
+    NoAnswer(Duration),
+    /// Nobody waits for a connection any longer than this.
+    NoConnection(Duration),
+    /// All connections, as many as this, were in use for this long.
+    AllInUse(u32, Duration),
+    /// Redis answered with this code.
+    Redis(String),
+    /// A key that does not open.
+    Sealed(String),
+    /// Nothing was heard for this long.
+    Unheard(Duration),
+}
+
+impl Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Words(words) => f.write_str(words),
+            Self::NoAnswer(limit) => write!(f, "no answer within {} s", limit.as_secs()),
+            Self::NoConnection(limit) => write!(f, "no connection within {} s", limit.as_secs()),
+            Self::AllInUse(count, limit) => {
+                write!(f, "none of the {count} connections became free within {} s", limit.as_secs())
+            }
+            Self::Redis(code) => write!(f, "Redis answered {code}"),
+            Self::Sealed(kid) => {
+                write!(f, "the key {kid} does not open with this secret (SECRET_KEY_FILE)")
+            }
+            Self::Unheard(silence) => {
+                write!(
+                    f,
+                    "nothing heard for {} s, neither from Redis nor from the database",
+                    silence.as_secs()
+                )
+            }
+        }
+    }
+}
+
+impl Reason {
+    /// For how long a reason that says more than this one is still the better one.
+    fn yields_for(&self) -> Duration {
+        match self {
+            Self::NoAnswer(limit) | Self::NoConnection(limit) => *limit * 3,
+            _ => Duration::ZERO,
+        }
+    }
+}
 
 /// The state of one dependency.
 #[derive(Debug)]
@@ -20,16 +75,33 @@ pub struct Health {
     /// Whether the log says that it is down.
     said: AtomicBool,
     last_line: Mutex<Option<Instant>>,
+    /// Why it last failed, and when.
+    why: Mutex<Option<(Reason, Instant)>>,
 }
 
 impl Health {
     /// A dependency that works until the opposite is seen.
     pub fn new(what: &'static str) -> Self {
-        Self { what, down: AtomicBool::new(false), said: AtomicBool::new(false), last_line: Mutex::new(None) }
+        Self {
+            what,
+            down: AtomicBool::new(false),
+            said: AtomicBool::new(false),
+            last_line: Mutex::new(None),
+            why: Mutex::new(None),
+        }
     }
 
-    /// It failed just now.
-    pub fn is_down(&self, why: &dyn Display) {
+    /// It failed just now: why, for the log, and in our own words.
+    pub fn is_down(&self, why: &dyn Display, reason: Reason) {
+        {
+            let mut last = self.why.lock().unwrap_or_else(PoisonError::into_inner);
+            let yields = |(before, at): &(Reason, Instant)| {
+                before.yields_for().is_zero() && at.elapsed() < reason.yields_for()
+            };
+            if !last.as_ref().is_some_and(yields) {
+                *last = Some((reason, Instant::now()));
+            }
+        }
         if !self.down.swap(true, Ordering::Relaxed) && self.may_speak() {
             self.said.store(true, Ordering::Relaxed);
             log::error!("{} is not available: {}", self.what, one_line(&why.to_string()));
@@ -39,16 +111,21 @@ impl Health {
     /// It worked just now.
     pub fn is_up(&self) {
         // A read first: this is called at every request, and a swap would make every core wait for the others.
-        if self.down.load(Ordering::Relaxed)
-            && self.down.swap(false, Ordering::Relaxed)
-            && self.said.swap(false, Ordering::Relaxed)
-        {
-            log::info!("{} is available again", self.what);
+        if self.down.load(Ordering::Relaxed) && self.down.swap(false, Ordering::Relaxed) {
+            *self.why.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            if self.said.swap(false, Ordering::Relaxed) {
+                log::info!("{} is available again", self.what);
+            }
         }
     }
 
+    /// Why it does not work. `None` while it does.
+    pub fn why(&self) -> Option<Reason> {
+        self.why.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(reason, _)| reason.clone())
+    }
+
     fn may_speak(&self) -> bool {
-        let mut last = self.last_line.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut last = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
         let may = last.is_none_or(|last| last.elapsed() >= QUIET);
         if may {
             *last = Some(Instant::now());
@@ -60,4 +137,24 @@ impl Health {
 /// libpq explains itself over several lines.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_that_says_more_is_kept_until_it_works_again() {
+        let (health, limit) = (Health::new("it"), Duration::from_secs(60));
+        assert_eq!(health.why(), None);
+        health.is_down(&"late", Reason::NoAnswer(limit));
+        health.is_down(&"refused", Reason::Words("connection refused"));
+        health.is_down(&"late", Reason::NoAnswer(limit));
+        assert_eq!(health.why(), Some(Reason::Words("connection refused")));
+        health.is_down(&"late", Reason::NoAnswer(Duration::ZERO));
+        assert_eq!(health.why(), Some(Reason::NoAnswer(Duration::ZERO)), "the other is too old");
+        health.is_down(&"refused", Reason::Redis("READONLY".into()));
+        health.is_up();
+        assert_eq!(health.why(), None);
+    }
 }

@@ -1,9 +1,22 @@
 //! What auth-service counts. `docs/failure-modes.md` says what to make of it.
 
-use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
-use shared::service::metrics::{Counters, Requests, counters, gauge};
+use std::time::Duration;
 
-use crate::domain::{generation::Advance, session::Cause};
+use prometheus_client::{
+    metrics::{family::Family, gauge::Gauge},
+    registry::Registry,
+};
+use shared::service::{
+    metrics::{Counters, Labels, Requests, begin, counters, gauge},
+    process,
+};
+
+use crate::{
+    domain::{generation::Advance, session::Cause},
+    revocations::Source,
+    store::{Failure, Store, Usage},
+    tokens::signing_keys::KeyAge,
+};
 
 /// What became of a refresh. A lost answer and a theft are told apart here: [`Refresh::Retried`] is the one,
 /// [`Refresh::Reused`] the other.
@@ -97,12 +110,40 @@ pub struct Metrics {
     ended: Counters<1>,
     listeners: Gauge,
     revocations: Gauge,
+    silences: Gauges<1>,
     in_sync: Gauge,
+    connections: Gauges<1>,
+    connections_max: Gauge,
+    connections_awaited: Gauge,
+    key_age: Gauges<0>,
+    next_key_in: Gauges<0>,
+}
+
+/// Gauges of which some may have nothing to tell, and are not there then.
+type Gauges<const N: usize> = Family<Labels<N>, Gauge>;
+
+/// What is not counted as it happens, but looked at when somebody asks.
+#[derive(Debug)]
+pub struct Readings {
+    /// How many listen to the feed.
+    pub listeners: usize,
+    /// Of how many sessions it tells.
+    pub revocations: usize,
+    /// For how long nothing was heard of what ends elsewhere.
+    pub silences: Vec<(Source, Duration)>,
+    /// Whether the blacklist holds what the database does.
+    pub is_in_sync: bool,
+    /// The store's pool.
+    pub connections: Usage,
+    /// The key that signs, if there is one.
+    pub key: Option<KeyAge>,
 }
 
 impl Metrics {
-    pub fn new() -> Self {
+    /// Nothing counted yet, but what this store counts.
+    pub fn new(store: &Store) -> Self {
         let mut registry = Registry::default();
+        process::register(&mut registry, env!("CARGO_PKG_VERSION"));
         let requests = Requests::new(&mut registry);
         let auth = registry.sub_registry_with_prefix("auth");
         let refreshes = counters(
@@ -126,7 +167,37 @@ impl Metrics {
             gauge(auth, "revocations_held", "Sessions that ended lately, of which listeners are told");
         let in_sync =
             gauge(auth, "blacklist_in_sync", "1 if the blacklist holds what the database does, else 0");
-        Self { registry, requests, refreshes, logins, ended, listeners, revocations, in_sync }
+        let help = "For how long this process has not heard of what ends elsewhere, by source";
+        let silences = gauges(auth, "revocations_silence_seconds", help);
+        let connections =
+            gauges(auth, "database_connections", "Connections to the database, by what they do");
+        let connections_max =
+            gauge(auth, "database_connections_max", "As many connections to the database as there may be");
+        let help = "Requests that wait for a connection to the database";
+        let connections_awaited = gauge(auth, "database_connections_awaited", help);
+        begin(store.failed(), "kind", Failure::ALL.map(Failure::name));
+        let help = "Requests that the database failed, by how";
+        auth.register("database_failures", help, store.failed().clone());
+        let key_age =
+            gauges(auth, "signing_key_age_seconds", "For how long the current key has been signing");
+        let help = "When the next key takes over, if it is told to";
+        let next_key_in = gauges(auth, "signing_key_next_seconds", help);
+        Self {
+            registry,
+            requests,
+            refreshes,
+            logins,
+            ended,
+            listeners,
+            revocations,
+            silences,
+            in_sync,
+            connections,
+            connections_max,
+            connections_awaited,
+            key_age,
+            next_key_in,
+        }
     }
 
     pub fn requests(&self) -> Requests {
@@ -149,11 +220,34 @@ impl Metrics {
         self.ended.get_or_create(&[("cause", cause.name())]).inc_by(sessions as u64);
     }
 
-    /// Takes over what is not counted as it happens: how many listen to the feed, of how many sessions it tells, and
-    /// whether the blacklist holds what the database does.
-    pub fn set(&self, listeners: usize, revocations: usize, is_in_sync: bool) {
-        self.listeners.set(listeners as i64);
-        self.revocations.set(revocations as i64);
-        self.in_sync.set(is_in_sync.into());
+    /// Takes over what is not counted as it happens.
+    pub fn read(&self, now: &Readings) {
+        self.listeners.set(now.listeners as i64);
+        self.revocations.set(now.revocations as i64);
+        for (source, silence) in &now.silences {
+            let gauge = self.silences.get_or_create(&[("source", source.name())]);
+            gauge.set(silence.as_secs() as i64);
+        }
+        self.in_sync.set(now.is_in_sync.into());
+        let Usage { in_use, idle, most, waiting } = now.connections;
+        self.connections.get_or_create(&[("state", "in_use")]).set(in_use.into());
+        self.connections.get_or_create(&[("state", "idle")]).set(idle.into());
+        self.connections_max.set(most.into());
+        self.connections_awaited.set(waiting as i64);
+        set_if_any(&self.key_age, now.key.map(|key| key.age));
+        set_if_any(&self.next_key_in, now.key.and_then(|key| key.next_in));
+    }
+}
+
+fn gauges<const N: usize>(registry: &mut Registry, name: &str, help: &str) -> Gauges<N> {
+    let gauges = Gauges::default();
+    registry.register(name, help, gauges.clone());
+    gauges
+}
+
+fn set_if_any(gauge: &Gauges<0>, duration: Option<Duration>) {
+    match duration {
+        Some(duration) => drop(gauge.get_or_create(&[]).set(duration.as_secs() as i64)),
+        None => gauge.clear(),
     }
 }

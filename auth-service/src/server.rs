@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use actix_web::{
     App, HttpServer,
-    dev::Server,
+    dev::{Server, ServerHandle},
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
@@ -12,6 +12,7 @@ use shared::{
     clock::Clock,
     service::{
         self, StartError,
+        aside::{self, Aside},
         drain::{self, Drain, Shutdown},
         requests::{Observer, observe},
     },
@@ -21,8 +22,9 @@ use crate::{config::Settings, routes, state::State};
 
 /// Mounts the routes in an actix-web app: ours, or yours.
 pub fn configure(app: &mut ServiceConfig, state: Arc<State>) {
+    let shows_metrics = state.shows_metrics;
     app.app_data(Data::new(state.verifier.clone())).app_data(Data::from(state));
-    routes::mount(app);
+    routes::mount(app, shows_metrics);
 }
 
 /// A server that listens.
@@ -35,6 +37,7 @@ pub struct Running {
     pub state: Arc<State>,
     /// Serves until it is stopped. Must be awaited, or [`Running::until_told`].
     pub server: Server,
+    aside: Option<ServerHandle>,
     drain: Drain,
     shutdown: Shutdown,
 }
@@ -46,7 +49,7 @@ impl Running {
     /// # Errors
     /// Those of the server.
     pub async fn until_told(self) -> std::io::Result<()> {
-        drain::serve(self.server, self.drain, self.shutdown).await?;
+        drain::serve(self.server, self.aside, self.drain, self.shutdown).await?;
         self.state.sessions.flush().await;
         Ok(())
     }
@@ -58,15 +61,24 @@ impl Running {
 /// One line that says what is wrong with the settings, the data folder or the address.
 pub async fn start(mut settings: Settings, clock: Clock) -> Result<Running, StartError> {
     let addr = settings.auth_addr;
-    // The address first: a second start finds it taken before it touches anything.
-    let listener =
-        std::net::TcpListener::bind(addr).map_err(|why| service::cannot_listen(addr, "AUTH_ADDR", &why))?;
-    // Port 0 is whichever is free: from here on the settings name the one it is.
-    settings.auth_addr = listener.local_addr().unwrap_or(addr);
+    // The addresses first: a second start finds them taken before it touches anything.
+    let (listener, bound) = service::bind(addr, "AUTH_ADDR")?;
+    let aside = Aside::bind(settings.metrics_addr)?;
+    // From here on the settings name the port that it is.
+    settings.auth_addr = bound;
     let state = Arc::new(State::new(&settings, clock).await?);
     let shared = Arc::clone(&state);
     let (drain, shutdown) = (state.drain.clone(), settings.shutdown);
     let observer = Data::new(Observer::new(state.metrics.requests(), drain.clone()));
+    aside::log_start("auth-service", bound, aside.as_ref());
+    let beside = Arc::clone(&state);
+    let aside = aside.map(|aside| {
+        aside.serve(observer.clone(), move |app| {
+            app.app_data(Data::from(Arc::clone(&beside)));
+            routes::mount_aside(app);
+        })
+    });
+    let aside = aside.transpose()?;
     let mut server = HttpServer::new(move || {
         let state = Arc::clone(&shared);
         App::new()
@@ -81,8 +93,7 @@ pub async fn start(mut settings: Settings, clock: Clock) -> Result<Running, Star
         server = server.workers(workers.into());
     }
     let server = server.listen(listener).map_err(|why| service::cannot_listen(addr, "AUTH_ADDR", &why))?;
-    let addr = settings.auth_addr;
-    log::info!("auth-service listens on http://{addr}");
     log::info!("its tokens name the issuer {}", settings.issuer());
-    Ok(Running { addr, issuer: settings.issuer(), state, server: server.run(), drain, shutdown })
+    let issuer = settings.issuer();
+    Ok(Running { addr: bound, issuer, state, server: server.run(), aside, drain, shutdown })
 }

@@ -37,6 +37,8 @@ pub struct State {
     pub(crate) clock: Clock,
     pub(crate) store: Store,
     pub(crate) metrics: Arc<Metrics>,
+    /// Whether it is served at the main address.
+    pub(crate) shows_metrics: bool,
     pub(crate) drain: Drain,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) revocations: Arc<Revocations>,
@@ -101,7 +103,7 @@ impl State {
             )),
             None => Blacklist::Embedded(Embedded::new(store.clone(), clock.clone())),
         };
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::new(&store));
         let sessions = Sessions::new(
             store.clone(),
             blacklist,
@@ -126,6 +128,7 @@ impl State {
             store,
             clients,
             metrics,
+            shows_metrics: settings.metrics_addr.is_none(),
             drain: Drain::new(),
             sessions,
             revocations,

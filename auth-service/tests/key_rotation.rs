@@ -243,6 +243,8 @@ async fn keys_sealed_with_another_secret_are_not_used_and_not_replaced() {
     let stranger = Client::new(process.addr(0));
     let ready = stranger.get("/readyz", None).await;
     assert_eq!((ready.status, ready.json["keys"].as_str()), (503, Some("unavailable")));
+    let reason = ready.json["reasons"]["keys"].as_str().unwrap();
+    assert_eq!(reason, format!("the key {} does not open with this secret (SECRET_KEY_FILE)", kids[0]));
     stranger.get("/.well-known/jwks.json", None).await.assert_problem(503, "unavailable");
     stranger.get("/me", Some("a.b.c")).await.assert_problem(503, "unavailable");
     stranger.register("ada").await;

@@ -2,18 +2,26 @@
 
 mod support;
 
+use std::time::{Duration, Instant};
+
 use support::TestApp;
 use test_support::{Client, RedisServer};
 
 /// What `/metrics` says of this, which must be there.
 async fn metric(app: &Client, name: &str) -> f64 {
+    let value = metric_if_any(app, name).await;
+    value.unwrap_or_else(|| panic!("there is no {name}"))
+}
+
+/// The same of what may have nothing to tell.
+async fn metric_if_any(app: &Client, name: &str) -> Option<f64> {
     let answer = app.request(reqwest::Method::GET, "/metrics").send().await.unwrap();
     let media_type = answer.headers()["content-type"].to_str().unwrap().to_owned();
     assert_eq!(media_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
     let text = answer.text().await.unwrap();
     assert!(text.ends_with("# EOF\n"), "{text}");
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    value.unwrap_or_else(|| panic!("{name} is not in\n{text}")).parse().unwrap()
+    value.map(|value| value.parse().unwrap())
 }
 
 async fn refreshes(app: &Client) -> Vec<(&'static str, f64)> {
@@ -104,4 +112,42 @@ async fn refreshes_that_nobody_could_decide_on_are_counted_too() {
     assert_eq!(app.refresh(&tokens.refresh).await.status, 503);
     assert_eq!(refreshes(&app).await, [("unavailable", 1.0)]);
     assert_eq!(metric(&app, "auth_blacklist_in_sync").await, 0.0);
+}
+
+#[actix_web::test]
+async fn the_age_of_the_key_and_when_the_next_one_takes_over_are_told() {
+    let app = TestApp::deployed().await;
+    let (age, next) = ("auth_signing_key_age_seconds", "auth_signing_key_next_seconds");
+    assert!(metric(&app, age).await < 100.0);
+    assert_eq!(metric_if_any(&app, next).await, None);
+    assert!(app.cli(&["keys", "rotate"]).status.success());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let seconds = loop {
+        match metric_if_any(&app, next).await {
+            Some(seconds) => break seconds,
+            None => assert!(Instant::now() < deadline, "it does not see the next key"),
+        }
+    };
+    assert!((500.0..=600.0).contains(&seconds), "{seconds}");
+    app.advance(700);
+    assert!((90.0..300.0).contains(&metric(&app, age).await));
+    assert_eq!(metric_if_any(&app, next).await, None);
+}
+
+#[actix_web::test]
+async fn what_the_database_fails_is_told_by_how_and_so_is_silence() {
+    let (app, proxy) = TestApp::with_proxy(&["--database-timeout=1", "--database-pool-size=3"]).await;
+    assert_eq!(metric(&app, "auth_database_connections_max").await, 3.0);
+    assert_eq!(metric(&app, "auth_database_failures_total{kind=\"no_answer\"}").await, 0.0);
+    app.new_user("ada").await;
+    assert!(metric(&app, "auth_database_connections{state=\"idle\"}").await > 0.0);
+    proxy.swallow();
+    app.login("ada").await.assert_problem(503, "unavailable");
+    assert!(metric(&app, "auth_database_failures_total{kind=\"no_answer\"}").await > 0.0);
+    let silence = |source: &str| format!("auth_revocations_silence_seconds{{source=\"{source}\"}}");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while metric(&app, &silence("database")).await < 4.0 {
+        assert!(Instant::now() < deadline, "it hears of what ends from a database that is not there");
+    }
+    assert!(metric(&app, &silence("stream")).await < 4.0);
 }

@@ -21,8 +21,10 @@ async fn starts_without_either_and_recovers() {
 
     let answer = app.get("/readyz", None).await;
     assert_eq!(answer.status, 503);
+    let mut states = answer.json.clone();
+    states.as_object_mut().unwrap().remove("reasons");
     assert_eq!(
-        answer.json,
+        states,
         serde_json::json!({"service": "ok", "keys": "unavailable", "database": "unavailable", "blacklist": "unavailable", "revocations": "unavailable"})
     );
     app.register("ada").await.assert_problem(503, "unavailable");

@@ -50,6 +50,8 @@ async fn run() -> Result<(), StartError> {
     let secret = auth.state.renew_client(CLIENT, "revocations:read").await?;
     let resource = resource_service::start(resource_service::Settings {
         resource_addr,
+        // The one that is set is auth-service's.
+        metrics_addr: None,
         issuer: auth.issuer.clone(),
         jwks_url: Some(format!("http://{}/.well-known/jwks.json", auth.addr)),
         jwks_refresh_interval: Duration::from_secs(300),

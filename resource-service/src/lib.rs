@@ -2,16 +2,17 @@
 //!
 //! A handler that takes an [`AccessToken`] is protected. Everything else here is settings and start-up.
 
+mod metrics;
+
 use std::{fmt, net::SocketAddr, time::Duration};
 
 use actix_web::{
     App, HttpResponse, HttpServer,
-    dev::Server,
+    dev::{Server, ServerHandle},
     middleware::from_fn,
     web::{self, Data, Json, ServiceConfig},
 };
 use clap::{Args, Parser, Subcommand};
-use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 use serde::Serialize;
 use shared::{
     AccessToken, Requires, Verifier,
@@ -21,15 +22,17 @@ use shared::{
     revocations::{Feed, OutagePolicy},
     service::{
         self, StartError,
+        aside::{self, Aside},
         drain::{self, Drain, Shutdown},
-        health::{self, readiness, word},
-        metrics::{self, Requests, gauge},
+        health::{self, Reasons, readiness},
         openapi::{self, Authentication, Forbidden, Unauthorized, Unavailable},
         requests::{Observer, observe},
         resource,
     },
 };
 use utoipa::{OpenApi, ToSchema};
+
+use self::metrics::Metrics;
 
 /// The settings of resource-service.
 #[derive(Args, Clone, Debug)]
@@ -38,6 +41,10 @@ pub struct Settings {
     /// The address to listen on
     #[arg(long, env = "RESOURCE_ADDR", value_name = "IP:PORT", default_value = "127.0.0.1:8081")]
     pub resource_addr: SocketAddr,
+
+    /// Another address, for those who run it: `/metrics` is there and not at the main one, with `/healthz` and `/readyz`. Unset: `/metrics` is at the main address
+    #[arg(long, env = "METRICS_ADDR", value_name = "IP:PORT")]
+    pub metrics_addr: Option<SocketAddr>,
 
     /// auth-service's URL, as tokens name it
     #[arg(long, env = "ISSUER", value_name = "URL", default_value = "http://127.0.0.1:8080", value_parser = service::http_url)]
@@ -147,6 +154,7 @@ pub struct Running {
     pub addr: SocketAddr,
     /// Serves until it is stopped. Must be awaited, or [`Running::until_told`].
     pub server: Server,
+    aside: Option<ServerHandle>,
     drain: Drain,
     shutdown: Shutdown,
 }
@@ -157,7 +165,7 @@ impl Running {
     /// # Errors
     /// Those of the server.
     pub async fn until_told(self) -> std::io::Result<()> {
-        drain::serve(self.server, self.drain, self.shutdown).await
+        drain::serve(self.server, self.aside, self.drain, self.shutdown).await
     }
 }
 
@@ -166,20 +174,33 @@ impl Running {
 /// # Errors
 /// If it cannot listen on the address.
 pub fn start(settings: Settings) -> Result<Running, StartError> {
-    let addr = settings.resource_addr;
-    let cannot_listen = |why| service::cannot_listen(addr, "RESOURCE_ADDR", &why);
-    let listener = std::net::TcpListener::bind(addr).map_err(cannot_listen)?;
-    let (verifier, metrics) = (verifier(&settings), Data::new(Metrics::new()));
+    let (listener, addr) = service::bind(settings.resource_addr, "RESOURCE_ADDR")?;
+    let aside = Aside::bind(settings.metrics_addr)?;
+    aside::log_start("resource-service", addr, aside.as_ref());
+    let verifier = verifier(&settings);
+    let metrics = Metrics::new(&verifier);
     let (drain, shutdown) = (Drain::new(), settings.shutdown);
     let observer = Data::new(Observer::new(metrics.requests.clone(), drain.clone()));
-    let draining = Data::new(drain.clone());
+    let data = (Data::new(verifier.clone()), Data::new(metrics), Data::new(drain.clone()));
+    let share = move |app: &mut ServiceConfig| {
+        let (verifier, metrics, drain) = data.clone();
+        app.app_data(verifier).app_data(metrics).app_data(drain);
+    };
+    let shows_metrics = aside.is_none();
+    let aside = aside.map(|aside| {
+        let share = share.clone();
+        aside.serve(observer.clone(), move |app| {
+            share(app);
+            configure_aside(app);
+        })
+    });
+    let aside = aside.transpose()?;
     let mut server = HttpServer::new(move || {
         App::new()
             .app_data(observer.clone())
-            .app_data(metrics.clone())
-            .app_data(draining.clone())
+            .configure(share.clone())
             .wrap(from_fn(observe))
-            .configure(|app| configure(app, verifier.clone()))
+            .configure(|app| configure(app, verifier.clone(), shows_metrics))
             .default_service(web::to(service::not_found))
     })
     .disable_signals()
@@ -187,10 +208,9 @@ pub fn start(settings: Settings) -> Result<Running, StartError> {
     if let Some(workers) = settings.resource_workers {
         server = server.workers(workers.into());
     }
-    let server = server.listen(listener).map_err(cannot_listen)?;
-    let addr = server.addrs().first().copied().unwrap_or(addr);
-    log::info!("resource-service listens on http://{addr}");
-    Ok(Running { addr, server: server.run(), drain, shutdown })
+    let server =
+        server.listen(listener).map_err(|why| service::cannot_listen(addr, "RESOURCE_ADDR", &why))?;
+    Ok(Running { addr, server: server.run(), aside, drain, shutdown })
 }
 
 fn verifier(settings: &Settings) -> Verifier {
@@ -228,22 +248,34 @@ fn verifier(settings: &Settings) -> Verifier {
         (name = "resources", description = "What is protected."),
         (name = "about", description = "This service itself."),
     ),
-    paths(whoami, reports, admin, health::healthz, readyz, metrics, openapi::openapi, openapi::docs),
+    paths(whoami, reports, admin, health::healthz, readyz, metrics::metrics, openapi::openapi, openapi::docs),
     components(schemas(Problem)),
     modifiers(&Authentication)
 )]
 struct Document;
 
-/// Mounts the routes in an actix-web app: ours, or yours.
-pub fn configure(app: &mut ServiceConfig, verifier: Verifier) {
+/// Mounts the routes in an actix-web app: ours, or yours. `/metrics` is one of them, or is shown elsewhere.
+pub fn configure(app: &mut ServiceConfig, verifier: Verifier, shows_metrics: bool) {
     app.app_data(Data::new(verifier))
         .service(resource(__path_whoami, whoami))
         .service(resource(__path_reports, reports))
         .service(resource(__path_admin, admin))
         .service(resource(health::__path_healthz, health::healthz))
+        .service(resource(__path_readyz, readyz));
+    let mut document = Document::openapi();
+    if shows_metrics {
+        app.service(resource(metrics::__path_metrics, metrics::metrics));
+    } else {
+        document.paths.paths.shift_remove("/metrics");
+    }
+    openapi::mount(app, &document);
+}
+
+/// Mounts what is for those who run the service.
+fn configure_aside(app: &mut ServiceConfig) {
+    app.service(resource(health::__path_healthz, health::healthz))
         .service(resource(__path_readyz, readyz))
-        .service(resource(__path_metrics, metrics));
-    openapi::mount(app, &Document::openapi());
+        .service(resource(metrics::__path_metrics, metrics::metrics));
 }
 
 #[derive(Serialize, ToSchema)]
@@ -327,6 +359,10 @@ struct Ready {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     revocations: Option<&'static str>,
+    /// Not there if all is well.
+    #[serde(skip_serializing_if = "Reasons::is_empty")]
+    #[schema(required = false)]
+    reasons: Reasons,
 }
 
 /// Whether tokens can be decided on.
@@ -342,53 +378,13 @@ struct Ready {
     )
 )]
 async fn readyz(verifier: Data<Verifier>, drain: Option<Data<Drain>>) -> HttpResponse {
-    let goes_on = !drain.is_some_and(|drain| drain.has_begun());
-    let why = Ready {
-        service: if goes_on { "ok" } else { "ending" },
-        keys: word(verifier.has_keys()),
-        revocations: verifier.follows_revocations().map(word),
+    let ends = drain.is_some_and(|drain| drain.has_begun());
+    let mut reasons = Reasons::default();
+    let ready = Ready {
+        service: reasons.service(ends),
+        keys: reasons.word("keys", verifier.keys_trouble().map_or(Ok(()), Err)),
+        revocations: verifier.revocations().map(|feed| reasons.word("revocations", feed.check())),
+        reasons,
     };
-    readiness(goes_on && verifier.is_ready(), why)
-}
-
-/// What this process counts.
-struct Metrics {
-    registry: Registry,
-    requests: Requests,
-    feed_is_current: Gauge,
-    feed_silence: Gauge,
-    revocations_held: Gauge,
-}
-
-impl Metrics {
-    fn new() -> Self {
-        let mut registry = Registry::default();
-        let requests = Requests::new(&mut registry);
-        let feed = registry.sub_registry_with_prefix("resource");
-        let help = "1 if the revocations are followed, else 0";
-        let feed_is_current = gauge(feed, "revocation_feed_current", help);
-        let help = "For how long nothing has been heard of the revocations";
-        let feed_silence = gauge(feed, "revocation_feed_silence_seconds", help);
-        let help = "Sessions whose access tokens are refused";
-        let revocations_held = gauge(feed, "revocations_held", help);
-        Self { registry, requests, feed_is_current, feed_silence, revocations_held }
-    }
-}
-
-/// What this process counts, for Prometheus.
-#[utoipa::path(
-    get,
-    path = "/metrics",
-    tag = "about",
-    responses(
-        (status = 200, description = "The metrics.", body = String, content_type = "application/openmetrics-text"),
-    )
-)]
-async fn metrics(metrics: Data<Metrics>, verifier: Data<Verifier>) -> HttpResponse {
-    if let Some(feed) = verifier.revocations() {
-        metrics.feed_is_current.set(feed.is_current.into());
-        metrics.feed_silence.set(feed.silent_for.as_secs() as i64);
-        metrics.revocations_held.set(feed.held as i64);
-    }
-    metrics::answer(&metrics.registry)
+    readiness(!ends && verifier.is_ready(), ready)
 }

@@ -78,7 +78,7 @@ async fn a_scope_and_a_role_open_what_needs_them() {
     let verifier = issuer.verifier();
     let server = actix_web::HttpServer::new(move || {
         let verifier = verifier.clone();
-        actix_web::App::new().configure(|app| resource_service::configure(app, verifier))
+        actix_web::App::new().configure(|app| resource_service::configure(app, verifier, false))
     });
     let server = server.workers(1).bind("127.0.0.1:0").unwrap();
     let client = Client::new(server.addrs()[0]);

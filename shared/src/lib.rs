@@ -7,6 +7,7 @@
 //! | [`keys`] | the issuer's public keys (JWKS): fetched, cached, refreshed |
 //! | [`revocations`] | the sessions that have ended: heard of from the issuer's feed |
 //! | [`VerifyError`] | every reason for a refusal, and how it is answered (RFC 6750) |
+//! | [`Trouble`] | why the issuer was not reached |
 //! | [`problem`] | problem details, the shape of every error answer (RFC 9457) |
 //! | [`clock`] | the time, passed in so that expiry can be tested without waiting |
 //! | [`extract`] | [`AccessToken`] and [`Requires`], the arguments that protect a handler |
@@ -59,6 +60,7 @@ pub mod extract;
 pub mod keys;
 pub mod problem;
 pub mod revocations;
+mod trouble;
 mod verifier;
 
 #[cfg(feature = "actix")]
@@ -73,6 +75,7 @@ pub mod test_util;
 
 pub use error::{VerifyError, insufficient_scope};
 pub use extract::{AccessToken, Requires};
+pub use trouble::Trouble;
 pub use verifier::{Verifier, VerifierBuilder};
 
 /// The README's example compiles too.

@@ -6,8 +6,8 @@ use std::{
     fmt,
     str::FromStr,
     sync::{
-        PoisonError, RwLock, Weak,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        Mutex, PoisonError, RwLock, Weak,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -15,10 +15,12 @@ use std::{
 use reqwest::StatusCode;
 use serde::Deserialize;
 
-use crate::{VerifyError, claims::SessionId, clock::Clock};
+use crate::{Trouble, VerifyError, claims::SessionId, clock::Clock};
 
 /// The issuer says something every 3 seconds. Whoever is silent for this long is gone.
 const SILENCE: Duration = Duration::from_secs(10);
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The first pause before the feed is asked for again. It doubles each time.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// The longest such pause.
@@ -104,6 +106,25 @@ pub struct FeedState {
     pub silent_for: Duration,
     /// How many sessions are held for ended.
     pub held: usize,
+    /// How often it was asked for again, because it could not be followed any more, or not yet.
+    pub reconnects: u64,
+    /// Why it was not followed when that was last tried. `None` while it is, or has just been asked for.
+    pub trouble: Option<Trouble>,
+}
+
+impl FeedState {
+    /// For a health check.
+    ///
+    /// # Errors
+    /// Why it is not being followed, and since when.
+    pub fn check(&self) -> Result<(), String> {
+        let silence = self.silent_for.as_secs();
+        match self.trouble {
+            _ if self.is_current => Ok(()),
+            Some(why) => Err(format!("not followed for {silence} s: {why}")),
+            None => Err(format!("not followed for {silence} s: not caught up yet")),
+        }
+    }
 }
 
 /// The sessions that are known to have ended.
@@ -120,12 +141,14 @@ pub(crate) struct Revocations {
     is_current: AtomicBool,
     /// When it last was, in milliseconds after `began`.
     current_ms: AtomicI64,
+    reconnects: AtomicU64,
+    trouble: Mutex<Option<Trouble>>,
 }
 
 impl Revocations {
     pub(crate) fn new(feed: Feed, policy: OutagePolicy, clock: Clock) -> Self {
         let mut client = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(3))
+            .connect_timeout(CONNECT_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none());
         if super::keys::is_loopback(&feed.url) {
             // No proxy could reach it.
@@ -140,6 +163,8 @@ impl Revocations {
             began: Instant::now(),
             is_current: AtomicBool::new(false),
             current_ms: AtomicI64::new(0),
+            reconnects: AtomicU64::new(0),
+            trouble: Mutex::default(),
         }
     }
 
@@ -168,6 +193,8 @@ impl Revocations {
             is_current: self.is_current(),
             silent_for: self.silent_for(),
             held: self.ended.iter().map(count).sum(),
+            reconnects: self.reconnects.load(Ordering::Relaxed),
+            trouble: *self.trouble.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
 
@@ -179,6 +206,10 @@ impl Revocations {
     fn set_current(&self, is_current: bool) {
         self.current_ms.store(self.began.elapsed().as_millis() as i64, Ordering::Release);
         self.is_current.store(is_current, Ordering::Release);
+    }
+
+    fn set_trouble(&self, trouble: Option<Trouble>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
     fn shard(&self, sid: SessionId) -> &RwLock<HashMap<SessionId, i64>> {
@@ -203,7 +234,8 @@ impl Revocations {
         loop {
             let Some(revocations) = this.upgrade() else { return };
             let (was_current, why) = revocations.follow_once(&this, &mut last).await;
-            let Some(why) = why else { return };
+            let Some((trouble, why)) = why else { return };
+            revocations.set_trouble(Some(trouble));
             if was_current {
                 (retry, is_said) = (FIRST_RETRY, false);
                 revocations.set_current(false);
@@ -218,13 +250,22 @@ impl Revocations {
             let jitter = f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0;
             tokio::time::sleep(retry.mul_f64(0.5 + jitter / 2.0)).await;
             retry = (retry * 2).min(LAST_RETRY);
+            if let Some(revocations) = this.upgrade() {
+                revocations.reconnects.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 
     /// Follows one connection to its end. Says whether all that was missed had been heard, and why it ended; no reason if
     /// nobody needs the feed any more.
-    async fn follow_once(&self, this: &Weak<Self>, last: &mut Option<String>) -> (bool, Option<String>) {
+    async fn follow_once(
+        &self,
+        this: &Weak<Self>,
+        last: &mut Option<String>,
+    ) -> (bool, Option<(Trouble, String)>) {
         let mut was_current = false;
+        let failed =
+            |why: &reqwest::Error| Some((Trouble::of(why, CONNECT_TIMEOUT), super::keys::chain(why)));
         let mut request = self.client.get(&self.feed.url);
         request = request.basic_auth(&self.feed.client_id, Some(&self.feed.client_secret));
         if let Some(last) = &*last {
@@ -232,24 +273,27 @@ impl Revocations {
         }
         let mut response = match tokio::time::timeout(SILENCE, request.send()).await {
             Ok(Ok(response)) if response.status() == StatusCode::OK => response,
-            Ok(Ok(response)) => return (false, Some(format!("it answers {}", response.status()))),
-            Ok(Err(why)) => return (false, Some(super::keys::chain(&why))),
-            Err(_) => return (false, Some("no answer in time".into())),
+            Ok(Ok(response)) => {
+                let status = response.status();
+                return (false, Some((Trouble::Status(status.as_u16()), format!("it answers {status}"))));
+            }
+            Ok(Err(why)) => return (false, failed(&why)),
+            Err(_) => return (false, Some((Trouble::NoAnswer(SILENCE), "no answer in time".into()))),
         };
         let (mut lines, mut event, mut cleaned) = (Lines::default(), Event::default(), Instant::now());
         loop {
             let chunk = match tokio::time::timeout(SILENCE, response.chunk()).await {
                 Ok(Ok(Some(chunk))) => chunk,
-                Ok(Ok(None)) => return (was_current, Some("it ended".into())),
-                Ok(Err(why)) => return (was_current, Some(super::keys::chain(&why))),
-                Err(_) => return (was_current, Some("it fell silent".into())),
+                Ok(Ok(None)) => return (was_current, Some((Trouble::Lost, "it ended".into()))),
+                Ok(Err(why)) => return (was_current, failed(&why)),
+                Err(_) => return (was_current, Some((Trouble::Silent(SILENCE), "it fell silent".into()))),
             };
             // This one, and the verifier's, if there is one.
             if this.strong_count() < 2 {
                 return (was_current, None);
             }
             if !lines.add(&chunk) {
-                return (was_current, Some("it is no feed of ours".into()));
+                return (was_current, Some((Trouble::NotUnderstood, "it is no feed of ours".into())));
             }
             while let Some(line) = lines.next() {
                 match event.add(&line) {
@@ -261,6 +305,7 @@ impl Revocations {
                     Some(Heard::CaughtUp) => {
                         log::info!("following the revocations at {}", self.feed.url);
                         was_current = true;
+                        self.set_trouble(None);
                     }
                 }
             }

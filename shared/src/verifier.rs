@@ -12,7 +12,7 @@ use quick_cache::sync::Cache;
 use serde::Deserialize;
 
 use crate::{
-    VerifyError,
+    Trouble, VerifyError,
     claims::{ACCESS_TOKEN_TYP, AccessClaims, TokenType},
     clock::Clock,
     keys::{Algorithm, JwkSet, KeySet, KeySource, PublicKey, RemoteKeys, Source},
@@ -228,6 +228,15 @@ impl Verifier {
         match &self.0.keys {
             Keys::Own(own) => !own.keys.load().is_empty(),
             Keys::Remote(remote) => remote.current().is_some(),
+        }
+    }
+
+    /// Why there are no keys to verify with, for a health check. `None` if there are some.
+    pub fn keys_trouble(&self) -> Option<Trouble> {
+        match &self.0.keys {
+            _ if self.has_keys() => None,
+            Keys::Own(_) => Some(Trouble::NotAskedYet),
+            Keys::Remote(remote) => Some(remote.trouble().unwrap_or(Trouble::NotAskedYet)),
         }
     }
 

@@ -7,9 +7,12 @@
 //! | `tests/losses.rs` | Redis loses everything while people are at work |
 //! | `tests/clocks.rs` | replicas whose clocks are apart |
 //! | `tests/memory.rs` | what it takes to remember a million sessions that have ended |
+//! | `tests/metrics_address.rs` | an address for those who run a service |
+//! | `tests/monitoring.rs` | the dashboard and the alerts are true |
 //! | `tests/history.rs` | whatever breaks, clients see what they were promised: see [`history`] |
 
 pub mod history;
+pub mod promql;
 
 use std::{
     process::Command,

@@ -10,6 +10,14 @@ pub fn sql(url: &str, statement: &str) -> usize {
     sql_query(statement).execute(&mut connection).expect(statement)
 }
 
+/// Holds the lock under which auth-service migrates its schema, as a process does that is at it, until it is dropped.
+pub fn hold_migration_lock(url: &str) -> PgConnection {
+    let mut connection = PgConnection::establish(url).expect("PostgreSQL");
+    let lock = sql_query("SELECT pg_advisory_lock(x'617574686d696772'::bigint)");
+    lock.execute(&mut connection).expect("the lock");
+    connection
+}
+
 /// An empty database, dropped when the test ends.
 pub struct TestDatabase {
     server: String,

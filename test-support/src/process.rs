@@ -112,10 +112,12 @@ fn collect(
 ) {
     thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {
-            if let Some((_, addr)) = line.split_once("listens on http://") {
-                // In a line of JSON a quote follows.
-                let end = addr.find(['"', ' ']).unwrap_or(addr.len());
-                let _ = found.send(addr[..end].parse().unwrap());
+            if let Some((_, addrs)) = line.split_once("listens on ") {
+                // One, or another for metrics alone. In a line of JSON a quote follows.
+                for addr in addrs.split("http://").skip(1) {
+                    let end = addr.find(['"', ' ']).unwrap_or(addr.len());
+                    let _ = found.send(addr[..end].parse().unwrap());
+                }
             }
             let mut log = log.lock().unwrap();
             log.push_str(&line);

@@ -20,6 +20,7 @@ pub use self::{
 };
 use crate::{
     domain::generation::{Advance, Claims, Entry, Presented},
+    health::Reason,
     store::StoreError,
 };
 
@@ -123,6 +124,14 @@ impl Blacklist {
         match self {
             Self::Redis(redis) => redis.is_whole().await,
             Self::Embedded(embedded) => Ok(embedded.is_whole()),
+        }
+    }
+
+    /// Why it does not answer, if it is not for want of the database.
+    pub fn why_not(&self) -> Option<Reason> {
+        match self {
+            Self::Redis(redis) => redis.why_not(),
+            Self::Embedded(_) => None,
         }
     }
 

@@ -17,8 +17,8 @@ use uuid::Uuid;
 use super::{BlacklistError, Keep, Rebuild, Refresh, Result};
 use crate::{
     domain::generation::{Advance, Claims, Entry, Presented, Watermark},
-    health::Health,
-    redis_link::{Connection, Link, NoAnswer, Server},
+    health::{Health, Reason},
+    redis_link::{Connection, Link, NoAnswer, Server, reason},
 };
 
 /// How long a rebuild may take.
@@ -187,6 +187,11 @@ impl Redis {
         Ok(servers)
     }
 
+    /// Why Redis does not answer. `None` while it does.
+    pub fn why_not(&self) -> Option<Reason> {
+        self.health.why()
+    }
+
     /// How long an entry is kept from now on.
     #[cfg(test)]
     pub async fn ttl_ms(&self, sid: SessionId) -> i64 {
@@ -259,11 +264,11 @@ impl Redis {
             // Nothing was done, and it is another server now whose data count.
             Err(NoAnswer::Because(why)) if has_moved(&why) => Err(BlacklistError::NotWhole),
             Err(NoAnswer::Because(why)) => {
-                self.health.is_down(&describe(&why));
+                self.health.is_down(&describe(&why), reason(&why, self.timeout));
                 Err(BlacklistError::Unavailable)
             }
             Err(NoAnswer::InTime) => {
-                self.health.is_down(&"no answer in time");
+                self.health.is_down(&"no answer in time", Reason::NoAnswer(self.timeout));
                 Err(BlacklistError::TimedOut)
             }
         }

@@ -16,6 +16,8 @@ use futures_util::{
 };
 use redis::{ErrorKind, RedisError, RedisResult};
 
+use crate::health::Reason;
+
 pub use self::server::{Certificates, ClientCertificate, Connection, NO_CERTIFICATES, Server};
 
 /// The least time between two connections, when one hangs.
@@ -26,6 +28,26 @@ const RENEWAL: Duration = Duration::from_secs(2);
 pub enum NoAnswer {
     InTime,
     Because(RedisError),
+}
+
+/// No code of Redis is longer.
+const MAX_CODE_CHARS: usize = 32;
+
+/// Why Redis failed with this error, in words for an operator, where nobody waits longer than `limit`.
+pub fn reason(error: &RedisError, limit: Duration) -> Reason {
+    match error.code() {
+        Some(code) => {
+            Reason::Redis(code.chars().filter(char::is_ascii_alphanumeric).take(MAX_CODE_CHARS).collect())
+        }
+        None if error.kind() == ErrorKind::AuthenticationFailed => {
+            Reason::Words("Redis refuses the credentials")
+        }
+        None if error.is_connection_refusal() => Reason::Words("connection refused"),
+        None if error.is_timeout() => Reason::NoAnswer(limit),
+        None if error.is_connection_dropped() => Reason::Words("the connection was lost"),
+        None if error.to_string().contains("lookup") => Reason::Words("its host is not known"),
+        None => Reason::Words("its connection failed: the log says how"),
+    }
 }
 
 /// A connection, and how to open another.

@@ -26,7 +26,8 @@ use self::{
 };
 use crate::{
     config::Settings,
-    health::Health,
+    health::{Health, Reason},
+    redis_link,
     store::{Store, StoreError, sessions as rows},
 };
 
@@ -43,6 +44,23 @@ const DEAF_AFTER: Duration = Duration::from_secs(6);
 /// How long to wait before Redis or the database is asked again.
 const RETRY: Duration = Duration::from_millis(200);
 
+/// From where this replica hears of what ends elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Stream,
+    Database,
+}
+
+impl Source {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stream => "stream",
+            Self::Database => "database",
+        }
+    }
+}
+
 /// The sessions that ended lately.
 pub struct Revocations {
     store: Store,
@@ -57,8 +75,9 @@ pub struct Revocations {
     reads_stream: AtomicBool,
     health: Health,
     began: Instant,
-    /// When all that had ended by then was last known here, from wherever, in milliseconds after `began`.
-    heard_at_ms: AtomicU64,
+    /// When all that had ended by then was last known here, by [`Source`], in milliseconds after `began`.
+    heard_at_ms: [AtomicU64; 2],
+    redis_timeout: Duration,
 }
 
 impl Revocations {
@@ -81,7 +100,8 @@ impl Revocations {
             reads_stream: AtomicBool::new(true),
             health: Health::new("the stream of revocations"),
             began: Instant::now(),
-            heard_at_ms: AtomicU64::new(0),
+            heard_at_ms: Default::default(),
+            redis_timeout: settings.redis_timeout,
         })
     }
 
@@ -143,12 +163,13 @@ impl Revocations {
                     // It may have been lost while it could not be read. The database remembers.
                     if is_reading || revocations.read_past().await.is_ok() {
                         revocations.reads_stream.store(true, Ordering::Release);
-                        revocations.note_hearing();
+                        revocations.note_hearing(Source::Stream);
                         revocations.health.is_up();
                     }
                 }
                 Err(why) => {
-                    revocations.health.is_down(&why);
+                    let reason = redis_link::reason(&why, revocations.redis_timeout);
+                    revocations.health.is_down(&why, reason);
                     revocations.reads_stream.store(false, Ordering::Release);
                     // Another Redis may count from elsewhere. What is told twice does no harm.
                     last = None;
@@ -158,17 +179,40 @@ impl Revocations {
         }
     }
 
-    /// Notes that this replica knows of all that has ended, and has told its listeners.
-    pub fn note_hearing(&self) {
-        self.heard_at_ms.store(self.began.elapsed().as_millis() as u64, Ordering::Release);
+    /// Notes that this replica knows from there of all that has ended, and has told its listeners.
+    pub fn note_hearing(&self, source: Source) {
+        self.heard_at_ms[source as usize].store(self.began.elapsed().as_millis() as u64, Ordering::Release);
+    }
+
+    /// For how long nothing has been heard from each source that there is.
+    pub fn silences(&self) -> impl Iterator<Item = (Source, Duration)> {
+        let silence = |source: Source| {
+            let heard_at = Duration::from_millis(self.heard_at_ms[source as usize].load(Ordering::Acquire));
+            (source, self.began.elapsed().saturating_sub(heard_at))
+        };
+        let stream = self.stream.is_some().then_some(Source::Stream);
+        stream.into_iter().chain([Source::Database]).map(silence)
     }
 
     /// Whether listeners can be served: the past has been read, and of what ends now this replica hears in time, from the
     /// stream or from the database.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self) -> Result<(), Reason> {
+        let silence = self.silences().map(|(_, silence)| silence).min().unwrap_or_default();
+        if !self.is_read() {
+            Err(Reason::Words("those of the past have not been read from the database yet"))
+        } else if silence > DEAF_AFTER && self.stream.is_some() {
+            Err(Reason::Unheard(silence))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether listeners can be served.
     pub fn is_ready(&self) -> bool {
-        let heard_at = Duration::from_millis(self.heard_at_ms.load(Ordering::Acquire));
-        let is_deaf = self.began.elapsed().saturating_sub(heard_at) > DEAF_AFTER;
-        self.is_read() && !(is_deaf && self.stream.is_some())
+        self.check().is_ok()
     }
 
     fn is_read(&self) -> bool {

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web::Data};
 use shared::service::metrics;
 
-use crate::state::State;
+use crate::{metrics::Readings, state::State};
 
 /// What this process counts, for Prometheus.
 #[utoipa::path(
@@ -16,6 +16,13 @@ use crate::state::State;
 )]
 pub async fn metrics(state: Data<State>) -> HttpResponse {
     let (listeners, revocations) = state.revocations.counts();
-    state.metrics.set(listeners, revocations, state.sessions.is_in_sync());
+    state.metrics.read(&Readings {
+        listeners,
+        revocations,
+        silences: state.revocations.silences().collect(),
+        is_in_sync: state.sessions.is_in_sync(),
+        connections: state.store.usage(),
+        key: state.signing_keys.age(),
+    });
     metrics::answer(state.metrics.registry())
 }

@@ -86,8 +86,8 @@ use crate::{error::ApiError, state::State};
 )]
 struct Document;
 
-/// Mounts every route.
-pub fn mount(app: &mut ServiceConfig) {
+/// Mounts every route, but for `/metrics` if that is elsewhere.
+pub fn mount(app: &mut ServiceConfig, shows_metrics: bool) {
     app.service(resource(register::__path_register, register::register))
         .service(resource(login::__path_login, login::login))
         .service(resource(refresh::__path_refresh, refresh::refresh))
@@ -107,9 +107,21 @@ pub fn mount(app: &mut ServiceConfig) {
         .service(resource(metadata::__path_metadata, metadata::metadata))
         .service(resource(metadata::__path_openid_configuration, metadata::openid_configuration))
         .service(resource(health::__path_healthz, health::healthz))
+        .service(resource(readyz::__path_readyz, readyz::readyz));
+    let mut document = Document::openapi();
+    if shows_metrics {
+        app.service(resource(metrics::__path_metrics, metrics::metrics));
+    } else {
+        document.paths.paths.shift_remove("/metrics");
+    }
+    openapi::mount(app, &document);
+}
+
+/// Mounts what is for those who run the service.
+pub fn mount_aside(app: &mut ServiceConfig) {
+    app.service(resource(health::__path_healthz, health::healthz))
         .service(resource(readyz::__path_readyz, readyz::readyz))
         .service(resource(metrics::__path_metrics, metrics::metrics));
-    openapi::mount(app, &Document::openapi());
 }
 
 /// Who asks: a valid access token whose session has not ended.

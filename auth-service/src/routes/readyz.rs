@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
-use shared::service::health::{readiness, word};
+use shared::service::health::{Reasons, readiness};
 use utoipa::ToSchema;
 
 use crate::state::State;
@@ -16,9 +16,13 @@ struct Ready {
     database: &'static str,
     blacklist: &'static str,
     revocations: &'static str,
+    /// Not there if all is well.
+    #[serde(skip_serializing_if = "Reasons::is_empty")]
+    #[schema(required = false)]
+    reasons: Reasons,
 }
 
-/// Whether this process can work: database and blacklist answer, keys and revocations have been read. Its log says why not.
+/// Whether this process can work: database and blacklist answer, keys and revocations have been read.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -30,16 +34,14 @@ struct Ready {
 )]
 pub async fn readyz(state: Data<State>) -> HttpResponse {
     let (database, blacklist) = state.sessions.check().await;
-    let (database, blacklist) = (database.is_ok(), blacklist.is_ok());
-    let (keys, revocations) = (state.signing_keys.current().is_some(), state.revocations.is_ready());
-    let goes_on = !state.drain.has_begun();
-    let can_work = goes_on && keys && database && blacklist && revocations;
-    let why = Ready {
-        service: if goes_on { "ok" } else { "ending" },
-        keys: word(keys),
-        database: word(database),
-        blacklist: word(blacklist),
-        revocations: word(revocations),
+    let mut reasons = Reasons::default();
+    let ready = Ready {
+        service: reasons.service(state.drain.has_begun()),
+        keys: reasons.word("keys", state.signing_keys.check()),
+        database: reasons.word("database", database),
+        blacklist: reasons.word("blacklist", blacklist),
+        revocations: reasons.word("revocations", state.revocations.check()),
+        reasons,
     };
-    readiness(can_work, why)
+    readiness(ready.reasons.is_empty(), ready)
 }

@@ -31,6 +31,7 @@ use crate::{
         password_hash::PasswordHash,
         session::{Cause, Origin},
     },
+    health::Reason,
     metrics::Metrics,
     revocations::Revocations,
     store::{
@@ -380,9 +381,14 @@ impl Sessions {
     }
 
     /// Whether both database and blacklist answer.
-    pub async fn check(self: &Arc<Self>) -> (Result<(), StoreError>, Result<(), BlacklistError>) {
-        let database = self.store.run(rows::ping).await;
+    pub async fn check(self: &Arc<Self>) -> (Result<(), Reason>, Result<(), Reason>) {
+        let database = self.store.check().await;
         let blacklist = self.in_sync(Again::Yes, || self.blacklist.is_whole()).await.map(drop);
+        let blacklist = blacklist.map_err(|why| match (why, self.blacklist.why_not()) {
+            (_, Some(why)) => why,
+            (BlacklistError::Store(_), None) => Reason::Words("it needs the database, which does not answer"),
+            (_, None) => Reason::Words("it is being brought up to date from the database"),
+        });
         (database, blacklist)
     }
 

@@ -11,6 +11,7 @@ use super::{Sessions, to_the_end};
 use crate::{
     blacklist::{BlacklistError, Keep},
     domain::session::Cause,
+    revocations::Source,
     store::{
         StoreError,
         sessions::{self as rows, Revoked},
@@ -91,7 +92,7 @@ impl Sessions {
             let Some(last) = page.last() else { break };
             after = Some(last.sid);
         }
-        self.revocations.note_hearing();
+        self.revocations.note_hearing(Source::Database);
         Ok(())
     }
 

@@ -16,6 +16,7 @@ use diesel::{
     result::{DatabaseErrorKind, Error as DieselError},
 };
 
+use super::failure::reason;
 use crate::{config::SecretUrl, health::Health};
 
 /// Which database.
@@ -220,10 +221,14 @@ impl r2d2::ManageConnection for Manager {
 
 /// r2d2 reports here why it cannot open a connection; whoever waits for one is only told that there is none.
 #[derive(Debug)]
-pub struct ReportTo(pub Arc<Health>);
+pub struct ReportTo {
+    pub health: Arc<Health>,
+    /// How long anybody waits for a connection.
+    pub limit: Duration,
+}
 
 impl r2d2::HandleError<ConnectError> for ReportTo {
     fn handle_error(&self, error: ConnectError) {
-        self.0.is_down(&error);
+        self.health.is_down(&error, reason(&error.to_string(), self.limit));
     }
 }

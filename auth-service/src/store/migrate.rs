@@ -1,6 +1,9 @@
 //! The schema, compiled in. One process at a time applies it; the others wait, and find it done.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use diesel::{
     QueryResult, RunQueryDsl, SqliteConnection, connection::SimpleConnection, result::Error as DieselError,
@@ -18,9 +21,12 @@ const LOCK: i64 = 0x6175_7468_6d69_6772;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Applies what is missing. The lock ends with the connection, however that ends.
-pub fn run(database: &Database) -> Result<(), Failure> {
-    let applied = match database.connect(None)? {
+/// Applies what is missing. The lock ends with the connection, however that ends. Says once it has begun, which is when it
+/// is connected.
+pub fn run(database: &Database, has_begun: &AtomicBool) -> Result<(), Failure> {
+    let connection = database.connect(None)?;
+    has_begun.store(true, Ordering::Release);
+    let applied = match connection {
         AnyConnection::Postgres(mut connection) => {
             sql_query(format!("SELECT pg_advisory_lock({LOCK})")).execute(&mut connection)?;
             // Whoever uses a table meanwhile is not kept waiting behind us. It is tried again.

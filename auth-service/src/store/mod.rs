@@ -9,14 +9,15 @@ mod connection;
 #[cfg(test)]
 mod contract;
 pub mod examine;
+mod failure;
 mod migrate;
+mod pool;
 pub mod schema;
 pub mod sessions;
 pub mod signing_keys;
 pub mod users;
 
 use std::{
-    fmt::Display,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -26,13 +27,18 @@ use std::{
 
 use arc_swap::ArcSwap;
 pub use connection::{AnyConnection, Database, only_one};
-use connection::{Failures, Manager, ReportTo, in_transaction, unless_there};
-use diesel::{
-    QueryResult,
-    result::{DatabaseErrorKind, Error as DieselError},
-};
+use connection::{Failures, in_transaction, unless_there};
+use diesel::{QueryResult, result::Error as DieselError};
+pub use failure::Failure;
+use failure::{is_outage, reason, too_late};
+pub use pool::Usage;
+use pool::{Plan, Pool};
+use shared::service::metrics::Counters;
 
-use crate::{domain::audit::Record, health::Health};
+use crate::{
+    domain::audit::Record,
+    health::{Health, Reason},
+};
 
 /// Why a query gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -45,19 +51,24 @@ pub enum StoreError {
     Query(DieselError),
 }
 
-/// The least time between two pools.
-const RENEWAL: Duration = Duration::from_secs(10);
-
 /// Access to the database. Clones share one pool.
 #[derive(Clone)]
 pub struct Store {
-    database: Database,
-    connections: u32,
+    plan: Plan,
     pool: Arc<ArcSwap<Pool>>,
-    failures: Failures,
     migrated: Arc<AtomicBool>,
+    /// Whether the schema is being worked on, or waited for, just now.
+    migrating: Arc<AtomicBool>,
     health: Arc<Health>,
     timeout: Duration,
+    /// Requests that the database failed, by [`Failure`].
+    failed: Counters<1>,
+}
+
+/// Why a query failed.
+enum Failed {
+    Database(Failure),
+    Query(DieselError),
 }
 
 impl Store {
@@ -65,18 +76,47 @@ impl Store {
     /// succeeded, every query is answered with [`StoreError::Unavailable`].
     pub fn new(database: Database, connections: u32, timeout: Duration) -> Self {
         let health = Arc::new(Health::new("the database"));
-        let failures = Failures::default();
-        let pool = new_pool(&database, connections, timeout, &failures, &health);
-        let pool = Arc::new(ArcSwap::from_pointee(pool));
-        Self { database, connections, pool, failures, migrated: Arc::default(), health, timeout }
+        let plan = Plan {
+            database,
+            connections,
+            timeout,
+            failures: Failures::default(),
+            health: Arc::clone(&health),
+        };
+        let pool = Arc::new(ArcSwap::from_pointee(Pool::new(&plan)));
+        let (migrated, migrating) = (Arc::default(), Arc::default());
+        Self { plan, pool, migrated, migrating, health, timeout, failed: Counters::default() }
+    }
+
+    /// Requests that the database failed, by [`Failure`], as they are counted here.
+    pub fn failed(&self) -> &Counters<1> {
+        &self.failed
+    }
+
+    /// How much of the pool is in use.
+    pub fn usage(&self) -> Usage {
+        self.pool.load().usage()
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn check(&self) -> Result<(), Reason> {
+        match self.run(sessions::ping).await {
+            Ok(()) => Ok(()),
+            Err(_) if self.migrating.load(Ordering::Acquire) => {
+                Err(Reason::Words("the schema is being migrated"))
+            }
+            Err(_) => Err(self.health.why().unwrap_or(Reason::Words("not reached yet"))),
+        }
     }
 
     /// Leaves a pool whose connections do not answer to itself, and opens another: nothing can take a connection from
     /// a thread that waits for it. The old one ends with the last of those threads.
     fn renew(&self, stuck: &Arc<Pool>) {
-        if stuck.began.elapsed() >= RENEWAL && Arc::ptr_eq(&self.pool.load(), stuck) {
-            let pool = new_pool(&self.database, self.connections, self.timeout, &self.failures, &self.health);
-            self.pool.store(Arc::new(pool));
+        if stuck.may_be_renewed() && Arc::ptr_eq(&self.pool.load(), stuck) {
+            self.pool.store(Arc::new(Pool::new(&self.plan)));
         }
     }
 
@@ -85,17 +125,20 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`], with the reason in the log.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let database = self.database.clone();
-        let done = tokio::task::spawn_blocking(move || migrate::run(&database));
-        match done.await {
+        let (database, migrating) = (self.plan.database.clone(), Arc::clone(&self.migrating));
+        let done = tokio::task::spawn_blocking(move || migrate::run(&database, &migrating)).await;
+        self.migrating.store(false, Ordering::Release);
+        let why = match done {
             Ok(Ok(())) => {
                 self.health.is_up();
                 self.migrated.store(true, Ordering::Release);
-                Ok(())
+                return Ok(());
             }
-            Ok(Err(why)) => Err(self.unavailable(&why)),
-            Err(panicked) => Err(self.unavailable(&panicked)),
-        }
+            Ok(Err(why)) => why.to_string(),
+            Err(panicked) => panicked.to_string(),
+        };
+        self.health.is_down(&why, reason(&why, self.timeout));
+        Err(StoreError::Unavailable)
     }
 
     /// Whether the schema is known to be up to date.
@@ -117,14 +160,22 @@ impl Store {
         let (this, pool) = (self.clone(), self.pool.load_full());
         let used = Arc::clone(&pool);
         let work = tokio::task::spawn_blocking(move || this.run_blocking(&used, query));
-        match tokio::time::timeout(self.timeout, work).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(panicked)) => Err(self.unavailable(&panicked)),
+        let failure = match tokio::time::timeout(self.timeout, work).await {
+            Ok(Ok(Ok(answer))) => return Ok(answer),
+            Ok(Ok(Err(Failed::Query(why)))) => return Err(StoreError::Query(why)),
+            Ok(Ok(Err(Failed::Database(failure)))) => failure,
+            Ok(Err(panicked)) => {
+                self.health.is_down(&panicked, Reason::Words("a query panicked"));
+                Failure::Error
+            }
             Err(_) => {
                 self.renew(&pool);
-                Err(self.unavailable(&"no answer in time"))
+                self.health.is_down(&"no answer in time", Reason::NoAnswer(self.timeout));
+                Failure::NoAnswer
             }
-        }
+        };
+        self.failed.get_or_create(&[("kind", failure.name())]).inc();
+        Err(StoreError::Unavailable)
     }
 
     /// Runs `change` in a transaction, and remembers it: the record that it returns is in the audit trail when, and only
@@ -162,8 +213,11 @@ impl Store {
         &self,
         pool: &Pool,
         query: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
-    ) -> Result<T, StoreError> {
-        let mut connection = pool.connections.get().map_err(|why| self.unavailable(&why))?;
+    ) -> Result<T, Failed> {
+        let mut connection = pool.get().map_err(|(why, reason)| {
+            self.health.is_down(&why, reason);
+            Failed::Database(Failure::NoConnection)
+        })?;
         // Should it panic, nobody knows what the connection is in the middle of.
         connection.broken = true;
         let outcome = query(&mut connection.inner);
@@ -175,56 +229,11 @@ impl Store {
             }
             Err(why) if is_outage(&why) => {
                 connection.broken = true;
-                self.failures.fetch_add(1, Ordering::Relaxed);
-                Err(self.unavailable(&why))
+                self.plan.failures.fetch_add(1, Ordering::Relaxed);
+                self.health.is_down(&why, reason(&why.to_string(), self.timeout));
+                Err(Failed::Database(Failure::Error))
             }
-            Err(why) => Err(StoreError::Query(why)),
+            Err(why) => Err(Failed::Query(why)),
         }
-    }
-
-    fn unavailable(&self, why: &dyn Display) -> StoreError {
-        self.health.is_down(why);
-        StoreError::Unavailable
-    }
-}
-
-struct Pool {
-    connections: r2d2::Pool<Manager>,
-    began: Instant,
-}
-
-fn new_pool(
-    database: &Database,
-    connections: u32,
-    timeout: Duration,
-    failures: &Failures,
-    health: &Arc<Health>,
-) -> Pool {
-    let manager = Manager { database: database.clone(), limit: timeout, failures: Arc::clone(failures) };
-    let connections = r2d2::Pool::builder()
-        .max_size(connections)
-        // None is opened before the schema is there.
-        .min_idle(Some(0))
-        .connection_timeout(timeout)
-        // Costs no round trip unless a connection has failed since the last check.
-        .test_on_check_out(true)
-        .error_handler(Box::new(ReportTo(Arc::clone(health))))
-        .build_unchecked(manager);
-    Pool { connections, began: Instant::now() }
-}
-
-fn too_late() -> DieselError {
-    DieselError::DatabaseError(DatabaseErrorKind::Unknown, Box::new("it took too long".to_owned()))
-}
-
-/// Whether it is the database that failed, and not the query: lost connections, time limits, a full disk, a lock.
-fn is_outage(error: &DieselError) -> bool {
-    use DatabaseErrorKind::{CheckViolation, ForeignKeyViolation, NotNullViolation, UniqueViolation};
-    match error {
-        DieselError::DatabaseError(kind, _) => {
-            !matches!(kind, UniqueViolation | ForeignKeyViolation | NotNullViolation | CheckViolation)
-        }
-        DieselError::BrokenTransactionManager | DieselError::RollbackErrorOnCommit { .. } => true,
-        _ => false,
     }
 }

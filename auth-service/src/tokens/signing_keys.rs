@@ -25,7 +25,7 @@ use crate::{
         audit::By,
         key_schedule::{KeyState, Schedule, states},
     },
-    health::Health,
+    health::{Health, Reason},
     store::{
         Store, StoreError,
         signing_keys::{self as rows, KeyRow},
@@ -59,6 +59,25 @@ pub enum KeysError {
     /// Somebody else changes the keys at the same time.
     #[error("somebody else is changing the keys: look at them, and try again")]
     Contended,
+}
+
+impl KeysError {
+    /// In words for an operator.
+    fn reason(&self) -> Reason {
+        match self {
+            Self::Sealed(kid) => Reason::Sealed(kid.clone()),
+            _ => Reason::Words("the keys cannot be read: the log says why"),
+        }
+    }
+}
+
+/// How old the current key is, and what follows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyAge {
+    /// For how long it has been signing.
+    pub age: Duration,
+    /// When the next one takes over, if there is one that is told to.
+    pub next_in: Option<Duration>,
 }
 
 /// A key that this replica knows.
@@ -171,6 +190,28 @@ impl SigningKeys {
         Some(Arc::clone(&known[current]))
     }
 
+    /// Whether there is a key that signs.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self) -> Result<(), Reason> {
+        match self.current() {
+            Some(_) => Ok(()),
+            None => Err(self.health.why().unwrap_or(Reason::Words("no key to sign with yet"))),
+        }
+    }
+
+    /// How old the key that signs now is. `None` until the keys have been read.
+    pub fn age(&self) -> Option<KeyAge> {
+        let now = self.clock.now_ms();
+        let began = self.current()?.row.times.activates_at_ms?;
+        let known = self.known.load();
+        let to_come = known.iter().filter_map(|key| key.row.times.activates_at_ms).filter(|at| *at > now);
+        let next_at = to_come.min();
+        let millis = |ms: i64| Duration::from_millis(ms.max(0) as u64);
+        Some(KeyAge { age: millis(now - began), next_in: next_at.map(|at| millis(at - now)) })
+    }
+
     /// The public keys that verify what has not expired yet, and what is about to be signed.
     pub fn published(&self) -> Vec<Jwk> {
         let known = self.known.load();
@@ -219,7 +260,7 @@ impl SigningKeys {
             }
             // Said where it was noticed.
             Err(KeysError::Store(_)) => {}
-            Err(why) => self.health.is_down(why),
+            Err(why) => self.health.is_down(why, why.reason()),
         }
         refreshed
     }
@@ -254,7 +295,7 @@ impl SigningKeys {
             match key(row) {
                 Ok(key) => known.push(key),
                 Err(why) if state == KeyState::Current => return Err(why),
-                Err(why) => self.health.is_down(&why),
+                Err(why) => self.health.is_down(&why, why.reason()),
             }
         }
         self.known.store(Arc::new(known));

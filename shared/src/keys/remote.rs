@@ -2,7 +2,7 @@
 //! token names one not seen before.
 
 use std::{
-    sync::{Arc, Weak},
+    sync::{Arc, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use super::KeySet;
-use crate::VerifyError;
+use crate::{Trouble, VerifyError};
 
 /// How long one fetch may take.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,6 +44,8 @@ pub(crate) struct RemoteKeys {
     min_interval: Duration,
     client: reqwest::Client,
     keys: ArcSwapOption<KeySet>,
+    /// Of the last fetch.
+    trouble: std::sync::Mutex<Option<Trouble>>,
     /// Held during a fetch, so that there is one at a time.
     last: Mutex<LastFetch>,
 }
@@ -78,6 +80,19 @@ enum FetchError {
     NoKeys,
 }
 
+impl FetchError {
+    fn trouble(&self) -> Trouble {
+        match self {
+            Self::Http(why) => Trouble::of(why, FETCH_TIMEOUT),
+            Self::Status(_, status) => Trouble::Status(status.as_u16()),
+            Self::OtherIssuer(_) => Trouble::NotTheIssuer,
+            Self::TooLarge(_) | Self::Issuer | Self::Metadata(_) | Self::Jwks(_) | Self::NoKeys => {
+                Trouble::NotUnderstood
+            }
+        }
+    }
+}
+
 /// What is needed of an issuer's metadata (RFC 8414 section 2).
 #[derive(Deserialize)]
 struct Metadata {
@@ -95,12 +110,24 @@ impl RemoteKeys {
             client = client.no_proxy();
         }
         let client = client.build().unwrap_or_default();
-        Self { source, min_interval, client, keys: ArcSwapOption::empty(), last: Mutex::default() }
+        Self {
+            source,
+            min_interval,
+            client,
+            keys: ArcSwapOption::empty(),
+            trouble: std::sync::Mutex::new(Some(Trouble::NotAskedYet)),
+            last: Mutex::default(),
+        }
     }
 
     /// The keys as last fetched.
     pub(crate) fn current(&self) -> Option<Arc<KeySet>> {
         self.keys.load_full()
+    }
+
+    /// What was wrong with the last fetch.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Fetches the keys because a token named one that is not among them: one fetch for all who ask at once, and at
@@ -137,7 +164,10 @@ impl RemoteKeys {
     }
 
     async fn fetch_and_log(&self, last: &mut LastFetch) {
-        if let Err(why) = self.fetch(last).await {
+        let fetched = self.fetch(last).await;
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) =
+            fetched.as_ref().err().map(FetchError::trouble);
+        if let Err(why) = fetched {
             // The issuer may have moved them.
             last.jwks_url = None;
             last.etag = None;

@@ -3,7 +3,7 @@
 
 use std::{io, time::Duration};
 
-use actix_web::dev::Server;
+use actix_web::dev::{Server, ServerHandle};
 use clap::Args;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -57,11 +57,17 @@ impl Drain {
     }
 }
 
-/// Serves until a signal comes. A second one ends it at once.
+/// Serves until a signal comes. A second one ends it at once. What is served aside goes on until all else has ended: it
+/// tells how that goes.
 ///
 /// # Errors
 /// Those of the server, or if no signal can be waited for.
-pub async fn serve(server: Server, drain: Drain, shutdown: Shutdown) -> io::Result<()> {
+pub async fn serve(
+    server: Server,
+    aside: Option<ServerHandle>,
+    drain: Drain,
+    shutdown: Shutdown,
+) -> io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut told = async || {
         tokio::select! {
@@ -85,8 +91,12 @@ pub async fn serve(server: Server, drain: Drain, shutdown: Shutdown) -> io::Resu
         }
     };
     tokio::pin!(server);
-    tokio::select! {
+    let ended = tokio::select! {
         ended = &mut server => ended,
         is_in_order = end => if is_in_order { server.await } else { Ok(()) },
+    };
+    if let Some(aside) = aside {
+        aside.stop(false).await;
     }
+    ended
 }

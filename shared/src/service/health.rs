@@ -1,4 +1,6 @@
-//! Whether a service lives, and whether it can work.
+//! Whether a service lives, and whether it can work, and why not.
+
+use std::{collections::BTreeMap, fmt::Display};
 
 use actix_web::{HttpResponse, http::header::RETRY_AFTER, web::Json};
 use serde::Serialize;
@@ -21,9 +23,37 @@ pub async fn healthz() -> Json<Alive> {
     Json(Alive { status: "ok" })
 }
 
-/// How a service's `/readyz` says of one thing that it needs whether it is there.
-pub fn word(ok: bool) -> &'static str {
-    if ok { "ok" } else { "unavailable" }
+/// By the name of what is not `ok`, why not.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct Reasons(BTreeMap<&'static str, String>);
+
+impl Reasons {
+    /// How a service's `/readyz` says of one thing that it needs whether it is there: `ok`, or `unavailable`, and why.
+    pub fn word(&mut self, what: &'static str, check: Result<(), impl Display>) -> &'static str {
+        match check {
+            Ok(()) => "ok",
+            Err(why) => {
+                self.0.insert(what, why.to_string());
+                "unavailable"
+            }
+        }
+    }
+
+    /// The same of the service itself: `ok`, or `ending`.
+    pub fn service(&mut self, has_begun_to_end: bool) -> &'static str {
+        match has_begun_to_end {
+            false => "ok",
+            true => {
+                self.0.insert("service", "it was told to end".into());
+                "ending"
+            }
+        }
+    }
+
+    /// Whether all is well.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 /// A service's answer to `/readyz`: 200 if it can work, else 503, and why.

@@ -30,10 +30,15 @@ pub fn counters(
 ) -> Counters<1> {
     let counters = Counters::default();
     registry.register(name, help, counters.clone());
+    begin(&counters, label, values);
+    counters
+}
+
+/// Has these counters of one label there from the start.
+pub fn begin(counters: &Counters<1>, label: &'static str, values: impl IntoIterator<Item = &'static str>) {
     for value in values {
         drop(counters.get_or_create(&[(label, value)]));
     }
-    counters
 }
 
 /// A number that goes up and down.

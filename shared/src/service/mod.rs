@@ -1,14 +1,23 @@
 //! What our own services share in being services: command line, logs, health, and answers to requests that no
 //! route takes. A service of yours needs none of it.
 
+pub mod aside;
 pub mod drain;
 pub mod health;
 mod logs;
 pub mod metrics;
 pub mod openapi;
+pub mod process;
 pub mod requests;
 
-use std::{error::Error as _, ffi::OsString, io, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{
+    error::Error as _,
+    ffi::OsString,
+    io,
+    net::{SocketAddr, TcpListener},
+    process::ExitCode,
+    time::Duration,
+};
 
 use actix_web::{
     FromRequest, Handler, HttpRequest, HttpResponse, Responder,
@@ -154,6 +163,16 @@ pub fn exit_code(outcome: Result<(), StartError>) -> ExitCode {
 /// The line for a server that cannot listen.
 pub fn cannot_listen(addr: SocketAddr, setting: &str, why: &io::Error) -> StartError {
     StartError(format!("cannot listen on {addr} ({setting}): {why}"))
+}
+
+/// Takes an address, before anything else is touched. Says what the log says of it: port 0 is whichever is free.
+///
+/// # Errors
+/// One line that names the setting.
+pub fn bind(addr: SocketAddr, setting: &str) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listener = TcpListener::bind(addr).map_err(|why| cannot_listen(addr, setting, &why))?;
+    let addr = listener.local_addr().unwrap_or(addr);
+    Ok((listener, addr))
 }
 
 /// Asks a running service's `/readyz`: the health check of a container that has no shell and no curl.

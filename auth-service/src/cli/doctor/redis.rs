@@ -15,9 +15,10 @@ pub async fn examine(settings: &Settings, clock: &Clock) -> Result<Vec<Finding>,
     let redis = Redis::new(server, &settings.redis_key_prefix, settings.redis_timeout, clock.clone());
     let asked_ms = clock.now_ms();
     let Ok(servers) = redis.servers().await else {
+        let why = redis.why_not().map_or_else(|| "no answer".into(), |reason| reason.to_string());
         return Ok(vec![Finding::wrong(
             "redis",
-            "there is no answer, for the reason in the log above",
+            why,
             "Check REDIS_URL, that Redis runs, that its user may run scripts (EVALSHA, INFO, TIME), and that this machine \
              may reach it.",
         )]);

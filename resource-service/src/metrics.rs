@@ -1,0 +1,82 @@
+//! `GET /metrics`: what this process counts.
+
+use std::sync::atomic::Ordering;
+
+use actix_web::{HttpResponse, web::Data};
+use prometheus_client::{
+    metrics::{counter::Counter, gauge::Gauge},
+    registry::Registry,
+};
+use shared::{
+    Verifier,
+    revocations::FeedState,
+    service::{
+        metrics::{self, Requests, gauge},
+        process,
+    },
+};
+
+/// What this process counts.
+pub struct Metrics {
+    registry: Registry,
+    pub requests: Requests,
+    /// If the revocations are followed.
+    feed: Option<FeedMetrics>,
+}
+
+struct FeedMetrics {
+    is_current: Gauge,
+    silence: Gauge,
+    held: Gauge,
+    reconnects: Counter,
+}
+
+impl Metrics {
+    /// Nothing counted yet.
+    pub fn new(verifier: &Verifier) -> Self {
+        let mut registry = Registry::default();
+        process::register(&mut registry, env!("CARGO_PKG_VERSION"));
+        let requests = Requests::new(&mut registry);
+        let feed = verifier.revocations().map(|_| FeedMetrics::new(&mut registry));
+        Self { registry, requests, feed }
+    }
+}
+
+impl FeedMetrics {
+    fn new(registry: &mut Registry) -> Self {
+        let registry = registry.sub_registry_with_prefix("resource");
+        let is_current =
+            gauge(registry, "revocation_feed_current", "1 if the revocations are followed, else 0");
+        let help = "For how long nothing has been heard of the revocations";
+        let silence = gauge(registry, "revocation_feed_silence_seconds", help);
+        let held = gauge(registry, "revocations_held", "Sessions whose access tokens are refused");
+        let reconnects = Counter::default();
+        let help = "How often the revocations were asked for again";
+        registry.register("revocation_feed_reconnects", help, reconnects.clone());
+        Self { is_current, silence, held, reconnects }
+    }
+
+    fn read(&self, now: FeedState) {
+        self.is_current.set(now.is_current.into());
+        self.silence.set(now.silent_for.as_secs() as i64);
+        self.held.set(now.held as i64);
+        // Counted by the verifier, and only told here.
+        self.reconnects.inner().store(now.reconnects, Ordering::Relaxed);
+    }
+}
+
+/// What this process counts, for Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "about",
+    responses(
+        (status = 200, description = "The metrics.", body = String, content_type = "application/openmetrics-text"),
+    )
+)]
+pub async fn metrics(metrics: Data<Metrics>, verifier: Data<Verifier>) -> HttpResponse {
+    if let (Some(feed), Some(now)) = (&metrics.feed, verifier.revocations()) {
+        feed.read(now);
+    }
+    metrics::answer(&metrics.registry)
+}
