@@ -1,6 +1,9 @@
 //! What auth-service counts. `docs/failure-modes.md` says what to make of it.
 
-use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
+use prometheus_client::{
+    metrics::{gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
 use shared::service::metrics::{Counters, Requests, counters, gauge};
 
 use crate::domain::{generation::Advance, session::Cause};
@@ -87,6 +90,28 @@ impl Login {
     }
 }
 
+/// What the hash pool counts.
+#[derive(Clone, Debug)]
+pub struct Hashing {
+    /// Jobs that wait.
+    pub queue: Gauge,
+    /// How long they waited, in seconds.
+    pub waits: Histogram,
+}
+
+impl Hashing {
+    /// From a millisecond to ten seconds: the jobs in progress take that long to make room.
+    const SECONDS: [f64; 10] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+    fn new(registry: &mut Registry) -> Self {
+        let queue = gauge(registry, "hash_queue", "Logins and the like that wait for a password's hash");
+        let waits = Histogram::new(Self::SECONDS);
+        let help = "How long they waited until it was begun, in seconds";
+        registry.register("hash_wait_seconds", help, waits.clone());
+        Self { queue, waits }
+    }
+}
+
 /// Everything that this process counts.
 #[derive(Debug)]
 pub struct Metrics {
@@ -95,6 +120,7 @@ pub struct Metrics {
     refreshes: Counters<1>,
     logins: Counters<1>,
     ended: Counters<1>,
+    hashing: Hashing,
     listeners: Gauge,
     revocations: Gauge,
     in_sync: Gauge,
@@ -121,16 +147,21 @@ impl Metrics {
             "cause",
             Cause::ALL.map(Cause::name),
         );
+        let hashing = Hashing::new(auth);
         let listeners = gauge(auth, "revocation_listeners", "Services that follow the revocations here");
         let revocations =
             gauge(auth, "revocations_held", "Sessions that ended lately, of which listeners are told");
         let in_sync =
             gauge(auth, "blacklist_in_sync", "1 if the blacklist holds what the database does, else 0");
-        Self { registry, requests, refreshes, logins, ended, listeners, revocations, in_sync }
+        Self { registry, requests, refreshes, logins, ended, hashing, listeners, revocations, in_sync }
     }
 
     pub fn requests(&self) -> Requests {
         self.requests.clone()
+    }
+
+    pub fn hashing(&self) -> Hashing {
+        self.hashing.clone()
     }
 
     pub fn registry(&self) -> &Registry {
