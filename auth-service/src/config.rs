@@ -153,7 +153,7 @@ pub struct Settings {
     #[arg(long, env = "BCRYPT_COST", value_name = "COST", default_value = "12", value_parser = clap::value_parser!(u32).range(10..=15))]
     pub bcrypt_cost: u32,
 
-    /// How many threads hash passwords. Unset: one a core
+    /// How many threads hash passwords, each up to six at a time. Unset: one a core
     #[arg(long, env = "HASH_THREADS", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub hash_threads: Option<u16>,
 

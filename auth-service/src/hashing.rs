@@ -1,18 +1,23 @@
-//! The pool that hashes passwords: one thread a core and a bounded queue. What does not fit is refused at once, so
-//! that a flood of logins slows down nothing but logins.
+//! The pool that hashes passwords: one thread a core, each of which computes several hashes side by side, and a bounded
+//! queue. What does not fit is refused at once, so that a flood of logins slows down nothing but logins.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex,
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        Arc, Mutex, TryLockError, Weak,
+        mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
+    time::Instant,
 };
 
+use bcrypt_lanes::{Lanes, Sum};
 use tokio::sync::oneshot;
 
-type Job = Box<dyn FnOnce() + Send>;
+use crate::{domain::work::Work, metrics::Hashing};
+
+/// After so many rounds, a millisecond or two, a thread looks whether a hash waits that it could take in.
+const ROUNDS: u32 = 16;
 
 /// The queue is full.
 #[derive(Debug)]
@@ -22,6 +27,15 @@ pub struct Busy;
 #[derive(Clone, Debug)]
 pub struct HashPool {
     queue: SyncSender<Job>,
+    metrics: Hashing,
+}
+
+/// What somebody waits for, while they are there.
+#[derive(Debug)]
+struct Job {
+    work: Work<()>,
+    caller: Weak<()>,
+    since: Instant,
 }
 
 impl HashPool {
@@ -29,42 +43,108 @@ impl HashPool {
     ///
     /// # Errors
     /// If the system gives no more threads.
-    pub fn start(threads: usize, queue: usize) -> std::io::Result<Self> {
-        let (sender, receiver) = sync_channel::<Job>(queue);
+    pub fn start(threads: usize, queue: usize, metrics: Hashing) -> std::io::Result<Self> {
+        let (sender, receiver) = sync_channel(queue);
         let receiver = Arc::new(Mutex::new(receiver));
         for number in 0..threads {
-            let receiver = Arc::clone(&receiver);
-            thread::Builder::new().name(format!("hash-{number}")).spawn(move || work(&receiver))?;
+            let (queue, metrics) = (Arc::clone(&receiver), metrics.clone());
+            let worker = move || Worker { queue: &queue, metrics, lanes: Lanes::default() }.run();
+            thread::Builder::new().name(format!("hash-{number}")).spawn(worker)?;
         }
-        Ok(Self { queue: sender })
+        Ok(Self { queue: sender, metrics })
     }
 
-    /// Runs `job` in the pool. Nothing is run for a caller who has gone away meanwhile.
+    /// Does `work` in the pool, until it is done or the caller goes away.
     ///
     /// # Errors
     /// [`Busy`], if the queue is full.
-    pub async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
+    pub async fn run<T: Send + 'static>(&self, work: Work<T>) -> Result<T, Busy> {
         let (answer, answered) = oneshot::channel();
-        let job = Box::new(move || {
-            if !answer.is_closed() {
-                // The caller may go away while the job runs. Then nobody wants the answer.
-                let _ = answer.send(job());
+        let caller = Arc::new(());
+        let job = Job {
+            // The caller may go away meanwhile. Then nobody wants the answer.
+            work: work.map(|value| drop(answer.send(value))),
+            caller: Arc::downgrade(&caller),
+            since: Instant::now(),
+        };
+        // Before it is there to be taken, or the number could fall below zero.
+        self.metrics.queue.inc();
+        if self.queue.try_send(job).is_err() {
+            self.metrics.queue.dec();
+            return Err(Busy);
+        }
+        let answer = answered.await.map_err(|_| Busy);
+        drop(caller);
+        answer
+    }
+}
+
+type Next = Box<dyn FnOnce(Sum) -> Work<()> + Send>;
+
+struct Worker<'a> {
+    queue: &'a Mutex<Receiver<Job>>,
+    metrics: Hashing,
+    lanes: Lanes<(Next, Weak<()>)>,
+}
+
+impl Worker<'_> {
+    fn run(mut self) {
+        yield_to_requests();
+        loop {
+            if self.lanes.is_empty() {
+                let next = self.queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).recv();
+                let Ok(job) = next else { return };
+                self.begin(job);
             }
-        });
-        match self.queue.try_send(job) {
-            Ok(()) => answered.await.map_err(|_| Busy),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(Busy),
+            while !self.lanes.is_full()
+                && let Some(job) = self.waiting()
+            {
+                self.begin(job);
+            }
+            self.lanes.retain(|(_, caller)| caller.strong_count() > 0);
+            for ((next, caller), sum) in self.lanes.advance(ROUNDS) {
+                self.go_on(move || next(sum), caller);
+            }
+        }
+    }
+
+    /// A job that no other thread is there for: one that has nothing to do holds the lock while it waits.
+    fn waiting(&self) -> Option<Job> {
+        let queue = match self.queue.try_lock() {
+            Ok(queue) => queue,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        queue.try_recv().ok()
+    }
+
+    fn begin(&mut self, job: Job) {
+        self.metrics.queue.dec();
+        self.metrics.waits.observe(job.since.elapsed().as_secs_f64());
+        self.go_on(move || job.work, job.caller);
+    }
+
+    /// Until there is a hash to compute, or nothing. A panic costs this job, which answers [`Busy`], and no other.
+    fn go_on(&mut self, next: impl FnOnce() -> Work<()>, caller: Weak<()>) {
+        let mut work = catch_unwind(AssertUnwindSafe(next));
+        while caller.strong_count() > 0 {
+            work = match work {
+                Ok(Work::Done(())) => return,
+                Ok(Work::Bcrypt(input, next)) => return self.lanes.push(input, (next, caller)),
+                // The hashes beside it wait meanwhile.
+                Ok(Work::Other(next)) => catch_unwind(AssertUnwindSafe(|| next(()))),
+                Err(_) => return log::error!("a hash job panicked"),
+            }
         }
     }
 }
 
-fn work(queue: &Mutex<Receiver<Job>>) {
-    loop {
-        let next = queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).recv();
-        let Ok(job) = next else { return };
-        if catch_unwind(AssertUnwindSafe(job)).is_err() {
-            log::error!("a hash job panicked");
-        }
+/// Everything else that a core has to do goes before hashes, which would keep it for milliseconds at a time. Linux has
+/// a priority for each thread; elsewhere, and where it is refused, the system shares as it sees fit.
+fn yield_to_requests() {
+    #[cfg(target_os = "linux")]
+    if let Err(why) = rustix::process::nice(19) {
+        log::warn!("hashing does not yield to requests: {why}");
     }
 }
 
@@ -72,41 +152,104 @@ fn work(queue: &Mutex<Receiver<Job>>) {
 mod tests {
     use std::sync::mpsc::channel;
 
+    use bcrypt_lanes::Input;
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::metrics::Metrics;
+
+    fn pool(threads: usize, queue: usize) -> HashPool {
+        HashPool::start(threads, queue, Metrics::new().hashing()).unwrap()
+    }
+
+    fn other<T>(job: impl FnOnce() -> T + Send + 'static) -> Work<T> {
+        Work::Other(Box::new(move |()| Work::Done(job())))
+    }
+
+    fn hash(cost: u32) -> Work<Sum> {
+        Work::Bcrypt(Input::new(b"correct horse", [7; 16], cost).unwrap(), Box::new(Work::Done))
+    }
+
+    /// A hash that takes hours.
+    fn endless() -> Work<Sum> {
+        hash(31)
+    }
 
     #[actix_web::test]
     async fn refuses_at_once_what_does_not_fit_and_recovers() {
-        let pool = HashPool::start(1, 1).unwrap();
+        let pool = pool(1, 1);
         let (started, has_started) = channel();
         let (release, released) = channel::<()>();
         let first = tokio::spawn({
             let pool = pool.clone();
             async move {
-                pool.run(move || {
+                pool.run(other(move || {
                     started.send(()).unwrap();
                     released.recv().unwrap();
                     1
-                })
+                }))
                 .await
             }
         });
         tokio::task::spawn_blocking(move || has_started.recv().unwrap()).await.unwrap();
-        let mut second = Box::pin(pool.run(|| 2));
+        let mut second = Box::pin(pool.run(other(|| 2)));
         assert!(second.as_mut().now_or_never().is_none());
-        assert!(pool.run(|| 3).await.is_err());
+        assert!(pool.run(other(|| 3)).await.is_err());
+        assert_eq!(pool.metrics.queue.get(), 1);
         release.send(()).unwrap();
         assert_eq!(first.await.unwrap().unwrap(), 1);
         assert_eq!(second.await.unwrap(), 2);
-        assert_eq!(pool.run(|| 4).await.unwrap(), 4);
+        assert_eq!(pool.run(other(|| 4)).await.unwrap(), 4);
+        assert_eq!(pool.metrics.queue.get(), 0);
+    }
+
+    #[actix_web::test]
+    async fn a_hash_joins_those_that_a_thread_has_begun() {
+        let pool = pool(1, 10);
+        let mut first = Box::pin(pool.run(endless()));
+        assert!(first.as_mut().now_or_never().is_none());
+        let sums = [pool.run(hash(4)).await.unwrap(), pool.run(hash(5)).await.unwrap()];
+        assert_ne!(sums[0], sums[1]);
+        assert!(first.now_or_never().is_none());
     }
 
     #[actix_web::test]
     async fn a_panic_costs_one_job_and_no_thread() {
-        let pool = HashPool::start(1, 1).unwrap();
-        let panicked: Result<(), Busy> = pool.run(|| panic!("on purpose")).await;
-        assert!(panicked.is_err());
-        assert_eq!(pool.run(|| 1).await.unwrap(), 1);
+        let pool = pool(1, 10);
+        let mut beside = Box::pin(pool.run(endless()));
+        assert!(beside.as_mut().now_or_never().is_none());
+        let panicked = pool.run(other(|| panic!("on purpose"))).await;
+        assert!(matches!(panicked, Err::<(), _>(Busy)));
+        let panicked = pool.run(hash(4).map(|_| panic!("on purpose"))).await;
+        assert!(matches!(panicked, Err::<(), _>(Busy)));
+        assert!(pool.run(hash(4)).await.is_ok());
+        assert!(beside.now_or_never().is_none());
+    }
+
+    #[actix_web::test]
+    async fn whoever_goes_away_costs_nothing_more() {
+        let pool = pool(1, 100);
+        let (ran, has_run) = channel();
+        let mut gone = Vec::new();
+        for _ in 0..20 {
+            let ran = ran.clone();
+            let mut job = Box::pin(pool.run(endless().map(move |_| ran.send(()))));
+            assert!(job.as_mut().now_or_never().is_none());
+            gone.push(job);
+        }
+        let mut last = Box::pin(pool.run(hash(4)));
+        assert!(last.as_mut().now_or_never().is_none());
+        drop((gone, ran));
+        assert!(last.await.is_ok());
+        assert!(has_run.recv().is_err());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[actix_web::test]
+    async fn hashes_yield_to_everything_else() {
+        let stat = pool(1, 1).run(other(|| std::fs::read_to_string("/proc/thread-self/stat"))).await;
+        let stat = stat.unwrap().unwrap();
+        let fields: Vec<&str> = stat.split_whitespace().collect();
+        assert_eq!((fields[1], fields[18]), ("(hash-0)", "19"));
     }
 }

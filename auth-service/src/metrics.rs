@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use prometheus_client::{
-    metrics::{family::Family, gauge::Gauge},
+    metrics::{family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 use shared::service::{
@@ -100,6 +100,28 @@ impl Login {
     }
 }
 
+/// What the hash pool counts.
+#[derive(Clone, Debug)]
+pub struct Hashing {
+    /// Jobs that wait.
+    pub queue: Gauge,
+    /// How long they waited, in seconds.
+    pub waits: Histogram,
+}
+
+impl Hashing {
+    /// From a millisecond to ten seconds: the jobs in progress take that long to make room.
+    const SECONDS: [f64; 10] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+    fn new(registry: &mut Registry) -> Self {
+        let queue = gauge(registry, "hash_queue", "Logins and the like that wait for a password's hash");
+        let waits = Histogram::new(Self::SECONDS);
+        let help = "How long they waited until it was begun, in seconds";
+        registry.register("hash_wait_seconds", help, waits.clone());
+        Self { queue, waits }
+    }
+}
+
 /// Everything that this process counts.
 #[derive(Debug)]
 pub struct Metrics {
@@ -108,6 +130,7 @@ pub struct Metrics {
     refreshes: Counters<1>,
     logins: Counters<1>,
     ended: Counters<1>,
+    hashing: Hashing,
     listeners: Gauge,
     revocations: Gauge,
     silences: Gauges<1>,
@@ -162,6 +185,7 @@ impl Metrics {
             "cause",
             Cause::ALL.map(Cause::name),
         );
+        let hashing = Hashing::new(auth);
         let listeners = gauge(auth, "revocation_listeners", "Services that follow the revocations here");
         let revocations =
             gauge(auth, "revocations_held", "Sessions that ended lately, of which listeners are told");
@@ -188,6 +212,7 @@ impl Metrics {
             refreshes,
             logins,
             ended,
+            hashing,
             listeners,
             revocations,
             silences,
@@ -202,6 +227,10 @@ impl Metrics {
 
     pub fn requests(&self) -> Requests {
         self.requests.clone()
+    }
+
+    pub fn hashing(&self) -> Hashing {
+        self.hashing.clone()
     }
 
     pub fn registry(&self) -> &Registry {

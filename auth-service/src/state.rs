@@ -118,9 +118,10 @@ impl State {
 
         let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let threads = settings.hash_threads.map_or_else(cores, usize::from);
-        let hash_pool = HashPool::start(threads, settings.hash_queue.into()).map_err(|why| {
-            StartError::new(format!("cannot start threads for hashing (HASH_THREADS): {why}"))
-        })?;
+        let hash_pool =
+            HashPool::start(threads, settings.hash_queue.into(), metrics.hashing()).map_err(|why| {
+                StartError::new(format!("cannot start threads for hashing (HASH_THREADS): {why}"))
+            })?;
         let cost = settings.bcrypt_cost;
         let clients = Clients::new(store.clone());
         Ok(Self {

@@ -73,6 +73,8 @@ on_both! {
             ("auth_logins_total{result=\"busy\"}", 0.0),
             ("auth_sessions_ended_total{cause=\"logout\"}", 1.0),
             ("auth_sessions_ended_total{cause=\"logout_everywhere\"}", 3.0),
+            ("auth_hash_queue", 0.0),
+            ("auth_hash_wait_seconds_count", 7.0),
             ("auth_revocations_held", 4.0),
             ("auth_revocation_listeners", 0.0),
             ("http_requests_total{method=\"POST\",route=\"/login\",status=\"200\"}", 4.0),

@@ -9,6 +9,7 @@ pub mod password;
 pub mod password_hash;
 pub mod session;
 pub mod username;
+pub mod work;
 
 use unicode_normalization::UnicodeNormalization;
 

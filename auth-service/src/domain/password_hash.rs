@@ -2,12 +2,14 @@
 //!
 //! `bcrypt_sha256$` is bcrypt of the hexadecimal SHA-256: any length, nothing cut off at 72 bytes, no harm in a NUL.
 
-use std::{fmt, num::NonZeroU32};
+use std::{fmt, num::NonZeroU32, ops::Range};
 
-use aws_lc_rs::{digest, pbkdf2};
+use aws_lc_rs::{constant_time, digest, pbkdf2, rand};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use bcrypt::{BASE_64, HashParts};
+use bcrypt_lanes::{Input, Sum};
 
-use super::password::Password;
+use super::{password::Password, work::Work};
 
 const BCRYPT_SHA256: &str = "bcrypt_sha256$";
 
@@ -16,11 +18,18 @@ const BCRYPT_SHA256: &str = "bcrypt_sha256$";
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// Hashes `password`. Takes as long as `cost` says: call it in the hash pool.
-    pub fn make(password: &Password, cost: u32) -> Self {
-        let hash =
-            bcrypt::hash(hex_sha256(password), cost).expect("a valid cost and a working random source");
-        Self(format!("{BCRYPT_SHA256}{hash}"))
+    /// Hashes `password`. As much work as `cost` says.
+    pub fn make(password: &Password, cost: u32) -> Work<Self> {
+        let mut salt = [0; 16];
+        rand::fill(&mut salt).expect("a working random source");
+        let input = Input::new(hex_sha256(password).as_bytes(), salt, cost).expect("a valid cost");
+        Work::Bcrypt(
+            input,
+            Box::new(move |sum| {
+                let (salt, sum) = (BASE_64.encode(salt), BASE_64.encode(sum));
+                Work::Done(Self(format!("{BCRYPT_SHA256}$2b${cost:02}${salt}{sum}")))
+            }),
+        )
     }
 
     /// A hash as the database holds it. Anything can be held; what is not a hash matches nothing.
@@ -33,31 +42,29 @@ impl PasswordHash {
         &self.0
     }
 
-    /// Whether it is `password`'s. Takes as long as its cost says: call it in the hash pool.
-    pub fn matches(&self, password: &Password) -> bool {
-        if let Some(hash) = self.0.strip_prefix(BCRYPT_SHA256) {
-            bcrypt::verify(hex_sha256(password), hash).unwrap_or(false)
-        } else if let Some(hash) = self.0.strip_prefix("pbkdf2_sha256$") {
-            matches_pbkdf2(password, hash).unwrap_or(false)
-        } else {
-            let hash = self.0.strip_prefix("bcrypt$").unwrap_or(&self.0);
-            bcrypt::verify(password.as_bytes(), hash).unwrap_or(false)
+    /// Whether it is `password`'s. As much work as its cost says.
+    pub fn matches(&self, password: &Password) -> Work<bool> {
+        if let Some(hash) = self.0.strip_prefix("pbkdf2_sha256$") {
+            let (password, hash) = (password.clone(), hash.to_owned());
+            let check = move || matches_pbkdf2(&password, &hash).unwrap_or(false);
+            return Work::Other(Box::new(move |()| Work::Done(check())));
         }
+        let work = match self.0.strip_prefix(BCRYPT_SHA256) {
+            Some(hash) => matches_bcrypt(hex_sha256(password).as_bytes(), hash),
+            None => matches_bcrypt(password.as_bytes(), self.0.strip_prefix("bcrypt$").unwrap_or(&self.0)),
+        };
+        work.unwrap_or(Work::Done(false))
     }
 
     /// Whether it is `password`'s, at the price of a hash of this `cost` and no less, if it is not: else the time would
     /// tell a user with an older hash from nobody.
-    pub fn matches_at_cost(&self, password: &Password, cost: u32) -> bool {
-        if self.matches(password) {
-            return true;
-        }
+    pub fn matches_at_cost(&self, password: &Password, cost: u32) -> Work<bool> {
         // Two hashes of one cost take as long as one of the next: 2^10 + 2^10 + 2^11 = 2^12. How long another kind of
         // hash took is not known, so there it is a whole one on top.
         let missing = self.bcrypt_cost().map_or(cost..cost + 1, |spent| spent..cost);
-        for cost in missing {
-            Self::nobodys(cost).matches(password);
-        }
-        false
+        let rest = password.clone();
+        self.matches(password)
+            .then(move |matches| if matches { Work::Done(true) } else { in_vain(rest, missing) })
     }
 
     /// A hash of this cost that matches no password anybody has. Its salt and sum are made up rather than computed, for
@@ -68,7 +75,7 @@ impl PasswordHash {
 
     fn bcrypt_cost(&self) -> Option<u32> {
         let hash = self.0.strip_prefix(BCRYPT_SHA256).or(self.0.strip_prefix("bcrypt$")).unwrap_or(&self.0);
-        hash.parse::<bcrypt::HashParts>().ok().map(|parts| parts.get_cost())
+        hash.parse::<HashParts>().ok().map(|parts| parts.get_cost())
     }
 
     /// Whether it is in the current form and of this cost. What is not is replaced at the next login.
@@ -88,6 +95,23 @@ fn hex_sha256(password: &Password) -> String {
     sha256.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// One hash of each cost, which comes to nothing.
+fn in_vain(password: Password, mut costs: Range<u32>) -> Work<bool> {
+    match costs.next() {
+        None => Work::Done(false),
+        Some(cost) => PasswordHash::nobodys(cost).matches(&password).then(|_| in_vain(password, costs)),
+    }
+}
+
+/// `$2b$cost$`, 22 characters of salt and 31 of sum; `2a`, `2x` and `2y` are taken to mean the same.
+fn matches_bcrypt(password: &[u8], hash: &str) -> Option<Work<bool>> {
+    let parts: HashParts = hash.parse().ok()?;
+    let stored: Sum = BASE_64.decode(&hash[29..]).ok()?.try_into().ok()?;
+    let input = Input::new(password, parts.get_salt_raw(), parts.get_cost())?;
+    let matches = move |sum: Sum| constant_time::verify_slices_are_equal(&sum, &stored).is_ok();
+    Some(Work::Bcrypt(input, Box::new(move |sum| Work::Done(matches(sum)))))
+}
+
 /// Django's `iterations$salt$hash`.
 fn matches_pbkdf2(password: &Password, hash: &str) -> Option<bool> {
     let mut parts = hash.split('$');
@@ -100,10 +124,41 @@ fn matches_pbkdf2(password: &Password, hash: &str) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
+    use bcrypt_lanes::Lanes;
+
     use super::*;
 
     fn password(text: &str) -> Password {
         Password::presented(text.into()).unwrap()
+    }
+
+    /// Does the work here and now. Says what it came to, and in how many rounds of bcrypt.
+    fn done<T>(mut work: Work<T>) -> (T, u32) {
+        let mut rounds = 0;
+        loop {
+            work = match work {
+                Work::Done(value) => return (value, rounds),
+                Work::Bcrypt(input, go_on) => {
+                    let mut lanes = Lanes::default();
+                    lanes.push(input, ());
+                    go_on(loop {
+                        rounds += 1;
+                        if let Some(((), sum)) = lanes.advance(1).pop() {
+                            break sum;
+                        }
+                    })
+                }
+                Work::Other(go_on) => go_on(()),
+            }
+        }
+    }
+
+    fn made(text: &str, cost: u32) -> PasswordHash {
+        done(PasswordHash::make(&password(text), cost)).0
+    }
+
+    fn matches(hash: &PasswordHash, text: &str) -> bool {
+        done(hash.matches(&password(text))).0
     }
 
     /// Made of "lètmein" by Django 5.2's hashers.
@@ -118,8 +173,8 @@ mod tests {
     fn accepts_hashes_made_by_django_and_wants_them_replaced() {
         for stored in DJANGO {
             let hash = PasswordHash::stored(stored.into());
-            assert!(hash.matches(&password("lètmein")), "{stored}");
-            assert!(!hash.matches(&password("letmein")), "{stored}");
+            assert!(matches(&hash, "lètmein"), "{stored}");
+            assert!(!matches(&hash, "letmein"), "{stored}");
             assert!(!hash.is_current(12), "{stored}");
         }
     }
@@ -127,18 +182,18 @@ mod tests {
     #[test]
     fn no_byte_of_a_long_password_and_no_nul_is_ignored() {
         let long = "x".repeat(100);
-        let hash = PasswordHash::make(&password(&long), 4);
-        assert!(hash.matches(&password(&long)));
-        assert!(!hash.matches(&password(&"x".repeat(99))));
-        let nul = PasswordHash::make(&password("before\0after"), 4);
-        assert!(nul.matches(&password("before\0after")));
-        assert!(!nul.matches(&password("before\0other")));
-        assert!(!nul.matches(&password("before")));
+        let hash = made(&long, 4);
+        assert!(matches(&hash, &long));
+        assert!(!matches(&hash, &"x".repeat(99)));
+        let nul = made("before\0after", 4);
+        assert!(matches(&nul, "before\0after"));
+        assert!(!matches(&nul, "before\0other"));
+        assert!(!matches(&nul, "before"));
     }
 
     #[test]
     fn is_current_only_in_its_own_form_and_cost() {
-        let hash = PasswordHash::make(&password("correct horse"), 4);
+        let hash = made("correct horse", 4);
         assert!(hash.as_str().starts_with("bcrypt_sha256$$2b$04$"));
         assert!(hash.is_current(4));
         assert!(!hash.is_current(5));
@@ -150,7 +205,19 @@ mod tests {
         for cost in [4, 10, 15] {
             assert!(PasswordHash::nobodys(cost).is_current(cost));
         }
-        assert!(!PasswordHash::nobodys(4).matches_at_cost(&password("correct horse"), 4));
+        assert!(!matches(&PasswordHash::nobodys(4), "correct horse"));
+    }
+
+    #[test]
+    fn a_wrong_password_is_as_much_work_whatever_the_user_has() {
+        let unreadable = PasswordHash::stored("!".into());
+        for hash in [PasswordHash::nobodys(8), made("correct horse", 8), made("correct horse", 5), unreadable]
+        {
+            let (matches, rounds) = done(hash.matches_at_cost(&password("wrong"), 8));
+            assert_eq!((matches, rounds), (false, 1 << 8));
+        }
+        let (matches, rounds) = done(made("correct horse", 5).matches_at_cost(&password("correct horse"), 8));
+        assert_eq!((matches, rounds), (true, 1 << 5));
     }
 
     #[test]
@@ -158,7 +225,7 @@ mod tests {
         for stored in
             ["", "!", "correct horse", "md5$a$b", "bcrypt_sha256$", "pbkdf2_sha256$0$a$b", "$2b$99$short"]
         {
-            assert!(!PasswordHash::stored(stored.into()).matches(&password("correct horse")), "{stored}");
+            assert!(!matches(&PasswordHash::stored(stored.into()), "correct horse"), "{stored}");
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::{
         password::Password,
         password_hash::PasswordHash,
         session::Origin,
+        work::Work,
     },
     error::ApiError,
     form::{Form, FromForm, Valid, not_blank},
@@ -139,14 +140,13 @@ async fn check_password(
     let cost = state.bcrypt_cost;
     let stored = user.as_ref().map_or_else(|| PasswordHash::nobodys(cost), |user| user.password_hash.clone());
     let old = stored.clone();
-    let (matches, newer) = state
-        .hash_pool
-        .run(move || {
-            let matches = stored.matches_at_cost(&password, cost);
-            let newer = (matches && !stored.is_current(cost)).then(|| PasswordHash::make(&password, cost));
-            (matches, newer)
-        })
-        .await?;
+    let check = stored.matches_at_cost(&password, cost).then(move |matches| match matches {
+        true if !stored.is_current(cost) => {
+            PasswordHash::make(&password, cost).map(|newer| (true, Some(newer)))
+        }
+        _ => Work::Done((matches, None)),
+    });
+    let (matches, newer) = state.hash_pool.run(check).await?;
     let mut user = match user {
         None => return Ok(Err("no such user")),
         Some(_) if !matches => return Ok(Err("wrong password")),

@@ -14,6 +14,7 @@ use crate::{
         password::Password,
         password_hash::PasswordHash,
         session::Origin,
+        work::Work,
     },
     error::ApiError,
     form::{Form, FromForm, Valid},
@@ -64,8 +65,11 @@ pub async fn password(
     if new_password.is(&user.username) || new_password.is(&user.email) {
         return Err(wrong("new_password", "The password is the same as the username or the email."));
     }
-    let (stored, cost) = (user.password_hash.clone(), state.bcrypt_cost);
-    let hash = move || stored.matches(&old_password).then(|| PasswordHash::make(&new_password, cost));
+    let cost = state.bcrypt_cost;
+    let hash = user.password_hash.matches(&old_password).then(move |matches| match matches {
+        true => PasswordHash::make(&new_password, cost).map(Some),
+        false => Work::Done(None),
+    });
     let refused = || wrong("old_password", "The password is wrong.");
     let Some(new) = state.hash_pool.run(hash).await? else {
         let record = Record::new(Event::PasswordChangeFailed, By::user(origin), state.clock.now_ms());

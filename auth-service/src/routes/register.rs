@@ -77,8 +77,7 @@ pub async fn register(
     let (name, address) = (username.clone(), email.clone());
     refuse_taken(state.store.run(move |connection| users::taken(connection, &name, &address)).await?)?;
 
-    let cost = state.bcrypt_cost;
-    let hash = state.hash_pool.run(move || PasswordHash::make(&password, cost)).await?;
+    let hash = state.hash_pool.run(PasswordHash::make(&password, state.bcrypt_cost)).await?;
     let (id, now) = (Uuid::now_v7(), state.clock.now_ms());
     let (name, address) = (username.clone(), email.clone());
     let record = Record::new(Event::Registration, By::user(origin), now).user(id);
