@@ -25,6 +25,7 @@ use shared::{
         health::{self, readiness, word},
         metrics::{self, Requests, gauge},
         openapi::{self, Authentication, Forbidden, Unauthorized, Unavailable},
+        reload::{self, Again},
         requests::{Observer, observe},
         resource,
     },
@@ -59,9 +60,9 @@ pub struct Settings {
     #[arg(long, env = "REVOCATIONS_CLIENT_SECRET", value_name = "TEXT", group = "secret", hide_env_values = true, value_parser = secret)]
     pub revocations_client_secret: Option<Secret>,
 
-    /// A file with that client's secret
-    #[arg(long, env = "REVOCATIONS_CLIENT_SECRET_FILE", value_name = "FILE", group = "secret", value_parser = secret_in)]
-    pub revocations_client_secret_file: Option<Secret>,
+    /// A file with that client's secret, read again at SIGHUP
+    #[arg(long, env = "REVOCATIONS_CLIENT_SECRET_FILE", value_name = "FILE", group = "secret", value_parser = SecretFile::read)]
+    pub revocations_client_secret_file: Option<SecretFile>,
 
     /// Where the issuer's revocations are, if not below its URL
     #[arg(long, env = "REVOCATIONS_URL", value_name = "URL", value_parser = service::http_url)]
@@ -102,8 +103,18 @@ fn secret(text: &str) -> Result<Secret, String> {
     service::name(text).map(Secret)
 }
 
-fn secret_in(file: &str) -> Result<Secret, String> {
-    std::fs::read_to_string(file).map_err(|why| why.to_string()).and_then(|text| secret(&text))
+/// A file, and the secret that is in it.
+#[derive(Clone, Debug)]
+pub struct SecretFile {
+    file: String,
+    secret: Secret,
+}
+
+impl SecretFile {
+    fn read(file: &str) -> Result<Self, String> {
+        let text = std::fs::read_to_string(file).map_err(|why| why.to_string())?;
+        Ok(Self { file: file.to_owned(), secret: secret(&text)? })
+    }
 }
 
 /// A sample of the services behind auth-service: it accepts only requests that bear a valid access token.
@@ -134,7 +145,10 @@ enum Sub {
 pub async fn run(command: Command) -> Result<(), StartError> {
     match command.subcommand.unwrap_or(Sub::Serve) {
         Sub::Serve => {
-            let running = start(command.settings)?;
+            let settings = command.settings;
+            let file = settings.revocations_client_secret_file.clone();
+            let running = start(settings)?;
+            reload::at_hangup(file.map(|file| running.secret_again(file)).into_iter().collect())?;
             running.until_told().await.map_err(|why| StartError::new(why.to_string()))
         }
         Sub::Healthcheck => service::check_health(command.settings.resource_addr).await,
@@ -147,6 +161,7 @@ pub struct Running {
     pub addr: SocketAddr,
     /// Serves until it is stopped. Must be awaited, or [`Running::until_told`].
     pub server: Server,
+    verifier: Verifier,
     drain: Drain,
     shutdown: Shutdown,
 }
@@ -158,6 +173,16 @@ impl Running {
     /// Those of the server.
     pub async fn until_told(self) -> std::io::Result<()> {
         drain::serve(self.server, self.drain, self.shutdown).await
+    }
+
+    /// What a client that was given another secret needs: the feed asks with it from the next time on.
+    fn secret_again(&self, SecretFile { file, .. }: SecretFile) -> Again {
+        let verifier = self.verifier.clone();
+        Again::new("REVOCATIONS_CLIENT_SECRET_FILE", move || {
+            let Secret(secret) = SecretFile::read(&file)?.secret;
+            verifier.set_feed_secret(secret);
+            Ok(())
+        })
     }
 }
 
@@ -172,14 +197,14 @@ pub fn start(settings: Settings) -> Result<Running, StartError> {
     let (verifier, metrics) = (verifier(&settings), Data::new(Metrics::new()));
     let (drain, shutdown) = (Drain::new(), settings.shutdown);
     let observer = Data::new(Observer::new(metrics.requests.clone(), drain.clone()));
-    let draining = Data::new(drain.clone());
+    let (draining, verifies) = (Data::new(drain.clone()), verifier.clone());
     let mut server = HttpServer::new(move || {
         App::new()
             .app_data(observer.clone())
             .app_data(metrics.clone())
             .app_data(draining.clone())
             .wrap(from_fn(observe))
-            .configure(|app| configure(app, verifier.clone()))
+            .configure(|app| configure(app, verifies.clone()))
             .default_service(web::to(service::not_found))
     })
     .disable_signals()
@@ -190,7 +215,7 @@ pub fn start(settings: Settings) -> Result<Running, StartError> {
     let server = server.listen(listener).map_err(cannot_listen)?;
     let addr = server.addrs().first().copied().unwrap_or(addr);
     log::info!("resource-service listens on http://{addr}");
-    Ok(Running { addr, server: server.run(), drain, shutdown })
+    Ok(Running { addr, server: server.run(), verifier, drain, shutdown })
 }
 
 fn verifier(settings: &Settings) -> Verifier {
@@ -203,8 +228,8 @@ fn verifier(settings: &Settings) -> Verifier {
     if let Some(url) = &settings.jwks_url {
         verifier = verifier.jwks_url(url);
     }
-    let secret =
-        settings.revocations_client_secret.as_ref().or(settings.revocations_client_secret_file.as_ref());
+    let in_file = settings.revocations_client_secret_file.as_ref().map(|file| &file.secret);
+    let secret = settings.revocations_client_secret.as_ref().or(in_file);
     if let (Some(client_id), Some(Secret(client_secret))) =
         (settings.revocations_client_id.clone(), secret.cloned())
     {

@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use arc_swap::ArcSwap;
 use reqwest::StatusCode;
 use serde::Deserialize;
 
@@ -109,7 +110,7 @@ pub struct FeedState {
 /// The sessions that are known to have ended.
 #[derive(Debug)]
 pub(crate) struct Revocations {
-    feed: Feed,
+    feed: ArcSwap<Feed>,
     policy: OutagePolicy,
     clock: Clock,
     client: reqwest::Client,
@@ -132,7 +133,7 @@ impl Revocations {
             client = client.no_proxy();
         }
         Self {
-            feed,
+            feed: ArcSwap::from_pointee(feed),
             policy,
             clock,
             client: client.build().unwrap_or_default(),
@@ -141,6 +142,12 @@ impl Revocations {
             is_current: AtomicBool::new(false),
             current_ms: AtomicI64::new(0),
         }
+    }
+
+    /// The client's secret from now on.
+    pub(crate) fn set_secret(&self, client_secret: String) {
+        let feed = Feed { client_secret, ..Feed::clone(&self.feed.load()) };
+        self.feed.store(feed.into());
     }
 
     /// Refuses a token whose session has ended, or of which that cannot be told if it must.
@@ -210,8 +217,8 @@ impl Revocations {
             }
             if !is_said {
                 is_said = true;
-                let Self { feed, policy, .. } = &*revocations;
-                log::warn!("cannot follow the revocations at {}: {why}; meanwhile: {policy}", feed.url);
+                let (url, policy) = (&revocations.feed.load().url, revocations.policy);
+                log::warn!("cannot follow the revocations at {url}: {why}; meanwhile: {policy}");
             }
             drop(revocations);
             // Not all at once: many services may have lost the same issuer.
@@ -225,8 +232,8 @@ impl Revocations {
     /// nobody needs the feed any more.
     async fn follow_once(&self, this: &Weak<Self>, last: &mut Option<String>) -> (bool, Option<String>) {
         let mut was_current = false;
-        let mut request = self.client.get(&self.feed.url);
-        request = request.basic_auth(&self.feed.client_id, Some(&self.feed.client_secret));
+        let feed = self.feed.load_full();
+        let mut request = self.client.get(&feed.url).basic_auth(&feed.client_id, Some(&feed.client_secret));
         if let Some(last) = &*last {
             request = request.header("last-event-id", last);
         }
@@ -259,7 +266,7 @@ impl Revocations {
                         *last = id.or(last.take());
                     }
                     Some(Heard::CaughtUp) => {
-                        log::info!("following the revocations at {}", self.feed.url);
+                        log::info!("following the revocations at {}", feed.url);
                         was_current = true;
                     }
                 }

@@ -86,6 +86,11 @@ impl Process {
         Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
     }
 
+    /// Asks it to read its files again (SIGHUP).
+    pub fn hang_up(&self) {
+        Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap();
+    }
+
     /// Asks it to end (SIGTERM), and waits until it has.
     pub fn terminate(&mut self) -> ExitStatus {
         self.tell_to_end();

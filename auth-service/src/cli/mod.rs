@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use shared::{
     claims::is_scope_name,
     clock::Clock,
-    service::{self, StartError},
+    service::{self, StartError, reload},
 };
 
 use crate::{config::Settings, server};
@@ -71,6 +71,7 @@ pub async fn run(command: Command) -> Result<(), StartError> {
     let settings = command.settings;
     match command.subcommand.unwrap_or(Sub::Serve) {
         Sub::Serve => {
+            reload::at_hangup(Vec::new())?;
             let running = server::start(settings, Clock::system()).await?;
             running.until_told().await.map_err(|why| StartError::new(why.to_string()))
         }

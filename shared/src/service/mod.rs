@@ -6,6 +6,7 @@ pub mod health;
 mod logs;
 pub mod metrics;
 pub mod openapi;
+pub mod reload;
 pub mod requests;
 
 use std::{error::Error as _, ffi::OsString, io, net::SocketAddr, process::ExitCode, time::Duration};
