@@ -7,7 +7,7 @@ use clap::Args;
 use shared::{
     keys::Algorithm,
     revocations::OutagePolicy,
-    service::{self, StartError, drain::Shutdown},
+    service::{self, StartError, drain::Shutdown, traces::TraceSettings},
 };
 
 /// A URL that may hold a password. Never printed.
@@ -137,6 +137,10 @@ pub struct Settings {
     #[command(flatten)]
     #[expect(missing_docs, reason = "its own settings are documented")]
     pub shutdown: Shutdown,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "its own settings are documented")]
+    pub traces: TraceSettings,
 }
 
 impl Settings {

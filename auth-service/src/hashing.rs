@@ -10,6 +10,7 @@ use std::{
     thread,
 };
 
+use shared::service::traces::part;
 use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -45,8 +46,10 @@ impl HashPool {
     /// [`Busy`], if the queue is full.
     pub async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
         let (answer, answered) = oneshot::channel();
+        let wait = part("wait for a hash");
         let job = Box::new(move || {
             if !answer.is_closed() {
+                let _hash = wait.then("hash");
                 // The caller may go away while the job runs. Then nobody wants the answer.
                 let _ = answer.send(job());
             }

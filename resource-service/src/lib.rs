@@ -28,6 +28,7 @@ use shared::{
         reload::{self, Again},
         requests::{Observer, observe},
         resource,
+        traces::{TraceSettings, Traces},
     },
 };
 use utoipa::{OpenApi, ToSchema};
@@ -87,6 +88,10 @@ pub struct Settings {
     #[command(flatten)]
     #[expect(missing_docs, reason = "its own settings are documented")]
     pub shutdown: Shutdown,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "its own settings are documented")]
+    pub traces: TraceSettings,
 }
 
 /// A secret. Never printed.
@@ -146,10 +151,14 @@ pub async fn run(command: Command) -> Result<(), StartError> {
     match command.subcommand.unwrap_or(Sub::Serve) {
         Sub::Serve => {
             let settings = command.settings;
+            let limit = settings.shutdown.shutdown_timeout;
+            let traces = Traces::start(&settings.traces, "resource-service")?;
             let file = settings.revocations_client_secret_file.clone();
             let running = start(settings)?;
             reload::at_hangup(file.map(|file| running.secret_again(file)).into_iter().collect())?;
-            running.until_told().await.map_err(|why| StartError::new(why.to_string()))
+            let ended = running.until_told().await;
+            traces.end(limit).await;
+            ended.map_err(|why| StartError::new(why.to_string()))
         }
         Sub::Healthcheck => service::check_health(command.settings.resource_addr).await,
     }

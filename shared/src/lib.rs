@@ -52,6 +52,7 @@
 //! }
 //! ```
 
+mod calls;
 pub mod claims;
 pub mod clock;
 mod error;

@@ -16,7 +16,7 @@ use arc_swap::ArcSwap;
 use reqwest::StatusCode;
 use serde::Deserialize;
 
-use crate::{VerifyError, claims::SessionId, clock::Clock};
+use crate::{VerifyError, calls, claims::SessionId, clock::Clock};
 
 /// The issuer says something every 3 seconds. Whoever is silent for this long is gone.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -237,7 +237,7 @@ impl Revocations {
         if let Some(last) = &*last {
             request = request.header("last-event-id", last);
         }
-        let mut response = match tokio::time::timeout(SILENCE, request.send()).await {
+        let mut response = match tokio::time::timeout(SILENCE, calls::send(request)).await {
             Ok(Ok(response)) if response.status() == StatusCode::OK => response,
             Ok(Ok(response)) => return (false, Some(format!("it answers {}", response.status()))),
             Ok(Err(why)) => return (false, Some(super::keys::chain(&why))),

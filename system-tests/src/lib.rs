@@ -7,6 +7,8 @@
 //! | `tests/losses.rs` | Redis loses everything while people are at work |
 //! | `tests/clocks.rs` | replicas whose clocks are apart |
 //! | `tests/memory.rs` | what it takes to remember a million sessions that have ended |
+//! | `tests/traces.rs` | a trace that begins in one service goes on in the other |
+//! | `tests/reload.rs` | a client's new secret is put to use without a restart |
 //! | `tests/history.rs` | whatever breaks, clients see what they were promised: see [`history`] |
 
 pub mod history;

@@ -1,6 +1,7 @@
 //! What the workspace's tests need: databases of their own, servers to stop, processes to kill. `scripts/test` starts
 //! the servers and says where they are.
 
+mod collector;
 mod http;
 mod nginx;
 mod openapi;
@@ -17,6 +18,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+pub use collector::{Collector, Span};
 pub use http::{Answer, Client, Tokens, claims_of, decode_part};
 pub use nginx::Nginx;
 pub use postgres::{TestDatabase, sql};

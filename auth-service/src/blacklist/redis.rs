@@ -10,7 +10,7 @@ use std::{
 
 use ::redis::{Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Script, aio::ConnectionManager, cmd};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use shared::{claims::SessionId, clock::Clock};
+use shared::{claims::SessionId, clock::Clock, service::traces};
 use uuid::Uuid;
 
 use super::{BlacklistError, Keep, Rebuild, Refresh, Result};
@@ -224,7 +224,8 @@ impl Redis {
     }
 
     async fn ask<T>(&self, question: impl AsyncFnOnce(ConnectionManager) -> RedisResult<T>) -> Result<T> {
-        match self.link.ask(question).await {
+        let part = traces::part("Redis");
+        let outcome = match self.link.ask(question).await {
             Ok(answer) => {
                 self.health.is_up();
                 Ok(answer)
@@ -237,7 +238,9 @@ impl Redis {
                 self.health.is_down(&"no answer in time");
                 Err(BlacklistError::TimedOut)
             }
-        }
+        };
+        part.end(&outcome);
+        outcome
     }
 }
 

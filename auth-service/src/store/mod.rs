@@ -30,6 +30,7 @@ use diesel::{
     QueryResult,
     result::{DatabaseErrorKind, Error as DieselError},
 };
+use shared::service::traces;
 
 use crate::{domain::audit::Record, health::Health};
 
@@ -113,17 +114,20 @@ impl Store {
         if !self.is_migrated() {
             return Err(StoreError::Unavailable);
         }
+        let part = traces::part("database");
         let (this, pool) = (self.clone(), self.pool.load_full());
         let used = Arc::clone(&pool);
         let work = tokio::task::spawn_blocking(move || this.run_blocking(&used, query));
-        match tokio::time::timeout(self.timeout, work).await {
+        let outcome = match tokio::time::timeout(self.timeout, work).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(panicked)) => Err(self.unavailable(&panicked)),
             Err(_) => {
                 self.renew(&pool);
                 Err(self.unavailable(&"no answer in time"))
             }
-        }
+        };
+        part.end(&outcome);
+        outcome
     }
 
     /// Runs `change` in a transaction, and remembers it: the record that it returns is in the audit trail when, and only

@@ -1,5 +1,5 @@
-//! What our own services share in being services: command line, logs, health, and answers to requests that no
-//! route takes. A service of yours needs none of it.
+//! What our own services share in being services: command line, logs, traces, health, and answers to requests
+//! that no route takes. A service of yours needs none of it.
 
 pub mod drain;
 pub mod health;
@@ -8,6 +8,7 @@ pub mod metrics;
 pub mod openapi;
 pub mod reload;
 pub mod requests;
+pub mod traces;
 
 use std::{error::Error as _, ffi::OsString, io, net::SocketAddr, process::ExitCode, time::Duration};
 
