@@ -12,7 +12,7 @@ use clap::Args;
 use shared::{
     keys::Algorithm,
     revocations::OutagePolicy,
-    service::{self, StartError, drain::Shutdown},
+    service::{self, StartError, drain::Shutdown, limits::Limits, traces::TraceSettings},
 };
 
 use crate::redis_link::{Certificates, ClientCertificate, NO_CERTIFICATES, Server};
@@ -167,7 +167,15 @@ pub struct Settings {
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "its own settings are documented")]
+    pub limits: Limits,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "its own settings are documented")]
     pub shutdown: Shutdown,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "its own settings are documented")]
+    pub traces: TraceSettings,
 }
 
 impl Settings {

@@ -12,6 +12,7 @@ use std::{
 };
 
 use bcrypt_lanes::{Lanes, Sum};
+use shared::service::traces::{Part, part};
 use tokio::sync::oneshot;
 
 use crate::{domain::work::Work, metrics::Hashing};
@@ -34,8 +35,22 @@ pub struct HashPool {
 #[derive(Debug)]
 struct Job {
     work: Work<()>,
-    caller: Weak<()>,
+    caller: Caller,
     since: Instant,
+}
+
+/// Whoever waits, and what a trace says of that.
+#[derive(Debug)]
+struct Caller {
+    waits: Weak<()>,
+    part: Part,
+}
+
+impl Caller {
+    /// Nobody wants the answer any more, if not.
+    fn is_there(&self) -> bool {
+        self.waits.strong_count() > 0
+    }
 }
 
 impl HashPool {
@@ -64,7 +79,7 @@ impl HashPool {
         let job = Job {
             // The caller may go away meanwhile. Then nobody wants the answer.
             work: work.map(|value| drop(answer.send(value))),
-            caller: Arc::downgrade(&caller),
+            caller: Caller { waits: Arc::downgrade(&caller), part: part("wait for a hash") },
             since: Instant::now(),
         };
         // Before it is there to be taken, or the number could fall below zero.
@@ -84,7 +99,7 @@ type Next = Box<dyn FnOnce(Sum) -> Work<()> + Send>;
 struct Worker<'a> {
     queue: &'a Mutex<Receiver<Job>>,
     metrics: Hashing,
-    lanes: Lanes<(Next, Weak<()>)>,
+    lanes: Lanes<(Next, Caller)>,
 }
 
 impl Worker<'_> {
@@ -101,7 +116,7 @@ impl Worker<'_> {
             {
                 self.begin(job);
             }
-            self.lanes.retain(|(_, caller)| caller.strong_count() > 0);
+            self.lanes.retain(|(_, caller)| caller.is_there());
             for ((next, caller), sum) in self.lanes.advance(ROUNDS) {
                 self.go_on(move || next(sum), caller);
             }
@@ -121,13 +136,14 @@ impl Worker<'_> {
     fn begin(&mut self, job: Job) {
         self.metrics.queue.dec();
         self.metrics.waits.observe(job.since.elapsed().as_secs_f64());
-        self.go_on(move || job.work, job.caller);
+        let caller = Caller { part: job.caller.part.then("hash"), ..job.caller };
+        self.go_on(move || job.work, caller);
     }
 
     /// Until there is a hash to compute, or nothing. A panic costs this job, which answers [`Busy`], and no other.
-    fn go_on(&mut self, next: impl FnOnce() -> Work<()>, caller: Weak<()>) {
+    fn go_on(&mut self, next: impl FnOnce() -> Work<()>, caller: Caller) {
         let mut work = catch_unwind(AssertUnwindSafe(next));
-        while caller.strong_count() > 0 {
+        while caller.is_there() {
             work = match work {
                 Ok(Work::Done(())) => return,
                 Ok(Work::Bcrypt(input, next)) => return self.lanes.push(input, (next, caller)),
@@ -154,12 +170,12 @@ mod tests {
 
     use bcrypt_lanes::Input;
     use futures_util::FutureExt;
+    use prometheus_client::registry::Registry;
 
     use super::*;
-    use crate::metrics::Metrics;
 
     fn pool(threads: usize, queue: usize) -> HashPool {
-        HashPool::start(threads, queue, Metrics::new().hashing()).unwrap()
+        HashPool::start(threads, queue, Hashing::new(&mut Registry::default())).unwrap()
     }
 
     fn other<T>(job: impl FnOnce() -> T + Send + 'static) -> Work<T> {

@@ -113,7 +113,7 @@ impl Hashing {
     /// From a millisecond to ten seconds: the jobs in progress take that long to make room.
     const SECONDS: [f64; 10] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-    fn new(registry: &mut Registry) -> Self {
+    pub fn new(registry: &mut Registry) -> Self {
         let queue = gauge(registry, "hash_queue", "Logins and the like that wait for a password's hash");
         let waits = Histogram::new(Self::SECONDS);
         let help = "How long they waited until it was begun, in seconds";

@@ -88,6 +88,7 @@ pub async fn start(mut settings: Settings, clock: Clock) -> Result<Running, Star
             .default_service(web::to(service::not_found))
     })
     .disable_signals()
+    .max_connections(settings.limits.connections_per_worker(settings.auth_workers))
     .shutdown_timeout(shutdown.shutdown_timeout.as_secs());
     if let Some(workers) = settings.auth_workers {
         server = server.workers(workers.into());

@@ -70,6 +70,7 @@ async fn record() -> String {
     app.send(app.request(Method::POST, "/oauth/token").form(&form)).await;
     for args in [
         &["users", "show", "ada"][..],
+        &["audit", "--user", "ada", "--since", "7d"],
         &["users", "disable", "ada"],
         &["users", "enable", "ada"],
         &["users", "delete", "ada"],
@@ -77,7 +78,6 @@ async fn record() -> String {
         &["clients", "delete", "job"],
         &["keys", "rotate", "--now"],
         &["keys", "list"],
-        &["audit", "--user", "ada", "--since", "7d"],
         &["audit", "--event", "login", "--json"],
         &["cleanup"],
     ] {

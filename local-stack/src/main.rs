@@ -7,7 +7,7 @@ use clap::Parser;
 use shared::{
     clock::Clock,
     revocations::OutagePolicy,
-    service::{self, StartError},
+    service::{self, StartError, traces::Traces},
 };
 
 /// What a first look should try, with the default addresses. The README shows the same lines.
@@ -45,7 +45,9 @@ async fn run() -> Result<(), StartError> {
     service::start_logs()?;
     let Command { auth, resource_addr } = service::parse_settings(std::env::args_os())?;
     let data_dir = auth.data_dir.display().to_string();
-    let (audience, leeway, shutdown) = (auth.audience.clone(), auth.leeway, auth.shutdown);
+    let (audience, leeway) = (auth.audience.clone(), auth.leeway);
+    let (limits, shutdown) = (auth.limits, auth.shutdown);
+    let (traced, trace_settings) = (Traces::start(&auth.traces, "local-stack")?, auth.traces.clone());
     let auth = auth_service::server::start(auth, Clock::system()).await?;
     let secret = auth.state.renew_client(CLIENT, "revocations:read").await?;
     let resource = resource_service::start(resource_service::Settings {
@@ -63,11 +65,14 @@ async fn run() -> Result<(), StartError> {
         audience,
         leeway,
         resource_workers: None,
+        limits,
         shutdown,
+        traces: trace_settings,
     })?;
 
     println!("{}", welcome(auth.addr, resource.addr, &data_dir));
     let ended = futures_util::future::try_join(auth.until_told(), resource.until_told()).await;
+    traced.end(shutdown.shutdown_timeout).await;
     ended.map(drop).map_err(|why| StartError::new(why.to_string()))
 }
 

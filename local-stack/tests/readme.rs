@@ -92,6 +92,9 @@ fn every_setting_is_in_the_settings_table() {
         }
     }
     rows.push("| `RUST_LOG` | – | filter | `info,actix_server=warn,actix_http=off` | both | Which log lines are written: a level, or levels by module |".into());
+    rows.push(
+        "| `LOG_FILTER_FILE` | – | file | – | both | A file with that instead, read again at SIGHUP |".into(),
+    );
     rows.push("| `LOG_FORMAT` | – | name | `text` | both | How log lines are written: `text` for people, `json` for machines |".into());
     let table = format!("\n{}\n", rows.join("\n"));
 

@@ -25,9 +25,12 @@ use shared::{
         aside::{self, Aside},
         drain::{self, Drain, Shutdown},
         health::{self, Reasons, readiness},
+        limits::Limits,
         openapi::{self, Authentication, Forbidden, Unauthorized, Unavailable},
+        reload::{self, Again},
         requests::{Observer, observe},
         resource,
+        traces::{TraceSettings, Traces},
     },
 };
 use utoipa::{OpenApi, ToSchema};
@@ -66,9 +69,9 @@ pub struct Settings {
     #[arg(long, env = "REVOCATIONS_CLIENT_SECRET", value_name = "TEXT", group = "secret", hide_env_values = true, value_parser = secret)]
     pub revocations_client_secret: Option<Secret>,
 
-    /// A file with that client's secret
-    #[arg(long, env = "REVOCATIONS_CLIENT_SECRET_FILE", value_name = "FILE", group = "secret", value_parser = secret_in)]
-    pub revocations_client_secret_file: Option<Secret>,
+    /// A file with that client's secret, read again at SIGHUP
+    #[arg(long, env = "REVOCATIONS_CLIENT_SECRET_FILE", value_name = "FILE", group = "secret", value_parser = SecretFile::read)]
+    pub revocations_client_secret_file: Option<SecretFile>,
 
     /// Where the issuer's revocations are, if not below its URL
     #[arg(long, env = "REVOCATIONS_URL", value_name = "URL", value_parser = service::http_url)]
@@ -92,7 +95,15 @@ pub struct Settings {
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "its own settings are documented")]
+    pub limits: Limits,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "its own settings are documented")]
     pub shutdown: Shutdown,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "its own settings are documented")]
+    pub traces: TraceSettings,
 }
 
 /// A secret. Never printed.
@@ -109,8 +120,18 @@ fn secret(text: &str) -> Result<Secret, String> {
     service::name(text).map(Secret)
 }
 
-fn secret_in(file: &str) -> Result<Secret, String> {
-    std::fs::read_to_string(file).map_err(|why| why.to_string()).and_then(|text| secret(&text))
+/// A file, and the secret that is in it.
+#[derive(Clone, Debug)]
+pub struct SecretFile {
+    file: String,
+    secret: Secret,
+}
+
+impl SecretFile {
+    fn read(file: &str) -> Result<Self, String> {
+        let text = std::fs::read_to_string(file).map_err(|why| why.to_string())?;
+        Ok(Self { file: file.to_owned(), secret: secret(&text)? })
+    }
 }
 
 /// A sample of the services behind auth-service: it accepts only requests that bear a valid access token.
@@ -141,8 +162,15 @@ enum Sub {
 pub async fn run(command: Command) -> Result<(), StartError> {
     match command.subcommand.unwrap_or(Sub::Serve) {
         Sub::Serve => {
-            let running = start(command.settings)?;
-            running.until_told().await.map_err(|why| StartError::new(why.to_string()))
+            let settings = command.settings;
+            let limit = settings.shutdown.shutdown_timeout;
+            let traces = Traces::start(&settings.traces, "resource-service")?;
+            let file = settings.revocations_client_secret_file.clone();
+            let running = start(settings)?;
+            reload::at_hangup(file.map(|file| running.secret_again(file)).into_iter().collect())?;
+            let ended = running.until_told().await;
+            traces.end(limit).await;
+            ended.map_err(|why| StartError::new(why.to_string()))
         }
         Sub::Healthcheck => service::check_health(command.settings.resource_addr).await,
     }
@@ -155,6 +183,7 @@ pub struct Running {
     /// Serves until it is stopped. Must be awaited, or [`Running::until_told`].
     pub server: Server,
     aside: Option<ServerHandle>,
+    verifier: Verifier,
     drain: Drain,
     shutdown: Shutdown,
 }
@@ -166,6 +195,16 @@ impl Running {
     /// Those of the server.
     pub async fn until_told(self) -> std::io::Result<()> {
         drain::serve(self.server, self.aside, self.drain, self.shutdown).await
+    }
+
+    /// What a client that was given another secret needs: the feed asks with it from the next time on.
+    fn secret_again(&self, SecretFile { file, .. }: SecretFile) -> Again {
+        let verifier = self.verifier.clone();
+        Again::new("REVOCATIONS_CLIENT_SECRET_FILE", move || {
+            let Secret(secret) = SecretFile::read(&file)?.secret;
+            verifier.set_feed_secret(secret);
+            Ok(())
+        })
     }
 }
 
@@ -195,22 +234,24 @@ pub fn start(settings: Settings) -> Result<Running, StartError> {
         })
     });
     let aside = aside.transpose()?;
+    let verifies = verifier.clone();
     let mut server = HttpServer::new(move || {
         App::new()
             .app_data(observer.clone())
             .configure(share.clone())
             .wrap(from_fn(observe))
-            .configure(|app| configure(app, verifier.clone(), shows_metrics))
+            .configure(|app| configure(app, verifies.clone(), shows_metrics))
             .default_service(web::to(service::not_found))
     })
     .disable_signals()
+    .max_connections(settings.limits.connections_per_worker(settings.resource_workers))
     .shutdown_timeout(shutdown.shutdown_timeout.as_secs());
     if let Some(workers) = settings.resource_workers {
         server = server.workers(workers.into());
     }
     let server =
         server.listen(listener).map_err(|why| service::cannot_listen(addr, "RESOURCE_ADDR", &why))?;
-    Ok(Running { addr, server: server.run(), aside, drain, shutdown })
+    Ok(Running { addr, server: server.run(), aside, verifier, drain, shutdown })
 }
 
 fn verifier(settings: &Settings) -> Verifier {
@@ -223,8 +264,8 @@ fn verifier(settings: &Settings) -> Verifier {
     if let Some(url) = &settings.jwks_url {
         verifier = verifier.jwks_url(url);
     }
-    let secret =
-        settings.revocations_client_secret.as_ref().or(settings.revocations_client_secret_file.as_ref());
+    let in_file = settings.revocations_client_secret_file.as_ref().map(|file| &file.secret);
+    let secret = settings.revocations_client_secret.as_ref().or(in_file);
     if let (Some(client_id), Some(Secret(client_secret))) =
         (settings.revocations_client_id.clone(), secret.cloned())
     {

@@ -53,6 +53,7 @@
 //! }
 //! ```
 
+mod calls;
 pub mod claims;
 pub mod clock;
 mod error;

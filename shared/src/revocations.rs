@@ -12,10 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use arc_swap::ArcSwap;
 use reqwest::StatusCode;
 use serde::Deserialize;
 
-use crate::{Trouble, VerifyError, claims::SessionId, clock::Clock};
+use crate::{Trouble, VerifyError, calls, claims::SessionId, clock::Clock};
 
 /// The issuer says something every 3 seconds. Whoever is silent for this long is gone.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -130,7 +131,7 @@ impl FeedState {
 /// The sessions that are known to have ended.
 #[derive(Debug)]
 pub(crate) struct Revocations {
-    feed: Feed,
+    feed: ArcSwap<Feed>,
     policy: OutagePolicy,
     clock: Clock,
     client: reqwest::Client,
@@ -155,7 +156,7 @@ impl Revocations {
             client = client.no_proxy();
         }
         Self {
-            feed,
+            feed: ArcSwap::from_pointee(feed),
             policy,
             clock,
             client: client.build().unwrap_or_default(),
@@ -166,6 +167,12 @@ impl Revocations {
             reconnects: AtomicU64::new(0),
             trouble: Mutex::default(),
         }
+    }
+
+    /// The client's secret from now on.
+    pub(crate) fn set_secret(&self, client_secret: String) {
+        let feed = Feed { client_secret, ..Feed::clone(&self.feed.load()) };
+        self.feed.store(feed.into());
     }
 
     /// Refuses a token whose session has ended, or of which that cannot be told if it must.
@@ -242,8 +249,8 @@ impl Revocations {
             }
             if !is_said {
                 is_said = true;
-                let Self { feed, policy, .. } = &*revocations;
-                log::warn!("cannot follow the revocations at {}: {why}; meanwhile: {policy}", feed.url);
+                let (url, policy) = (&revocations.feed.load().url, revocations.policy);
+                log::warn!("cannot follow the revocations at {url}: {why}; meanwhile: {policy}");
             }
             drop(revocations);
             // Not all at once: many services may have lost the same issuer.
@@ -266,12 +273,12 @@ impl Revocations {
         let mut was_current = false;
         let failed =
             |why: &reqwest::Error| Some((Trouble::of(why, CONNECT_TIMEOUT), super::keys::chain(why)));
-        let mut request = self.client.get(&self.feed.url);
-        request = request.basic_auth(&self.feed.client_id, Some(&self.feed.client_secret));
+        let feed = self.feed.load_full();
+        let mut request = self.client.get(&feed.url).basic_auth(&feed.client_id, Some(&feed.client_secret));
         if let Some(last) = &*last {
             request = request.header("last-event-id", last);
         }
-        let mut response = match tokio::time::timeout(SILENCE, request.send()).await {
+        let mut response = match tokio::time::timeout(SILENCE, calls::send(request)).await {
             Ok(Ok(response)) if response.status() == StatusCode::OK => response,
             Ok(Ok(response)) => {
                 let status = response.status();
@@ -303,7 +310,7 @@ impl Revocations {
                         *last = id.or(last.take());
                     }
                     Some(Heard::CaughtUp) => {
-                        log::info!("following the revocations at {}", self.feed.url);
+                        log::info!("following the revocations at {}", feed.url);
                         was_current = true;
                         self.set_trouble(None);
                     }

@@ -213,6 +213,14 @@ impl Verifier {
         self.0.revocations.as_ref().map(|revocations| revocations.is_current())
     }
 
+    /// Follows the revocations with another secret of the client from the next time on that the feed is asked for: at once,
+    /// if the one it has is refused. Nothing if they are not to be followed.
+    pub fn set_feed_secret(&self, secret: String) {
+        if let Some(revocations) = &self.0.revocations {
+            revocations.set_secret(secret);
+        }
+    }
+
     /// How the following of revocations stands, for metrics. `None` if they are not to be followed.
     pub fn revocations(&self) -> Option<FeedState> {
         self.0.revocations.as_ref().map(|revocations| revocations.state())

@@ -9,6 +9,12 @@
 //! | `tests/memory.rs` | what it takes to remember a million sessions that have ended |
 //! | `tests/metrics_address.rs` | an address for those who run a service |
 //! | `tests/monitoring.rs` | the dashboard and the alerts are true |
+//! | `tests/rolling.rs` | a rolling restart of all replicas, which nobody notices |
+//! | `tests/protection.rs` | idle connections and slow writers keep nobody away |
+//! | `tests/soak.rs` | everyday work for as long as you like |
+//! | `tests/disk_full.rs` | the embedded data folder's disk is full |
+//! | `tests/traces.rs` | a trace that begins in one service goes on in the other |
+//! | `tests/reload.rs` | a client's new secret is put to use without a restart |
 //! | `tests/history.rs` | whatever breaks, clients see what they were promised: see [`history`] |
 
 pub mod history;

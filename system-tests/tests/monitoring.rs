@@ -13,10 +13,6 @@ use serde_json::{Value, json};
 use system_tests::{Deployment, is_accepted, promql};
 use test_support::{Client, Process, Prometheus, RedisServer, promtool};
 
-/// Named by the dashboard and the alerts before they are there.
-// MERGE: delete this constant and its uses once the hash pool tells them.
-const NOT_THERE_YET: [&str; 2] = ["auth_hash_queue", "auth_hash_wait_seconds_bucket"];
-
 /// What Prometheus itself adds to each metric, or makes of it.
 const OF_PROMETHEUS: [&str; 2] = ["job", "instance"];
 
@@ -144,10 +140,6 @@ fn prometheus(addrs: [std::net::SocketAddr; 2]) -> Prometheus {
     Prometheus::start(&configuration, &read("deploy/prometheus/alerts.yml"))
 }
 
-fn is_there_yet(expression: &str) -> bool {
-    !NOT_THERE_YET.iter().any(|name| expression.contains(name))
-}
-
 /// Asserts that what this expression names is told by a service.
 fn assert_told(expression: &str, told: &Told) {
     let names = promql::names(expression);
@@ -194,7 +186,7 @@ async fn the_dashboard_and_the_alerts_name_what_is_told_and_prometheus_answers_e
     let alerts = alerts(&prometheus).await;
     assert!(alerts.len() > 20);
     let expressions = alerts.iter().map(|alert| alert["query"].as_str().unwrap().to_owned());
-    for expression in panels().into_iter().chain(expressions).filter(|each| is_there_yet(each)) {
+    for expression in panels().into_iter().chain(expressions) {
         assert_told(&expression, &told);
     }
 
@@ -205,7 +197,7 @@ async fn the_dashboard_and_the_alerts_name_what_is_told_and_prometheus_answers_e
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let answer = prometheus.api("query", &[("query", &panel)]).await;
-            if answer["result"].as_array().is_some_and(|rows| !rows.is_empty()) || !is_there_yet(&panel) {
+            if answer["result"].as_array().is_some_and(|rows| !rows.is_empty()) {
                 break;
             }
             assert!(Instant::now() < deadline, "this panel is empty: {panel}");

@@ -2,6 +2,7 @@
 //! the servers and says where they are.
 
 mod certificates;
+mod collector;
 mod http;
 mod nginx;
 mod openapi;
@@ -23,6 +24,7 @@ use std::{
 };
 
 pub use certificates::Certificates;
+pub use collector::{Collector, Span};
 pub use http::{Answer, Client, Tokens, claims_of, decode_part};
 pub use nginx::Nginx;
 pub use postgres::{TestDatabase, hold_migration_lock, sql};

@@ -19,7 +19,13 @@ pub struct Process {
 impl Process {
     /// Starts `program` with no environment but this, and waits until it listens on `listeners` addresses.
     pub fn start(program: &str, listeners: usize, env: &[(&str, &str)]) -> Self {
+        Self::start_with_args(program, &[], listeners, env)
+    }
+
+    /// The same with these arguments.
+    pub fn start_with_args(program: &str, args: &[&str], listeners: usize, env: &[(&str, &str)]) -> Self {
         let mut child = Command::new(program)
+            .args(args)
             .env_clear()
             .env("RUST_LOG", "debug")
             .env("AUTH_ADDR", "127.0.0.1:0")
@@ -47,6 +53,11 @@ impl Process {
     /// Where it listens, in the order in which it began to.
     pub fn addr(&self, number: usize) -> SocketAddr {
         self.addrs[number]
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// All that it has printed so far.
@@ -84,6 +95,11 @@ impl Process {
     /// Asks it to end (SIGTERM).
     pub fn tell_to_end(&self) {
         Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+    }
+
+    /// Asks it to read its files again (SIGHUP).
+    pub fn hang_up(&self) {
+        Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap();
     }
 
     /// Asks it to end (SIGTERM), and waits until it has.

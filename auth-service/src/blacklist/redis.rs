@@ -11,7 +11,7 @@ use std::{
 use ::redis::{Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Script, cmd};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::future::try_join_all;
-use shared::{claims::SessionId, clock::Clock};
+use shared::{claims::SessionId, clock::Clock, service::traces};
 use uuid::Uuid;
 
 use super::{BlacklistError, Keep, Rebuild, Refresh, Result};
@@ -256,7 +256,8 @@ impl Redis {
     }
 
     async fn ask<T>(&self, question: impl AsyncFnOnce(Connection) -> RedisResult<T>) -> Result<T> {
-        match self.link.ask(question).await {
+        let part = traces::part("Redis");
+        let outcome = match self.link.ask(question).await {
             Ok(answer) => {
                 self.health.is_up();
                 Ok(answer)
@@ -271,7 +272,9 @@ impl Redis {
                 self.health.is_down(&"no answer in time", Reason::NoAnswer(self.timeout));
                 Err(BlacklistError::TimedOut)
             }
-        }
+        };
+        part.end(&outcome);
+        outcome
     }
 }
 

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use shared::{
     claims::is_scope_name,
     clock::Clock,
-    service::{self, StartError},
+    service::{self, StartError, reload, traces::Traces},
 };
 
 use crate::{config::Settings, server};
@@ -74,8 +74,13 @@ pub async fn run(command: Command) -> Result<(), StartError> {
     let settings = command.settings;
     match command.subcommand.unwrap_or(Sub::Serve) {
         Sub::Serve => {
+            let limit = settings.shutdown.shutdown_timeout;
+            let traces = Traces::start(&settings.traces, "auth-service")?;
+            reload::at_hangup(Vec::new())?;
             let running = server::start(settings, Clock::system()).await?;
-            running.until_told().await.map_err(|why| StartError::new(why.to_string()))
+            let ended = running.until_told().await;
+            traces.end(limit).await;
+            ended.map_err(|why| StartError::new(why.to_string()))
         }
         Sub::Doctor => doctor::run(&settings).await,
         Sub::Migrate => migrate::run(&settings).await,

@@ -17,6 +17,7 @@ use shared::{
     claims::{AccessClaims, SessionId},
     clock::Clock,
     revocations::OutagePolicy,
+    service::traces,
 };
 use tokio::sync::Mutex;
 
@@ -420,5 +421,5 @@ fn one_ended(sid: SessionId, ended: Option<Ended>, record: Record) -> (Option<Al
 
 /// Runs `work` to its end, even if the client goes away and nobody waits for it any more. `None` if it panicked.
 async fn to_the_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
-    tokio::spawn(work).await.ok()
+    tokio::spawn(traces::carried(work)).await.ok()
 }

@@ -33,7 +33,7 @@ pub use failure::Failure;
 use failure::{is_outage, reason, too_late};
 pub use pool::Usage;
 use pool::{Plan, Pool};
-use shared::service::metrics::Counters;
+use shared::service::{metrics::Counters, traces};
 
 use crate::{
     domain::audit::Record,
@@ -157,12 +157,17 @@ impl Store {
         if !self.is_migrated() {
             return Err(StoreError::Unavailable);
         }
+        let part = traces::part("database");
         let (this, pool) = (self.clone(), self.pool.load_full());
         let used = Arc::clone(&pool);
         let work = tokio::task::spawn_blocking(move || this.run_blocking(&used, query));
         let failure = match tokio::time::timeout(self.timeout, work).await {
             Ok(Ok(Ok(answer))) => return Ok(answer),
-            Ok(Ok(Err(Failed::Query(why)))) => return Err(StoreError::Query(why)),
+            Ok(Ok(Err(Failed::Query(why)))) => {
+                let outcome = Err(StoreError::Query(why));
+                part.end(&outcome);
+                return outcome;
+            }
             Ok(Ok(Err(Failed::Database(failure)))) => failure,
             Ok(Err(panicked)) => {
                 self.health.is_down(&panicked, Reason::Words("a query panicked"));
@@ -175,7 +180,9 @@ impl Store {
             }
         };
         self.failed.get_or_create(&[("kind", failure.name())]).inc();
-        Err(StoreError::Unavailable)
+        let outcome = Err(StoreError::Unavailable);
+        part.end(&outcome);
+        outcome
     }
 
     /// Runs `change` in a transaction, and remembers it: the record that it returns is in the audit trail when, and only

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use super::KeySet;
-use crate::{Trouble, VerifyError};
+use crate::{Trouble, VerifyError, calls};
 
 /// How long one fetch may take.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -228,7 +228,7 @@ impl RemoteKeys {
         if let Some(etag) = etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
-        let mut response = request.send().await?;
+        let mut response = calls::send(request).await?;
         match response.status() {
             StatusCode::NOT_MODIFIED if etag.is_some() => return Ok(None),
             StatusCode::OK => {}

@@ -1,33 +1,108 @@
-//! Log lines: for people, or as JSON for machines.
+//! Log lines: for people, or as JSON for machines. Which are written may change while a service runs.
 
-use std::{borrow::Cow, env, io::Write};
+use std::{borrow::Cow, env, fs, io::Write, path::Path, sync::OnceLock};
 
-use env_logger::fmt::Formatter;
+use arc_swap::ArcSwap;
+use env_logger::{Logger, fmt::Formatter};
 use log::{
-    Record,
+    LevelFilter, Log, Metadata, Record,
     kv::{self, Key, Value, VisitSource},
 };
 use serde_json::Map;
 
-use super::StartError;
+use super::{StartError, reload::Again};
 
-/// What is written when `RUST_LOG` is not set.
+/// What is written when neither `RUST_LOG` nor `LOG_FILTER_FILE` is set.
 const DEFAULT_FILTER: &str = "info,actix_server=warn,actix_http=off";
 
-/// Writes log lines to standard error. `RUST_LOG` says which, `LOG_FORMAT` how: `text` or `json`.
+/// The setting with the file that holds the filter.
+const FILTER_FILE: &str = "LOG_FILTER_FILE";
+
+#[derive(Clone, Copy)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// What writes lines, until it is replaced.
+struct Logs {
+    format: Format,
+    current: ArcSwap<Logger>,
+}
+
+static LOGS: OnceLock<Logs> = OnceLock::new();
+
+/// Writes log lines to standard error. `RUST_LOG` says which, or the file that `LOG_FILTER_FILE` names; `LOG_FORMAT` how:
+/// `text` or `json`.
 ///
 /// # Errors
-/// If `LOG_FORMAT` is neither.
+/// If `LOG_FORMAT` is neither, or the file holds no filter.
 pub fn start_logs() -> Result<(), StartError> {
-    let mut builder =
-        env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(DEFAULT_FILTER));
-    match env::var("LOG_FORMAT").as_deref() {
-        Err(_) | Ok("" | "text") => builder.format_key_values(|line, fields| write_fields(line, fields)),
-        Ok("json") => builder.format(write_json),
+    let format = match env::var("LOG_FORMAT").as_deref() {
+        Err(_) | Ok("" | "text") => Format::Text,
+        Ok("json") => Format::Json,
         Ok(_) => return Err(StartError::new("LOG_FORMAT must be text or json")),
     };
-    builder.init();
-    Ok(())
+    let filter = match filter_file() {
+        Some(file) => read_filter(&file).map_err(|why| StartError(format!("{FILTER_FILE}: {why}")))?,
+        None => env::var("RUST_LOG").unwrap_or_else(|_| DEFAULT_FILTER.into()),
+    };
+    let logs = LOGS.get_or_init(|| Logs { format, current: ArcSwap::from_pointee(logger(&filter, format)) });
+    log::set_max_level(logs.current.load().filter());
+    log::set_logger(logs).map_err(|why| StartError(why.to_string()))
+}
+
+/// Reads the filter again, if it is in a file.
+pub(super) fn again() -> Option<Again> {
+    let (file, logs) = (filter_file()?, LOGS.get()?);
+    Some(Again::new(FILTER_FILE, move || {
+        let next = logger(&read_filter(&file)?, logs.format);
+        log::set_max_level(next.filter());
+        logs.current.store(next.into());
+        Ok(())
+    }))
+}
+
+fn filter_file() -> Option<String> {
+    env::var(FILTER_FILE).ok().filter(|file| !file.is_empty())
+}
+
+/// The filter in a file, in one line or several. It must have a level for what no other part of it names: else a level that
+/// is misspelt would be taken for a module's name, and silence everything.
+fn read_filter(file: &str) -> Result<String, String> {
+    let text = fs::read_to_string(Path::new(file)).map_err(|why| format!("cannot read {file}: {why}"))?;
+    let filter = text.lines().collect::<Vec<_>>().join(",");
+    env_filter::Builder::new().try_parse(&filter).map_err(|why| format!("{file}: {why}"))?;
+    let is_level = |part: &str| part.trim().parse::<LevelFilter>().is_ok();
+    if filter.split(',').any(is_level) {
+        Ok(filter)
+    } else {
+        Err(format!("{file} names no level, such as info, for what else there is"))
+    }
+}
+
+fn logger(filter: &str, format: Format) -> Logger {
+    let mut builder = env_logger::Builder::new();
+    builder.parse_filters(filter).parse_write_style(&env::var("RUST_LOG_STYLE").unwrap_or_default());
+    match format {
+        Format::Text => builder.format_key_values(|line, fields| write_fields(line, fields)),
+        Format::Json => builder.format(write_json),
+    };
+    builder.build()
+}
+
+impl Log for Logs {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.current.load().enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        self.current.load().log(record);
+    }
+
+    fn flush(&self) {
+        self.current.load().flush();
+    }
 }
 
 /// A value as it is written behind its name. One that could be taken for something else is quoted: some are what a client

@@ -1,14 +1,17 @@
-//! What our own services share in being services: command line, logs, health, and answers to requests that no
-//! route takes. A service of yours needs none of it.
+//! What our own services share in being services: command line, logs, traces, health, and answers to requests
+//! that no route takes. A service of yours needs none of it.
 
 pub mod aside;
 pub mod drain;
 pub mod health;
+pub mod limits;
 mod logs;
 pub mod metrics;
 pub mod openapi;
 pub mod process;
+pub mod reload;
 pub mod requests;
+pub mod traces;
 
 use std::{
     error::Error as _,

@@ -1,4 +1,5 @@
-//! What is done with every request that is one at all, whatever it asks for: it gets an id, is counted, and is a line of the log.
+//! What is done with every request that is one at all, whatever it asks for: it gets an id, is counted, is a line of
+//! the log and, if that is on, a span of a trace.
 
 use std::{
     sync::{
@@ -21,7 +22,7 @@ use actix_web::{
 };
 use log::Level;
 
-use super::{drain::Drain, metrics::Requests};
+use super::{drain::Drain, metrics::Requests, traces::RequestSpan};
 use crate::AccessToken;
 
 /// What [`observe`] tells, and asks.
@@ -45,8 +46,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// More than any proxy's ids have.
 const MAX_ID_BYTES: usize = 128;
 
-/// A middleware, for `actix_web::middleware::from_fn`: counts a request, says it in the log at `debug`, or at `warn` if the
-/// fault is ours, and answers with its id, `X-Request-Id`, which is the client's own if it sent one. The app's data must
+/// A middleware, for `actix_web::middleware::from_fn`: counts a request, traces it, says it in the log at `debug`, or at
+/// `warn` if the fault is ours, and answers with its id, `X-Request-Id`, which is the client's own if it sent one. The app's data must
 /// have an [`Observer`].
 ///
 /// # Errors
@@ -58,7 +59,8 @@ pub async fn observe(
     let began = Instant::now();
     let observer = request.app_data::<Data<Observer>>().cloned();
     let id = request.headers().get(REQUEST_ID).filter(|id| is_id(id)).cloned().unwrap_or_else(new_id);
-    let mut answer = next.call(request).await?;
+    let span = RequestSpan::begin(&request);
+    let mut answer = span.within(next.call(request)).await?;
     let status = answer.status();
     if let Some(observer) = observer {
         let route = answer.request().match_pattern();
@@ -67,22 +69,30 @@ pub async fn observe(
             answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         }
     }
+    span.end(&answer);
     let level = if status.as_u16() == 500 { Level::Warn } else { Level::Debug };
     if log::log_enabled!(target: LOG_TARGET, level) {
-        write_line(&answer, level, &id, began);
+        write_line(&answer, level, &id, &span, began);
     }
     answer.headers_mut().insert(REQUEST_ID, id);
     Ok(answer)
 }
 
 /// No query string: people put tokens there.
-fn write_line(answer: &ServiceResponse<impl MessageBody>, level: Level, id: &HeaderValue, began: Instant) {
+fn write_line(
+    answer: &ServiceResponse<impl MessageBody>,
+    level: Level,
+    id: &HeaderValue,
+    span: &RequestSpan,
+    began: Instant,
+) {
     let request = answer.request();
     let (method, path, status) = (request.method(), request.path(), answer.status().as_u16());
     let route = request.match_pattern().unwrap_or_else(|| "none".into());
     let peer = request.peer_addr().map_or_else(String::new, |peer| peer.ip().to_string());
     let ms = format!("{:.3}", began.elapsed().as_secs_f64() * 1000.0);
     let user = request.extensions().get::<AccessToken>().map(|token| token.sub.clone());
+    let trace_id = span.trace_id().map(|id| id.to_string());
     let status_text = status.to_string();
     let mut fields = vec![
         ("route", route.as_str()),
@@ -92,6 +102,7 @@ fn write_line(answer: &ServiceResponse<impl MessageBody>, level: Level, id: &Hea
         ("request_id", id.to_str().unwrap_or_default()),
     ];
     fields.extend(user.as_deref().map(|user| ("user", user)));
+    fields.extend(trace_id.as_deref().map(|id| ("trace_id", id)));
     let mut line = log::Record::builder();
     line.target(LOG_TARGET).level(level).key_values(&fields);
     log::logger().log(&line.args(format_args!("{method} {path} {status}")).build());
