@@ -2,6 +2,7 @@
 //! the servers and says where they are.
 
 mod http;
+mod kubernetes;
 mod nginx;
 mod openapi;
 mod postgres;
@@ -19,13 +20,14 @@ use std::{
 };
 
 pub use http::{Answer, Client, Tokens, claims_of, decode_part};
+pub use kubernetes::kustomized;
 pub use nginx::Nginx;
 pub use postgres::{TestDatabase, hold_migration_lock, sql};
 pub use postgres_server::PostgresServer;
 pub use process::{Process, program};
 pub use prometheus::{Prometheus, promtool};
 pub use proxy::Proxy;
-pub use python::{Python, assert_answers_as_documented};
+pub use python::{Python, assert_answers_as_documented, python_reads};
 pub use redis_server::RedisServer;
 pub use tempfile::TempDir;
 
