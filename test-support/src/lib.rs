@@ -4,6 +4,7 @@
 mod certificates;
 mod collector;
 mod http;
+mod kubernetes;
 mod nginx;
 mod openapi;
 mod postgres;
@@ -26,6 +27,7 @@ use std::{
 pub use certificates::Certificates;
 pub use collector::{Collector, Span};
 pub use http::{Answer, Client, Tokens, claims_of, decode_part};
+pub use kubernetes::kustomized;
 pub use nginx::Nginx;
 pub use postgres::{TestDatabase, hold_migration_lock, sql};
 pub use postgres_server::PostgresServer;
@@ -35,6 +37,7 @@ pub use proxy::Proxy;
 pub use python::{Python, assert_answers_as_documented};
 pub use redis_cluster::RedisCluster;
 pub use redis_sentinels::RedisSentinels;
+pub use python::{Python, assert_answers_as_documented, python_reads};
 pub use redis_server::RedisServer;
 pub use tempfile::TempDir;
 pub use wait::until;

@@ -56,6 +56,24 @@ impl Drop for Python {
     }
 }
 
+/// What this program prints as JSON when it is given these arguments and this text.
+///
+/// # Panics
+/// If it fails. Why is in the test's output.
+pub fn python_reads(program: impl AsRef<Path>, args: &[&str], text: &str) -> Value {
+    let mut child = python()
+        .arg(program.as_ref())
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a running Python");
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", program.as_ref().display());
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
 /// A Python that has what `auth-service/tests/interop/requirements.txt` names, and knows of no proxy.
 fn python() -> Command {
     let mut command = Command::new(setting("TEST_PYTHON"));
