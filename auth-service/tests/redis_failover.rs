@@ -53,7 +53,11 @@ async fn a_master_that_became_a_replica_is_left_for_the_one_that_took_over() {
     }
 
     // Elsewhere: it takes longer than a connection is kept that nobody uses.
-    web::block(move || redis.fail_over()).await.unwrap();
+    let redis = web::block(move || {
+        redis.fail_over();
+        redis
+    });
+    let _redis = redis.await.unwrap();
 
     assert_alive_and_ended(&app, alive, ended).await;
 }

@@ -128,8 +128,13 @@ fn with_parameters(statement: &str, detail: &str) -> String {
         values.push(&value[..end]);
         rest = &value[end..];
     }
-    // The last first: `$1` is also the beginning of `$10`.
-    values.iter().enumerate().rev().fold(statement.to_owned(), |statement, (index, value)| {
-        statement.replace(&format!("${}", index + 1), value)
-    })
+    // In one go: a value may look like the place of another.
+    let mut parts = statement.split('$');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(part.len());
+        let number: usize = part[..digits].parse().expect("a parameter's number");
+        text = text + values[number - 1] + &part[digits..];
+    }
+    text
 }

@@ -87,7 +87,7 @@ async fn nobody_notices_a_rolling_restart() {
     for number in 0..PEOPLE {
         let (over, rounds) = (Arc::clone(&over), Arc::clone(&rounds));
         people.push(tokio::spawn(async move {
-            let (auth, resource) = (Client::new(auth), Client::new(resource));
+            let [auth, resource] = [auth, resource].map(Client::that_keeps_no_connection);
             let name = format!("person{number}");
             assert_eq!(auth.register(&name).await.status, 201);
             while !over.load(Ordering::Acquire) {

@@ -83,7 +83,16 @@ pub struct Client {
 impl Client {
     /// Talks to the service at this address.
     pub fn new(addr: SocketAddr) -> Self {
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self::of(reqwest::Client::builder(), addr)
+    }
+
+    /// One that opens a connection for each request. A request on a connection that is kept may meet its end.
+    pub fn that_keeps_no_connection(addr: SocketAddr) -> Self {
+        Self::of(reqwest::Client::builder().pool_max_idle_per_host(0), addr)
+    }
+
+    fn of(http: reqwest::ClientBuilder, addr: SocketAddr) -> Self {
+        let http = http.no_proxy().build().unwrap();
         Self { http, base: format!("http://{addr}"), document: Arc::default() }
     }
 

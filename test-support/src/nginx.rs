@@ -40,9 +40,9 @@ impl Nginx {
         let file = folder.path().join("nginx.conf");
         fs::write(&file, configuration(&folder, &ports, auth_services, resource_services)).unwrap();
         drop(free);
-        // One process, so that there are no others to outlive it.
+        // As the user who runs the tests, or it could not read its folder.
         let mut child = Command::new(setting("TEST_NGINX"))
-            .args(["-e", "stderr", "-g", "daemon off; master_process off;", "-p"])
+            .args(["-e", "stderr", "-g", "daemon off; user root;", "-p"])
             .arg(folder.path())
             .arg("-c")
             .arg(file)
@@ -110,7 +110,8 @@ fn configuration(folder: &TempDir, ports: &[u16; 4], auth: &[SocketAddr], resour
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // Told rather than killed: its workers would outlive it.
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let _ = self.child.wait();
     }
 }
