@@ -43,6 +43,8 @@ const COMING_MS: i64 = 500;
 const DEAF_AFTER: Duration = Duration::from_secs(6);
 /// How long to wait before Redis or the database is asked again.
 const RETRY: Duration = Duration::from_millis(200);
+/// The same, while the past has not been read: a replica that starts is waited for.
+const FIRST_RETRY: Duration = Duration::from_millis(50);
 
 /// From where this replica hears of what ends elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,7 +145,7 @@ impl Revocations {
             let is_reading = revocations.reads_stream.load(Ordering::Acquire);
             if !revocations.is_read() && revocations.read_past().await.is_err() {
                 drop(revocations);
-                tokio::time::sleep(RETRY).await;
+                tokio::time::sleep(FIRST_RETRY).await;
                 continue;
             }
             let Some(stream) = &revocations.stream else { return };
