@@ -53,13 +53,14 @@ async fn a_full_disk_is_a_503_and_no_loss() {
     // What needs no space goes on.
     assert_eq!(client.get("/me", Some(&tokens.access)).await.status, 200);
 
+    drop(file);
     fs::remove_file(&filler).unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     while client.register(&refused).await.status != 201 {
         assert!(Instant::now() < deadline, "there is space again, and no registration");
     }
     for name in registered.iter().chain([&refused, &"before".to_owned()]) {
-        assert_eq!(client.login(name).await.status, 200, "{name}");
+        assert_eq!(client.login(name).await.status, 200, "{name}: {}", process.log());
     }
     client.refreshed(&tokens.refresh).await;
     println!("{} were registered after the disk was full, and none of them was lost", registered.len());
