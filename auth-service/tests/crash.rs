@@ -42,6 +42,8 @@ impl Deployment {
             ("DATA_DIR", self.folder.path().to_str().unwrap().to_owned()),
             ("ISSUER", "http://auth.example.com".into()),
             ("BCRYPT_COST", "10".into()),
+            // An answer that the crash swallowed is asked for again, however long the test takes.
+            ("REFRESH_GRACE", "300".into()),
             ("RUST_LOG", "info".into()),
         ];
         if let Some((database, redis, prefix)) = &self.database {

@@ -59,10 +59,10 @@ on_both! {
         let new = &kids[1];
         assert_eq!(kid(&app.login("ada").await), old, "nobody may know the new key yet");
 
-        app.advance(599);
+        app.advance(540);
         let last = app.login("ada").await;
         assert_eq!(kid(&last), old);
-        app.advance(2);
+        app.advance(61);
         assert_eq!(&kid(&app.login("ada").await), new);
         let last = last.tokens();
         assert_eq!(app.get("/me", Some(&last.access)).await.status, 200, "what the old key signed is valid");
