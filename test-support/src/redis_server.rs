@@ -90,9 +90,9 @@ impl RedisServer {
                 return false;
             }
             // It listens before it has read its file.
-            let info = command(self.port, &["INFO", "server"]).ok();
+            let info = command(self.port, &["INFO"]).ok();
             let info = info.and_then(|info| redis::from_redis_value::<String>(info).ok());
-            if info.is_some_and(|info| info.contains(&ours)) {
+            if info.is_some_and(|info| info.contains(&ours) && info.contains("loading:0")) {
                 return true;
             }
             assert!(Instant::now() < deadline, "redis-server is not ready");
