@@ -14,10 +14,6 @@ use test_support::{kustomized, python_reads};
 /// The oldest that they are for, and the newest whose schemas we have.
 const RELEASES: [&str; 2] = ["1.27", "1.37"];
 
-/// Settings that the manifests have before the services do.
-// MERGE: delete this constant and its use once the services read both from files.
-const NOT_THERE_YET: [&str; 2] = ["DATABASE_URL_FILE", "REDIS_URL_FILE"];
-
 fn here(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
@@ -154,9 +150,7 @@ fn every_setting_is_one_and_its_value_is_understood() {
             assert!(container["env"].is_null(), "settings belong into the ConfigMap");
             let mut line = vec![service.to_owned()];
             for (variable, value) in settings(container) {
-                if ["RUST_LOG", "LOG_FORMAT"].contains(&variable.as_str())
-                    || NOT_THERE_YET.contains(&variable.as_str())
-                {
+                if ["RUST_LOG", "LOG_FORMAT"].contains(&variable.as_str()) {
                     continue;
                 }
                 let arg = command
