@@ -193,7 +193,6 @@ impl Settings {
         if self.redis_cert_file.is_some() != self.redis_key_file.is_some() {
             return wrong("REDIS_CERT_FILE and REDIS_KEY_FILE belong together: one of them is not set");
         }
-        self.redis()?;
         if self.access_token_lifetime > self.refresh_token_lifetime {
             return wrong("ACCESS_TOKEN_LIFETIME is longer than REFRESH_TOKEN_LIFETIME");
         }

@@ -135,7 +135,7 @@ impl Health {
 }
 
 /// libpq explains itself over several lines.
-fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -59,6 +59,7 @@ impl State {
     /// One line that says what is wrong with the settings or the data folder.
     pub async fn new(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
         let settings = &settings.clone().validate()?;
+        let redis = settings.redis()?;
         if settings.makes_secret() {
             Secret::make_missing(&settings.secret_key_file())?;
         }
@@ -81,7 +82,7 @@ impl State {
         ));
         verifier.set_key_source(Arc::downgrade(&signing_keys) as _);
         let tokens = Tokens::new(settings, &secret, Arc::clone(&signing_keys), clock.clone());
-        let revocations = Arc::new(Revocations::new(settings, store.clone(), clock.clone())?);
+        let revocations = Arc::new(Revocations::new(settings, redis.clone(), store.clone(), clock.clone()));
         if settings.database_url().is_none() {
             let unusable =
                 || StartError::new(format!("cannot use {} (DATA_DIR)", sqlite_file(settings).display()));
@@ -94,7 +95,7 @@ impl State {
         }
         tokio::spawn(Revocations::listen(Arc::downgrade(&revocations)));
         tokio::spawn(SigningKeys::maintain(Arc::downgrade(&signing_keys)));
-        let blacklist = match settings.redis()? {
+        let blacklist = match redis {
             Some(server) => Blacklist::Redis(Redis::new(
                 server,
                 &settings.redis_key_prefix,

@@ -39,8 +39,9 @@ impl Report {
 fn doctor(data: &TempDir, args: &[&str], env: &[(&str, String)]) -> Report {
     let output = Command::new(env!("CARGO_BIN_EXE_auth-service"))
         .env_clear()
+        .env("BCRYPT_COST", "10")
         .envs(env.iter().map(|(name, value)| (name, value)))
-        .args(["doctor", "--data-dir", data.path().to_str().unwrap(), "--bcrypt-cost=10"])
+        .args(["doctor", "--data-dir", data.path().to_str().unwrap()])
         .args(args)
         .output()
         .unwrap();
@@ -88,6 +89,17 @@ async fn a_service_that_runs_is_well_on_either_store() {
         }
         assert_eq!(report.code, Some(0), "{}", report.text);
     }
+}
+
+#[test]
+fn a_hash_is_really_computed_and_takes_longer_the_more_it_costs() {
+    let milliseconds = |cost: &str| {
+        let report = doctor(&temp_dir(), &[cost], &[]);
+        let (_, rest) = report.text.split_once(" takes ").expect("a time");
+        rest.split_once(" ms").expect("a time").0.parse::<u64>().expect("a number")
+    };
+    // Sixteen times the work.
+    assert!(milliseconds("--bcrypt-cost=14") > 2 * milliseconds("--bcrypt-cost=10"));
 }
 
 #[test]

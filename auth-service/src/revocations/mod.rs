@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use shared::{claims::SessionId, clock::Clock, service::StartError};
+use shared::{claims::SessionId, clock::Clock};
 use tokio::sync::watch;
 
 pub use self::log::{EventId, Revocation};
@@ -27,7 +27,7 @@ use self::{
 use crate::{
     config::Settings,
     health::{Health, Reason},
-    redis_link,
+    redis_link::{self, Server},
     store::{Store, StoreError, sessions as rows},
 };
 
@@ -83,16 +83,12 @@ pub struct Revocations {
 }
 
 impl Revocations {
-    /// Nothing heard of yet.
-    ///
-    /// # Errors
-    /// If REDIS_URL, or a file that belongs to it, is not as it must be.
-    pub fn new(settings: &Settings, store: Store, clock: Clock) -> Result<Self, StartError> {
+    /// Nothing heard of yet. Replicas that share a Redis tell one another by a stream in it.
+    pub fn new(settings: &Settings, redis: Option<Server>, store: Store, clock: Clock) -> Self {
         let window_ms = settings.access_token_lifetime.as_millis() as i64 + MARGIN_MS;
-        let stream = settings
-            .redis()?
-            .map(|server| Stream::new(server, &settings.redis_key_prefix, settings.redis_timeout));
-        Ok(Self {
+        let stream =
+            redis.map(|server| Stream::new(server, &settings.redis_key_prefix, settings.redis_timeout));
+        Self {
             store,
             stream,
             clock,
@@ -104,7 +100,7 @@ impl Revocations {
             began: Instant::now(),
             heard_at_ms: Default::default(),
             redis_timeout: settings.redis_timeout,
-        })
+        }
     }
 
     /// Tells everybody of sessions that have ended, each with the time when it did. What Redis does not take now, it is

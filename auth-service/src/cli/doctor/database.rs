@@ -2,19 +2,21 @@
 
 use shared::clock::Clock;
 
-use super::{Finding, Opens, clock as clocks};
+use super::{Finding, clock as clocks};
 use crate::{
     config::Settings,
     domain::key_schedule::{KeyState, states},
+    health::one_line,
     state::database,
     store::{
         Database,
         examine::{Examined, Server, examine as ask},
         signing_keys::KeyRow,
     },
+    tokens::secret::Secret,
 };
 
-pub async fn examine(settings: &Settings, secret: Opens<'_>, clock: &Clock) -> Vec<Finding> {
+pub async fn examine(settings: &Settings, secret: Option<&Secret>, clock: &Clock) -> Vec<Finding> {
     let database = database(settings);
     if let Database::Sqlite(file) = &database
         && !file.exists()
@@ -87,7 +89,7 @@ fn server_findings(server: &Server, settings: &Settings) -> Vec<Finding> {
 }
 
 /// Whether there is a key to sign with, and whether the secret is the one that it was sealed with.
-fn keys(rows: &[KeyRow], secret: Opens<'_>, now_ms: i64) -> Vec<Finding> {
+fn keys(rows: &[KeyRow], secret: Option<&Secret>, now_ms: i64) -> Vec<Finding> {
     if rows.is_empty() {
         return vec![Finding::fine("keys", "there are none yet: the first is made at the first start")];
     }
@@ -109,9 +111,4 @@ fn keys(rows: &[KeyRow], secret: Opens<'_>, now_ms: i64) -> Vec<Finding> {
         }
         None => Finding::wrong("keys", "none of them signs yet", "Run `auth-service keys rotate --now`."),
     }]
-}
-
-/// libpq explains itself over several lines.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

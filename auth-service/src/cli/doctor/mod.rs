@@ -7,7 +7,7 @@ mod redis;
 
 use shared::{clock::Clock, service::StartError};
 
-use crate::{config::Settings, tokens::secret::Secret};
+use crate::config::Settings;
 
 /// How far clocks may be apart without a word, in milliseconds.
 const CLOCK_TOLERANCE_MS: i64 = 1000;
@@ -68,10 +68,10 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
     print(process::limits());
     let (secret, finding) = process::secret(settings);
     print(vec![finding]);
-    print(process::hashing(settings));
+    print(process::hashing(settings).await);
     print(process::issuer(settings).await);
     print(database::examine(settings, secret.as_ref(), &clock).await);
-    print(redis::examine(settings, &clock).await?);
+    print(redis::examine(settings, &clock).await);
     if wrong == 0 { Ok(()) } else { Err(StartError::new(format!("{wrong} of these are wrong"))) }
 }
 
@@ -93,6 +93,3 @@ fn clock(whose: &str, theirs_ms: i64, asked_ms: i64, answered_ms: i64, settings:
         _ => Finding::fine("clocks", format!("{whose} clock agrees with this machine's")),
     }
 }
-
-/// What the secret opens.
-type Opens<'a> = Option<&'a Secret>;

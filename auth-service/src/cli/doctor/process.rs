@@ -2,17 +2,21 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration, time::Instant};
 
+use prometheus_client::registry::Registry;
 use serde_json::Value;
+use shared::service::process::max_fds;
 
 use super::Finding;
 use crate::{
     config::Settings,
     domain::{password::Password, password_hash::PasswordHash},
+    hashing::HashPool,
+    metrics::Hashing,
     tokens::secret::Secret,
 };
 
 /// Fewer open files than this are fewer connections than a service may have.
-const OPEN_FILES: u64 = 10_000;
+const OPEN_FILES: f64 = 10_000.0;
 /// An access token that lives longer is long out of date where nobody follows the revocations.
 const LONG_ACCESS: Duration = Duration::from_secs(3600);
 
@@ -78,11 +82,7 @@ pub fn secret(settings: &Settings) -> (Option<Secret>, Finding) {
 
 /// How many files, and thus connections, the system lets this process open. Told by Linux alone.
 pub fn limits() -> Vec<Finding> {
-    let text = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("Max open files"));
-    let Some(limit) = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()) else {
-        return Vec::new();
-    };
+    let Some(limit) = max_fds() else { return Vec::new() };
     let is = format!("{limit} files, and thus connections, may be open at once");
     vec![if limit >= OPEN_FILES {
         Finding::fine("limits", is)
@@ -95,12 +95,15 @@ pub fn limits() -> Vec<Finding> {
     }]
 }
 
-/// What a login costs on this machine.
-pub fn hashing(settings: &Settings) -> Vec<Finding> {
+/// What a login costs on this machine, one at a time.
+pub async fn hashing(settings: &Settings) -> Vec<Finding> {
     let Ok(password) = Password::presented("how long does this take?".into()) else { return Vec::new() };
+    let Ok(pool) = HashPool::start(1, 1, Hashing::new(&mut Registry::default())) else { return Vec::new() };
+    let hash = PasswordHash::make(&password, settings.bcrypt_cost);
     let began = Instant::now();
-    // The hash is of no interest.
-    let _ = PasswordHash::make(&password, settings.bcrypt_cost);
+    if pool.run(hash).await.is_err() {
+        return vec![Finding::wrong("hashing", "a password could not be hashed", "See the log above.")];
+    }
     let took = began.elapsed();
     let is = format!("a hash of cost {} takes {} ms of a core", settings.bcrypt_cost, took.as_millis());
     vec![if took < Duration::from_secs(1) {

@@ -1,6 +1,6 @@
 //! Redis: whether it keeps what it is given.
 
-use shared::{clock::Clock, service::StartError};
+use shared::clock::Clock;
 
 use super::{Finding, clock as clocks};
 use crate::{
@@ -8,20 +8,28 @@ use crate::{
     config::Settings,
 };
 
-pub async fn examine(settings: &Settings, clock: &Clock) -> Result<Vec<Finding>, StartError> {
-    let Some(server) = settings.redis()? else {
-        return Ok(vec![Finding::fine("blacklist", "embedded, in the SQLite file: for one process")]);
+pub async fn examine(settings: &Settings, clock: &Clock) -> Vec<Finding> {
+    let server = match settings.redis() {
+        Ok(Some(server)) => server,
+        Ok(None) => return vec![Finding::fine("blacklist", "embedded, in the SQLite file: for one process")],
+        Err(why) => {
+            return vec![Finding::wrong(
+                "redis",
+                why.to_string(),
+                "Set it otherwise: see `auth-service --help`.",
+            )];
+        }
     };
     let redis = Redis::new(server, &settings.redis_key_prefix, settings.redis_timeout, clock.clone());
     let asked_ms = clock.now_ms();
     let Ok(servers) = redis.servers().await else {
         let why = redis.why_not().map_or_else(|| "no answer".into(), |reason| reason.to_string());
-        return Ok(vec![Finding::wrong(
+        return vec![Finding::wrong(
             "redis",
             why,
             "Check REDIS_URL, that Redis runs, that its user may run scripts (EVALSHA, INFO, TIME), and that this machine \
              may reach it.",
-        )]);
+        )];
     };
     let answered_ms = clock.now_ms();
     let mut findings = Vec::new();
@@ -33,7 +41,7 @@ pub async fn examine(settings: &Settings, clock: &Clock) -> Result<Vec<Finding>,
         findings
             .push(Finding::fine("redis", "the blacklist is not whole: a service that starts rebuilds it"));
     }
-    Ok(findings)
+    findings
 }
 
 fn server_findings(info: &str) -> Vec<Finding> {
