@@ -116,11 +116,8 @@ async fn without_redis_the_policy_decides_on_access_tokens() {
 
 #[actix_web::test]
 async fn a_blacklist_that_is_lost_while_the_database_is_away_answers_nobody() {
-    let (mut redis, database) = (RedisServer::start_with_snapshots(), TestDatabase::create());
-    let proxy = Proxy::to(database.server_addr());
-    let (url, redis_url) = (database.url_via(proxy.addr()), redis.url());
-    let args = ["--database-url", &url, "--redis-url", &redis_url, "--database-timeout=1"];
-    let app = TestApp::deployed_on(&args, database).await.ready().await;
+    let mut redis = RedisServer::start_with_snapshots();
+    let (app, proxy) = TestApp::with_proxy_and_redis(&redis, &["--database-timeout=1"]).await;
     let (alive, ended) = (app.new_user("ada").await, app.login("ada").await.tokens());
     assert_eq!(app.logout(&ended).await.status, 204);
     let verify = serde_json::json!({"token": alive.access});

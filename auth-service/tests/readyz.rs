@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use support::TestApp;
-use test_support::{Client, PostgresServer, Process, Proxy, RedisServer, TestDatabase, redis_url, temp_dir};
+use test_support::{Client, PostgresServer, Process, RedisServer, TestDatabase, redis_url, temp_dir};
 
 /// The reasons, once this is what one of them is.
 #[track_caller]
@@ -133,12 +133,9 @@ async fn while_another_process_migrates_the_schema_that_is_the_reason() {
 
 #[actix_web::test]
 async fn a_blacklist_that_waits_for_the_database_says_so() {
-    let (redis, database) = (RedisServer::start(), TestDatabase::create());
-    let proxy = Proxy::to(database.server_addr());
-    let (url, redis_url) = (database.url_via(proxy.addr()), redis.url());
-    let args =
-        ["--database-url", &url, "--redis-url", &redis_url, "--database-timeout=1", "--redis-timeout=3"];
-    let app = TestApp::deployed_on(&args, database).await.ready().await;
+    let redis = RedisServer::start();
+    let args = ["--database-timeout=1", "--redis-timeout=3"];
+    let (app, proxy) = TestApp::with_proxy_and_redis(&redis, &args).await;
     proxy.cut();
     redis.wipe();
     let reasons = until_reason(&app, "blacklist", "it needs the database, which does not answer").await;
@@ -148,11 +145,7 @@ async fn a_blacklist_that_waits_for_the_database_says_so() {
 #[actix_web::test]
 async fn a_replica_that_hears_nothing_of_what_ends_says_for_how_long() {
     let mut redis = RedisServer::start();
-    let database = TestDatabase::create();
-    let proxy = Proxy::to(database.server_addr());
-    let (url, redis_url) = (database.url_via(proxy.addr()), redis.url());
-    let args = ["--database-url", &url, "--redis-url", &redis_url, "--database-timeout=1"];
-    let app = TestApp::deployed_on(&args, database).await.ready().await;
+    let (app, proxy) = TestApp::with_proxy_and_redis(&redis, &["--database-timeout=1"]).await;
     redis.stop();
     proxy.cut();
     let answer = app.until_json("/readyz", &[("revocations", "unavailable")]).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 use support::TestApp;
-use test_support::{Client, Proxy, RedisServer, TestDatabase, claims_of, unique};
+use test_support::{Client, RedisServer, claims_of, unique};
 
 /// A client's id and secret.
 type Credentials = (String, String);
@@ -225,11 +225,7 @@ async fn without_redis_a_logout_is_told_here_at_once_and_elsewhere_afterwards() 
 #[actix_web::test]
 async fn a_replica_that_hears_nothing_itself_does_not_say_that_all_is_well() {
     let mut redis = RedisServer::start();
-    let database = TestDatabase::create();
-    let proxy = Proxy::to(database.server_addr());
-    let (url, redis_url) = (database.url_via(proxy.addr()), redis.url());
-    let args = ["--database-url", &url, "--redis-url", &redis_url, "--database-timeout=1"];
-    let app = TestApp::deployed_on(&args, database).await.ready().await;
+    let (app, proxy) = TestApp::with_proxy_and_redis(&redis, &["--database-timeout=1"]).await;
     let client = new_client(&app, "revocations:read");
     let mut listener = Listener::start(&app, &client, None).await;
     listener.past().await;

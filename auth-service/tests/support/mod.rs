@@ -115,6 +115,16 @@ impl TestApp {
         (Self::deployed_on(&all, database).await.ready().await, proxy)
     }
 
+    /// PostgreSQL by way of a proxy, to be cut or frozen, and a Redis of the test's own. Ready.
+    pub async fn with_proxy_and_redis(redis: &RedisServer, args: &[&str]) -> (Self, Proxy) {
+        let database = TestDatabase::create();
+        let proxy = Proxy::to(database.server_addr());
+        let (url, redis) = (database.url_via(proxy.addr()), redis.url());
+        let mut all = vec!["--database-url", &url, "--redis-url", &redis];
+        all.extend(args);
+        (Self::deployed_on(&all, database).await.ready().await, proxy)
+    }
+
     /// Deployed, with the URLs among `args`.
     pub async fn deployed_on(args: &[&str], database: TestDatabase) -> Self {
         Self::start(args, Some(database), temp_dir()).await
