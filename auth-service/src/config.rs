@@ -157,7 +157,7 @@ pub struct Settings {
     #[arg(long, env = "HASH_THREADS", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub hash_threads: Option<u16>,
 
-    /// How many logins and registrations may wait for a hash; further ones are answered 503
+    /// How many logins and registrations may wait for a hash; further ones wait a second and are answered 503
     #[arg(long, env = "HASH_QUEUE", value_name = "COUNT", default_value = "32", value_parser = clap::value_parser!(u16).range(1..=10000))]
     pub hash_queue: u16,
 

@@ -1,49 +1,94 @@
 //! The pool that hashes passwords: one thread a core, each of which computes several hashes side by side, and a bounded
-//! queue. What does not fit is refused at once, so that a flood of logins slows down nothing but logins.
+//! queue. What does not fit waits a moment and is refused, so that a flood of logins slows down nothing but logins.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, TryLockError, Weak,
-        mpsc::{Receiver, SyncSender, sync_channel},
+        mpsc::{Receiver, Sender, channel},
     },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bcrypt_lanes::{Lanes, Sum};
 use shared::service::traces::{Part, part};
-use tokio::sync::oneshot;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+    time::timeout,
+};
 
 use crate::{domain::work::Work, metrics::Hashing};
 
 /// After so many rounds, a millisecond or two, a thread looks whether a hash waits that it could take in.
 const ROUNDS: u32 = 16;
 
-/// The queue is full.
+/// How long anybody waits for a place in the queue. Whoever is refused tries again, most of them at once: refused at once,
+/// they would keep the cores busy with nothing but that.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The queue is full, and stays so.
 #[derive(Debug)]
 pub struct Busy;
 
 /// Threads that hash passwords.
 #[derive(Clone, Debug)]
 pub struct HashPool {
-    queue: SyncSender<Job>,
+    places: Arc<Semaphore>,
+    queue: Sender<Job>,
     metrics: Hashing,
+}
+
+/// A place in the queue, until a thread takes what waits there. Whatever a hash needs is looked up by those who have one,
+/// so that a flood is kept from the database too.
+#[derive(Debug)]
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
+    waiting: Waiting,
+    part: Part,
+}
+
+impl Place {
+    /// The wait is over, and the hash begins.
+    fn leave(self) -> Part {
+        self.waiting.metrics.waits.observe(self.waiting.since.elapsed().as_secs_f64());
+        self.part.then("hash")
+    }
+}
+
+/// Counted among those who wait, until it is dropped.
+#[derive(Debug)]
+struct Waiting {
+    since: Instant,
+    metrics: Hashing,
+}
+
+impl Waiting {
+    fn new(metrics: Hashing) -> Self {
+        metrics.queue.inc();
+        Self { since: Instant::now(), metrics }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.metrics.queue.dec();
+    }
 }
 
 /// What somebody waits for, while they are there.
 #[derive(Debug)]
 struct Job {
     work: Work<()>,
-    caller: Caller,
-    since: Instant,
+    place: Place,
+    waits: Weak<()>,
 }
 
 /// Whoever waits, and what a trace says of that.
 #[derive(Debug)]
 struct Caller {
     waits: Weak<()>,
-    part: Part,
+    _part: Part,
 }
 
 impl Caller {
@@ -59,35 +104,38 @@ impl HashPool {
     /// # Errors
     /// If the system gives no more threads.
     pub fn start(threads: usize, queue: usize, metrics: Hashing) -> std::io::Result<Self> {
-        let (sender, receiver) = sync_channel(queue);
+        let (sender, receiver) = channel();
         let receiver = Arc::new(Mutex::new(receiver));
         for number in 0..threads {
-            let (queue, metrics) = (Arc::clone(&receiver), metrics.clone());
-            let worker = move || Worker { queue: &queue, metrics, lanes: Lanes::default() }.run();
+            let queue = Arc::clone(&receiver);
+            let worker = move || Worker { queue: &queue, lanes: Lanes::default() }.run();
             thread::Builder::new().name(format!("hash-{number}")).spawn(worker)?;
         }
-        Ok(Self { queue: sender, metrics })
+        Ok(Self { places: Arc::new(Semaphore::new(queue)), queue: sender, metrics })
+    }
+
+    /// Waits for a place in the queue: first come, first served, and not for long.
+    ///
+    /// # Errors
+    /// [`Busy`], if there is none after a second.
+    pub async fn place(&self) -> Result<Place, Busy> {
+        let (waiting, part) = (Waiting::new(self.metrics.clone()), part("wait for a hash"));
+        match timeout(PATIENCE, Arc::clone(&self.places).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(Place { _permit: permit, waiting, part }),
+            _ => Err(Busy),
+        }
     }
 
     /// Does `work` in the pool, until it is done or the caller goes away.
     ///
     /// # Errors
-    /// [`Busy`], if the queue is full.
-    pub async fn run<T: Send + 'static>(&self, work: Work<T>) -> Result<T, Busy> {
+    /// [`Busy`], if the work panicked.
+    pub async fn run<T: Send + 'static>(&self, place: Place, work: Work<T>) -> Result<T, Busy> {
         let (answer, answered) = oneshot::channel();
         let caller = Arc::new(());
-        let job = Job {
-            // The caller may go away meanwhile. Then nobody wants the answer.
-            work: work.map(|value| drop(answer.send(value))),
-            caller: Caller { waits: Arc::downgrade(&caller), part: part("wait for a hash") },
-            since: Instant::now(),
-        };
-        // Before it is there to be taken, or the number could fall below zero.
-        self.metrics.queue.inc();
-        if self.queue.try_send(job).is_err() {
-            self.metrics.queue.dec();
-            return Err(Busy);
-        }
+        // The caller may go away meanwhile. Then nobody wants the answer.
+        let work = work.map(|value| drop(answer.send(value)));
+        self.queue.send(Job { work, place, waits: Arc::downgrade(&caller) }).map_err(|_| Busy)?;
         let answer = answered.await.map_err(|_| Busy);
         drop(caller);
         answer
@@ -98,7 +146,6 @@ type Next = Box<dyn FnOnce(Sum) -> Work<()> + Send>;
 
 struct Worker<'a> {
     queue: &'a Mutex<Receiver<Job>>,
-    metrics: Hashing,
     lanes: Lanes<(Next, Caller)>,
 }
 
@@ -134,10 +181,9 @@ impl Worker<'_> {
     }
 
     fn begin(&mut self, job: Job) {
-        self.metrics.queue.dec();
-        self.metrics.waits.observe(job.since.elapsed().as_secs_f64());
-        let caller = Caller { part: job.caller.part.then("hash"), ..job.caller };
-        self.go_on(move || job.work, caller);
+        let Job { work, place, waits } = job;
+        let caller = Caller { waits, _part: place.leave() };
+        self.go_on(move || work, caller);
     }
 
     /// Until there is a hash to compute, or nothing. A panic costs this job, which answers [`Busy`], and no other.
@@ -167,8 +213,6 @@ fn yield_to_requests() {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
-
     use bcrypt_lanes::Input;
     use futures_util::FutureExt;
     use prometheus_client::registry::Registry;
@@ -177,6 +221,10 @@ mod tests {
 
     fn pool(threads: usize, queue: usize) -> HashPool {
         HashPool::start(threads, queue, Hashing::new(&mut Registry::default())).unwrap()
+    }
+
+    async fn run<T: Send + 'static>(pool: &HashPool, work: Work<T>) -> Result<T, Busy> {
+        pool.run(pool.place().await?, work).await
     }
 
     fn other<T>(job: impl FnOnce() -> T + Send + 'static) -> Work<T> {
@@ -193,39 +241,39 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn refuses_at_once_what_does_not_fit_and_recovers() {
+    async fn refuses_what_finds_no_place_and_recovers() {
         let pool = pool(1, 1);
         let (started, has_started) = channel();
         let (release, released) = channel::<()>();
         let first = tokio::spawn({
             let pool = pool.clone();
             async move {
-                pool.run(other(move || {
+                let job = move || {
                     started.send(()).unwrap();
                     released.recv().unwrap();
                     1
-                }))
-                .await
+                };
+                run(&pool, other(job)).await
             }
         });
         tokio::task::spawn_blocking(move || has_started.recv().unwrap()).await.unwrap();
-        let mut second = Box::pin(pool.run(other(|| 2)));
+        let mut second = Box::pin(run(&pool, other(|| 2)));
         assert!(second.as_mut().now_or_never().is_none());
-        assert!(pool.run(other(|| 3)).await.is_err());
+        assert!(run(&pool, other(|| 3)).await.is_err());
         assert_eq!(pool.metrics.queue.get(), 1);
         release.send(()).unwrap();
         assert_eq!(first.await.unwrap().unwrap(), 1);
         assert_eq!(second.await.unwrap(), 2);
-        assert_eq!(pool.run(other(|| 4)).await.unwrap(), 4);
+        assert_eq!(run(&pool, other(|| 4)).await.unwrap(), 4);
         assert_eq!(pool.metrics.queue.get(), 0);
     }
 
     #[actix_web::test]
     async fn a_hash_joins_those_that_a_thread_has_begun() {
         let pool = pool(1, 10);
-        let mut first = Box::pin(pool.run(endless()));
+        let mut first = Box::pin(run(&pool, endless()));
         assert!(first.as_mut().now_or_never().is_none());
-        let sums = [pool.run(hash(4)).await.unwrap(), pool.run(hash(5)).await.unwrap()];
+        let sums = [run(&pool, hash(4)).await.unwrap(), run(&pool, hash(5)).await.unwrap()];
         assert_ne!(sums[0], sums[1]);
         assert!(first.now_or_never().is_none());
     }
@@ -233,13 +281,13 @@ mod tests {
     #[actix_web::test]
     async fn a_panic_costs_one_job_and_no_thread() {
         let pool = pool(1, 10);
-        let mut beside = Box::pin(pool.run(endless()));
+        let mut beside = Box::pin(run(&pool, endless()));
         assert!(beside.as_mut().now_or_never().is_none());
-        let panicked = pool.run(other(|| panic!("on purpose"))).await;
+        let panicked = run(&pool, other(|| panic!("on purpose"))).await;
         assert!(matches!(panicked, Err::<(), _>(Busy)));
-        let panicked = pool.run(hash(4).map(|_| panic!("on purpose"))).await;
+        let panicked = run(&pool, hash(4).map(|_| panic!("on purpose"))).await;
         assert!(matches!(panicked, Err::<(), _>(Busy)));
-        assert!(pool.run(hash(4)).await.is_ok());
+        assert!(run(&pool, hash(4)).await.is_ok());
         assert!(beside.now_or_never().is_none());
     }
 
@@ -250,11 +298,11 @@ mod tests {
         let mut gone = Vec::new();
         for _ in 0..20 {
             let ran = ran.clone();
-            let mut job = Box::pin(pool.run(endless().map(move |_| ran.send(()))));
+            let mut job = Box::pin(run(&pool, endless().map(move |_| ran.send(()))));
             assert!(job.as_mut().now_or_never().is_none());
             gone.push(job);
         }
-        let mut last = Box::pin(pool.run(hash(4)));
+        let mut last = Box::pin(run(&pool, hash(4)));
         assert!(last.as_mut().now_or_never().is_none());
         drop((gone, ran));
         assert!(last.await.is_ok());
@@ -269,6 +317,6 @@ mod tests {
             let (_, fields) = stat.rsplit_once(") ").unwrap();
             fields.split(' ').nth(16).unwrap().parse::<i32>().unwrap()
         };
-        assert_eq!(pool(1, 1).run(other(nice)).await.unwrap(), (nice() + 5).min(19));
+        assert_eq!(run(&pool(1, 1), other(nice)).await.unwrap(), (nice() + 5).min(19));
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     },
     error::ApiError,
     form::{Form, FromForm, Valid, not_blank},
+    hashing::Place,
     metrics::Login as Outcome,
     sessions::FIRST,
     state::State,
@@ -98,6 +99,7 @@ async fn log_in(
     LoginRequest { key, password }: LoginRequest,
 ) -> Result<LoggedIn, ApiError> {
     let minter = state.tokens.minter()?;
+    let place = state.hash_pool.place().await?;
     let user = match key {
         Some(key) => state.store.run(move |connection| users::find_by_login(connection, &key)).await?,
         None => None,
@@ -109,7 +111,7 @@ async fn log_in(
         state.store.remember(record.detail(why)).await;
         ApiError::WrongCredentials
     };
-    let user = match check_password(state, user, password).await? {
+    let user = match check_password(state, place, user, password).await? {
         Ok(user) => user,
         Err(why) => return Err(refused(why).await),
     };
@@ -134,6 +136,7 @@ async fn log_in(
 /// The user, if the password is theirs, or why not. One hash is computed whether there is such a user or not.
 async fn check_password(
     state: &State,
+    place: Place,
     user: Option<User>,
     password: Password,
 ) -> Result<Result<User, &'static str>, ApiError> {
@@ -146,7 +149,7 @@ async fn check_password(
         }
         _ => Work::Done((matches, None)),
     });
-    let (matches, newer) = state.hash_pool.run(check).await?;
+    let (matches, newer) = state.hash_pool.run(place, check).await?;
     let mut user = match user {
         None => return Ok(Err("no such user")),
         Some(_) if !matches => return Ok(Err("wrong password")),

@@ -58,6 +58,7 @@ pub async fn password(
     origin: Origin,
     Valid(request): Valid<PasswordRequest>,
 ) -> Result<HttpResponse, ApiError> {
+    let place = state.hash_pool.place().await?;
     let id = claims.sub.clone();
     let user = state.store.run(move |connection| users::find(connection, &id)).await?;
     let user = user.ok_or(VerifyError::Revoked)?;
@@ -71,7 +72,7 @@ pub async fn password(
         false => Work::Done(None),
     });
     let refused = || wrong("old_password", "The password is wrong.");
-    let Some(new) = state.hash_pool.run(hash).await? else {
+    let Some(new) = state.hash_pool.run(place, hash).await? else {
         let record = Record::new(Event::PasswordChangeFailed, By::user(origin), state.clock.now_ms());
         state.store.remember(record.user(&claims.sub).session(claims.sid).detail("wrong password")).await;
         return Err(refused());

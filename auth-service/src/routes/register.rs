@@ -73,11 +73,12 @@ pub async fn register(
     Valid(request): Valid<RegisterRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let RegisterRequest { email, username, password } = request;
+    let place = state.hash_pool.place().await?;
     // Asked before hashing, which is the costly part; the insert decides.
     let (name, address) = (username.clone(), email.clone());
     refuse_taken(state.store.run(move |connection| users::taken(connection, &name, &address)).await?)?;
 
-    let hash = state.hash_pool.run(PasswordHash::make(&password, state.bcrypt_cost)).await?;
+    let hash = state.hash_pool.run(place, PasswordHash::make(&password, state.bcrypt_cost)).await?;
     let (id, now) = (Uuid::now_v7(), state.clock.now_ms());
     let (name, address) = (username.clone(), email.clone());
     let record = Record::new(Event::Registration, By::user(origin), now).user(id);
