@@ -51,7 +51,7 @@ async fn a_session_takes_one_entry_however_often_it_is_refreshed() {
     }
     assert_eq!(entries() - entries_before, count);
     let memory = server.memory();
-    let names: Vec<String> = server.query(&["KEYS", "blacklist:{7}:*"]);
+    let names: Vec<String> = server.query(&["KEYS", "bl{7}:*"]);
     let entry = names.iter().find(|name| !name.ends_with("whole-since")).unwrap();
     let of_entry: usize = server.query(&["MEMORY", "USAGE", entry]);
     let each = (memory - memory_before) / count;

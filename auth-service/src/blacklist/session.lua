@@ -2,8 +2,10 @@
 -- a change of its user's claims. domain/generation.rs says the rules of a refresh; one suite of tests holds both to them.
 -- KEYS: the session's entry, the marker that the blacklist is whole.
 -- ARGV: what happens (refresh, end or stale), how far a test's clock is ahead, and what that needs. All times in ms.
--- An entry is 'revoked', or watermark:moved-at, or watermark:moved-at:claims-from, where claims-from is '*' while no
--- token says what is true.
+-- An entry is 'revoked', or holds the watermark (5 bytes), when it moved (6), and, where that matters, from which generation
+-- on the claims are true (5), all of them set while no token says what is true. Bytes, because every session has one.
+
+local ENTRY, CLAIMS_FROM, NO_CLAIMS = '>I5I6', '>I5', 2 ^ 40 - 1
 
 local time = redis.call('TIME')
 local clock = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -36,9 +38,9 @@ function happens.refresh(generation, rotated_at, expires_at, until_, grace, clai
   local ttl = at_least(until_ - now)
   local watermark, moved_at, claims_from = generation, 0, nil
   if entry then
-    watermark, moved_at, claims_from = entry:match('^(%d+):(%d+):?(.*)$')
-    watermark, moved_at = tonumber(watermark), tonumber(moved_at)
-    claims_from = claims_from == '*' and math.huge or tonumber(claims_from)
+    local rest
+    watermark, moved_at, rest = struct.unpack(ENTRY, entry)
+    if rest <= #entry then claims_from = struct.unpack(CLAIMS_FROM, entry, rest) end
   end
 
   local retried = generation + 1 == watermark and now - moved_at < grace
@@ -54,11 +56,11 @@ function happens.refresh(generation, rotated_at, expires_at, until_, grace, clai
   if not retried then watermark, moved_at = generation + 1, now end
   local suffix = ''
   if from_database then
-    suffix = string.format(':%.0f', watermark)
+    suffix = struct.pack(CLAIMS_FROM, watermark)
   elseif claims_from and retried then
-    suffix = string.format(':%.0f', claims_from)
+    suffix = struct.pack(CLAIMS_FROM, claims_from)
   end
-  put(string.format('%.0f:%.0f', watermark, moved_at) .. suffix, ttl)
+  put(struct.pack(ENTRY, watermark, moved_at) .. suffix, ttl)
   return {retried and 'retried' or 'rotated', watermark, moved_at}
 end
 
@@ -80,7 +82,8 @@ end
 -- may live.
 function happens.stale(longest_until)
   if entry == 'revoked' then return end
-  put((entry and entry:match('^%d+:%d+') or '0:0') .. ':*', at_least(entry and 0 or longest_until - now))
+  local known = entry and entry:sub(1, struct.size(ENTRY)) or struct.pack(ENTRY, 0, 0)
+  put(known .. struct.pack(CLAIMS_FROM, NO_CLAIMS), at_least(entry and 0 or longest_until - now))
 end
 
 return happens[ARGV[1]](unpack(ARGV, 3))
