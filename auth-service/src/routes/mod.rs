@@ -97,7 +97,6 @@ pub fn mount(app: &mut ServiceConfig, shows_metrics: bool) {
         .service(resource(me::__path_me, me::me))
         .service(resource(password::__path_password, password::password))
         .service(resource(sessions::__path_sessions, sessions::sessions))
-        .service(resource(sessions::__path_end_session, sessions::end_session))
         .service(resource(oauth::token::__path_token, oauth::token::token))
         .service(resource(oauth::revoke::__path_revoke, oauth::revoke::revoke))
         .service(resource(oauth::introspect::__path_introspect, oauth::introspect::introspect))
@@ -107,7 +106,9 @@ pub fn mount(app: &mut ServiceConfig, shows_metrics: bool) {
         .service(resource(metadata::__path_metadata, metadata::metadata))
         .service(resource(metadata::__path_openid_configuration, metadata::openid_configuration))
         .service(resource(health::__path_healthz, health::healthz))
-        .service(resource(readyz::__path_readyz, readyz::readyz));
+        .service(resource(readyz::__path_readyz, readyz::readyz))
+        // They are tried in this order. This one has a parameter, and takes longest to try.
+        .service(resource(sessions::__path_end_session, sessions::end_session));
     let mut document = Document::openapi();
     if shows_metrics {
         app.service(resource(metrics::__path_metrics, metrics::metrics));

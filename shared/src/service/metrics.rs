@@ -7,6 +7,7 @@ use actix_web::{
     http::{Method, header::CACHE_CONTROL},
 };
 use prometheus_client::{
+    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
@@ -48,13 +49,24 @@ pub fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
     gauge
 }
 
-type Durations = Family<[(&'static str, String); 2], Histogram, fn() -> Histogram>;
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Taken {
+    method: &'static str,
+    route: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    method: &'static str,
+    route: &'static str,
+    status: u16,
+}
 
 /// Requests by route and status, and how long they took.
 #[derive(Clone)]
 pub struct Requests {
-    counts: Family<[(&'static str, String); 3], Counter>,
-    durations: Durations,
+    counts: Family<Answered, Counter>,
+    durations: Family<Taken, Histogram, fn() -> Histogram>,
 }
 
 impl fmt::Debug for Requests {
@@ -78,18 +90,19 @@ impl Requests {
         Self { counts, durations }
     }
 
-    pub(super) fn count(&self, method: &Method, route: Option<String>, status: u16, began: Instant) {
-        // Not what the client wrote, which could be anything: the route that took it.
+    pub(super) fn count(&self, method: &Method, route: Option<&'static str>, status: u16, began: Instant) {
+        // Not what the client wrote, which could be anything.
         let method = match *method {
-            Method::GET | Method::HEAD | Method::POST | Method::DELETE => method.as_str(),
+            Method::GET => "GET",
+            Method::HEAD => "HEAD",
+            Method::POST => "POST",
+            Method::DELETE => "DELETE",
             _ => "other",
         };
-        let route = route.map_or_else(|| "none".into(), |route| route.trim_end_matches('/').to_owned());
-        let durations =
-            self.durations.get_or_create(&[("method", method.to_owned()), ("route", route.clone())]);
-        durations.observe(began.elapsed().as_secs_f64());
-        let labels = [("method", method.to_owned()), ("route", route), ("status", status.to_string())];
-        self.counts.get_or_create(&labels).inc();
+        let route = route.unwrap_or("none");
+        let took = began.elapsed().as_secs_f64();
+        self.durations.get_or_create(&Taken { method, route }).observe(took);
+        self.counts.get_or_create(&Answered { method, route, status }).inc();
     }
 }
 

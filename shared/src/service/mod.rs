@@ -201,9 +201,9 @@ pub async fn check_health(mut addr: SocketAddr) -> Result<(), StartError> {
     }
 }
 
-/// A resource at the path and of the method that its documentation says, with or without a trailing slash. It answers
-/// other methods with a 405. What takes GET takes HEAD (RFC 9110 section 9.3.2). Answers are not to be stored unless they
-/// say otherwise: most are about one person's tokens (RFC 6749 section 5.1).
+/// A resource at the path and of the method that its documentation says; with a trailing slash too, where
+/// [`requests::observe`] is in front. It answers other methods with a 405. What takes GET takes HEAD (RFC 9110 section
+/// 9.3.2). Answers are not to be stored unless they say otherwise: most are about one person's tokens (RFC 6749 section 5.1).
 ///
 /// ```
 /// use actix_web::{App, HttpResponse};
@@ -235,7 +235,10 @@ where
         [HttpMethod::Delete] => (web::delete(), "DELETE"),
         _ => panic!("{path} takes neither GET nor POST nor DELETE"),
     };
-    web::resource([path.clone(), format!("{path}/")])
+    // It is there for as long as the service.
+    let name = RouteName(path.clone().leak());
+    web::resource(path)
+        .app_data(name)
         .wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store")))
         .route(route.to(handler))
         .default_service(web::to(move || async move {
@@ -244,6 +247,15 @@ where
             response.insert_header((ALLOW, allow));
             problem.finish(response)
         }))
+}
+
+/// The route that took a request, as it is counted and traced.
+#[derive(Clone, Copy)]
+struct RouteName(&'static str);
+
+/// `None` if no route took it. Known since the route was chosen: looking it up by the path would choose it once more.
+fn route_of(request: &HttpRequest) -> Option<&'static str> {
+    request.app_data::<RouteName>().map(|name| name.0)
 }
 
 /// The answer to a path that no route takes.
