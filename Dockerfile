@@ -26,8 +26,8 @@ WORKDIR /workspace
 # stage, which compiles all dependencies, is taken from the cache when only our own code has changed.
 FROM toolchain AS manifests
 COPY . .
-# Benchmarks stay, because a manifest names them.
-RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -path '*/benches/*' -delete \
+# Benchmarks stay, because a manifest names them, and so do the settings of the build.
+RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -path '*/benches/*' ! -path './.cargo/*' -delete \
     && find . -mindepth 1 -type d -empty -delete \
     && for manifest in */Cargo.toml; do \
         crate=${manifest%/*} && mkdir "$crate/src" \
