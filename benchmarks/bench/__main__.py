@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import extras, machine, report, scale
+from . import extras, instructions, machine, report, scale
 from .operations import OPERATIONS, Client
 from .systems import BENCHMARKS, Limit, Ours, Process, SimpleJwt, Stores
 
@@ -22,8 +22,10 @@ def arguments():
     )
     parser.add_argument(
         "what", nargs="*", metavar="WHAT",
-        help="peers: beside the limit and simplejwt; scale: with a thousand to a million users and sessions (both)",
+        help="peers: beside the limit and simplejwt; scale: with a thousand to a million users and sessions (both);"
+        " instructions: what the hot paths take, compared with benchmarks/instructions.json",
     )
+    parser.add_argument("--update", action="store_true", help="instructions: they are meant to be what they are now")
     parser.add_argument("--quick", action="store_true", help="one round of two seconds: whether it works, not how fast it is")
     parser.add_argument("--rounds", type=int, default=3, help="how often each operation is measured of each system (3)")
     parser.add_argument("--seconds", type=int, default=8, help="how long each time (8)")
@@ -31,8 +33,8 @@ def arguments():
     parser.add_argument("--output", type=Path, default=BENCHMARKS / "results", help="the folder for the results (benchmarks/results)")
     chosen = parser.parse_args()
     chosen.what = chosen.what or ["peers", "scale"]
-    if not set(chosen.what) <= {"peers", "scale"}:
-        parser.error("WHAT is peers or scale")
+    if not set(chosen.what) <= {"peers", "scale", "instructions"}:
+        parser.error("WHAT is peers, scale or instructions")
     if chosen.quick:
         chosen.rounds, chosen.seconds = 1, 2
         if chosen.output == parser.get_default("output"):
@@ -107,6 +109,8 @@ def main():
         if "scale" in chosen.what:
             results = scale.curves(chosen, folder, say)
             keep(chosen, "scale", results, scale.markdown(results))
+        if "instructions" in chosen.what and not instructions.run(folder, chosen.update, say):
+            sys.exit(1)
     finally:
         Process.stop_all()
         shutil.rmtree(folder, ignore_errors=True)

@@ -17,7 +17,7 @@ def best_layout(client, seconds):
         system.layout = layout
         system.restart()
         if not client.access:
-            client.access = client.first_access()
+            client.access = client.first_tokens()["access"]
         rates[layout] = client.protected(seconds)["per_second"]
     system.layout = max(rates, key=rates.get)
     system.restart()

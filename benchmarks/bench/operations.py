@@ -42,12 +42,12 @@ class Client:
     def keep(self, bodies):
         self.pairs += [body.get("tokens", body) for body in bodies]
 
-    def first_access(self):
-        """The access token of a user who is new."""
-        name = f"user{next(self.names)}"
-        self.check("register", line("POST", "/register", body=self.system.registration(name)), 201, bool)
-        body = json.loads(self.check("login", self.login_line(name), 200, bool))
-        return body.get("tokens", body)["access"]
+    def first_tokens(self):
+        """The tokens of a user who is new."""
+        self.last_name = f"user{next(self.names)}"
+        self.check("register", line("POST", "/register", body=self.system.registration(self.last_name)), 201, bool)
+        body = json.loads(self.check("login", self.login_line(self.last_name), 200, bool))
+        return body.get("tokens", body)
 
     # ------------------------------------------------------------------ one method an operation --
 
@@ -109,8 +109,21 @@ class Client:
         self.unseen = []
         return result
 
+    def verify_line(self):
+        return line("POST", "/token/verify", body={"token": self.access})
+
+    def introspect_line(self):
+        basic = "Basic " + base64.b64encode(":".join(self.system.client).encode()).decode()
+        return line("POST", "/oauth/introspect", basic, urlencode({"token": self.access}), FORM)
+
+    def jwks_line(self):
+        return line("GET", "/.well-known/jwks.json")
+
+    def plaintext_line(self):
+        return line("GET", "/healthz")
+
     def verify(self, seconds):
-        request = line("POST", "/token/verify", body={"token": self.access})
+        request = self.verify_line()
         self.check("verify", request, 200, lambda text: text == "{}")
         self.check("verify", line("POST", "/token/verify", body={"token": self.access[:-2]}), 401, bool)
         return self.measure("verify", [request], "repeat", MANY, seconds)[0]
@@ -118,20 +131,19 @@ class Client:
     def introspect(self, seconds):
         if not self.system.client:
             return None
-        basic = "Basic " + base64.b64encode(":".join(self.system.client).encode()).decode()
-        request = line("POST", "/oauth/introspect", basic, urlencode({"token": self.access}), FORM)
+        request = self.introspect_line()
         self.check("introspect", request, 200, lambda text: '"active":true' in text)
         return self.measure("introspect", [request], "repeat", MANY, seconds)[0]
 
     def jwks(self, seconds):
         if not self.system.client:
             return None
-        request = line("GET", "/.well-known/jwks.json")
+        request = self.jwks_line()
         self.check("jwks", request, 200, lambda text: "OKP" in text)
         return self.measure("jwks", [request], "repeat", MANY, seconds)[0]
 
     def plaintext(self, seconds):
-        return self.measure("plaintext", [line("GET", "/healthz")], "repeat", MANY, seconds)[0]
+        return self.measure("plaintext", [self.plaintext_line()], "repeat", MANY, seconds)[0]
 
     def logout(self, seconds):
         lines = [

@@ -133,7 +133,7 @@ def curves(chosen, folder, say):
 def revocations(populated, chosen, count, say):
     """What it is worth to a call that nobody, or a million, logged out lately; and what a start has to do then."""
     system, client, stores = populated.system, populated.client, populated.stores
-    client.access = client.first_access()
+    client.access = client.first_tokens()["access"]
 
     def protected():
         rounds = [client.protected(chosen.seconds) for _ in range(chosen.rounds)]

@@ -213,23 +213,28 @@ class Ours(System):
     """auth-service and resource-service."""
 
     name = "ours"
+    programs = RELEASE
+    # A program that runs them, and what else it is told.
+    under, extra_env = (), {}
 
-    def __init__(self, stores, folder, cost, database="auth", prefix="auth:"):
-        self.folder, self.stores = folder, stores
+    def __init__(self, stores, folder, cost):
+        """Without stores: on the embedded ones."""
+        self.folder = folder
         folder.mkdir()
-        stores.psql(f"CREATE DATABASE {database}")
         self.auth_port, self.resource_port = free_port(), free_port()
         issuer = f"http://127.0.0.1:{self.auth_port}"
         self.env = {
             "AUTH_ADDR": f"127.0.0.1:{self.auth_port}",
             "ISSUER": issuer,
-            "DATABASE_URL": stores.database_url(database),
-            "REDIS_URL": stores.redis_url,
-            "REDIS_KEY_PREFIX": prefix,
+            "DATA_DIR": str(folder / "data"),
             "SECRET_KEY_FILE": str(folder / "secret.key"),
             "ACCESS_TOKEN_LIFETIME": str(ACCESS_SECONDS),
             "BCRYPT_COST": str(cost),
+            **self.extra_env,
         }
+        if stores:
+            stores.psql("CREATE DATABASE auth")
+            self.env |= {"DATABASE_URL": stores.database_url("auth"), "REDIS_URL": stores.redis_url}
         self.command("generate-secret")
         self.command("migrate")
         secret_file = folder / "client-secret"
@@ -240,20 +245,21 @@ class Ours(System):
             "ISSUER": issuer,
             "REVOCATIONS_CLIENT_ID": "resource-service",
             "REVOCATIONS_CLIENT_SECRET_FILE": str(secret_file),
+            **self.extra_env,
         }
 
     def command(self, *arguments):
         subprocess.run(
-            [RELEASE / "auth-service", *arguments], env={**os.environ, "RUST_LOG": "warn", **self.env},
+            [self.programs / "auth-service", *arguments], env={**os.environ, "RUST_LOG": "warn", **self.env},
             check=True, stdout=subprocess.DEVNULL, cwd=self.folder,
         )
 
     def start(self):
         """Starts both services, and says how long each took until it answered, in seconds."""
-        auth = Process("auth-service", self.folder, [RELEASE / "auth-service"], self.env)
+        auth = Process("auth-service", self.folder, [*self.under, self.programs / "auth-service"], self.env)
         self.processes = [auth]
         auth_seconds = auth.until_ready(lambda: call(self.auth_port, "GET", "/readyz")[0] == 200)
-        resource = Process("resource-service", self.folder, [RELEASE / "resource-service"], self.resource_env)
+        resource = Process("resource-service", self.folder, [*self.under, self.programs / "resource-service"], self.resource_env)
         self.processes = [auth, resource]
         return auth_seconds, resource.until_ready(lambda: call(self.resource_port, "GET", "/readyz")[0] == 200)
 

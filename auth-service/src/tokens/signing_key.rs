@@ -64,6 +64,7 @@ impl SigningKey {
         &self.kid
     }
 
+    /// The signature, as a JWS has it (RFC 7515, RFC 8037, RFC 7518 sections 3.3 and 3.4).
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
         match &self.pair {
