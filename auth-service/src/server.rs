@@ -50,7 +50,8 @@ impl Running {
     /// # Errors
     /// Those of the server.
     pub async fn until_told(self) -> std::io::Result<()> {
-        drain::serve(self.server, self.door, self.aside, self.drain, self.shutdown).await?;
+        let ready = self.state.until_ready();
+        drain::serve(self.server, ready, self.door, self.aside, self.drain, self.shutdown).await?;
         self.state.sessions.flush().await;
         Ok(())
     }

@@ -195,7 +195,9 @@ impl Running {
     /// # Errors
     /// Those of the server.
     pub async fn until_told(self) -> std::io::Result<()> {
-        drain::serve(self.server, self.door, self.aside, self.drain, self.shutdown).await
+        // Keys are fetched when the first token comes.
+        let ready = std::future::ready(());
+        drain::serve(self.server, ready, self.door, self.aside, self.drain, self.shutdown).await
     }
 
     /// What a client that was given another secret needs: the feed asks with it from the next time on.

@@ -104,13 +104,15 @@ fn drop_syns(_: &TcpListener) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Serves until a signal comes. A second one ends it at once. What is served aside goes on until all else has ended: it
+/// Serves once it is ready, until a signal comes. A second one ends it at once. Whoever comes before it is ready waits: a proxy
+/// that finds replicas by a name cannot know which of them have only begun. What is served aside goes on until all else has ended: it
 /// tells how that goes.
 ///
 /// # Errors
 /// Those of the server, or if no signal can be waited for.
 pub async fn serve(
     server: Server,
+    ready: impl Future<Output = ()>,
     door: Door,
     aside: Option<ServerHandle>,
     drain: Drain,
@@ -124,8 +126,14 @@ pub async fn serve(
         }
     };
     let handle = server.handle();
+    let told_before = tokio::select! {
+        () = ready => false,
+        () = told() => true,
+    };
     let end = async {
-        told().await;
+        if !told_before {
+            told().await;
+        }
         log::info!("told to end: not ready any more");
         drain.begin();
         let in_order = async {
