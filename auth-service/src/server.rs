@@ -13,7 +13,7 @@ use shared::{
     service::{
         self, StartError,
         aside::{self, Aside},
-        drain::{self, Drain, Shutdown},
+        drain::{self, Door, Drain, Shutdown},
         requests::{Observer, observe},
     },
 };
@@ -37,6 +37,7 @@ pub struct Running {
     pub state: Arc<State>,
     /// Serves until it is stopped. Must be awaited, or [`Running::until_told`].
     pub server: Server,
+    door: Door,
     aside: Option<ServerHandle>,
     drain: Drain,
     shutdown: Shutdown,
@@ -49,7 +50,8 @@ impl Running {
     /// # Errors
     /// Those of the server.
     pub async fn until_told(self) -> std::io::Result<()> {
-        drain::serve(self.server, self.aside, self.drain, self.shutdown).await?;
+        let ready = self.state.until_ready();
+        drain::serve(self.server, ready, self.door, self.aside, self.drain, self.shutdown).await?;
         self.state.sessions.flush().await;
         Ok(())
     }
@@ -93,8 +95,9 @@ pub async fn start(mut settings: Settings, clock: Clock) -> Result<Running, Star
     if let Some(workers) = settings.auth_workers {
         server = server.workers(workers.into());
     }
-    let server = server.listen(listener).map_err(|why| service::cannot_listen(addr, "AUTH_ADDR", &why))?;
+    let listened = Door::of(&listener).and_then(|door| Ok((door, server.listen(listener)?)));
+    let (door, server) = listened.map_err(|why| service::cannot_listen(addr, "AUTH_ADDR", &why))?;
     log::info!("its tokens name the issuer {}", settings.issuer());
     let issuer = settings.issuer();
-    Ok(Running { addr: bound, issuer, state, server: server.run(), aside, drain, shutdown })
+    Ok(Running { addr: bound, issuer, state, server: server.run(), door, aside, drain, shutdown })
 }

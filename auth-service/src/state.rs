@@ -144,7 +144,23 @@ impl State {
     }
 }
 
+/// How long whoever comes at the start waits for what is not there yet.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 impl State {
+    /// Waits until requests can be answered, but not for long: what is away is for `/readyz` to say.
+    pub(crate) async fn until_ready(&self) {
+        let ready = async {
+            while self.signing_keys.check().is_err()
+                || self.revocations.check().is_err()
+                || !matches!(self.sessions.check().await, (Ok(()), Ok(())))
+            {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let _ = tokio::time::timeout(PATIENCE, ready).await;
+    }
+
     /// Makes a client, or gives the one that is there another secret, and says which. For a process that runs both sides.
     ///
     /// # Errors

@@ -131,6 +131,29 @@ async fn while_another_process_migrates_the_schema_that_is_the_reason() {
     app.until_get("/readyz", 200).await;
 }
 
+/// A proxy that finds replicas by a name sends requests to one that has only begun.
+#[actix_web::test]
+async fn whoever_comes_as_soon_as_a_replica_listens_waits_until_it_is_ready() {
+    let (database, data) = (TestDatabase::create(), temp_dir());
+    let (url, prefix) = (database.url(), test_support::unique("test:"));
+    let env = [
+        ("DATABASE_URL", url.as_str()),
+        ("REDIS_URL", &redis_url()),
+        ("REDIS_KEY_PREFIX", &prefix),
+        ("DATA_DIR", data.path().to_str().unwrap()),
+        ("ISSUER", "http://auth.example.com"),
+    ];
+    let start = || Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &env);
+    // Makes the schema and the key.
+    let first = start();
+    Client::new(first.addr(0)).until_get("/readyz", 200).await;
+    for _ in 0..3 {
+        let next = start();
+        let answer = Client::new(next.addr(0)).get("/readyz", None).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+}
+
 #[actix_web::test]
 async fn a_blacklist_that_waits_for_the_database_says_so() {
     let redis = RedisServer::start();

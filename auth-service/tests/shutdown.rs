@@ -2,12 +2,21 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::TcpStream,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
 use reqwest::Method;
 use serde_json::json;
 use support::auth_service;
-use test_support::{Client, Process, TempDir, temp_dir};
+use test_support::{Client, Process, TempDir, temp_dir, until};
 
 async fn start(data: &TempDir, settings: &[(&str, &str)]) -> (Process, Client) {
     let mut env = vec![
@@ -71,6 +80,37 @@ async fn what_has_begun_is_finished_and_what_is_written_behind_is_written() {
     let sessions = client.get("/sessions", Some(&tokens.access)).await.json["sessions"].clone();
     let used = sessions.as_array().unwrap().iter().find(|session| session["current"] == true).unwrap();
     assert!(used["last_used_at"].as_str().unwrap() > before.as_str(), "{sessions}");
+}
+
+/// A proxy asks another replica when it is refused, but must not repeat a POST that it has sent.
+#[actix_web::test]
+async fn whoever_is_connected_is_answered_to_the_last() {
+    const REQUEST: &[u8] =
+        b"POST /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    for _ in 0..3 {
+        let data = temp_dir();
+        let (mut process, _) = start(&data, &[("RUST_LOG", "info")]).await;
+        let (addr, answered) = (process.addr(0), Arc::new(AtomicUsize::new(0)));
+        let ask = |answered: Arc<AtomicUsize>| {
+            move || loop {
+                let mut stream = match TcpStream::connect_timeout(&addr, Duration::from_secs(10)) {
+                    Ok(stream) => stream,
+                    Err(why) => break assert_eq!(why.kind(), ErrorKind::ConnectionRefused, "{why}"),
+                };
+                let mut answer = String::new();
+                stream.write_all(REQUEST).and_then(|()| stream.read_to_string(&mut answer)).unwrap();
+                assert!(answer.starts_with("HTTP/1.1 404"), "{answer:?}");
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let people = [(); 8].map(|()| thread::spawn(ask(Arc::clone(&answered))));
+        until("they are answered", || answered.load(Ordering::Relaxed) > 500);
+        process.tell_to_end();
+        for person in people {
+            person.join().unwrap();
+        }
+        assert_eq!(process.wait().code(), Some(0));
+    }
 }
 
 #[actix_web::test]

@@ -23,7 +23,7 @@ use shared::{
     service::{
         self, StartError,
         aside::{self, Aside},
-        drain::{self, Drain, Shutdown},
+        drain::{self, Door, Drain, Shutdown},
         health::{self, Reasons, readiness},
         limits::Limits,
         openapi::{self, Authentication, Forbidden, Unauthorized, Unavailable},
@@ -182,6 +182,7 @@ pub struct Running {
     pub addr: SocketAddr,
     /// Serves until it is stopped. Must be awaited, or [`Running::until_told`].
     pub server: Server,
+    door: Door,
     aside: Option<ServerHandle>,
     verifier: Verifier,
     drain: Drain,
@@ -194,7 +195,9 @@ impl Running {
     /// # Errors
     /// Those of the server.
     pub async fn until_told(self) -> std::io::Result<()> {
-        drain::serve(self.server, self.aside, self.drain, self.shutdown).await
+        // Keys are fetched when the first token comes.
+        let ready = std::future::ready(());
+        drain::serve(self.server, ready, self.door, self.aside, self.drain, self.shutdown).await
     }
 
     /// What a client that was given another secret needs: the feed asks with it from the next time on.
@@ -249,9 +252,9 @@ pub fn start(settings: Settings) -> Result<Running, StartError> {
     if let Some(workers) = settings.resource_workers {
         server = server.workers(workers.into());
     }
-    let server =
-        server.listen(listener).map_err(|why| service::cannot_listen(addr, "RESOURCE_ADDR", &why))?;
-    Ok(Running { addr, server: server.run(), aside, verifier, drain, shutdown })
+    let listened = Door::of(&listener).and_then(|door| Ok((door, server.listen(listener)?)));
+    let (door, server) = listened.map_err(|why| service::cannot_listen(addr, "RESOURCE_ADDR", &why))?;
+    Ok(Running { addr, server: server.run(), door, aside, verifier, drain, shutdown })
 }
 
 fn verifier(settings: &Settings) -> Verifier {

@@ -1,7 +1,7 @@
 //! The end of a service. Told by SIGTERM or Ctrl-C, it says that it is not ready, lets its clients go, finishes what it has
 //! begun, and ends.
 
-use std::{io, time::Duration};
+use std::{io, net::TcpListener, time::Duration};
 
 use actix_web::dev::{Server, ServerHandle};
 use clap::Args;
@@ -57,13 +57,63 @@ impl Drain {
     }
 }
 
-/// Serves until a signal comes. A second one ends it at once. What is served aside goes on until all else has ended: it
+/// The way in, to be shut before the server leaves. The server alone would close it on those who are connected and wait to be
+/// taken: their requests are lost, and whoever sent a POST, as a proxy that has other replicas, cannot tell, and must not
+/// send it again.
+#[derive(Debug)]
+pub struct Door(TcpListener);
+
+impl Door {
+    /// How long those are waited for who were let in: several round trips. Whoever knocks meanwhile does so again after a
+    /// second (RFC 6298), and is refused: that one is free to go elsewhere.
+    const SHUT: Duration = Duration::from_millis(200);
+
+    /// That of whoever listens here.
+    ///
+    /// # Errors
+    /// If there is no file descriptor left.
+    pub fn of(listener: &TcpListener) -> io::Result<Self> {
+        listener.try_clone().map(Self)
+    }
+
+    /// Lets nobody in, until those who were are taken.
+    async fn shut(self) {
+        match drop_syns(&self.0) {
+            Ok(()) => tokio::time::sleep(Self::SHUT).await,
+            // Not on this system. Connections that wait are lost, as ever.
+            Err(why) => log::debug!("new connections cannot be kept out: {why}"),
+        }
+    }
+}
+
+/// Has the system drop what would begin a connection here. What completes a handshake goes on.
+#[cfg(target_os = "linux")]
+fn drop_syns(listener: &TcpListener) -> io::Result<()> {
+    use socket2::{SockFilter, SockRef};
+    // Classic BPF, on the TCP header: of its flags (byte 13), is SYN (2) set?
+    SockRef::from(listener).attach_filter(&[
+        SockFilter::new(0x30, 0, 0, 13),
+        SockFilter::new(0x45, 0, 1, 2),
+        SockFilter::new(0x06, 0, 0, 0),
+        SockFilter::new(0x06, 0, 0, u32::MAX),
+    ])
+}
+
+#[cfg(not(target_os = "linux"))]
+fn drop_syns(_: &TcpListener) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Serves once it is ready, until a signal comes. A second one ends it at once. Whoever comes before it is ready waits: a proxy
+/// that finds replicas by a name cannot know which of them have only begun. What is served aside goes on until all else has ended: it
 /// tells how that goes.
 ///
 /// # Errors
 /// Those of the server, or if no signal can be waited for.
 pub async fn serve(
     server: Server,
+    ready: impl Future<Output = ()>,
+    door: Door,
     aside: Option<ServerHandle>,
     drain: Drain,
     shutdown: Shutdown,
@@ -76,13 +126,20 @@ pub async fn serve(
         }
     };
     let handle = server.handle();
+    let told_before = tokio::select! {
+        () = ready => false,
+        () = told() => true,
+    };
     let end = async {
-        told().await;
+        if !told_before {
+            told().await;
+        }
         log::info!("told to end: not ready any more");
         drain.begin();
         let in_order = async {
             tokio::time::sleep(shutdown.shutdown_delay).await;
             log::info!("takes no more connections, and finishes what it has begun");
+            door.shut().await;
             handle.stop(true).await;
         };
         tokio::select! {
