@@ -1,11 +1,16 @@
-//! A connection to Redis that all requests share, be it one server, the master that a Sentinel names, or a cluster. It is
-//! opened anew when it breaks, and given up when it hangs: a server that goes without a word, as one does that fails over,
-//! leaves the system waiting for a quarter of an hour.
+//! Connections to Redis, be it one server, the master that a Sentinel names, or a cluster: one for each worker, shared by its
+//! requests. One is opened anew when it breaks, and given up when it hangs: a server that goes without a word, as one does
+//! that fails over, leaves the system waiting for a quarter of an hour.
 
 mod server;
 
 use std::{
-    sync::Arc,
+    num::NonZero,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::available_parallelism,
     time::{Duration, Instant},
 };
 
@@ -50,11 +55,13 @@ pub fn reason(error: &RedisError, limit: Duration) -> Reason {
     }
 }
 
-/// A connection, and how to open another.
+/// Connections, and how to open others.
 pub struct Link {
     server: Server,
     timeout: Duration,
-    current: ArcSwap<Current>,
+    /// For each thread that asks, or nearly: what answers is read where the connection was opened, and to wake another thread
+    /// for each answer costs more than Redis takes for it.
+    connections: Box<[ArcSwap<Current>]>,
 }
 
 /// A connection, or the attempt to open one.
@@ -66,41 +73,51 @@ struct Current {
 impl Link {
     /// A link to this server, for whose answers nobody waits longer than `timeout`. It need not be reached yet.
     pub fn new(server: Server, timeout: Duration) -> Self {
-        let current = ArcSwap::from_pointee(Current::new(&server, timeout));
-        Self { server, timeout, current }
+        // A worker for each core, and the thread that everything else is done in.
+        let threads = available_parallelism().map_or(1, NonZero::get) + 1;
+        let connections = (0..threads).map(|_| ArcSwap::from_pointee(Current::new(&server, timeout))).collect();
+        Self { server, timeout, connections }
     }
 
-    /// Does something with the connection.
+    /// This thread's connection.
+    fn own(&self) -> &ArcSwap<Current> {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        thread_local!(static NUMBER: usize = THREADS.fetch_add(1, Ordering::Relaxed));
+        &self.connections[NUMBER.with(|number| number % self.connections.len())]
+    }
+
+    /// Does something with a connection.
     pub async fn ask<T>(
         &self,
         question: impl AsyncFnOnce(Connection) -> RedisResult<T>,
     ) -> Result<T, NoAnswer> {
-        let current = self.current.load_full();
+        let own = self.own();
+        let current = own.load_full();
         let asked = async { question(current.connection.clone().await?).await };
         match tokio::time::timeout(self.timeout, asked).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(why)) if why.is_timeout() => Err(self.hangs(&current)),
+            Ok(Err(why)) if why.is_timeout() => Err(self.hangs(own, &current)),
             Ok(Err(why)) => {
                 if is_lost(&why) || current.is_closed() {
-                    self.replace(&current);
+                    self.replace(own, &current);
                 }
                 Err(NoAnswer::Because(why))
             }
-            Err(_) => Err(self.hangs(&current)),
+            Err(_) => Err(self.hangs(own, &current)),
         }
     }
 
     /// Leaves a connection that does not answer to itself, unless it has only just begun, or is being opened.
-    fn hangs(&self, stuck: &Arc<Current>) -> NoAnswer {
+    fn hangs(&self, own: &ArcSwap<Current>, stuck: &Arc<Current>) -> NoAnswer {
         if stuck.began.elapsed() >= RENEWAL && stuck.connection.peek().is_some() {
-            self.replace(stuck);
+            self.replace(own, stuck);
         }
         NoAnswer::InTime
     }
 
-    fn replace(&self, lost: &Arc<Current>) {
+    fn replace(&self, own: &ArcSwap<Current>, lost: &Arc<Current>) {
         let another = Arc::new(Current::new(&self.server, self.timeout));
-        self.current.compare_and_swap(lost, another);
+        own.compare_and_swap(lost, another);
     }
 }
 
