@@ -75,7 +75,8 @@ impl Link {
     pub fn new(server: Server, timeout: Duration) -> Self {
         // A worker for each core, and the thread that everything else is done in.
         let threads = available_parallelism().map_or(1, NonZero::get) + 1;
-        let connections = (0..threads).map(|_| ArcSwap::from_pointee(Current::new(&server, timeout))).collect();
+        let connections =
+            (0..threads).map(|_| ArcSwap::from_pointee(Current::new(&server, timeout))).collect();
         Self { server, timeout, connections }
     }
 
