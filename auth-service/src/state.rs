@@ -155,7 +155,7 @@ impl State {
                 || self.revocations.check().is_err()
                 || !matches!(self.sessions.check().await, (Ok(()), Ok(())))
             {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
         let _ = tokio::time::timeout(PATIENCE, ready).await;

@@ -47,7 +47,7 @@ async fn a_request_is_a_line_of_the_log_without_what_is_secret() {
     assert_eq!(
         (&line["message"], &line["route"], &line["status"], &line["user"], &line["ip"]),
         (
-            &json!("GET /me/ 200"),
+            &json!("GET /me 200"),
             &json!("/me"),
             &json!("200"),
             &claims_of(&tokens.access)["sub"],
