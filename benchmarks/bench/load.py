@@ -54,9 +54,8 @@ class Load:
 def measure(system, stores, folder, operation, lines, mode, connections, seconds, answers=False):
     """Loads a system. Ends the run if anything was answered otherwise than it should."""
     before, stores_before = machine.cpu_seconds(system.pids), machine.cpu_seconds(stores.pids)
-    if mode != "repeat":
-        # Each has several requests to send, also those that come later.
-        connections = max(1, min(connections, len(lines) // 8))
+    # Each has several requests to send, also those that come later; of sessions, one is enough, and they come back.
+    connections = max(1, min(connections, len(lines) // {"repeat": 1, "once": 8, "rotate": 2}[mode])) if mode != "repeat" else connections
     load = Load(folder, system.port(operation), lines, mode, connections, seconds, answers)
     result, bodies = load.end()
     if result["refused"] or result["broken"]:

@@ -306,13 +306,10 @@ pub fn configure(app: &mut ServiceConfig, verifier: Verifier, shows_metrics: boo
         .service(resource(__path_admin, admin))
         .service(resource(health::__path_healthz, health::healthz))
         .service(resource(__path_readyz, readyz));
-    let mut document = Document::openapi();
     if shows_metrics {
         app.service(resource(metrics::__path_metrics, metrics::metrics));
-    } else {
-        document.paths.paths.shift_remove("/metrics");
     }
-    openapi::mount(app, &document);
+    openapi::mount(app, Document::openapi, shows_metrics);
 }
 
 /// Mounts what is for those who run the service.

@@ -140,8 +140,9 @@ impl Revocations {
         while let Some(revocations) = this.upgrade() {
             let is_reading = revocations.reads_stream.load(Ordering::Acquire);
             if !revocations.is_read() && revocations.read_past().await.is_err() {
+                let store = revocations.store.clone();
                 drop(revocations);
-                tokio::time::sleep(FIRST_RETRY).await;
+                store.pause(FIRST_RETRY).await;
                 continue;
             }
             let Some(stream) = &revocations.stream else { return };

@@ -109,13 +109,10 @@ pub fn mount(app: &mut ServiceConfig, shows_metrics: bool) {
         .service(resource(readyz::__path_readyz, readyz::readyz))
         // They are tried in this order. This one has a parameter, and takes longest to try.
         .service(resource(sessions::__path_end_session, sessions::end_session));
-    let mut document = Document::openapi();
     if shows_metrics {
         app.service(resource(metrics::__path_metrics, metrics::metrics));
-    } else {
-        document.paths.paths.shift_remove("/metrics");
     }
-    openapi::mount(app, &document);
+    openapi::mount(app, Document::openapi, shows_metrics);
 }
 
 /// Mounts what is for those who run the service.

@@ -34,6 +34,7 @@ use failure::{is_outage, reason, too_late};
 pub use pool::Usage;
 use pool::{Plan, Pool};
 use shared::service::{metrics::Counters, traces};
+use tokio::sync::SetOnce;
 
 use crate::{
     domain::audit::Record,
@@ -56,7 +57,7 @@ pub enum StoreError {
 pub struct Store {
     plan: Plan,
     pool: Arc<ArcSwap<Pool>>,
-    migrated: Arc<AtomicBool>,
+    migrated: Arc<SetOnce<()>>,
     /// Whether the schema is being worked on, or waited for, just now.
     migrating: Arc<AtomicBool>,
     health: Arc<Health>,
@@ -131,7 +132,8 @@ impl Store {
         let why = match done {
             Ok(Ok(())) => {
                 self.health.is_up();
-                self.migrated.store(true, Ordering::Release);
+                // It may have been so before.
+                let _ = self.migrated.set(());
                 return Ok(());
             }
             Ok(Err(why)) => why.to_string(),
@@ -143,7 +145,16 @@ impl Store {
 
     /// Whether the schema is known to be up to date.
     pub fn is_migrated(&self) -> bool {
-        self.migrated.load(Ordering::Acquire)
+        self.migrated.initialized()
+    }
+
+    /// Waits this long; while the schema is not known to be up to date, only until it is.
+    pub async fn pause(&self, pause: Duration) {
+        if self.is_migrated() {
+            tokio::time::sleep(pause).await;
+        } else {
+            let _ = tokio::time::timeout(pause, self.migrated.wait()).await;
+        }
     }
 
     /// Runs `query` with a connection of the pool.

@@ -241,8 +241,9 @@ impl SigningKeys {
                 let _ = tokio::spawn(async move { keys.refresh().await }).await;
             }
             let pause = if keys.known.load().is_empty() { FIRST_TICK } else { TICK };
+            let store = keys.store.clone();
             drop(keys);
-            tokio::time::sleep(pause).await;
+            store.pause(pause).await;
         }
     }
 

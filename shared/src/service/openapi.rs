@@ -1,6 +1,6 @@
 //! A service's OpenAPI document, generated from its handlers, and a page to browse it that loads nothing from elsewhere.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use actix_web::{
     HttpResponse,
@@ -23,13 +23,19 @@ use crate::problem;
 
 const PAGE: &str = include_str!("docs.html");
 
-/// What is served: the document as JSON.
-pub struct Document(Bytes);
+/// What is served: the document as JSON, made when somebody asks for it. To make it takes a third of a start, and a megabyte.
+pub struct Document(LazyLock<Bytes, Box<dyn FnOnce() -> Bytes + Send>>);
 
-/// Mounts `/openapi.json` and `/docs`.
-pub fn mount(app: &mut ServiceConfig, document: &OpenApi) {
-    let json = document.to_json().expect("a document is strings, numbers and lists of them");
-    app.app_data(Data::new(Document(json.into())))
+/// Mounts `/openapi.json` and `/docs`. `/metrics` is in the document only if it is shown here.
+pub fn mount(app: &mut ServiceConfig, document: fn() -> OpenApi, shows_metrics: bool) {
+    let json = move || {
+        let mut document = document();
+        if !shows_metrics {
+            document.paths.paths.shift_remove("/metrics");
+        }
+        document.to_json().expect("a document is strings, numbers and lists of them").into()
+    };
+    app.app_data(Data::new(Document(LazyLock::new(Box::new(json)))))
         .service(resource(__path_openapi, openapi))
         .service(resource(__path_docs, docs));
 }
