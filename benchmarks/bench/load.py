@@ -54,8 +54,10 @@ class Load:
 def measure(system, stores, folder, operation, lines, mode, connections, seconds, answers=False):
     """Loads a system. Ends the run if anything was answered otherwise than it should."""
     before, stores_before = machine.cpu_seconds(system.pids), machine.cpu_seconds(stores.pids)
-    # Each has several requests to send, also those that come later; of sessions, one is enough, and they come back.
-    connections = max(1, min(connections, len(lines) // {"repeat": 1, "once": 8, "rotate": 2}[mode])) if mode != "repeat" else connections
+    # Each connection has several requests to send, also those that come later; a session's come back.
+    least = {"repeat": 0, "once": 8, "rotate": 2}[mode]
+    if least:
+        connections = max(1, min(connections, len(lines) // least))
     load = Load(folder, system.port(operation), lines, mode, connections, seconds, answers)
     result, bodies = load.end()
     if result["refused"] or result["broken"]:
@@ -65,4 +67,5 @@ def measure(system, stores, folder, operation, lines, mode, connections, seconds
     result["per_second"] = result["requests"] / result.pop("seconds")
     result["cpu_s_per_1000"] = (machine.cpu_seconds(system.pids) - before) / thousands
     result["stores_cpu_s_per_1000"] = (machine.cpu_seconds(stores.pids) - stores_before) / thousands
+    machine.until_idle(system.pids + stores.pids)
     return result, bodies

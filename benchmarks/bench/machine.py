@@ -4,6 +4,7 @@ import datetime
 import os
 import platform
 import subprocess
+import time
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -77,3 +78,14 @@ def resident_bytes(pids):
                 if line.startswith("Pss:"):
                     total += int(line.split()[1]) * 1024
     return total
+
+
+def until_idle(pids):
+    """Waits until a system has done what it was still asked for when its load went away: whoever is measured next is alone."""
+    before = cpu_seconds(pids)
+    while True:
+        time.sleep(0.1)
+        now = cpu_seconds(pids)
+        if now - before < 0.03:
+            return
+        before = now
