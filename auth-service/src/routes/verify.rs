@@ -42,14 +42,18 @@ pub struct Good {}
     responses((status = 200, description = "It is.", body = Good), BadBody, Unauthorized, Unavailable)
 )]
 pub async fn verify(state: Data<State>, request: Valid<VerifyRequest>) -> Result<Json<Good>, ApiError> {
+    // An access token first: it is what is asked about, and the verifier may remember it.
+    let not_access = match state.verifier.verify(&request.token).await {
+        Ok(claims) => {
+            state.sessions.refuse_ended(claims.sid).await.map_err(not_valid)?;
+            return Ok(Json(Good {}));
+        }
+        Err(why) => why,
+    };
     match state.tokens.read_refresh(&request.token) {
         Ok(presented) if state.sessions.accepts(&presented).await? => Ok(Json(Good {})),
         Ok(_) => Err(RefreshError::Revoked.into()),
-        Err(RefreshError::Invalid) => {
-            let claims = state.verifier.verify(&request.token).await.map_err(not_valid)?;
-            state.sessions.refuse_ended(claims.sid).await.map_err(not_valid)?;
-            Ok(Json(Good {}))
-        }
+        Err(RefreshError::Invalid) => Err(not_valid(not_access)),
         Err(why) => Err(why.into()),
     }
 }

@@ -58,23 +58,20 @@ pub struct ActiveToken {
 
 impl From<&AccessClaims> for ActiveToken {
     fn from(claims: &AccessClaims) -> Self {
-        let AccessClaims { iss, sub, aud, exp, iat, jti, sid, scope, roles, .. } = claims.clone();
-        let (username, client_id) = (claims.preferred_username.clone(), claims.client_id.clone());
-        let token_type = Some("Bearer");
         Self {
             active: true,
-            iss,
-            sub,
-            aud,
-            exp,
-            iat,
-            jti,
-            sid,
-            scope,
-            roles,
-            username,
-            client_id,
-            token_type,
+            iss: claims.iss.clone(),
+            sub: claims.sub.clone(),
+            aud: claims.aud.clone(),
+            exp: claims.exp,
+            iat: claims.iat,
+            jti: claims.jti,
+            sid: claims.sid,
+            scope: claims.scope.clone(),
+            roles: claims.roles.clone(),
+            username: claims.preferred_username.clone(),
+            client_id: claims.client_id.clone(),
+            token_type: Some("Bearer"),
         }
     }
 }

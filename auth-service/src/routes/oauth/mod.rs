@@ -320,14 +320,18 @@ pub enum AnyToken {
 /// # Errors
 /// [`ApiError::Unavailable`], while the keys have not been read yet.
 pub async fn read(state: &State, token: &str) -> Result<Option<AnyToken>, ApiError> {
-    match state.tokens.read_refresh(token) {
-        Ok(claims) => Ok(Some(AnyToken::Refresh(Box::new(claims)))),
-        Err(RefreshError::Expired | RefreshError::Revoked) => Ok(None),
-        Err(RefreshError::Invalid) => match state.verifier.verify(token).await {
-            Ok(claims) => Ok(Some(AnyToken::Access(claims))),
-            // Not worthless: nobody can tell yet.
-            Err(VerifyError::KeysUnavailable | VerifyError::NotYetValid) => Err(ApiError::Unavailable),
-            Err(_) => Ok(None),
-        },
+    // An access token first: it is what is asked about, and the verifier may remember it.
+    let not_access = match state.verifier.verify(token).await {
+        Ok(claims) => return Ok(Some(AnyToken::Access(claims))),
+        Err(why) => why,
+    };
+    match (state.tokens.read_refresh(token), not_access) {
+        (Ok(claims), _) => Ok(Some(AnyToken::Refresh(Box::new(claims)))),
+        (Err(RefreshError::Expired | RefreshError::Revoked), _) => Ok(None),
+        // Not worthless: nobody can tell yet.
+        (Err(RefreshError::Invalid), VerifyError::KeysUnavailable | VerifyError::NotYetValid) => {
+            Err(ApiError::Unavailable)
+        }
+        (Err(RefreshError::Invalid), _) => Ok(None),
     }
 }
