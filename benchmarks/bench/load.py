@@ -51,8 +51,8 @@ class Load:
         return result, bodies
 
 
-def measure(system, stores, folder, operation, lines, mode, connections, seconds, answers=False):
-    """Loads a system. Ends the run if anything was answered otherwise than it should."""
+def measure(system, stores, folder, operation, lines, mode, connections, seconds, answers=False, wait=True):
+    """Loads a system, and waits until it is done. Ends the run if anything was answered otherwise than it should."""
     before, stores_before = machine.cpu_seconds(system.pids), machine.cpu_seconds(stores.pids)
     # Each connection has several requests to send, also those that come later; a session's come back.
     least = {"repeat": 0, "once": 8, "rotate": 2}[mode]
@@ -67,5 +67,6 @@ def measure(system, stores, folder, operation, lines, mode, connections, seconds
     result["per_second"] = result["requests"] / result.pop("seconds")
     result["cpu_s_per_1000"] = (machine.cpu_seconds(system.pids) - before) / thousands
     result["stores_cpu_s_per_1000"] = (machine.cpu_seconds(stores.pids) - stores_before) / thousands
-    machine.until_idle(system.pids + stores.pids)
+    if wait:
+        machine.until_idle(system.pids + stores.pids)
     return result, bodies

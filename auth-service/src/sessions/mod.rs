@@ -242,7 +242,7 @@ impl Sessions {
                 let is_new = rows::insert_revoked(connection, sid, cause, now, token_until_ms)?;
                 Some(Ended { until_ms: token_until_ms, is_new })
             } else {
-                rows::revoke(connection, sid, cause, now)?
+                rows::end(connection, sid, cause, now)?
             };
             Ok(one_ended(sid, ended, record))
         };
@@ -402,8 +402,9 @@ impl Sessions {
     ) -> Result<bool, StoreError> {
         let now = self.clock.now_ms();
         let end = move |connection: &mut _| {
-            let (known, record) = one_ended(sid, rows::revoke(connection, sid, cause, now)?, record);
-            Ok(((known.is_some(), record.is_some()), record))
+            let is_new = rows::revoke(connection, sid, cause, now)?;
+            let is_known = is_new || rows::exists(connection, sid)?;
+            Ok(((is_known, is_new), is_new.then_some(record)))
         };
         let (is_known, is_new) = self.store.audited(end).await?;
         self.metrics.ended(cause, is_new.into());

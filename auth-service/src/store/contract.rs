@@ -82,8 +82,8 @@ impl Fixture {
     }
 
     async fn revoke(&self, sid: SessionId, now_ms: i64) {
-        let revoke = move |connection: &mut _| sessions::revoke(connection, sid, Cause::Logout, now_ms);
-        assert!(self.run(revoke).await.is_some());
+        let end = move |connection: &mut _| sessions::end(connection, sid, Cause::Logout, now_ms);
+        assert!(self.run(end).await.is_some());
     }
 
     async fn revoked(&self, after: Option<SessionId>, missing_only: bool, limit: i64) -> Vec<Revoked> {
@@ -271,8 +271,10 @@ contract! {
     async fn a_session_that_is_not_there_cannot_be_ended(it) {
         let it = it.migrated().await;
         let nowhere = SessionId::generate();
-        let revoke = move |connection: &mut _| sessions::revoke(connection, nowhere, Cause::Logout, NOW);
-        assert_eq!(it.run(revoke).await, None);
+        let end = move |connection: &mut _| sessions::end(connection, nowhere, Cause::Logout, NOW);
+        assert_eq!(it.run(end).await, None);
+        assert!(!it.run(move |connection| sessions::revoke(connection, nowhere, Cause::Logout, NOW)).await);
+        assert!(!it.run(move |connection| sessions::exists(connection, nowhere)).await);
     }
 
     async fn changed_claims_are_listed_until_they_are_marked(it) {

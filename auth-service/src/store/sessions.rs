@@ -130,7 +130,7 @@ pub fn count(ended: &[(SessionId, i64)]) -> String {
     }
 }
 
-/// Ends a session of this user, as [`revoke`] does.
+/// Ends a session of this user, as [`end`] does.
 pub fn revoke_of(
     connection: &mut AnyConnection,
     user_id: &str,
@@ -140,7 +140,7 @@ pub fn revoke_of(
 ) -> QueryResult<Option<Ended>> {
     let theirs = sessions::table.find(sid.to_string()).filter(sessions::user_id.eq(user_id));
     let is_theirs: bool = diesel::select(diesel::dsl::exists(theirs)).get_result(connection)?;
-    if is_theirs { revoke(connection, sid, cause, now_ms) } else { Ok(None) }
+    if is_theirs { end(connection, sid, cause, now_ms) } else { Ok(None) }
 }
 
 /// Takes all sessions from a user who is about to be no more.
@@ -185,18 +185,34 @@ pub struct Ended {
 }
 
 /// Ends a session. One that has ended before keeps its first end. `None` if there is no such session.
-pub fn revoke(
+pub fn end(
     connection: &mut AnyConnection,
     sid: SessionId,
     cause: Cause,
     now_ms: i64,
 ) -> QueryResult<Option<Ended>> {
-    let id = sid.to_string();
-    let ended = diesel::update(sessions::table.find(&id).filter(sessions::revoked_at.is_null()))
+    let is_new = revoke(connection, sid, cause, now_ms)?;
+    let row = sessions::table.find(sid.to_string());
+    let until_ms = row.select(sessions::expires_at).first(connection).optional()?;
+    Ok(until_ms.map(|until_ms| Ended { until_ms, is_new }))
+}
+
+/// Ends a session as [`end`] does, and says only whether it went on until now.
+pub fn revoke(
+    connection: &mut AnyConnection,
+    sid: SessionId,
+    cause: Cause,
+    now_ms: i64,
+) -> QueryResult<bool> {
+    diesel::update(sessions::table.find(sid.to_string()).filter(sessions::revoked_at.is_null()))
         .set((sessions::revoked_at.eq(now_ms), sessions::revoked_cause.eq(cause.name())))
-        .execute(connection)?;
-    let until_ms = sessions::table.find(&id).select(sessions::expires_at).first(connection).optional()?;
-    Ok(until_ms.map(|until_ms| Ended { until_ms, is_new: ended > 0 }))
+        .execute(connection)
+        .map(|ended| ended > 0)
+}
+
+/// Whether there is such a session, be it one that has ended.
+pub fn exists(connection: &mut AnyConnection, sid: SessionId) -> QueryResult<bool> {
+    diesel::select(diesel::dsl::exists(sessions::table.find(sid.to_string()))).get_result(connection)
 }
 
 /// Adds a session that nobody logged in to, a client's token, now that it has ended. One that is there is left

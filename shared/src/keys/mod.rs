@@ -2,7 +2,13 @@
 
 mod remote;
 
-use std::{collections::HashMap, fmt, pin::Pin, str::FromStr};
+use std::{
+    collections::HashMap,
+    fmt,
+    pin::Pin,
+    str::FromStr,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
@@ -161,7 +167,11 @@ fn is_low_order(key: &[u8]) -> bool {
 
 /// An issuer's keys by id.
 #[derive(Clone, Debug, Default)]
-pub struct KeySet(HashMap<String, PublicKey>);
+pub struct KeySet {
+    keys: HashMap<String, PublicKey>,
+    /// No other set of this process has the same, but for none, which has no keys.
+    number: u64,
+}
 
 impl KeySet {
     /// The keys of a JWKS that can be used here. The others are passed over (RFC 7517 section 5).
@@ -171,21 +181,27 @@ impl KeySet {
                 .inspect_err(|why| log::debug!("passing over a key of the JWKS: {why}"))
                 .ok()
         });
-        Self(usable.collect())
+        static NUMBERS: AtomicU64 = AtomicU64::new(1);
+        Self { keys: usable.collect(), number: NUMBERS.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    /// What tells this set from every other in this process, for who would remember it.
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// The key of this id.
     pub fn get(&self, kid: &str) -> Option<&PublicKey> {
-        self.0.get(kid)
+        self.keys.get(kid)
     }
 
     /// Whether these are the same keys: their ids name their content.
     pub fn has_the_ids_of(&self, other: &Self) -> bool {
-        self.0.len() == other.0.len() && self.0.keys().all(|kid| other.0.contains_key(kid))
+        self.keys.len() == other.keys.len() && self.keys.keys().all(|kid| other.keys.contains_key(kid))
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.keys.is_empty()
     }
 }

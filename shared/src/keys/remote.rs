@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Guard};
 use jsonwebtoken::jwk::JwkSet;
 use reqwest::{
     StatusCode, Url,
@@ -121,8 +121,8 @@ impl RemoteKeys {
     }
 
     /// The keys as last fetched.
-    pub(crate) fn current(&self) -> Option<Arc<KeySet>> {
-        self.keys.load_full()
+    pub(crate) fn current(&self) -> Guard<Option<Arc<KeySet>>> {
+        self.keys.load()
     }
 
     /// What was wrong with the last fetch.
