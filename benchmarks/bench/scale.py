@@ -92,16 +92,18 @@ class Populated:
             batch = tokens[first:first + BATCH]
             lines = [line("POST", "/token/refresh", body=f'{{"refresh":"{token}"}}') for token in batch]
             # Those under way when the last one is sent get no answer: these sessions go on without us.
-            _, bodies = self.client.measure("refresh", lines, "once", MANY, len(lines) // 5000 + 5, answers=True)
+            _, bodies = self.client.measure("refresh", lines, "once", MANY, len(lines) // 12_500 + 3, answers=True)
             answered += [body["refresh"] for body in bodies]
         return answered
 
-    def refresh(self, seconds):
-        tokens, self.newest = self.newest[:1000], self.newest[1000:]
+    def refresh(self, seconds, rounds):
+        """With so many rounds to come, this one included: each takes sessions that no other does."""
+        count = min(1000, len(self.newest) // rounds)
+        tokens, self.newest = self.newest[:count], self.newest[count:]
         lines = [line("POST", "/token/refresh", body={"refresh": token}) for token in tokens]
         return self.client.measure("refresh", lines, "rotate", MANY, seconds)[0]
 
-    def login(self, seconds):
+    def login(self, seconds, _rounds):
         step = max(1, self.size // 5000)
         lines = [self.client.login_line(self.name(number)) for number in range(1, self.size + 1, step)]
         return self.client.measure("login", lines, "repeat", LOGINS, seconds)[0]
@@ -120,7 +122,7 @@ def curves(chosen, folder, say):
     for number in range(chosen.rounds):
         for operation in ("refresh", "login"):
             for system in systems:
-                result = getattr(system, operation)(chosen.seconds)
+                result = getattr(system, operation)(chosen.seconds, chosen.rounds - number)
                 found[system.size][operation].append(result)
                 say(f"round {number + 1}, {operation}, {system.size:,}: {report.number(result['per_second'])}/s")
     return {
