@@ -1,16 +1,11 @@
-//! Connections to Redis, be it one server, the master that a Sentinel names, or a cluster: one for each worker, shared by its
-//! requests. One is opened anew when it breaks, and given up when it hangs: a server that goes without a word, as one does
-//! that fails over, leaves the system waiting for a quarter of an hour.
+//! A connection to Redis that all requests share, be it one server, the master that a Sentinel names, or a cluster. It is
+//! opened anew when it breaks, and given up when it hangs: a server that goes without a word, as one does that fails over,
+//! leaves the system waiting for a quarter of an hour.
 
 mod server;
 
 use std::{
-    num::NonZero,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread::available_parallelism,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -55,13 +50,11 @@ pub fn reason(error: &RedisError, limit: Duration) -> Reason {
     }
 }
 
-/// Connections, and how to open others.
+/// A connection, and how to open another.
 pub struct Link {
     server: Server,
     timeout: Duration,
-    /// For each thread that asks, or nearly: what answers is read where the connection was opened, and to wake another thread
-    /// for each answer costs more than Redis takes for it.
-    connections: Box<[ArcSwap<Current>]>,
+    current: ArcSwap<Current>,
 }
 
 /// A connection, or the attempt to open one.
@@ -73,52 +66,41 @@ struct Current {
 impl Link {
     /// A link to this server, for whose answers nobody waits longer than `timeout`. It need not be reached yet.
     pub fn new(server: Server, timeout: Duration) -> Self {
-        // A worker for each core, and the thread that everything else is done in.
-        let threads = available_parallelism().map_or(1, NonZero::get) + 1;
-        let connections =
-            (0..threads).map(|_| ArcSwap::from_pointee(Current::new(&server, timeout))).collect();
-        Self { server, timeout, connections }
+        let current = ArcSwap::from_pointee(Current::new(&server, timeout));
+        Self { server, timeout, current }
     }
 
-    /// This thread's connection.
-    fn own(&self) -> &ArcSwap<Current> {
-        static THREADS: AtomicUsize = AtomicUsize::new(0);
-        thread_local!(static NUMBER: usize = THREADS.fetch_add(1, Ordering::Relaxed));
-        &self.connections[NUMBER.with(|number| number % self.connections.len())]
-    }
-
-    /// Does something with a connection.
+    /// Does something with the connection.
     pub async fn ask<T>(
         &self,
         question: impl AsyncFnOnce(Connection) -> RedisResult<T>,
     ) -> Result<T, NoAnswer> {
-        let own = self.own();
-        let current = own.load_full();
+        let current = self.current.load_full();
         let asked = async { question(current.connection.clone().await?).await };
         match tokio::time::timeout(self.timeout, asked).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(why)) if why.is_timeout() => Err(self.hangs(own, &current)),
+            Ok(Err(why)) if why.is_timeout() => Err(self.hangs(&current)),
             Ok(Err(why)) => {
                 if is_lost(&why) || current.is_closed() {
-                    self.replace(own, &current);
+                    self.replace(&current);
                 }
                 Err(NoAnswer::Because(why))
             }
-            Err(_) => Err(self.hangs(own, &current)),
+            Err(_) => Err(self.hangs(&current)),
         }
     }
 
     /// Leaves a connection that does not answer to itself, unless it has only just begun, or is being opened.
-    fn hangs(&self, own: &ArcSwap<Current>, stuck: &Arc<Current>) -> NoAnswer {
+    fn hangs(&self, stuck: &Arc<Current>) -> NoAnswer {
         if stuck.began.elapsed() >= RENEWAL && stuck.connection.peek().is_some() {
-            self.replace(own, stuck);
+            self.replace(stuck);
         }
         NoAnswer::InTime
     }
 
-    fn replace(&self, own: &ArcSwap<Current>, lost: &Arc<Current>) {
+    fn replace(&self, lost: &Arc<Current>) {
         let another = Arc::new(Current::new(&self.server, self.timeout));
-        own.compare_and_swap(lost, another);
+        self.current.compare_and_swap(lost, another);
     }
 }
 
