@@ -20,7 +20,7 @@ use shared::{
 
 use crate::{config::Settings, routes, state::State};
 
-/// Mounts the routes in an actix-web app: ours, or yours.
+/// Mounts the routes in an actix-web app: ours, or yours. [`observe`] takes care of slashes at the end of a path.
 pub fn configure(app: &mut ServiceConfig, state: Arc<State>) {
     let shows_metrics = state.shows_metrics;
     app.app_data(Data::new(state.verifier.clone())).app_data(Data::from(state));
@@ -35,7 +35,8 @@ pub struct Running {
     pub issuer: String,
     /// What its handlers share.
     pub state: Arc<State>,
-    /// Serves until it is stopped. Must be awaited, or [`Running::until_told`].
+    /// Serves until it is stopped. Must be awaited, or [`Running::until_told`]. Drop the rest of this when it has ended: until
+    /// then the address is not free.
     pub server: Server,
     door: Door,
     aside: Option<ServerHandle>,

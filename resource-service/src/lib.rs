@@ -298,7 +298,8 @@ fn verifier(settings: &Settings) -> Verifier {
 )]
 struct Document;
 
-/// Mounts the routes in an actix-web app: ours, or yours. `/metrics` is one of them, or is shown elsewhere.
+/// Mounts the routes in an actix-web app: ours, or yours. `/metrics` is one of them, or is shown elsewhere. [`observe`] takes
+/// care of slashes at the end of a path.
 pub fn configure(app: &mut ServiceConfig, verifier: Verifier, shows_metrics: bool) {
     app.app_data(Data::new(verifier))
         .service(resource(__path_whoami, whoami))
