@@ -57,8 +57,9 @@ class Populated:
     def name(self, number):
         return f"person{number}"
 
-    def populate(self, times):
-        """Inserts the users and the sessions, and refreshes each session this often: for real, by its newest token."""
+    def populate(self, times, rounds):
+        """Inserts the users and the sessions, and refreshes each session this often: for real, by its newest token. Then
+        there are sessions for so many rounds of refreshes."""
         self.system.start()
         self.client.check("register", line("POST", "/register", body=self.system.registration("first")), 201, bool)
         self.stores.psql(f"""
@@ -84,7 +85,7 @@ class Populated:
             newest = self.refresh_each(newest)
             if time_ in (1, times):
                 self.redis_bytes[time_] = (self.stores.redis_used_bytes() - empty) / self.size
-        self.newest = newest
+        self.newest, self.at_once = newest, min(1000, len(newest) // rounds)
 
     def refresh_each(self, tokens):
         answered = []
@@ -96,14 +97,13 @@ class Populated:
             answered += [body["refresh"] for body in bodies]
         return answered
 
-    def refresh(self, seconds, rounds):
-        """With so many rounds to come, this one included: each takes sessions that no other does."""
-        count = min(1000, len(self.newest) // rounds)
-        tokens, self.newest = self.newest[:count], self.newest[count:]
+    def refresh(self, seconds):
+        # Each round takes sessions that no other does.
+        tokens, self.newest = self.newest[: self.at_once], self.newest[self.at_once :]
         lines = [line("POST", "/token/refresh", body={"refresh": token}) for token in tokens]
         return self.client.measure("refresh", lines, "rotate", MANY, seconds)[0]
 
-    def login(self, seconds, _rounds):
+    def login(self, seconds):
         step = max(1, self.size // 5000)
         lines = [self.client.login_line(self.name(number)) for number in range(1, self.size + 1, step)]
         return self.client.measure("login", lines, "repeat", LOGINS, seconds)[0]
@@ -115,14 +115,14 @@ def curves(chosen, folder, say):
     for size in sizes:
         say(f"{size:,} users and sessions: made, and refreshed")
         system = Populated(folder / str(size), chosen.cost, size)
-        system.populate(times if size < 1_000_000 else 2)
+        system.populate(times if size < 1_000_000 else 2, chosen.rounds)
         systems.append(system)
     found = {system.size: {"refresh": [], "login": []} for system in systems}
     # In turn, so that no size has the machine's good moments.
     for number in range(chosen.rounds):
         for operation in ("refresh", "login"):
             for system in systems:
-                result = getattr(system, operation)(chosen.seconds, chosen.rounds - number)
+                result = getattr(system, operation)(chosen.seconds)
                 found[system.size][operation].append(result)
                 say(f"round {number + 1}, {operation}, {system.size:,}: {report.number(result['per_second'])}/s")
     return {

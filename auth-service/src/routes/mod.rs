@@ -1,5 +1,6 @@
 //! A file a route, named as the route: request, answer, handler.
 
+mod any_token;
 mod forward_auth;
 mod jwks;
 mod login;

@@ -8,6 +8,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
+use super::any_token::{AnyToken, Neither};
 use crate::{
     error::ApiError,
     form::{Form, FromForm, Valid, not_blank},
@@ -42,19 +43,15 @@ pub struct Good {}
     responses((status = 200, description = "It is.", body = Good), BadBody, Unauthorized, Unavailable)
 )]
 pub async fn verify(state: Data<State>, request: Valid<VerifyRequest>) -> Result<Json<Good>, ApiError> {
-    // An access token first: it is what is asked about, and the verifier may remember it.
-    let not_access = match state.verifier.verify(&request.token).await {
-        Ok(claims) => {
+    match AnyToken::read(&state, &request.token).await {
+        Ok(AnyToken::Access(claims)) => {
             state.sessions.refuse_ended(claims.sid).await.map_err(not_valid)?;
-            return Ok(Json(Good {}));
+            Ok(Json(Good {}))
         }
-        Err(why) => why,
-    };
-    match state.tokens.read_refresh(&request.token) {
-        Ok(presented) if state.sessions.accepts(&presented).await? => Ok(Json(Good {})),
-        Ok(_) => Err(RefreshError::Revoked.into()),
-        Err(RefreshError::Invalid) => Err(not_valid(not_access)),
-        Err(why) => Err(why.into()),
+        Ok(AnyToken::Refresh(presented)) if state.sessions.accepts(&presented).await? => Ok(Json(Good {})),
+        Ok(AnyToken::Refresh(_)) => Err(RefreshError::Revoked.into()),
+        Err(Neither { as_access, as_refresh: RefreshError::Invalid }) => Err(not_valid(as_access)),
+        Err(Neither { as_refresh, .. }) => Err(as_refresh.into()),
     }
 }
 

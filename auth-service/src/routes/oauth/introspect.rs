@@ -6,7 +6,7 @@ use shared::claims::{AccessClaims, Audience, Scope, SessionId};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{AnyToken, OAuthError, Parameters, Refusals};
+use super::{super::any_token::AnyToken, OAuthError, Parameters, Refusals};
 use crate::{domain::client::FIRST_PARTY, error::ApiError, state::State, tokens::RefreshClaims};
 
 /// RFC 7662 section 2.2.

@@ -8,7 +8,6 @@ pub mod token;
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    sync::Arc,
 };
 
 use actix_web::{
@@ -22,19 +21,20 @@ use actix_web::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::LocalBoxFuture;
 use serde::Serialize;
-use shared::{VerifyError, claims::AccessClaims, service::openapi::header};
+use shared::{VerifyError, service::openapi::header};
 use utoipa::{
     IntoResponses, ToSchema,
     openapi::{Content, Ref, RefOr, Response, ResponseBuilder},
 };
 
+use super::any_token::{AnyToken, Neither};
 use crate::{
     domain::client::ClientSecret,
     error::ApiError,
     form,
     state::State,
     store::{StoreError, clients::Client},
-    tokens::{RefreshClaims, RefreshError},
+    tokens::RefreshError,
 };
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -309,29 +309,18 @@ impl Parameters {
     }
 }
 
-/// A token that somebody asks about, of either kind.
-pub enum AnyToken {
-    Refresh(Box<RefreshClaims>),
-    Access(Arc<AccessClaims>),
-}
-
 /// What a token is, if it is authentic and has not expired. Whether its session goes on is not asked.
 ///
 /// # Errors
 /// [`ApiError::Unavailable`], while the keys have not been read yet.
 pub async fn read(state: &State, token: &str) -> Result<Option<AnyToken>, ApiError> {
-    // An access token first: it is what is asked about, and the verifier may remember it.
-    let not_access = match state.verifier.verify(token).await {
-        Ok(claims) => return Ok(Some(AnyToken::Access(claims))),
-        Err(why) => why,
-    };
-    match (state.tokens.read_refresh(token), not_access) {
-        (Ok(claims), _) => Ok(Some(AnyToken::Refresh(Box::new(claims)))),
-        (Err(RefreshError::Expired | RefreshError::Revoked), _) => Ok(None),
+    match AnyToken::read(state, token).await {
+        Ok(token) => Ok(Some(token)),
         // Not worthless: nobody can tell yet.
-        (Err(RefreshError::Invalid), VerifyError::KeysUnavailable | VerifyError::NotYetValid) => {
-            Err(ApiError::Unavailable)
-        }
-        (Err(RefreshError::Invalid), _) => Ok(None),
+        Err(Neither {
+            as_access: VerifyError::KeysUnavailable | VerifyError::NotYetValid,
+            as_refresh: RefreshError::Invalid,
+        }) => Err(ApiError::Unavailable),
+        Err(_) => Ok(None),
     }
 }

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web::Data};
 use utoipa::ToSchema;
 
-use super::{AnyToken, OAuthError, Parameters, Refusals};
+use super::{super::any_token::AnyToken, OAuthError, Parameters, Refusals};
 use crate::{
     domain::{
         audit::By,
