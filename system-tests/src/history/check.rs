@@ -14,7 +14,7 @@ use self::session::Session;
 use super::record::{History, Minted, Moment, Operation, Outcome, Request};
 
 /// How far a time by our clock may be from one by Redis', and a signal from its effect.
-const MARGIN: Duration = Duration::from_millis(100);
+pub const MARGIN: Duration = Duration::from_millis(100);
 /// For how long a request that nobody waits for may still be at work, on a busy machine.
 pub const SETTLED: Duration = Duration::from_secs(1);
 /// And if Redis or the database holds it up: two tries, each of which waits for a second to bring Redis up to date and
