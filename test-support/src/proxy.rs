@@ -17,6 +17,7 @@ enum Mode {
 }
 
 struct Shared {
+    server: String,
     mode: Mode,
     open: Vec<TcpStream>,
     /// Of the connections that are open now.
@@ -34,17 +35,17 @@ pub struct Proxy {
 impl Proxy {
     /// Forwards to the server at this address.
     pub fn to(server: impl Into<String>) -> Self {
-        let server = server.into();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
-        let shared = Shared { mode: Mode::Pass, open: Vec::new(), frozen: Arc::default(), forwarded: 0 };
+        let (server, mode, open) = (server.into(), Mode::Pass, Vec::new());
+        let shared = Shared { server, mode, open, frozen: Arc::default(), forwarded: 0 };
         let shared = Arc::new(Mutex::new(shared));
         let state = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let mut state = state.lock().unwrap();
                 if state.mode == Mode::Pass
-                    && let Ok(upstream) = TcpStream::connect(&server)
+                    && let Ok(upstream) = TcpStream::connect(&state.server)
                 {
                     state.forwarded += 1;
                     state.open.extend([client.try_clone().unwrap(), upstream.try_clone().unwrap()]);
@@ -60,6 +61,11 @@ impl Proxy {
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Forwards new connections to the server at this address, and leaves those that are open as they are.
+    pub fn lead_to(&self, server: impl Into<String>) {
+        self.shared.lock().unwrap().server = server.into();
     }
 
     /// Closes every connection, and each new one at once.

@@ -127,6 +127,14 @@ impl Blacklist {
         }
     }
 
+    /// A number that changes before somebody answers of whom it is not known whether he is whole.
+    pub fn connection(&self) -> u64 {
+        match self {
+            Self::Redis(redis) => redis.connection(),
+            Self::Embedded(_) => 0,
+        }
+    }
+
     /// Why it does not answer, if it is not for want of the database.
     pub fn why_not(&self) -> Option<Reason> {
         match self {

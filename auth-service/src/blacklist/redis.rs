@@ -4,7 +4,9 @@
 //! sixteen hash tags, by the session id's last digit, and each has a marker of its own.
 
 use std::{
+    num::NonZero,
     sync::atomic::{AtomicI64, Ordering},
+    thread::available_parallelism,
     time::{Duration, Instant},
 };
 
@@ -53,8 +55,10 @@ pub struct Redis {
 impl Redis {
     /// Access to this Redis. It need not be reached yet.
     pub fn new(server: Server, prefix: &str, timeout: Duration, clock: Clock) -> Self {
+        // A worker for each core, and the thread that all else is done in.
+        let threads = available_parallelism().map_or(1, NonZero::get) + 1;
         Self {
-            link: Link::new(server, timeout),
+            link: Link::of_threads(server, timeout, threads),
             prefix: prefix.to_owned(),
             timeout,
             clock,
@@ -148,6 +152,7 @@ impl Redis {
         for (ahead_ms, (_, server_now_ms)) in self.server_ahead_ms.iter().zip(&answers) {
             ahead_ms.store(server_now_ms - self.elapsed_ms(), Ordering::Relaxed);
         }
+        self.note(self.link.ping().await)?;
         Ok(answers.iter().all(|(whole, _)| *whole))
     }
 
@@ -185,6 +190,11 @@ impl Redis {
         servers.sort_by_key(id);
         servers.dedup_by_key(|server| id(server));
         Ok(servers)
+    }
+
+    /// A number that changes before another server answers, or the same again after a restart.
+    pub fn connection(&self) -> u64 {
+        self.link.number()
     }
 
     /// Why Redis does not answer. `None` while it does.
@@ -257,7 +267,14 @@ impl Redis {
 
     async fn ask<T>(&self, question: impl AsyncFnOnce(Connection) -> RedisResult<T>) -> Result<T> {
         let part = traces::part("Redis");
-        let outcome = match self.link.ask(question).await {
+        let outcome = self.note(self.link.ask(question).await);
+        part.end(&outcome);
+        outcome
+    }
+
+    /// Notes whether Redis is up.
+    fn note<T>(&self, answer: std::result::Result<T, NoAnswer>) -> Result<T> {
+        match answer {
             Ok(answer) => {
                 self.health.is_up();
                 Ok(answer)
@@ -272,9 +289,7 @@ impl Redis {
                 self.health.is_down(&"no answer in time", Reason::NoAnswer(self.timeout));
                 Err(BlacklistError::TimedOut)
             }
-        };
-        part.end(&outcome);
-        outcome
+        }
     }
 }
 

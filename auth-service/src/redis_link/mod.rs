@@ -1,8 +1,11 @@
-//! A connection to Redis that all requests share, be it one server, the master that a Sentinel names, or a cluster. It is
-//! opened anew when it breaks, and given up when it hangs: a server that goes without a word, as one does that fails over,
+//! Connections to Redis that all requests share, be it one server, the master that a Sentinel names, or a cluster. They are
+//! opened anew when one breaks, and given up when one hangs: a server that goes without a word, as one does that fails over,
 //! leaves the system waiting for a quarter of an hour.
 
+mod per_thread;
 mod server;
+#[cfg(test)]
+mod tests;
 
 use std::{
     sync::Arc,
@@ -12,12 +15,13 @@ use std::{
 use arc_swap::ArcSwap;
 use futures_util::{
     FutureExt,
-    future::{BoxFuture, Shared},
+    future::{BoxFuture, Shared, try_join_all},
 };
 use redis::{ErrorKind, RedisError, RedisResult};
 
 use crate::health::Reason;
 
+use self::per_thread::PerThread;
 pub use self::server::{Certificates, ClientCertificate, Connection, NO_CERTIFICATES, Server};
 
 /// The least time between two connections, when one hangs.
@@ -50,75 +54,120 @@ pub fn reason(error: &RedisError, limit: Duration) -> Reason {
     }
 }
 
-/// A connection, and how to open another.
+/// Connections to one server, and how to open others.
 pub struct Link {
     server: Server,
     timeout: Duration,
-    current: ArcSwap<Current>,
+    threads: usize,
+    current: ArcSwap<Connections>,
 }
 
-/// A connection, or the attempt to open one.
-struct Current {
-    connection: Shared<BoxFuture<'static, RedisResult<Connection>>>,
+/// Connections that lead to the same server, and are given up together.
+struct Connections {
+    /// How many were given up before.
+    number: u64,
+    /// The first, or the attempt to open it.
+    first: Shared<BoxFuture<'static, RedisResult<Connection>>>,
+    per_thread: Arc<PerThread>,
     began: Instant,
 }
 
 impl Link {
     /// A link to this server, for whose answers nobody waits longer than `timeout`. It need not be reached yet.
     pub fn new(server: Server, timeout: Duration) -> Self {
-        let current = ArcSwap::from_pointee(Current::new(&server, timeout));
-        Self { server, timeout, current }
+        Self::of_threads(server, timeout, 0)
     }
 
-    /// Does something with the connection.
+    /// The same, with a connection for each of so many threads.
+    pub fn of_threads(server: Server, timeout: Duration, threads: usize) -> Self {
+        let current = ArcSwap::from_pointee(Connections::new(0, &server, timeout, threads));
+        Self { server, timeout, threads, current }
+    }
+
+    /// How often the connections were given up. While it is the same, the same server answers.
+    pub fn number(&self) -> u64 {
+        self.current.load().number
+    }
+
+    /// Does something with a connection.
     pub async fn ask<T>(
         &self,
         question: impl AsyncFnOnce(Connection) -> RedisResult<T>,
     ) -> Result<T, NoAnswer> {
         let current = self.current.load_full();
-        let asked = async { question(current.connection.clone().await?).await };
+        let connection = current.connection(&self.server, self.timeout);
+        self.answer(&current, async { question(connection.await?).await }).await
+    }
+
+    /// Asks over every connection whether it still leads anywhere: over one that is idle nobody else would notice.
+    pub async fn ping(&self) -> Result<(), NoAnswer> {
+        let current = self.current.load_full();
+        let pings = try_join_all(current.per_thread.opened().map(server::ping));
+        self.answer(&current, pings).await.map(drop)
+    }
+
+    async fn answer<T>(
+        &self,
+        current: &Arc<Connections>,
+        asked: impl Future<Output = RedisResult<T>>,
+    ) -> Result<T, NoAnswer> {
         match tokio::time::timeout(self.timeout, asked).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(why)) if why.is_timeout() => Err(self.hangs(&current)),
+            Ok(Err(why)) if why.is_timeout() => Err(self.hangs(current)),
             Ok(Err(why)) => {
                 if is_lost(&why) || current.is_closed() {
-                    self.replace(&current);
+                    self.replace(current);
                 }
                 Err(NoAnswer::Because(why))
             }
-            Err(_) => Err(self.hangs(&current)),
+            Err(_) => Err(self.hangs(current)),
         }
     }
 
-    /// Leaves a connection that does not answer to itself, unless it has only just begun, or is being opened.
-    fn hangs(&self, stuck: &Arc<Current>) -> NoAnswer {
-        if stuck.began.elapsed() >= RENEWAL && stuck.connection.peek().is_some() {
+    /// Leaves connections of which one does not answer to themselves, unless they have only just begun, or are being opened.
+    fn hangs(&self, stuck: &Arc<Connections>) -> NoAnswer {
+        if stuck.began.elapsed() >= RENEWAL && stuck.first.peek().is_some() {
             self.replace(stuck);
         }
         NoAnswer::InTime
     }
 
-    fn replace(&self, lost: &Arc<Current>) {
-        let another = Arc::new(Current::new(&self.server, self.timeout));
-        self.current.compare_and_swap(lost, another);
+    fn replace(&self, lost: &Arc<Connections>) {
+        let others = Connections::new(lost.number + 1, &self.server, self.timeout, self.threads);
+        self.current.compare_and_swap(lost, Arc::new(others));
     }
 }
 
-impl Current {
+impl Connections {
     /// Nothing is opened before somebody asks. Then it is opened to the end, even if nobody waits for so long: there may be
     /// servers to try that do not answer.
-    fn new(server: &Server, timeout: Duration) -> Self {
-        let server = server.clone();
+    fn new(number: u64, server: &Server, timeout: Duration, threads: usize) -> Self {
+        let per_thread = Arc::new(PerThread::new(threads));
+        let (server, adopting) = (server.clone(), Arc::clone(&per_thread));
         let opening = async move {
-            let opened = tokio::spawn(async move { server.connect(timeout, timeout).await }).await;
+            let opened =
+                async move { server.connect(timeout, timeout).await.inspect(|first| adopting.adopt(first)) };
+            let opened = tokio::spawn(opened).await;
             opened.unwrap_or_else(|_| Err((ErrorKind::Client, "the attempt to connect was given up").into()))
         };
-        Self { connection: opening.boxed().shared(), began: Instant::now() }
+        Self { number, first: opening.boxed().shared(), per_thread, began: Instant::now() }
+    }
+
+    /// That of this thread, or the first until there is one.
+    async fn connection(&self, server: &Server, timeout: Duration) -> RedisResult<Connection> {
+        match self.per_thread.connection() {
+            Some(own) => Ok(own),
+            None => {
+                let first = self.first.clone().await?;
+                self.per_thread.open(server, timeout, &first);
+                Ok(first)
+            }
+        }
     }
 
     /// Whether it could not be opened.
     fn is_closed(&self) -> bool {
-        matches!(self.connection.peek(), Some(Err(_)))
+        matches!(self.first.peek(), Some(Err(_)))
     }
 }
 

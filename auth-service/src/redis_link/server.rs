@@ -3,11 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, Pipeline,
-    RedisFuture, RedisResult, TlsMode, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, InfoDict,
+    IntoConnectionInfo, Pipeline, RedisFuture, RedisResult, TlsMode, Value,
     aio::{ConnectionLike, MultiplexedConnection},
     cluster::{ClusterClient, ClusterConfig},
     cluster_async::ClusterConnection,
+    cmd,
     sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType},
 };
 use tokio::sync::Mutex;
@@ -94,6 +95,20 @@ impl Server {
             }
         }
     }
+}
+
+/// Whether the connection leads anywhere.
+pub async fn ping(mut connection: Connection) -> RedisResult<()> {
+    cmd("PING").exec_async(&mut connection).await
+}
+
+/// What tells the server from any other, and from itself after a restart.
+///
+/// # Errors
+/// Also if the server does not say.
+pub async fn run_id(mut connection: Connection) -> RedisResult<String> {
+    let info: InfoDict = cmd("INFO").arg("server").query_async(&mut connection).await?;
+    info.get("run_id").ok_or_else(|| (ErrorKind::UnexpectedReturnType, "a server without run_id").into())
 }
 
 /// A URL that may name several hosts, which is more than the library's own parser takes.

@@ -68,7 +68,7 @@ pub struct Sessions {
     access_ms: i64,
     /// How often the blacklist gave no answer, or said that it is not whole.
     outages: AtomicU64,
-    /// What `outages` was when the blacklist was last brought up to date.
+    /// How many doubts there were when the blacklist was last brought up to date.
     synced_at: AtomicU64,
     /// How often bringing it up to date was tried.
     attempts: AtomicU64,
@@ -351,8 +351,10 @@ impl Sessions {
     /// # Errors
     /// [`VerifyError::Revoked`], or [`VerifyError::RevocationsUnavailable`].
     pub async fn refuse_ended(&self, sid: SessionId) -> Result<(), VerifyError> {
+        let connection = self.blacklist.connection();
         let entry = if self.is_in_sync() {
-            self.blacklist.entry(sid).await.inspect_err(|_| self.note_outage())
+            let entry = self.blacklist.entry(sid).await;
+            entry.and_then(|entry| self.trust(connection, entry)).inspect_err(|_| self.note_outage())
         } else {
             // Not waited for.
             Err(BlacklistError::Unavailable)

@@ -140,8 +140,8 @@ impl Sessions {
         F: Future<Output = Result<T, BlacklistError>>,
     {
         let attempt = async || {
-            self.sync().await?;
-            ask().await
+            let connection = self.sync().await?;
+            self.trust(connection, ask().await?)
         };
         let first = attempt().await.inspect_err(|_| self.note_outage());
         match first {
@@ -150,6 +150,11 @@ impl Sessions {
             decided => return decided,
         }
         attempt().await.inspect_err(|_| self.note_outage())
+    }
+
+    /// What the blacklist answered, if that came over this connection.
+    pub(super) fn trust<T>(&self, connection: u64, answer: T) -> Result<T, BlacklistError> {
+        if self.blacklist.connection() == connection { Ok(answer) } else { Err(BlacklistError::Unavailable) }
     }
 
     pub(super) fn note_outage(&self) {
@@ -169,13 +174,20 @@ impl Sessions {
 
     /// Whether the blacklist is known to hold all that the database does.
     pub fn is_in_sync(&self) -> bool {
-        self.outages.load(Ordering::Acquire) == self.synced_at.load(Ordering::Acquire)
+        self.doubts() == self.synced_at.load(Ordering::Acquire)
     }
 
-    /// Brings the blacklist up to date if it may not be. A rebuild may take longer than anybody waits: then it goes on.
-    async fn sync(self: &Arc<Self>) -> Result<(), BlacklistError> {
+    /// How often there was reason to doubt that. Both numbers only grow.
+    fn doubts(&self) -> u64 {
+        self.outages.load(Ordering::Acquire) + self.blacklist.connection()
+    }
+
+    /// The connection over which the blacklist is up to date, to which it is brought first if it may not be. A rebuild may
+    /// take longer than anybody waits: then it goes on.
+    async fn sync(self: &Arc<Self>) -> Result<u64, BlacklistError> {
+        let connection = self.blacklist.connection();
         if self.is_in_sync() {
-            return Ok(());
+            return Ok(connection);
         }
         let this = Arc::clone(self);
         let attempt = to_the_end(async move { this.sync_once().await });
@@ -186,26 +198,26 @@ impl Sessions {
     }
 
     /// One tries at a time, and whoever waits meanwhile shares the outcome.
-    async fn sync_once(&self) -> Result<(), BlacklistError> {
+    async fn sync_once(&self) -> Result<u64, BlacklistError> {
         let attempts = self.attempts.load(Ordering::Acquire);
         let _one_at_a_time = self.syncing.lock().await;
+        let connection = self.blacklist.connection();
         if self.is_in_sync() {
-            return Ok(());
+            return Ok(connection);
         }
         if self.attempts.load(Ordering::Acquire) != attempts {
             return Err(BlacklistError::TimedOut);
         }
-        let outages = self.outages.load(Ordering::Acquire);
+        let doubts = self.doubts();
         let outcome = self.bring_up_to_date().await;
         self.attempts.fetch_add(1, Ordering::AcqRel);
-        if outcome.is_ok() {
-            let mut since = self.out_since();
-            self.synced_at.store(outages, Ordering::Release);
-            if self.is_in_sync() {
-                *since = None;
-            }
+        outcome?;
+        let mut since = self.out_since();
+        self.synced_at.store(doubts, Ordering::Release);
+        if self.is_in_sync() {
+            *since = None;
         }
-        outcome
+        Ok(connection)
     }
 
     async fn bring_up_to_date(&self) -> Result<(), BlacklistError> {
