@@ -404,11 +404,14 @@ impl Sessions {
     ) -> Result<bool, StoreError> {
         let now = self.clock.now_ms();
         let end = move |connection: &mut _| {
-            let is_new = rows::revoke(connection, sid, cause, now)?;
+            let is_new = rows::revoke_recorded(connection, sid, cause, now, &record)?;
+            if is_new {
+                record.log();
+            }
             let is_known = is_new || rows::exists(connection, sid)?;
-            Ok(((is_known, is_new), is_new.then_some(record)))
+            Ok((is_known, is_new))
         };
-        let (is_known, is_new) = self.store.audited(end).await?;
+        let (is_known, is_new) = self.store.run(end).await?;
         self.metrics.ended(cause, is_new.into());
         Ok(is_known)
     }

@@ -1,6 +1,11 @@
 //! The audit_events table: it is added to, read, and emptied of what is too old. Nothing in it ever changes.
 
-use diesel::prelude::*;
+use diesel::{
+    pg::Pg,
+    prelude::*,
+    query_builder::{AstPass, QueryFragment, QueryId},
+    sql_types::{BigInt, Nullable, Text},
+};
 
 use super::{AnyConnection, schema::audit_events};
 use crate::domain::audit::Record;
@@ -47,6 +52,64 @@ pub fn insert(connection: &mut AnyConnection, record: &Record) -> QueryResult<()
         ))
         .execute(connection)
         .map(drop)
+}
+
+diesel::table! {
+    /// What a change returns of the rows that it changed, while its record is added.
+    changed (id) {
+        id -> Text,
+    }
+}
+
+/// A change that returns the `id` of each row that it changed, and the events that are added for them: one statement, one
+/// round trip, and no transaction to begin and to end.
+#[derive(QueryId)]
+struct Recorded<C, I> {
+    change: C,
+    insert: I,
+}
+
+impl<C: QueryFragment<Pg>, I: QueryFragment<Pg>> QueryFragment<Pg> for Recorded<C, I> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("WITH changed AS (");
+        self.change.walk_ast(out.reborrow())?;
+        out.push_sql(") ");
+        self.insert.walk_ast(out)
+    }
+}
+
+impl<C, I> RunQueryDsl<PgConnection> for Recorded<C, I> {}
+
+/// Makes a change that returns the `id` of each row that it changes, and adds the event for each, both or neither. Says
+/// how many there were.
+pub fn insert_for_each(
+    connection: &mut PgConnection,
+    change: impl QueryFragment<Pg> + QueryId,
+    record: &Record,
+) -> QueryResult<usize> {
+    let event = (
+        record.at_ms.into_sql::<BigInt>(),
+        record.event.name().into_sql::<Text>(),
+        record.actor.name().into_sql::<Text>(),
+        record.user_id.as_deref().into_sql::<Nullable<Text>>(),
+        record.session_id.map(|sid| sid.to_string()).into_sql::<Nullable<Text>>(),
+        record.client_id.as_deref().into_sql::<Nullable<Text>>(),
+        record.origin.ip.as_deref().into_sql::<Nullable<Text>>(),
+        record.origin.user_agent.as_deref().into_sql::<Nullable<Text>>(),
+        record.detail.as_deref().into_sql::<Nullable<Text>>(),
+    );
+    let insert = changed::table.select(event).insert_into(audit_events::table).into_columns((
+        audit_events::at,
+        audit_events::event,
+        audit_events::actor,
+        audit_events::user_id,
+        audit_events::session_id,
+        audit_events::client_id,
+        audit_events::ip,
+        audit_events::user_agent,
+        audit_events::detail,
+    ));
+    Recorded { change, insert }.execute(connection)
 }
 
 /// The last `limit` events that the filter lets through, in the order in which they happened.

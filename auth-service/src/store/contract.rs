@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     AnyConnection, Database, Store, StoreError,
-    audit::{self, Filter},
+    audit::{self, Filter, Remembered},
     clients::{self, Client},
     only_one,
     sessions::{self, Revoked},
@@ -266,6 +266,39 @@ contract! {
         let missing = it.revoked(None, true, 10).await;
         assert_eq!(missing.iter().map(|revoked| revoked.sid).collect::<Vec<_>>(), sids[4..]);
         assert_eq!(it.revoked(None, false, 10).await.len(), 5);
+    }
+
+    async fn the_end_of_a_session_is_remembered_once(it) {
+        let it = it.migrated().await;
+        let (user, _) = it.insert("ada", "ada@example.com").await;
+        let (sid, other) = (it.session(user, NOW + 1000).await, it.session(user, NOW + 1000).await);
+        let origin = Origin { user_agent: Some("curl".into()), ip: Some("192.0.2.1".into()) };
+        let event = Event::Ended(Cause::Logout);
+        let record = Record::new(event, By::client("app", origin), NOW - 7).user(user).session(sid).detail("so");
+        let end = |sid| {
+            let record = record.clone();
+            it.run(move |c| sessions::revoke_recorded(c, sid, Cause::Logout, NOW, &record))
+        };
+        assert!(end(sid).await);
+        assert!(!end(sid).await);
+        assert!(!end(SessionId::generate()).await);
+        let ended: Vec<_> = it.revoked(None, false, 10).await.iter().map(|r| (r.sid, r.revoked_at_ms)).collect();
+        assert_eq!(ended, [(sid, NOW)]);
+        assert!(it.run(move |connection| sessions::exists(connection, other)).await);
+        let events = it.run(|connection| audit::last(connection, &Filter::default(), 10)).await;
+        let text = |text: &str| Some(text.to_owned());
+        let remembered = Remembered {
+            at: NOW - 7,
+            event: "logout".into(),
+            actor: "client".into(),
+            user_id: Some(user.to_string()),
+            session_id: Some(sid.to_string()),
+            client_id: text("app"),
+            ip: text("192.0.2.1"),
+            user_agent: text("curl"),
+            detail: text("so"),
+        };
+        assert_eq!(events, [remembered]);
     }
 
     async fn a_session_that_is_not_there_cannot_be_ended(it) {

@@ -171,7 +171,8 @@ impl Store {
         let part = traces::part("database");
         let (this, pool) = (self.clone(), self.pool.load_full());
         let used = Arc::clone(&pool);
-        let work = tokio::task::spawn_blocking(move || this.run_blocking(&used, query));
+        let deadline = Instant::now() + self.timeout;
+        let work = tokio::task::spawn_blocking(move || this.run_blocking(&used, deadline, query));
         let failure = match tokio::time::timeout(self.timeout, work).await {
             Ok(Ok(Ok(answer))) => return Ok(answer),
             Ok(Ok(Err(Failed::Query(why)))) => {
@@ -210,7 +211,7 @@ impl Store {
             let (answer, record) = in_transaction(connection, |connection| {
                 let (answer, record) = change(connection)?;
                 record.iter().try_for_each(|record| audit::insert(connection, record))?;
-                // Nobody waits any more: they have been told that it failed.
+                // As above: it may have been the query that took so long.
                 if Instant::now() < deadline { Ok((answer, record)) } else { Err(too_late()) }
             })?;
             record.iter().for_each(Record::log);
@@ -230,12 +231,17 @@ impl Store {
     fn run_blocking<T>(
         &self,
         pool: &Pool,
+        deadline: Instant,
         query: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
     ) -> Result<T, Failed> {
         let mut connection = pool.get().map_err(|(why, reason)| {
             self.health.is_down(&why, reason);
             Failed::Database(Failure::NoConnection)
         })?;
+        if Instant::now() >= deadline {
+            // Nobody waits any more: they have been told that it failed.
+            return Err(Failed::Database(Failure::NoAnswer));
+        }
         // Should it panic, nobody knows what the connection is in the middle of.
         connection.broken = true;
         let outcome = query(&mut connection.inner);

@@ -8,8 +8,11 @@ use diesel::{
 };
 use shared::claims::SessionId;
 
-use super::{AnyConnection, schema::sessions, unless_there};
-use crate::domain::session::{Cause, Origin};
+use super::{AnyConnection, audit, in_transaction, schema::sessions, unless_there};
+use crate::domain::{
+    audit::Record,
+    session::{Cause, Origin},
+};
 
 /// A session that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,6 +211,33 @@ pub fn revoke(
         .set((sessions::revoked_at.eq(now_ms), sessions::revoked_cause.eq(cause.name())))
         .execute(connection)
         .map(|ended| ended > 0)
+}
+
+/// Ends a session as [`revoke`] does, and remembers it if it went on until now. Says whether it did.
+pub fn revoke_recorded(
+    connection: &mut AnyConnection,
+    sid: SessionId,
+    cause: Cause,
+    now_ms: i64,
+    record: &Record,
+) -> QueryResult<bool> {
+    match connection {
+        AnyConnection::Postgres(postgres) => {
+            let end = diesel::update(sessions::table.find(sid.to_string()))
+                .filter(sessions::revoked_at.is_null())
+                .set((sessions::revoked_at.eq(now_ms), sessions::revoked_cause.eq(cause.name())))
+                .returning(sessions::id);
+            audit::insert_for_each(postgres, end, record).map(|ended| ended > 0)
+        }
+        // Each statement is a call, and no round trip.
+        AnyConnection::Sqlite(_) => in_transaction(connection, |connection| {
+            let is_new = revoke(connection, sid, cause, now_ms)?;
+            if is_new {
+                audit::insert(connection, record)?;
+            }
+            Ok(is_new)
+        }),
+    }
 }
 
 /// Whether there is such a session, be it one that has ended.
