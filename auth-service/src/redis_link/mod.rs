@@ -18,6 +18,7 @@ use futures_util::{
     future::{BoxFuture, Shared, try_join_all},
 };
 use redis::{ErrorKind, RedisError, RedisResult};
+use tokio::time::{error::Elapsed, timeout};
 
 use crate::health::Reason;
 
@@ -96,22 +97,24 @@ impl Link {
     ) -> Result<T, NoAnswer> {
         let current = self.current.load_full();
         let connection = current.connection(&self.server, self.timeout);
-        self.answer(&current, async { question(connection.await?).await }).await
+        let asked = timeout(self.timeout, async { question(connection.await?).await });
+        self.answer(&current, asked.await)
     }
 
     /// Asks over every connection whether it still leads anywhere: over one that is idle nobody else would notice.
     pub async fn ping(&self) -> Result<(), NoAnswer> {
         let current = self.current.load_full();
         let pings = try_join_all(current.per_thread.opened().map(server::ping));
-        self.answer(&current, pings).await.map(drop)
+        self.answer(&current, timeout(self.timeout, pings).await).map(drop)
     }
 
-    async fn answer<T>(
+    /// What was answered, after which the connections are given up if they are of no use any more.
+    fn answer<T>(
         &self,
         current: &Arc<Connections>,
-        asked: impl Future<Output = RedisResult<T>>,
+        answer: Result<RedisResult<T>, Elapsed>,
     ) -> Result<T, NoAnswer> {
-        match tokio::time::timeout(self.timeout, asked).await {
+        match answer {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(why)) if why.is_timeout() => Err(self.hangs(current)),
             Ok(Err(why)) => {
