@@ -24,6 +24,10 @@ use crate::{domain::work::Work, metrics::Hashing};
 /// waits that it could take in.
 const ROUNDS: u32 = 2;
 
+/// A hash begins no sooner after the one before it in its thread than this part of the time that it takes: those that begin
+/// together end together, and all of what follows them would have to be done at once.
+const PAUSES: u32 = 2 * Lanes::<()>::CAPACITY as u32;
+
 /// How long anybody waits for a place in the queue. Whoever is refused tries again, most of them at once: refused at once,
 /// they would keep the cores busy with nothing but that.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -109,7 +113,7 @@ impl HashPool {
         let receiver = Arc::new(Mutex::new(receiver));
         for number in 0..threads {
             let queue = Arc::clone(&receiver);
-            let worker = move || Worker { queue: &queue, lanes: Lanes::default() }.run();
+            let worker = move || Worker { queue: &queue, lanes: Lanes::default(), pause: 0 }.run();
             thread::Builder::new().name(format!("hash-{number}")).spawn(worker)?;
         }
         Ok(Self { places: Arc::new(Semaphore::new(queue)), queue: sender, metrics })
@@ -148,6 +152,8 @@ type Next = Box<dyn FnOnce(Sum) -> Work<()> + Send>;
 struct Worker<'a> {
     queue: &'a Mutex<Receiver<Job>>,
     lanes: Lanes<(Next, Caller)>,
+    /// How many rounds are to pass before the next hash begins.
+    pause: u32,
 }
 
 impl Worker<'_> {
@@ -159,11 +165,13 @@ impl Worker<'_> {
                 let Ok(job) = next else { return };
                 self.begin(job);
             }
-            while !self.lanes.is_full()
+            while self.pause == 0
+                && !self.lanes.is_full()
                 && let Some(job) = self.waiting()
             {
                 self.begin(job);
             }
+            self.pause = self.pause.saturating_sub(ROUNDS);
             self.lanes.retain(|(_, caller)| caller.is_there());
             for ((next, caller), sum) in self.lanes.advance(ROUNDS) {
                 self.go_on(move || next(sum), caller);
@@ -195,7 +203,10 @@ impl Worker<'_> {
         while caller.is_there() {
             work = match work {
                 Ok(Work::Done(())) => return,
-                Ok(Work::Bcrypt(input, next)) => return self.lanes.push(input, (next, caller)),
+                Ok(Work::Bcrypt(input, next)) => {
+                    self.pause = input.rounds() / PAUSES;
+                    return self.lanes.push(input, (next, caller));
+                }
                 // The hashes beside it wait meanwhile.
                 Ok(Work::Other(next)) => catch_unwind(AssertUnwindSafe(|| next(()))),
                 Err(_) => return log::error!("a hash job panicked"),
