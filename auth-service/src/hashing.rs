@@ -24,9 +24,9 @@ use crate::{domain::work::Work, metrics::Hashing};
 /// waits that it could take in.
 const ROUNDS: u32 = 2;
 
-/// A hash begins no sooner after the one before it in its thread than this part of the time that it takes: those that begin
-/// together end together, and all of what follows them would have to be done at once.
-const PAUSES: u32 = 2 * Lanes::<()>::CAPACITY as u32;
+/// A thread takes in the next hash no sooner than so many rounds after the last, which six at once need a hundredth of a second
+/// for: those that begin together end together, and all that follows them would have to be done at once.
+const PAUSE: u32 = 96;
 
 /// How long anybody waits for a place in the queue. Whoever is refused tries again, most of them at once: refused at once,
 /// they would keep the cores busy with nothing but that.
@@ -152,7 +152,7 @@ type Next = Box<dyn FnOnce(Sum) -> Work<()> + Send>;
 struct Worker<'a> {
     queue: &'a Mutex<Receiver<Job>>,
     lanes: Lanes<(Next, Caller)>,
-    /// How many rounds are to pass before the next hash begins.
+    /// How many rounds are to pass before the next hash is taken in.
     pause: u32,
 }
 
@@ -192,6 +192,7 @@ impl Worker<'_> {
     }
 
     fn begin(&mut self, job: Job) {
+        self.pause = PAUSE;
         let Job { work, place, waits } = job;
         let caller = Caller { waits, _part: place.leave() };
         self.go_on(move || work, caller);
@@ -203,10 +204,7 @@ impl Worker<'_> {
         while caller.is_there() {
             work = match work {
                 Ok(Work::Done(())) => return,
-                Ok(Work::Bcrypt(input, next)) => {
-                    self.pause = input.rounds() / PAUSES;
-                    return self.lanes.push(input, (next, caller));
-                }
+                Ok(Work::Bcrypt(input, next)) => return self.lanes.push(input, (next, caller)),
                 // The hashes beside it wait meanwhile.
                 Ok(Work::Other(next)) => catch_unwind(AssertUnwindSafe(|| next(()))),
                 Err(_) => return log::error!("a hash job panicked"),

@@ -95,12 +95,16 @@ impl State {
         }
         tokio::spawn(Revocations::listen(Arc::downgrade(&revocations)));
         tokio::spawn(SigningKeys::maintain(Arc::downgrade(&signing_keys)));
+        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        // The workers, that of a second address, and the thread in which all else is done.
+        let asking = settings.auth_workers.map_or_else(cores, usize::from) + 2;
         let blacklist = match redis {
             Some(server) => Blacklist::Redis(Redis::new(
                 server,
                 &settings.redis_key_prefix,
                 settings.redis_timeout,
                 clock.clone(),
+                asking,
             )),
             None => Blacklist::Embedded(Embedded::new(store.clone(), clock.clone())),
         };
@@ -117,7 +121,6 @@ impl State {
         tokio::spawn(Sessions::maintain(Arc::downgrade(&sessions)));
         tokio::spawn(Sessions::clean_up(Arc::downgrade(&sessions)));
 
-        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let threads = settings.hash_threads.map_or_else(cores, usize::from);
         let hash_pool =
             HashPool::start(threads, settings.hash_queue.into(), metrics.hashing()).map_err(|why| {

@@ -77,6 +77,25 @@ async fn a_redis_that_stops_hangs_or_takes_no_writes_is_said_to() {
 }
 
 #[actix_web::test]
+async fn the_rights_that_the_manual_gives_redis_user_will_do() {
+    let manual = include_str!("../../docs/operations.md");
+    let given = manual.lines().find_map(|line| line.trim().strip_prefix("redis-cli ")).unwrap();
+    let words: Vec<&str> = given.split(' ').map(|word| word.trim_matches('\'')).collect();
+    let server = RedisServer::start();
+    server.command(&words).unwrap();
+    let (database, redis_url) = (TestDatabase::create(), server.url().replace("//", "//auth:password@"));
+    let url = database.url();
+    let args = ["--database-url", &url, "--redis-url", &redis_url];
+    let app = TestApp::deployed_on(&args, database).await.ready().await;
+    let tokens = app.new_user("ada").await;
+    let tokens = app.refreshed(&tokens.refresh).await;
+    assert_eq!(app.logout(&tokens).await.status, 204);
+    app.refresh(&tokens.refresh).await.assert_problem(401, "token_not_valid");
+    let denied = server.command(&["ACL", "LOG"]).unwrap();
+    assert_eq!(denied, redis::Value::Array(Vec::new()), "nothing was asked for in vain");
+}
+
+#[actix_web::test]
 async fn a_database_that_hangs_is_told_from_one_that_is_not_reached() {
     let (app, proxy) = TestApp::with_proxy(&["--database-timeout=1"]).await;
     proxy.freeze();

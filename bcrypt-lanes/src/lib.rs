@@ -54,11 +54,6 @@ impl Input {
         let salt = u128::from_be_bytes(salt);
         Some(Self { key, salt: [96, 64, 32, 0].map(|shift| (salt >> shift) as u32), cost })
     }
-
-    /// How many rounds it takes: 2^cost.
-    pub fn rounds(&self) -> u32 {
-        1 << self.cost
-    }
 }
 
 impl fmt::Debug for Input {
@@ -97,8 +92,8 @@ impl<T> Lanes<T> {
     /// Begins a hash. There must be room for it.
     pub fn push(&mut self, input: Input, name: T) {
         assert!(!self.is_full(), "no lane is free");
-        self.names.push((name, input.rounds()));
         self.lanes.push(Lane::new(input.key, input.salt));
+        self.names.push((name, 1 << input.cost));
     }
 
     /// Gives up the hashes that are not to be kept.

@@ -6,7 +6,6 @@ import statistics
 from . import machine
 from .load import Load, line
 from .operations import MANY
-from .systems import CORES, Process
 
 # One sync worker more than cores is gunicorn's advice; threads keep connections open. The best is found by trying.
 LAYOUTS = [(2, 1), (3, 1), (5, 1), (2, 4), (3, 4)]
@@ -26,34 +25,28 @@ def best_layout(client, seconds):
     return {f"{workers} x {threads}": round(rate) for (workers, threads), rate in rates.items()}
 
 
-def refresh_p99(client, seconds, beside=None):
-    """The p50 and p99 of refreshes, one after the other, in milliseconds; beside nothing else, a flood of logins (and how
-    many), or loops that keep all cores busy, but give way to everybody: what that alone makes of a p99."""
+def refresh_p99(client, seconds, flooded):
+    """The p50 and p99 of refreshes, one after the other, in milliseconds; and how many logins there were beside them."""
     pairs = [client.pairs.popleft() for _ in range(2)]
     lines = [line("POST", "/token/refresh", body={"refresh": pair["refresh"]}) for pair in pairs]
-    logins, loops = None, []
-    if beside == "loops":
-        loop = ["chrt", "--idle", "0", "sh", "-c", "while :; do :; done"]
-        loops = [Process("loop", client.folder, loop) for _ in range(CORES)]
-    if beside == "logins":
+    logins = None
+    if flooded:
         folder = client.folder / "flood"
         folder.mkdir(exist_ok=True)
         lines_of_logins = [client.login_line(name) for name in client.users]
         logins = Load(folder, client.system.auth_port, lines_of_logins, "repeat", MANY, seconds + 2)
     result, _ = client.measure("refresh", lines, "rotate", 1, seconds, wait=False)
-    for loop in loops:
-        loop.stop()
     count = logins.end()[0]["requests"] if logins else 0
     machine.until_idle(client.system.pids)
     return result["p50_ms"], result["p99_ms"], count
 
 
 def flood(client, rounds, seconds):
-    """Quiet, busy and flooded in turn: the medians of all rounds."""
-    found = {"quiet": [], "busy": [], "flooded": []}
+    """Quiet and flooded in turn: the medians of all rounds."""
+    found = {"quiet": [], "flooded": []}
     for _ in range(rounds):
-        for name, beside in zip(found, (None, "loops", "logins")):
-            found[name].append(refresh_p99(client, seconds, beside))
+        for name, rows in found.items():
+            rows.append(refresh_p99(client, seconds, name == "flooded"))
     medians = {
         f"{name}_{percentile}_ms": statistics.median(row[column] for row in rows)
         for name, rows in found.items()

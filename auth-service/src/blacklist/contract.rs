@@ -1,9 +1,18 @@
 //! What any blacklist promises: one suite, run against both kinds.
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use shared::{claims::SessionId, clock::Clock};
 use test_support::{RedisServer, TempDir, redis_url, temp_dir, unique};
+use tokio::{
+    runtime::Builder,
+    sync::{mpsc, oneshot},
+    time::sleep,
+};
 
 use super::{Blacklist, BlacklistError, Embedded, Keep, Redis, Refresh};
 use crate::{
@@ -33,7 +42,7 @@ async fn embedded() -> Fixture {
 
 fn redis_at(url: String, clock: &Clock) -> Blacklist {
     let server = Server::parse(&url, &NO_CERTIFICATES).unwrap();
-    Blacklist::Redis(Redis::new(server, &unique("test:"), Duration::from_secs(5), clock.clone()))
+    Blacklist::Redis(Redis::new(server, &unique("test:"), Duration::from_secs(5), clock.clone(), 0))
 }
 
 async fn redis() -> Fixture {
@@ -55,13 +64,13 @@ impl Fixture {
     }
 
     async fn advance(&self, sid: SessionId, presented: Presented) -> Advance {
-        self.blacklist.advance(self.refresh(sid, presented)).await.unwrap()
+        self.blacklist.advance(self.blacklist.connection(), self.refresh(sid, presented)).await.unwrap()
     }
 
     /// As whoever has just read the database.
     async fn advance_fresh(&self, sid: SessionId, presented: Presented) -> Advance {
         let refresh = Refresh { claims: Claims::Database, ..self.refresh(sid, presented) };
-        self.blacklist.advance(refresh).await.unwrap()
+        self.blacklist.advance(self.blacklist.connection(), refresh).await.unwrap()
     }
 
     async fn mark_stale(&self, sid: SessionId) {
@@ -116,9 +125,9 @@ macro_rules! contract {
 contract! {
     async fn decides_nothing_before_it_is_whole(it) {
         let sid = SessionId::generate();
-        let refused = it.blacklist.advance(it.refresh(sid, FIRST)).await;
+        let refused = it.blacklist.advance(it.blacklist.connection(), it.refresh(sid, FIRST)).await;
         assert!(matches!(refused, Err(BlacklistError::NotWhole)), "{refused:?}");
-        assert!(matches!(it.blacklist.entry(sid).await, Err(BlacklistError::NotWhole)));
+        assert!(matches!(it.blacklist.entry(it.blacklist.connection(), sid).await, Err(BlacklistError::NotWhole)));
         assert!(!it.blacklist.is_whole().await.unwrap());
         // A revocation is taken all the same.
         it.revoke(sid).await;
@@ -129,11 +138,11 @@ contract! {
 
     async fn rotates_the_newest_and_retries_within_grace(it) {
         let (it, sid) = (it.whole().await, SessionId::generate());
-        assert_eq!(it.blacklist.entry(sid).await.unwrap(), None);
+        assert_eq!(it.blacklist.entry(it.blacklist.connection(), sid).await.unwrap(), None);
         let one = it.rotate(sid, FIRST).await;
         assert_eq!(one.generation, 1);
         let watermark = Watermark { generation: 1, moved_at_ms: one.rotated_at_ms, claims_from: None };
-        assert_eq!(it.blacklist.entry(sid).await.unwrap(), Some(Entry::Alive(watermark)));
+        assert_eq!(it.blacklist.entry(it.blacklist.connection(), sid).await.unwrap(), Some(Entry::Alive(watermark)));
         it.clock.advance(Duration::from_secs(9));
         // The moment of the first answer counts, so that retries do not prolong the grace.
         assert_eq!(it.advance(sid, FIRST).await, Advance::RetriedInGrace(one));
@@ -148,7 +157,7 @@ contract! {
         it.clock.advance(GRACE);
         assert_eq!(it.advance(sid, FIRST).await, Advance::Reused);
         assert_eq!(it.advance(sid, one).await, Advance::Revoked);
-        assert_eq!(it.blacklist.entry(sid).await.unwrap(), Some(Entry::Revoked));
+        assert_eq!(it.blacklist.entry(it.blacklist.connection(), sid).await.unwrap(), Some(Entry::Revoked));
     }
 
     async fn reuse_of_what_the_next_generation_has_replaced_ends_the_session(it) {
@@ -222,8 +231,8 @@ contract! {
     async fn a_token_that_has_expired_is_not_rotated(it) {
         let (it, sid) = (it.whole().await, SessionId::generate());
         let late = Refresh { expires_at_ms: it.clock.now_ms() - 1, ..it.refresh(sid, FIRST) };
-        assert_eq!(it.blacklist.advance(late).await.unwrap(), Advance::Expired);
-        assert_eq!(it.blacklist.entry(sid).await.unwrap(), None);
+        assert_eq!(it.blacklist.advance(it.blacklist.connection(), late).await.unwrap(), Advance::Expired);
+        assert_eq!(it.blacklist.entry(it.blacklist.connection(), sid).await.unwrap(), None);
     }
 
     async fn stale_claims_are_read_anew_once_whoever_asks(it) {
@@ -271,13 +280,13 @@ contract! {
                 let pick = history / 6u32.pow(step) % 6;
                 if pick == 5 {
                     it.mark_stale(sid).await;
-                    known = it.blacklist.entry(sid).await.unwrap();
+                    known = it.blacklist.entry(it.blacklist.connection(), sid).await.unwrap();
                     continue;
                 }
                 let claims = if pick == 4 { Claims::Database } else { Claims::Presented };
                 let presented = tokens[tokens.len().saturating_sub(1 + pick as usize % 4)];
                 let refresh = Refresh { claims, ..it.refresh(sid, presented) };
-                let decision = it.blacklist.advance(refresh).await.unwrap();
+                let decision = it.blacklist.advance(it.blacklist.connection(), refresh).await.unwrap();
                 // Redis goes by its own clock: its answer says what time it was.
                 let now = match decision {
                     Advance::Rotated(next) => next.rotated_at_ms,
@@ -285,7 +294,7 @@ contract! {
                 };
                 let (expected, then) = generation::advance(known, presented, claims, now, GRACE);
                 assert_eq!(decision, expected, "{history} {step}");
-                known = it.blacklist.entry(sid).await.unwrap();
+                known = it.blacklist.entry(it.blacklist.connection(), sid).await.unwrap();
                 assert_eq!(known, then, "{history} {step}");
                 if let Advance::Rotated(next) | Advance::RetriedInGrace(next) = decision {
                     tokens.push(next);
@@ -303,13 +312,13 @@ async fn an_embedded_entry_lives_as_long_as_any_token_and_is_deleted_then() {
     for life_ms in [100_000, 50_000] {
         let refresh = it.refresh(sid, FIRST);
         let refresh = Refresh { expires_at_ms: now + life_ms, next_expires_at_ms: now + life_ms, ..refresh };
-        it.blacklist.advance(refresh).await.unwrap();
+        it.blacklist.advance(it.blacklist.connection(), refresh).await.unwrap();
     }
     it.clock.advance(Duration::from_secs(99));
     it.blacklist.delete_expired().await.unwrap();
-    assert!(it.blacklist.entry(sid).await.unwrap().is_some());
+    assert!(it.blacklist.entry(it.blacklist.connection(), sid).await.unwrap().is_some());
     it.clock.advance(Duration::from_secs(2));
-    assert_eq!(it.blacklist.entry(sid).await.unwrap(), None);
+    assert_eq!(it.blacklist.entry(it.blacklist.connection(), sid).await.unwrap(), None);
     it.blacklist.delete_expired().await.unwrap();
 }
 
@@ -337,20 +346,72 @@ async fn a_redis_that_was_started_again_is_not_whole_whatever_it_says() {
 }
 
 #[actix_web::test]
+async fn a_connection_that_breaks_is_noticed_though_its_thread_does_nothing() {
+    let server = RedisServer::start();
+    let at = Server::parse(&server.url(), &NO_CERTIFICATES).unwrap();
+    let redis = Redis::new(at, "", Duration::from_secs(5), Clock::system(), 1024);
+    let blacklist = Arc::new(Blacklist::Redis(redis));
+    let rebuild = blacklist.begin_rebuild().await.unwrap();
+    blacklist.finish_rebuild(rebuild).await.unwrap();
+    let last_asked = |command: &str| -> Vec<String> {
+        let clients: String = server.query(&["CLIENT", "LIST"]);
+        let asking = clients.lines().filter(|client| client.contains(&format!("cmd={command}")));
+        asking.map(|client| client.split(['=', ' ']).nth(1).unwrap().to_owned()).collect()
+    };
+    let first = last_asked("evalsha");
+    let (asked, mut has_asked) = mpsc::unbounded_channel();
+    let ((idle, is_idle), (end, ended)) = (oneshot::channel(), oneshot::channel());
+    let other = {
+        let blacklist = Arc::clone(&blacklist);
+        thread::spawn(move || {
+            Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+                let number = blacklist.connection();
+                while !asked.is_closed() {
+                    blacklist.entry(number, SessionId::generate()).await.unwrap();
+                    let _ = asked.send(());
+                    sleep(Duration::from_millis(5)).await;
+                }
+                idle.send(()).unwrap();
+                ended.await.unwrap();
+            });
+        })
+    };
+    // It asks over the first connection until it has its own, and then does nothing any more.
+    let of_other = loop {
+        has_asked.recv().await.unwrap();
+        if let Some(id) = last_asked("mget").into_iter().find(|id| !first.contains(id)) {
+            break id;
+        }
+    };
+    drop(has_asked);
+    is_idle.await.unwrap();
+    assert_eq!(blacklist.connection(), 0);
+    server.query::<usize>(&["CLIENT", "KILL", "ID", &of_other]);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while blacklist.connection() == 0 {
+        assert!(Instant::now() < deadline, "nobody notices");
+        assert!(blacklist.is_whole().await.unwrap());
+    }
+    end.send(()).unwrap();
+    other.join().unwrap();
+}
+
+#[actix_web::test]
 async fn a_refresh_that_nobody_waits_for_any_more_is_not_carried_out() {
     let server = RedisServer::start();
     let (clock, limit) = (Clock::system(), Duration::from_millis(300));
-    let redis = Redis::new(Server::parse(&server.url(), &NO_CERTIFICATES).unwrap(), "", limit, clock.clone());
+    let redis =
+        Redis::new(Server::parse(&server.url(), &NO_CERTIFICATES).unwrap(), "", limit, clock.clone(), 0);
     let it = Fixture { blacklist: Blacklist::Redis(redis), clock, _folder: temp_dir() }.whole().await;
     assert!(it.blacklist.is_whole().await.unwrap());
     let sid = SessionId::generate();
     server.pause();
-    let given_up = it.blacklist.advance(it.refresh(sid, FIRST)).await;
+    let given_up = it.blacklist.advance(it.blacklist.connection(), it.refresh(sid, FIRST)).await;
     assert!(matches!(given_up, Err(BlacklistError::TimedOut)), "{given_up:?}");
     server.go_on();
     // Commands are carried out in order: once this one is answered, that one was refused.
-    while it.blacklist.entry(sid).await.is_err() {}
-    assert_eq!(it.blacklist.entry(sid).await.unwrap(), None);
+    while it.blacklist.entry(it.blacklist.connection(), sid).await.is_err() {}
+    assert_eq!(it.blacklist.entry(it.blacklist.connection(), sid).await.unwrap(), None);
 }
 
 #[actix_web::test]
@@ -385,7 +446,7 @@ async fn an_entry_in_redis_expires_with_the_newest_token() {
     let it = it.whole().await;
     let refresh =
         Refresh { next_expires_at_ms: now + 700_000, expires_at_ms: now + 300_000, ..it.refresh(sid, FIRST) };
-    it.blacklist.advance(refresh).await.unwrap();
+    it.blacklist.advance(it.blacklist.connection(), refresh).await.unwrap();
     it.blacklist.revoke(vec![(sid, keep(now + 60_000))]).await.unwrap();
     assert!(about(700).contains(&life()), "{}", life());
     server.wipe();

@@ -26,7 +26,9 @@ async fn refresh_all(blacklist: &Blacklist, now_ms: i64, sessions: &mut [(Sessio
             claims: Claims::Presented,
             grace: Duration::from_secs(10),
         };
-        let Advance::Rotated(next) = blacklist.advance(refresh).await.unwrap() else { panic!("not rotated") };
+        let Advance::Rotated(next) = blacklist.advance(blacklist.connection(), refresh).await.unwrap() else {
+            panic!("not rotated")
+        };
         *newest = next;
     };
     stream::iter(sessions).for_each_concurrent(256, refresh).await;
@@ -38,7 +40,7 @@ async fn a_session_takes_one_entry_however_often_it_is_refreshed() {
     let server = RedisServer::start_with_snapshots();
     let clock = Clock::system();
     let at = Server::parse(&server.url(), &NO_CERTIFICATES).unwrap();
-    let redis = Redis::new(at, "", Duration::from_secs(60), clock.clone());
+    let redis = Redis::new(at, "", Duration::from_secs(60), clock.clone(), 0);
     let blacklist = Blacklist::Redis(redis);
     let rebuild = blacklist.begin_rebuild().await.unwrap();
     blacklist.finish_rebuild(rebuild).await.unwrap();

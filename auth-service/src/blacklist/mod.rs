@@ -33,7 +33,7 @@ pub enum BlacklistError {
     /// Redis did not answer in time.
     #[error("the blacklist does not answer")]
     TimedOut,
-    /// It was wiped, or has come back with old data: revocations may be missing.
+    /// It was wiped, has come back with old data, or may be another server: revocations may be missing.
     #[error("the blacklist is not whole")]
     NotWhole,
     /// The embedded blacklist's database failed.
@@ -86,10 +86,11 @@ pub enum Blacklist {
 }
 
 impl Blacklist {
-    /// Decides on a refresh. The entry is kept for as long as any token of the session lives.
-    pub async fn advance(&self, refresh: Refresh) -> Result<Advance> {
+    /// Decides on a refresh, over a connection of this number: else it is not whole. The entry is kept for as long as any
+    /// token of the session lives.
+    pub async fn advance(&self, connection: u64, refresh: Refresh) -> Result<Advance> {
         match self {
-            Self::Redis(redis) => redis.advance(refresh).await,
+            Self::Redis(redis) => redis.advance(connection, refresh).await,
             Self::Embedded(embedded) => embedded.advance(refresh).await,
         }
     }
@@ -103,10 +104,11 @@ impl Blacklist {
         }
     }
 
-    /// What is known of a session. `None` if it was never refreshed and has not ended.
-    pub async fn entry(&self, sid: SessionId) -> Result<Option<Entry>> {
+    /// What is known of a session, over a connection of this number: else it is not whole. `None` if it was never refreshed
+    /// and has not ended.
+    pub async fn entry(&self, connection: u64, sid: SessionId) -> Result<Option<Entry>> {
         match self {
-            Self::Redis(redis) => redis.entry(sid).await,
+            Self::Redis(redis) => redis.entry(connection, sid).await,
             Self::Embedded(embedded) => embedded.entry(sid).await,
         }
     }
@@ -127,7 +129,7 @@ impl Blacklist {
         }
     }
 
-    /// A number that changes before somebody answers of whom it is not known whether he is whole.
+    /// The number of the connections to it. It changes before a server answers that was not brought up to date.
     pub fn connection(&self) -> u64 {
         match self {
             Self::Redis(redis) => redis.connection(),

@@ -4,9 +4,7 @@
 //! sixteen hash tags, by the session id's last digit, and each has a marker of its own.
 
 use std::{
-    num::NonZero,
     sync::atomic::{AtomicI64, Ordering},
-    thread::available_parallelism,
     time::{Duration, Instant},
 };
 
@@ -53,10 +51,8 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Access to this Redis. It need not be reached yet.
-    pub fn new(server: Server, prefix: &str, timeout: Duration, clock: Clock) -> Self {
-        // A worker for each core, and the thread that all else is done in.
-        let threads = available_parallelism().map_or(1, NonZero::get) + 1;
+    /// Access to this Redis, which so many threads ask. It need not be reached yet.
+    pub fn new(server: Server, prefix: &str, timeout: Duration, clock: Clock, threads: usize) -> Self {
         Self {
             link: Link::of_threads(server, timeout, threads),
             prefix: prefix.to_owned(),
@@ -73,7 +69,7 @@ impl Redis {
         }
     }
 
-    pub async fn advance(&self, refresh: Refresh) -> Result<Advance> {
+    pub async fn advance(&self, over: u64, refresh: Refresh) -> Result<Advance> {
         let Refresh { sid, presented, expires_at_ms, next_expires_at_ms, claims, grace } = refresh;
         let deadline_ms = self
             .server_now_ms(bucket(sid))
@@ -94,7 +90,7 @@ impl Redis {
             })
             .arg(deadline_ms);
         let (outcome, generation, rotated_at_ms): (String, u64, i64) =
-            self.ask(async |mut connection| call.invoke_async(&mut connection).await).await?;
+            self.ask_over(over, async |mut connection| call.invoke_async(&mut connection).await).await?;
         let next = Presented { generation, rotated_at_ms };
         match outcome.as_str() {
             "rotated" => Ok(Advance::Rotated(next)),
@@ -108,12 +104,12 @@ impl Redis {
         }
     }
 
-    pub async fn entry(&self, sid: SessionId) -> Result<Option<Entry>> {
+    pub async fn entry(&self, over: u64, sid: SessionId) -> Result<Option<Entry>> {
         let keys = [self.entry_key(sid), self.marker(bucket(sid))];
         let mut asked = cmd("MGET");
         asked.arg(&keys);
         let (entry, marker): (Option<Vec<u8>>, Option<String>) =
-            self.ask(async |mut connection| asked.query_async(&mut connection).await).await?;
+            self.ask_over(over, async |mut connection| asked.query_async(&mut connection).await).await?;
         if marker.is_none() {
             return Err(BlacklistError::NotWhole);
         }
@@ -152,7 +148,7 @@ impl Redis {
         for (ahead_ms, (_, server_now_ms)) in self.server_ahead_ms.iter().zip(&answers) {
             ahead_ms.store(server_now_ms - self.elapsed_ms(), Ordering::Relaxed);
         }
-        self.note(self.link.ping().await)?;
+        self.link.ping().await;
         Ok(answers.iter().all(|(whole, _)| *whole))
     }
 
@@ -192,7 +188,7 @@ impl Redis {
         Ok(servers)
     }
 
-    /// A number that changes before another server answers, or the same again after a restart.
+    /// See [`super::Blacklist::connection`].
     pub fn connection(&self) -> u64 {
         self.link.number()
     }
@@ -268,6 +264,18 @@ impl Redis {
     async fn ask<T>(&self, question: impl AsyncFnOnce(Connection) -> RedisResult<T>) -> Result<T> {
         let part = traces::part("Redis");
         let outcome = self.note(self.link.ask(question).await);
+        part.end(&outcome);
+        outcome
+    }
+
+    async fn ask_over<T>(
+        &self,
+        connection: u64,
+        question: impl AsyncFnOnce(Connection) -> RedisResult<T>,
+    ) -> Result<T> {
+        let part = traces::part("Redis");
+        let asked = self.link.ask_over(connection, question).await;
+        let outcome = asked.map_or(Err(BlacklistError::NotWhole), |answer| self.note(answer));
         part.end(&outcome);
         outcome
     }

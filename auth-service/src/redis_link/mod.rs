@@ -85,7 +85,8 @@ impl Link {
         Self { server, timeout, threads, current }
     }
 
-    /// How often the connections were given up. While it is the same, the same server answers.
+    /// How often the connections were given up. While it is the same, the same server answers, unless it is a cluster,
+    /// which names another by itself.
     pub fn number(&self) -> u64 {
         self.current.load().number
     }
@@ -95,17 +96,38 @@ impl Link {
         &self,
         question: impl AsyncFnOnce(Connection) -> RedisResult<T>,
     ) -> Result<T, NoAnswer> {
-        let current = self.current.load_full();
-        let connection = current.connection(&self.server, self.timeout);
-        let asked = timeout(self.timeout, async { question(connection.await?).await });
-        self.answer(&current, asked.await)
+        self.ask_current(&self.current.load_full(), question).await
     }
 
-    /// Asks over every connection whether it still leads anywhere: over one that is idle nobody else would notice.
-    pub async fn ping(&self) -> Result<(), NoAnswer> {
+    /// Does something with a connection of that number, and nothing if those were given up.
+    pub async fn ask_over<T>(
+        &self,
+        number: u64,
+        question: impl AsyncFnOnce(Connection) -> RedisResult<T>,
+    ) -> Option<Result<T, NoAnswer>> {
+        let current = self.current.load_full();
+        if current.number != number {
+            return None;
+        }
+        Some(self.ask_current(&current, question).await)
+    }
+
+    /// Asks over every connection whether it still leads anywhere, and gives them up if one does not: of one that is idle
+    /// nobody else would notice.
+    pub async fn ping(&self) {
         let current = self.current.load_full();
         let pings = try_join_all(current.per_thread.opened().map(server::ping));
-        self.answer(&current, timeout(self.timeout, pings).await).map(drop)
+        let _ = self.answer(&current, timeout(self.timeout, pings).await);
+    }
+
+    async fn ask_current<T>(
+        &self,
+        current: &Arc<Connections>,
+        question: impl AsyncFnOnce(Connection) -> RedisResult<T>,
+    ) -> Result<T, NoAnswer> {
+        let connection = current.connection(&self.server, self.timeout);
+        let asked = timeout(self.timeout, async { question(connection.await?).await });
+        self.answer(current, asked.await)
     }
 
     /// What was answered, after which the connections are given up if they are of no use any more.

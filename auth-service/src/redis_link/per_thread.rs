@@ -2,8 +2,7 @@
 //!
 //! What answers is read by the thread that opened the connection, and to wake another for each answer costs more than Redis
 //! takes for it. All must lead to one server, for what is known of that is not known of another: one that took over, and
-//! lacks the newest. So a connection is taken only if its server names itself by the same `run_id`, which is another
-//! after each restart, as that of the first.
+//! lacks the newest. So a connection is taken only if its server's `run_id`, which changes at each restart, is the first's.
 
 use std::{
     sync::{
@@ -17,12 +16,14 @@ use redis::RedisResult;
 
 use super::server::{Connection, Server, run_id};
 
+/// When another is tried to open, if one could not be. Until then the first one will do.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
+
 /// The connections of some threads. Of more threads, some share one.
 pub struct PerThread(Box<[Arc<Slot>]>);
 
 #[derive(Default)]
 struct Slot {
-    /// It is tried once.
     is_begun: AtomicBool,
     opened: OnceLock<Connection>,
 }
@@ -63,7 +64,11 @@ impl PerThread {
                 Ok(None) => {
                     log::debug!("another connection to Redis leads to another server, and is not used")
                 }
-                Err(why) => log::debug!("no further connection to Redis is used: {}", why.category()),
+                Err(why) => {
+                    log::debug!("another connection to Redis cannot be opened: {}", why.category());
+                    tokio::time::sleep(AGAIN_AFTER).await;
+                    slot.is_begun.store(false, Ordering::Relaxed);
+                }
             }
         });
     }
@@ -78,7 +83,8 @@ impl PerThread {
 
 /// Another connection to the server that the first one leads to, unless it leads to another server.
 async fn another(server: &Server, timeout: Duration, first: Connection) -> RedisResult<Option<Connection>> {
+    // First, so that nobody waits for a server that is gone: Sentinels are asked by one at a time.
+    let wanted = run_id(first).await?;
     let another = server.connect(timeout, timeout).await?;
-    let is_same = run_id(first).await? == run_id(another.clone()).await?;
-    Ok(is_same.then_some(another))
+    Ok((run_id(another.clone()).await? == wanted).then_some(another))
 }

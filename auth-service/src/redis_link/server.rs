@@ -97,9 +97,10 @@ impl Server {
     }
 }
 
-/// Whether the connection leads anywhere.
+/// Whether the connection leads anywhere. A refusal is an answer, too.
 pub async fn ping(mut connection: Connection) -> RedisResult<()> {
-    cmd("PING").exec_async(&mut connection).await
+    let answer = cmd("PING").exec_async(&mut connection).await;
+    answer.or_else(|why| if why.code().is_some() { Ok(()) } else { Err(why) })
 }
 
 /// What tells the server from any other, and from itself after a restart.

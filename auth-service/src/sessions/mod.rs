@@ -66,7 +66,7 @@ pub struct Sessions {
     out_since: std::sync::Mutex<Option<Instant>>,
     /// How long an access token lives.
     access_ms: i64,
-    /// How often the blacklist gave no answer, or said that it is not whole.
+    /// How often the blacklist gave no answer, or said that it is not whole, over connections that were not given up for it.
     outages: AtomicU64,
     /// How many doubts there were when the blacklist was last brought up to date.
     synced_at: AtomicU64,
@@ -167,7 +167,7 @@ impl Sessions {
         to_the_end(async move {
             // Without a grace period, the second of two questions would find the token rotated by the first.
             let again = if this.grace.is_zero() { Again::No } else { Again::Yes };
-            let decision = this.in_sync(again, || this.blacklist.advance(refresh)).await?;
+            let decision = this.in_sync(again, |over| this.blacklist.advance(over, refresh)).await?;
             match decision {
                 Advance::Reused => this.note_reuse(refresh.sid, &sub, origin).await,
                 Advance::Rotated(_) | Advance::RetriedInGrace(_) => this.note_use(refresh.sid),
@@ -353,8 +353,8 @@ impl Sessions {
     pub async fn refuse_ended(&self, sid: SessionId) -> Result<(), VerifyError> {
         let connection = self.blacklist.connection();
         let entry = if self.is_in_sync() {
-            let entry = self.blacklist.entry(sid).await;
-            entry.and_then(|entry| self.trust(connection, entry)).inspect_err(|_| self.note_outage())
+            let entry = self.blacklist.entry(connection, sid).await;
+            entry.inspect_err(|_| self.note_outage_of(connection))
         } else {
             // Not waited for.
             Err(BlacklistError::Unavailable)
@@ -370,13 +370,13 @@ impl Sessions {
 
     /// Whether a session has ended, as far as the blacklist can tell once it is up to date.
     pub async fn has_surely_ended(self: &Arc<Self>, sid: SessionId) -> Result<bool, BlacklistError> {
-        let entry = self.in_sync(Again::Yes, || self.blacklist.entry(sid)).await?;
+        let entry = self.in_sync(Again::Yes, |over| self.blacklist.entry(over, sid)).await?;
         Ok(entry == Some(Entry::Revoked))
     }
 
     /// Whether a refresh token would be accepted now.
     pub async fn accepts(self: &Arc<Self>, presented: &RefreshClaims) -> Result<bool, BlacklistError> {
-        let entry = self.in_sync(Again::Yes, || self.blacklist.entry(presented.sid)).await?;
+        let entry = self.in_sync(Again::Yes, |over| self.blacklist.entry(over, presented.sid)).await?;
         let now = self.clock.now_ms();
         let (decision, _) =
             generation::advance(entry, presented.presented(), Claims::Database, now, self.grace);
@@ -386,7 +386,7 @@ impl Sessions {
     /// Whether both database and blacklist answer.
     pub async fn check(self: &Arc<Self>) -> (Result<(), Reason>, Result<(), Reason>) {
         let database = self.store.check().await;
-        let blacklist = self.in_sync(Again::Yes, || self.blacklist.is_whole()).await.map(drop);
+        let blacklist = self.in_sync(Again::Yes, |_| self.blacklist.is_whole()).await.map(drop);
         let blacklist = blacklist.map_err(|why| match (why, self.blacklist.why_not()) {
             (_, Some(why)) => why,
             (BlacklistError::Store(_), None) => Reason::Words("it needs the database, which does not answer"),

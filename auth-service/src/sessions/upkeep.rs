@@ -65,7 +65,7 @@ impl Sessions {
             return;
         }
         // The database is asked whether Redis answers or not: it may be away from this replica alone.
-        let is_whole = self.in_sync(Again::Yes, || self.blacklist.is_whole());
+        let is_whole = self.in_sync(Again::Yes, |_| self.blacklist.is_whole());
         let (is_whole, _) = tokio::join!(is_whole, self.hear_of_missing());
         match is_whole {
             Ok(true) => {
@@ -78,6 +78,8 @@ impl Sessions {
             Ok(false) => self.note_outage(),
             Err(_) => {}
         }
+        // The question may have cost us the connections.
+        let _ = self.sync().await;
         self.flush().await;
     }
 
@@ -129,38 +131,46 @@ impl Sessions {
         self.blacklist.delete_expired().await
     }
 
-    /// Asks the blacklist, which is brought up to date first where that is needed. It is asked a second time if it was
-    /// not whole, or if its connection failed, for that may have been cut while it was idle; but not if it is slow.
+    /// Asks the blacklist, which is brought up to date first where that is needed, over the connections over which it is.
+    /// It is asked a second time if it was not whole, or if its connection failed, for that may have been cut while it was
+    /// idle; but not if it is slow.
     pub(super) async fn in_sync<T, F>(
         self: &Arc<Self>,
         again: Again,
-        ask: impl Fn() -> F,
+        ask: impl Fn(u64) -> F,
     ) -> Result<T, BlacklistError>
     where
         F: Future<Output = Result<T, BlacklistError>>,
     {
         let attempt = async || {
             let connection = self.sync().await?;
-            self.trust(connection, ask().await?)
+            ask(connection).await.inspect_err(|_| self.note_outage_of(connection))
         };
-        let first = attempt().await.inspect_err(|_| self.note_outage());
+        let first = attempt().await;
         match first {
             Err(BlacklistError::NotWhole) => {}
             Err(BlacklistError::Unavailable) if again == Again::Yes => {}
             decided => return decided,
         }
-        attempt().await.inspect_err(|_| self.note_outage())
-    }
-
-    /// What the blacklist answered, if that came over this connection.
-    pub(super) fn trust<T>(&self, connection: u64, answer: T) -> Result<T, BlacklistError> {
-        if self.blacklist.connection() == connection { Ok(answer) } else { Err(BlacklistError::Unavailable) }
+        attempt().await
     }
 
     pub(super) fn note_outage(&self) {
         let mut since = self.out_since();
         self.outages.fetch_add(1, Ordering::AcqRel);
         since.get_or_insert_with(Instant::now);
+    }
+
+    /// Notes that the blacklist gave no answer over connections of this number. Once they were given up, it may be up to date
+    /// again over others, and be left at that.
+    pub(super) fn note_outage_of(&self, connection: u64) {
+        let mut since = self.out_since();
+        if self.blacklist.connection() == connection {
+            self.outages.fetch_add(1, Ordering::AcqRel);
+        }
+        if !self.is_in_sync() {
+            since.get_or_insert_with(Instant::now);
+        }
     }
 
     /// For how long the blacklist has not been in sync.
@@ -177,7 +187,8 @@ impl Sessions {
         self.doubts() == self.synced_at.load(Ordering::Acquire)
     }
 
-    /// How often there was reason to doubt that. Both numbers only grow.
+    /// How often there was reason to doubt that. Both numbers only grow. Whoever asks the blacklist reads the connections'
+    /// number before this.
     fn doubts(&self) -> u64 {
         self.outages.load(Ordering::Acquire) + self.blacklist.connection()
     }
@@ -208,6 +219,8 @@ impl Sessions {
         if self.attempts.load(Ordering::Acquire) != attempts {
             return Err(BlacklistError::TimedOut);
         }
+        // Nobody may have noted it: connections are also given up that nobody asked over.
+        self.out_since().get_or_insert_with(Instant::now);
         let doubts = self.doubts();
         let outcome = self.bring_up_to_date().await;
         self.attempts.fetch_add(1, Ordering::AcqRel);

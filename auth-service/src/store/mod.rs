@@ -211,7 +211,7 @@ impl Store {
             let (answer, record) = in_transaction(connection, |connection| {
                 let (answer, record) = change(connection)?;
                 record.iter().try_for_each(|record| audit::insert(connection, record))?;
-                // As above: it may have been the query that took so long.
+                // Nobody waits any more: they have been told that it failed.
                 if Instant::now() < deadline { Ok((answer, record)) } else { Err(too_late()) }
             })?;
             record.iter().for_each(Record::log);
@@ -239,7 +239,7 @@ impl Store {
             Failed::Database(Failure::NoConnection)
         })?;
         if Instant::now() >= deadline {
-            // Nobody waits any more: they have been told that it failed.
+            // It would come as a surprise.
             return Err(Failed::Database(Failure::NoAnswer));
         }
         // Should it panic, nobody knows what the connection is in the middle of.

@@ -213,7 +213,8 @@ pub fn revoke(
         .map(|ended| ended > 0)
 }
 
-/// Ends a session as [`revoke`] does, and remembers it if it went on until now. Says whether it did.
+/// Ends a session as [`revoke`] does, and remembers it if it went on until now, both or neither. Says whether it did. What
+/// takes longer than anybody waits may still come about: a logout that was told to fail, and did not.
 pub fn revoke_recorded(
     connection: &mut AnyConnection,
     sid: SessionId,
