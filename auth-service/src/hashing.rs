@@ -20,9 +20,10 @@ use tokio::{
 
 use crate::{domain::work::Work, metrics::Hashing};
 
-/// After so many rounds, a fifth of a millisecond, a thread gives way to whoever waits for its core, and looks whether a hash
-/// waits that it could take in.
-const ROUNDS: u32 = 2;
+/// After so many rounds, a millisecond or two, a thread gives way to whoever waits for its core, and looks whether a hash
+/// waits that it could take in. More often, and it would get less of a core than its priority says: to give way is to wait
+/// for a turn.
+const ROUNDS: u32 = 16;
 
 /// A thread takes in the next hash no sooner than so many rounds after the last, which six at once need a hundredth of a second
 /// for: those that begin together end together, and all that follows them would have to be done at once.
