@@ -1,5 +1,6 @@
 //! Tokens: minting both kinds, reading the refresh token. Who may have one is decided elsewhere.
 
+mod compact;
 mod refresh_token;
 pub mod rotation;
 pub mod secret;

@@ -7,7 +7,6 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::future::BoxFuture;
 use shared::{
     Verifier, VerifyError,
@@ -18,7 +17,7 @@ use shared::{
 
 use tokio::sync::Mutex;
 
-use super::{secret::Secret, signing_key::SigningKey};
+use super::{compact, secret::Secret, signing_key::SigningKey};
 use crate::{
     config::Settings,
     domain::{
@@ -84,8 +83,8 @@ pub struct KeyAge {
 pub struct Key {
     pub(super) row: KeyRow,
     signing: SigningKey,
-    /// The header of every token that it signs, encoded, with the dot that follows.
-    header: String,
+    /// What every token that it signs begins with.
+    start: String,
 }
 
 impl Key {
@@ -99,18 +98,12 @@ impl Key {
         }
         let header =
             serde_json::json!({"alg": algorithm.name(), "typ": ACCESS_TOKEN_TYP, "kid": signing.kid()});
-        let header = URL_SAFE_NO_PAD.encode(header.to_string()) + ".";
-        Ok(Self { row, signing, header })
+        Ok(Self { row, signing, start: compact::start(&header.to_string()) })
     }
 
     /// The token that says this.
     pub fn sign(&self, claims: &[u8]) -> String {
-        let mut token = self.header.clone();
-        URL_SAFE_NO_PAD.encode_string(claims, &mut token);
-        let signature = self.signing.sign(token.as_bytes());
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-        token
+        compact::token(&self.start, claims, |signed| self.signing.sign(signed))
     }
 }
 
