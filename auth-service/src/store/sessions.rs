@@ -1,7 +1,7 @@
 //! The sessions table: what is durable about a session. A refresh neither reads nor writes it.
 
 use diesel::{
-    dsl::sql,
+    dsl::{Eq, Filter, Find, IsNull, Update, sql},
     prelude::*,
     result::{DatabaseErrorKind, Error as DieselError},
     sql_types::{BigInt, Bool, Text},
@@ -200,6 +200,17 @@ pub fn end(
     Ok(until_ms.map(|until_ms| Ended { until_ms, is_new }))
 }
 
+/// The session, if it goes on, with its end.
+type Ending = Update<
+    Filter<Find<sessions::table, String>, IsNull<sessions::revoked_at>>,
+    (Eq<sessions::revoked_at, i64>, Eq<sessions::revoked_cause, &'static str>),
+>;
+
+fn ending(sid: SessionId, cause: Cause, now_ms: i64) -> Ending {
+    diesel::update(sessions::table.find(sid.to_string()).filter(sessions::revoked_at.is_null()))
+        .set((sessions::revoked_at.eq(now_ms), sessions::revoked_cause.eq(cause.name())))
+}
+
 /// Ends a session as [`end`] does, and says only whether it went on until now.
 pub fn revoke(
     connection: &mut AnyConnection,
@@ -207,10 +218,7 @@ pub fn revoke(
     cause: Cause,
     now_ms: i64,
 ) -> QueryResult<bool> {
-    diesel::update(sessions::table.find(sid.to_string()).filter(sessions::revoked_at.is_null()))
-        .set((sessions::revoked_at.eq(now_ms), sessions::revoked_cause.eq(cause.name())))
-        .execute(connection)
-        .map(|ended| ended > 0)
+    ending(sid, cause, now_ms).execute(connection).map(|ended| ended > 0)
 }
 
 /// Ends a session as [`revoke`] does, and remembers it if it went on until now, both or neither. Says whether it did. What
@@ -224,10 +232,7 @@ pub fn revoke_recorded(
 ) -> QueryResult<bool> {
     match connection {
         AnyConnection::Postgres(postgres) => {
-            let end = diesel::update(sessions::table.find(sid.to_string()))
-                .filter(sessions::revoked_at.is_null())
-                .set((sessions::revoked_at.eq(now_ms), sessions::revoked_cause.eq(cause.name())))
-                .returning(sessions::id);
+            let end = ending(sid, cause, now_ms).returning(sessions::id);
             audit::insert_for_each(postgres, end, record).map(|ended| ended > 0)
         }
         // Each statement is a call, and no round trip.
