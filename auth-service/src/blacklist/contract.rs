@@ -14,7 +14,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{Blacklist, BlacklistError, Embedded, Keep, Redis, Refresh};
+use super::{Blacklist, BlacklistError, Embedded, Keep, Redis, Refresh, Result};
 use crate::{
     domain::generation::{self, Advance, Claims, Entry, Presented, Watermark},
     redis_link::{NO_CERTIFICATES, Server},
@@ -63,14 +63,22 @@ impl Fixture {
         Refresh { sid, presented, expires_at_ms, next_expires_at_ms: expires_at_ms, claims, grace: GRACE }
     }
 
+    async fn decide(&self, refresh: Refresh) -> Result<Advance> {
+        self.blacklist.advance(self.blacklist.connection(), refresh).await
+    }
+
+    async fn entry(&self, sid: SessionId) -> Result<Option<Entry>> {
+        self.blacklist.entry(self.blacklist.connection(), sid).await
+    }
+
     async fn advance(&self, sid: SessionId, presented: Presented) -> Advance {
-        self.blacklist.advance(self.blacklist.connection(), self.refresh(sid, presented)).await.unwrap()
+        self.decide(self.refresh(sid, presented)).await.unwrap()
     }
 
     /// As whoever has just read the database.
     async fn advance_fresh(&self, sid: SessionId, presented: Presented) -> Advance {
         let refresh = Refresh { claims: Claims::Database, ..self.refresh(sid, presented) };
-        self.blacklist.advance(self.blacklist.connection(), refresh).await.unwrap()
+        self.decide(refresh).await.unwrap()
     }
 
     async fn mark_stale(&self, sid: SessionId) {
@@ -125,9 +133,9 @@ macro_rules! contract {
 contract! {
     async fn decides_nothing_before_it_is_whole(it) {
         let sid = SessionId::generate();
-        let refused = it.blacklist.advance(it.blacklist.connection(), it.refresh(sid, FIRST)).await;
+        let refused = it.decide(it.refresh(sid, FIRST)).await;
         assert!(matches!(refused, Err(BlacklistError::NotWhole)), "{refused:?}");
-        assert!(matches!(it.blacklist.entry(it.blacklist.connection(), sid).await, Err(BlacklistError::NotWhole)));
+        assert!(matches!(it.entry(sid).await, Err(BlacklistError::NotWhole)));
         assert!(!it.blacklist.is_whole().await.unwrap());
         // A revocation is taken all the same.
         it.revoke(sid).await;
@@ -138,11 +146,11 @@ contract! {
 
     async fn rotates_the_newest_and_retries_within_grace(it) {
         let (it, sid) = (it.whole().await, SessionId::generate());
-        assert_eq!(it.blacklist.entry(it.blacklist.connection(), sid).await.unwrap(), None);
+        assert_eq!(it.entry(sid).await.unwrap(), None);
         let one = it.rotate(sid, FIRST).await;
         assert_eq!(one.generation, 1);
         let watermark = Watermark { generation: 1, moved_at_ms: one.rotated_at_ms, claims_from: None };
-        assert_eq!(it.blacklist.entry(it.blacklist.connection(), sid).await.unwrap(), Some(Entry::Alive(watermark)));
+        assert_eq!(it.entry(sid).await.unwrap(), Some(Entry::Alive(watermark)));
         it.clock.advance(Duration::from_secs(9));
         // The moment of the first answer counts, so that retries do not prolong the grace.
         assert_eq!(it.advance(sid, FIRST).await, Advance::RetriedInGrace(one));
@@ -157,7 +165,7 @@ contract! {
         it.clock.advance(GRACE);
         assert_eq!(it.advance(sid, FIRST).await, Advance::Reused);
         assert_eq!(it.advance(sid, one).await, Advance::Revoked);
-        assert_eq!(it.blacklist.entry(it.blacklist.connection(), sid).await.unwrap(), Some(Entry::Revoked));
+        assert_eq!(it.entry(sid).await.unwrap(), Some(Entry::Revoked));
     }
 
     async fn reuse_of_what_the_next_generation_has_replaced_ends_the_session(it) {
@@ -231,8 +239,8 @@ contract! {
     async fn a_token_that_has_expired_is_not_rotated(it) {
         let (it, sid) = (it.whole().await, SessionId::generate());
         let late = Refresh { expires_at_ms: it.clock.now_ms() - 1, ..it.refresh(sid, FIRST) };
-        assert_eq!(it.blacklist.advance(it.blacklist.connection(), late).await.unwrap(), Advance::Expired);
-        assert_eq!(it.blacklist.entry(it.blacklist.connection(), sid).await.unwrap(), None);
+        assert_eq!(it.decide(late).await.unwrap(), Advance::Expired);
+        assert_eq!(it.entry(sid).await.unwrap(), None);
     }
 
     async fn stale_claims_are_read_anew_once_whoever_asks(it) {
@@ -280,13 +288,13 @@ contract! {
                 let pick = history / 6u32.pow(step) % 6;
                 if pick == 5 {
                     it.mark_stale(sid).await;
-                    known = it.blacklist.entry(it.blacklist.connection(), sid).await.unwrap();
+                    known = it.entry(sid).await.unwrap();
                     continue;
                 }
                 let claims = if pick == 4 { Claims::Database } else { Claims::Presented };
                 let presented = tokens[tokens.len().saturating_sub(1 + pick as usize % 4)];
                 let refresh = Refresh { claims, ..it.refresh(sid, presented) };
-                let decision = it.blacklist.advance(it.blacklist.connection(), refresh).await.unwrap();
+                let decision = it.decide(refresh).await.unwrap();
                 // Redis goes by its own clock: its answer says what time it was.
                 let now = match decision {
                     Advance::Rotated(next) => next.rotated_at_ms,
@@ -294,7 +302,7 @@ contract! {
                 };
                 let (expected, then) = generation::advance(known, presented, claims, now, GRACE);
                 assert_eq!(decision, expected, "{history} {step}");
-                known = it.blacklist.entry(it.blacklist.connection(), sid).await.unwrap();
+                known = it.entry(sid).await.unwrap();
                 assert_eq!(known, then, "{history} {step}");
                 if let Advance::Rotated(next) | Advance::RetriedInGrace(next) = decision {
                     tokens.push(next);
@@ -312,13 +320,13 @@ async fn an_embedded_entry_lives_as_long_as_any_token_and_is_deleted_then() {
     for life_ms in [100_000, 50_000] {
         let refresh = it.refresh(sid, FIRST);
         let refresh = Refresh { expires_at_ms: now + life_ms, next_expires_at_ms: now + life_ms, ..refresh };
-        it.blacklist.advance(it.blacklist.connection(), refresh).await.unwrap();
+        it.decide(refresh).await.unwrap();
     }
     it.clock.advance(Duration::from_secs(99));
     it.blacklist.delete_expired().await.unwrap();
-    assert!(it.blacklist.entry(it.blacklist.connection(), sid).await.unwrap().is_some());
+    assert!(it.entry(sid).await.unwrap().is_some());
     it.clock.advance(Duration::from_secs(2));
-    assert_eq!(it.blacklist.entry(it.blacklist.connection(), sid).await.unwrap(), None);
+    assert_eq!(it.entry(sid).await.unwrap(), None);
     it.blacklist.delete_expired().await.unwrap();
 }
 
@@ -406,12 +414,12 @@ async fn a_refresh_that_nobody_waits_for_any_more_is_not_carried_out() {
     assert!(it.blacklist.is_whole().await.unwrap());
     let sid = SessionId::generate();
     server.pause();
-    let given_up = it.blacklist.advance(it.blacklist.connection(), it.refresh(sid, FIRST)).await;
+    let given_up = it.decide(it.refresh(sid, FIRST)).await;
     assert!(matches!(given_up, Err(BlacklistError::TimedOut)), "{given_up:?}");
     server.go_on();
     // Commands are carried out in order: once this one is answered, that one was refused.
-    while it.blacklist.entry(it.blacklist.connection(), sid).await.is_err() {}
-    assert_eq!(it.blacklist.entry(it.blacklist.connection(), sid).await.unwrap(), None);
+    while it.entry(sid).await.is_err() {}
+    assert_eq!(it.entry(sid).await.unwrap(), None);
 }
 
 #[actix_web::test]
@@ -446,7 +454,7 @@ async fn an_entry_in_redis_expires_with_the_newest_token() {
     let it = it.whole().await;
     let refresh =
         Refresh { next_expires_at_ms: now + 700_000, expires_at_ms: now + 300_000, ..it.refresh(sid, FIRST) };
-    it.blacklist.advance(it.blacklist.connection(), refresh).await.unwrap();
+    it.decide(refresh).await.unwrap();
     it.blacklist.revoke(vec![(sid, keep(now + 60_000))]).await.unwrap();
     assert!(about(700).contains(&life()), "{}", life());
     server.wipe();

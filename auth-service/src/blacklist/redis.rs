@@ -262,10 +262,7 @@ impl Redis {
     }
 
     async fn ask<T>(&self, question: impl AsyncFnOnce(Connection) -> RedisResult<T>) -> Result<T> {
-        let part = traces::part("Redis");
-        let outcome = self.note(self.link.ask(question).await);
-        part.end(&outcome);
-        outcome
+        self.answer(async { Some(self.link.ask(question).await) }).await
     }
 
     async fn ask_over<T>(
@@ -273,31 +270,34 @@ impl Redis {
         connection: u64,
         question: impl AsyncFnOnce(Connection) -> RedisResult<T>,
     ) -> Result<T> {
-        let part = traces::part("Redis");
-        let asked = self.link.ask_over(connection, question).await;
-        let outcome = asked.map_or(Err(BlacklistError::NotWhole), |answer| self.note(answer));
-        part.end(&outcome);
-        outcome
+        self.answer(self.link.ask_over(connection, question)).await
     }
 
-    /// Notes whether Redis is up.
-    fn note<T>(&self, answer: std::result::Result<T, NoAnswer>) -> Result<T> {
-        match answer {
-            Ok(answer) => {
+    /// What came of a question, if it was asked at all; and whether Redis is up is noted.
+    async fn answer<T>(
+        &self,
+        asked: impl Future<Output = Option<std::result::Result<T, NoAnswer>>>,
+    ) -> Result<T> {
+        let part = traces::part("Redis");
+        let outcome = match asked.await {
+            Some(Ok(answer)) => {
                 self.health.is_up();
                 Ok(answer)
             }
             // Nothing was done, and it is another server now whose data count.
-            Err(NoAnswer::Because(why)) if has_moved(&why) => Err(BlacklistError::NotWhole),
-            Err(NoAnswer::Because(why)) => {
+            None => Err(BlacklistError::NotWhole),
+            Some(Err(NoAnswer::Because(why))) if has_moved(&why) => Err(BlacklistError::NotWhole),
+            Some(Err(NoAnswer::Because(why))) => {
                 self.health.is_down(&describe(&why), reason(&why, self.timeout));
                 Err(BlacklistError::Unavailable)
             }
-            Err(NoAnswer::InTime) => {
+            Some(Err(NoAnswer::InTime)) => {
                 self.health.is_down(&"no answer in time", Reason::NoAnswer(self.timeout));
                 Err(BlacklistError::TimedOut)
             }
-        }
+        };
+        part.end(&outcome);
+        outcome
     }
 }
 

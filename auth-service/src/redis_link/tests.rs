@@ -76,21 +76,39 @@ fn until(holds: impl Fn() -> bool) {
 }
 
 /// Two workers, each of which asks over a connection of its own.
-fn two_workers(link: &Arc<Link>) -> [Worker; 2] {
-    let workers = [Worker::of(link), Worker::of(link)];
-    until(|| workers[0].connection() != workers[1].connection());
-    workers
+struct Two {
+    redis: RedisServer,
+    proxy: Proxy,
+    link: Arc<Link>,
+    workers: [Worker; 2],
+}
+
+impl Two {
+    fn start() -> Self {
+        let redis = RedisServer::start();
+        let proxy = Proxy::to(redis.addr());
+        let link = link_to(&proxy, MANY);
+        let workers = [Worker::of(&link), Worker::of(&link)];
+        until(|| workers[0].connection() != workers[1].connection());
+        Self { redis, proxy, link, workers }
+    }
+
+    /// Waits until the connections were given up, which one of the workers notices.
+    fn until_given_up(&self) {
+        until(|| {
+            self.workers[0].does(async |link| link.ping().await);
+            self.link.number() == 1
+        });
+    }
 }
 
 #[test]
 fn each_thread_asks_over_its_own_connection() {
-    let redis = RedisServer::start();
-    let proxy = Proxy::to(redis.addr());
-    let workers = two_workers(&link_to(&proxy, MANY));
-    let connections = workers.each_ref().map(Worker::connection);
-    assert_eq!(connections, workers.each_ref().map(Worker::connection));
+    let two = Two::start();
+    let connections = two.workers.each_ref().map(Worker::connection);
+    assert_eq!(connections, two.workers.each_ref().map(Worker::connection));
     // The first serves the thread that opened it.
-    assert_eq!(proxy.forwarded(), 2);
+    assert_eq!(two.proxy.forwarded(), 2);
 }
 
 #[test]
@@ -124,37 +142,25 @@ fn a_connection_that_leads_to_another_server_is_not_used() {
 
 #[test]
 fn when_one_breaks_all_are_replaced_and_that_is_noticed_though_nobody_uses_it() {
-    let redis = RedisServer::start();
-    let proxy = Proxy::to(redis.addr());
-    let link = link_to(&proxy, MANY);
-    let [one, other] = two_workers(&link);
-    let before = [one.connection(), other.connection()];
-    one.does(async |link| link.ping().await);
-    assert_eq!(link.number(), 0);
+    let two = Two::start();
+    let before = two.workers.each_ref().map(Worker::connection);
+    two.workers[0].does(async |link| link.ping().await);
+    assert_eq!(two.link.number(), 0);
 
-    redis.query::<usize>(&["CLIENT", "KILL", "ID", &before[1].to_string()]);
-    until(|| {
-        one.does(async |link| link.ping().await);
-        link.number() == 1
-    });
+    two.redis.query::<usize>(&["CLIENT", "KILL", "ID", &before[1].to_string()]);
+    two.until_given_up();
     // Whoever was told to ask over those asks nobody.
-    let asked = one.does(async |link| link.ask_over(0, run_id).await);
+    let asked = two.workers[0].does(async |link| link.ask_over(0, run_id).await);
     assert!(asked.is_none());
-    for worker in [&one, &other] {
+    for worker in &two.workers {
         assert!(!before.contains(&worker.connection()));
     }
 }
 
 #[test]
 fn when_one_hangs_all_are_replaced() {
-    let redis = RedisServer::start();
-    let proxy = Proxy::to(redis.addr());
-    let link = link_to(&proxy, MANY);
-    let [one, other] = two_workers(&link);
-    proxy.freeze();
-    until(|| {
-        one.does(async |link| link.ping().await);
-        link.number() == 1
-    });
-    other.connection();
+    let two = Two::start();
+    two.proxy.freeze();
+    two.until_given_up();
+    two.workers[1].connection();
 }

@@ -351,13 +351,13 @@ impl Sessions {
     /// # Errors
     /// [`VerifyError::Revoked`], or [`VerifyError::RevocationsUnavailable`].
     pub async fn refuse_ended(&self, sid: SessionId) -> Result<(), VerifyError> {
-        let connection = self.blacklist.connection();
-        let entry = if self.is_in_sync() {
-            let entry = self.blacklist.entry(connection, sid).await;
-            entry.inspect_err(|_| self.note_outage_of(connection))
-        } else {
+        let entry = match self.connection_in_sync() {
+            Some(connection) => {
+                let entry = self.blacklist.entry(connection, sid).await;
+                entry.inspect_err(|_| self.note_outage_of(connection))
+            }
             // Not waited for.
-            Err(BlacklistError::Unavailable)
+            None => Err(BlacklistError::Unavailable),
         };
         match entry {
             Ok(Some(Entry::Revoked)) => Err(VerifyError::Revoked),

@@ -187,8 +187,14 @@ impl Sessions {
         self.doubts() == self.synced_at.load(Ordering::Acquire)
     }
 
-    /// How often there was reason to doubt that. Both numbers only grow. Whoever asks the blacklist reads the connections'
-    /// number before this.
+    /// The connections to the blacklist, if it is known to hold that over them. Their number is read first: should they be
+    /// given up meanwhile, nothing is asked over it.
+    pub(super) fn connection_in_sync(&self) -> Option<u64> {
+        let connection = self.blacklist.connection();
+        self.is_in_sync().then_some(connection)
+    }
+
+    /// How often there was reason to doubt that. Both numbers only grow.
     fn doubts(&self) -> u64 {
         self.outages.load(Ordering::Acquire) + self.blacklist.connection()
     }
@@ -196,8 +202,7 @@ impl Sessions {
     /// The connection over which the blacklist is up to date, to which it is brought first if it may not be. A rebuild may
     /// take longer than anybody waits: then it goes on.
     async fn sync(self: &Arc<Self>) -> Result<u64, BlacklistError> {
-        let connection = self.blacklist.connection();
-        if self.is_in_sync() {
+        if let Some(connection) = self.connection_in_sync() {
             return Ok(connection);
         }
         let this = Arc::clone(self);
@@ -212,8 +217,7 @@ impl Sessions {
     async fn sync_once(&self) -> Result<u64, BlacklistError> {
         let attempts = self.attempts.load(Ordering::Acquire);
         let _one_at_a_time = self.syncing.lock().await;
-        let connection = self.blacklist.connection();
-        if self.is_in_sync() {
+        if let Some(connection) = self.connection_in_sync() {
             return Ok(connection);
         }
         if self.attempts.load(Ordering::Acquire) != attempts {
@@ -221,7 +225,7 @@ impl Sessions {
         }
         // Nobody may have noted it: connections are also given up that nobody asked over.
         self.out_since().get_or_insert_with(Instant::now);
-        let doubts = self.doubts();
+        let (connection, doubts) = (self.blacklist.connection(), self.doubts());
         let outcome = self.bring_up_to_date().await;
         self.attempts.fetch_add(1, Ordering::AcqRel);
         outcome?;
