@@ -72,6 +72,21 @@ async fn a_hash_from_django_is_accepted_and_replaced() {
 }
 
 #[actix_web::test]
+async fn logins_that_replace_the_same_old_hash_do_not_refuse_one_another() {
+    let app = TestApp::embedded_with(&["--hash-threads=2", "--hash-queue=16"]).await;
+    app.register("ada").await;
+    let file = app.folder.path().join("auth.sqlite3");
+    let mut connection = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    sql_query("UPDATE users SET password_hash = ?")
+        .bind::<Text, _>("$2b$06$5ZaZ6W7NLriwPUGn1evAgu32chNE5t5gAukrHq2htz8KRETv.dwWu")
+        .execute(&mut connection)
+        .unwrap();
+    for answer in join_all((0..8).map(|_| app.login_with("ada", "lètmein"))).await {
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+}
+
+#[actix_web::test]
 async fn a_flood_is_shed_and_nothing_else_notices() {
     let app = TestApp::embedded_with(&["--hash-threads=1", "--hash-queue=1", "--bcrypt-cost=13"]).await;
     let tokens = app.new_user("ada").await;

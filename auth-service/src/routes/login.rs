@@ -3,10 +3,11 @@
 use actix_web::web::{Data, Json};
 use serde::Serialize;
 use shared::{
-    claims::{Scope, SessionId},
+    claims::SessionId,
     service::openapi::{BadBody, Unauthorized, Unavailable},
 };
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::{
     domain::{
@@ -93,44 +94,45 @@ pub async fn login(
     answer.map(Json)
 }
 
+/// How often a login begins. A user may change while the password is hashed, if only because another login has replaced an
+/// old hash: then it begins again, with the user as they are now.
+const TRIES: usize = 2;
+
 async fn log_in(
     state: &State,
     origin: Origin,
     LoginRequest { key, password }: LoginRequest,
 ) -> Result<LoggedIn, ApiError> {
     let minter = state.tokens.minter()?;
-    let place = state.hash_pool.place().await?;
-    let user = match key {
-        Some(key) => state.store.run(move |connection| users::find_by_login(connection, &key)).await?,
-        None => None,
-    };
-    let known = user.as_ref().map(|user| user.id.to_string());
-    let refused = async |why: &str| {
+    let refused = async |known: Option<Uuid>, why: &str| {
         let record = Record::new(Event::LoginFailed, By::anyone(origin.clone()), state.clock.now_ms());
         let record = known.iter().fold(record, |record, id| record.user(id));
         state.store.remember(record.detail(why)).await;
-        ApiError::WrongCredentials
+        Err(ApiError::WrongCredentials)
     };
-    let user = match check_password(state, place, user, password).await? {
-        Ok(user) => user,
-        Err(why) => return Err(refused(why).await),
-    };
-    let session = Session {
-        sid: SessionId::generate(),
-        sub: user.id.to_string(),
-        username: user.username.clone(),
-        scope: Scope::default(),
-        roles: Vec::new(),
-        auth_time: state.clock.now_secs(),
-        ends_at: state.tokens.session_end(),
-    };
-    let shown = user.password_hash.clone();
-    // Whoever is gone by now, or has another password, has no session.
-    let Some(session) = state.sessions.open(session, origin.clone(), shown).await? else {
-        return Err(refused("the account changed meanwhile").await);
-    };
-    let tokens = minter.pair(&session, session.scope.clone(), FIRST, state.tokens.refresh_expiry(&session));
-    Ok(LoggedIn { username: user.username, email: user.email, tokens })
+    let mut changed = None;
+    for _ in 0..TRIES {
+        let place = state.hash_pool.place().await?;
+        let user = match key.clone() {
+            Some(key) => state.store.run(move |connection| users::find_by_login(connection, &key)).await?,
+            None => None,
+        };
+        let known = user.as_ref().map(|user| user.id);
+        let user = match check_password(state, place, user, password.clone()).await? {
+            Ok(user) => user,
+            Err(why) => return refused(known, why).await,
+        };
+        let (sid, now) = (SessionId::generate(), state.clock.now_secs());
+        let session = Session::of(&user, sid, now, state.tokens.session_end());
+        let (username, email) = (user.username.clone(), user.email.clone());
+        if state.sessions.begin(&session, user, origin.clone()).await? {
+            let expiry = state.tokens.refresh_expiry(&session);
+            let tokens = minter.pair(&session, session.scope.clone(), FIRST, expiry);
+            return Ok(LoggedIn { username, email, tokens });
+        }
+        changed = known;
+    }
+    refused(changed, "the account changed meanwhile").await
 }
 
 /// The user, if the password is theirs, or why not. One hash is computed whether there is such a user or not.

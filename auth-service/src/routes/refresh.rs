@@ -122,7 +122,7 @@ async fn decide<E>(
         let id = session.sub.clone();
         let user = state.store.run(move |connection| users::find(connection, &id)).await;
         let gone = || Refusal::Token(RefreshError::Revoked, Outcome::Unknown);
-        session = session.with_claims_of(user.map_err(Refusal::unavailable)?.ok_or_else(gone)?);
+        session = session.with_claims_of(&user.map_err(Refusal::unavailable)?.ok_or_else(gone)?);
         scope = narrow(&session.scope).map_err(Refusal::Scope)?;
         decision = advance(Claims::Database).await?;
     }

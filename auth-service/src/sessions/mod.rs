@@ -36,9 +36,9 @@ use crate::{
     metrics::Metrics,
     revocations::Revocations,
     store::{
-        AnyConnection, Store, StoreError, audit,
+        AnyConnection, Store, StoreError,
         sessions::{self as rows, Ended},
-        users,
+        users::{self, User},
     },
     tokens::{RefreshClaims, Session},
 };
@@ -114,36 +114,23 @@ impl Sessions {
         }
     }
 
-    /// Begins a session for a user who has just shown the password that this is the hash of, with the scopes and roles that
-    /// the user has by then. `None` if there is no such user any more, or the password is another by then.
-    pub async fn open(
-        &self,
-        session: Session,
-        origin: Origin,
-        shown: PasswordHash,
-    ) -> Result<Option<Session>, StoreError> {
-        let (sid, user_id) = (session.sid, session.sub.clone());
-        let (began_ms, ends_ms) = (session.auth_time * 1000, session.ends_at * 1000);
-        let record = Record::new(Event::Login, By::user(origin.clone()), self.clock.now_ms());
-        let record = record.user(&user_id).session(sid);
-        let opened = self.store.run(move |connection| {
-            // In this order: a change that is read too late here finds the session there, and marks or ends it.
-            if !rows::insert(connection, sid, &user_id, &origin, began_ms, ends_ms)? {
-                return Ok(None);
+    /// Begins a session of a user who has just shown the password that was read. Says whether it did: the user may have
+    /// changed since.
+    ///
+    /// # Errors
+    /// If the database did not take it.
+    pub async fn begin(&self, session: &Session, user: User, origin: Origin) -> Result<bool, StoreError> {
+        let (sid, began_ms, ends_ms) = (session.sid, session.auth_time * 1000, session.ends_at * 1000);
+        let record = Record::new(Event::Login, By::user(origin), self.clock.now_ms());
+        let record = record.user(user.id).session(sid);
+        let begin = move |connection: &mut _| {
+            let began = rows::begin(connection, &user, sid, began_ms, ends_ms, &record)?;
+            if began {
+                record.log();
             }
-            users::wait_for_changes(connection, &user_id)?;
-            let user = users::find(connection, &user_id)?
-                .filter(|user| user.password_hash == shown && user.disabled_at_ms.is_none());
-            match &user {
-                Some(_) => audit::insert(connection, &record)?,
-                None => drop(rows::revoke(connection, sid, Cause::PasswordChange, began_ms)?),
-            }
-            Ok(user.map(|user| (user, record)))
-        });
-        Ok(opened.await?.map(|(user, record)| {
-            record.log();
-            session.with_claims_of(user)
-        }))
+            Ok(began)
+        };
+        self.store.run(begin).await
     }
 
     /// Decides on a refresh. `next_expires_at` is when the next token would expire, in seconds since the Unix epoch.

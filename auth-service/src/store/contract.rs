@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
-use diesel::QueryResult;
-use futures_util::future::join_all;
+use diesel::{QueryResult, RunQueryDsl, sql_query};
+use futures_util::future::{join, join_all};
 use shared::claims::SessionId;
 use test_support::{Proxy, TempDir, TestDatabase, temp_dir};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{
     AnyConnection, Database, Store, StoreError,
     audit::{self, Filter, Remembered},
     clients::{self, Client},
-    only_one,
+    in_transaction, only_one,
     sessions::{self, Revoked},
-    users::{self, Inserted, LoginKey, Taken},
+    users::{self, Inserted, LoginKey, Taken, User},
 };
 use crate::{
     config::SecretUrl,
@@ -73,12 +74,24 @@ impl Fixture {
     }
 
     async fn session(&self, user: Uuid, expires_at_ms: i64) -> SessionId {
-        let sid = SessionId::generate();
-        self.run(move |connection| {
-            sessions::insert(connection, sid, &user.to_string(), &Origin::default(), NOW, expires_at_ms)
-        })
-        .await;
+        let user = self.user(user).await.unwrap();
+        let (sid, began) = self.begin(user, expires_at_ms).await.unwrap();
+        assert!(began);
         sid
+    }
+
+    async fn user(&self, id: Uuid) -> Option<User> {
+        self.run(move |connection| users::find(connection, &id.to_string())).await
+    }
+
+    /// A session of this user, as they were read; and whether it began.
+    async fn begin(&self, user: User, expires_at_ms: i64) -> Result<(SessionId, bool), StoreError> {
+        let sid = SessionId::generate();
+        let origin = Origin { user_agent: Some("curl".into()), ip: None };
+        let record = Record::new(Event::Login, By::user(origin), NOW).user(user.id).session(sid);
+        let begin =
+            move |connection: &mut _| sessions::begin(connection, &user, sid, NOW, expires_at_ms, &record);
+        Ok((sid, self.store.run(begin).await?))
     }
 
     async fn revoke(&self, sid: SessionId, now_ms: i64) {
@@ -285,7 +298,8 @@ contract! {
         let ended: Vec<_> = it.revoked(None, false, 10).await.iter().map(|r| (r.sid, r.revoked_at_ms)).collect();
         assert_eq!(ended, [(sid, NOW)]);
         assert!(it.run(move |connection| sessions::exists(connection, other)).await);
-        let events = it.run(|connection| audit::last(connection, &Filter::default(), 10)).await;
+        let filter = Filter { event: Some("logout".into()), ..Filter::default() };
+        let events = it.run(move |connection| audit::last(connection, &filter, 10)).await;
         let text = |text: &str| Some(text.to_owned());
         let remembered = Remembered {
             at: NOW - 7,
@@ -299,6 +313,34 @@ contract! {
             detail: text("so"),
         };
         assert_eq!(events, [remembered]);
+    }
+
+    async fn a_session_begins_if_its_user_is_as_they_were_read(it) {
+        let it = it.migrated().await;
+        let (ada, _) = it.insert("ada", "ada@example.com").await;
+        let user = it.user(ada).await.unwrap();
+        let (sid, began) = it.begin(user.clone(), NOW + 1000).await.unwrap();
+        assert!(began);
+        let found = it.run(move |c| sessions::details(c, &ada.to_string(), NOW, 10)).await;
+        let found: Vec<_> = found.iter().map(|it| (it.sid, it.created_at_ms, it.last_used_at_ms, it.expires_at_ms)).collect();
+        assert_eq!(found, [(sid, NOW, NOW, NOW + 1000)]);
+        let id = ada.to_string();
+        let changed = [
+            User { password_hash: PasswordHash::stored("other".into()), ..user.clone() },
+            User { scope: "read".into(), ..user.clone() },
+            User { roles: "admin".into(), ..user.clone() },
+            User { id: Uuid::now_v7(), ..user.clone() },
+        ];
+        for user in changed {
+            assert!(!it.begin(user, NOW + 1000).await.unwrap().1);
+        }
+        let disabled = id.clone();
+        it.run(move |c| users::set_disabled(c, &disabled, true, NOW)).await;
+        assert!(!it.begin(user.clone(), NOW + 1000).await.unwrap().1);
+        assert_eq!(it.run(move |c| sessions::of_user(c, &id, NOW)).await, []);
+        let events = it.run(|c| audit::last(c, &Filter::default(), 10)).await;
+        let events: Vec<_> = events.iter().map(|it| (it.event.as_str(), it.session_id.clone(), it.user_agent.as_deref())).collect();
+        assert_eq!(events, [("login", Some(sid.to_string()), Some("curl"))]);
     }
 
     async fn a_session_that_is_not_there_cannot_be_ended(it) {
@@ -393,4 +435,68 @@ async fn two_processes_do_not_clean_up_at_once() {
         .await;
     assert!(matches!(busy, Some(Ok(None))), "{busy:?}");
     assert_eq!(it.run(|connection| only_one(connection, |_| Ok(()))).await, Some(()));
+}
+
+/// Whether another connection waits for this one.
+const IS_WAITED_FOR: &str = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted \
+    AND pg_backend_pid() = ANY (pg_blocking_pids(pid))) AS is_waited_for";
+
+#[derive(diesel::QueryableByName)]
+struct IsWaitedFor {
+    #[diesel(sql_type = diesel::sql_types::Bool)]
+    is_waited_for: bool,
+}
+
+/// Runs `first` in a transaction that ends once `second`, which begins meanwhile, waits for it or has ended.
+async fn overlapping<T: Send + 'static>(
+    it: &Fixture,
+    first: impl FnOnce(&mut AnyConnection) -> QueryResult<T> + Send + 'static,
+    second: impl Future<Output = ()>,
+) -> T {
+    let (begun, has_begun) = oneshot::channel();
+    let (ended, mut has_ended) = oneshot::channel();
+    let first = it.run(move |connection| {
+        in_transaction(connection, |connection| {
+            let done = first(connection)?;
+            begun.send(()).unwrap();
+            while has_ended.try_recv().is_err()
+                && !sql_query(IS_WAITED_FOR).get_result::<IsWaitedFor>(connection)?.is_waited_for
+            {
+            }
+            Ok(done)
+        })
+    });
+    let second = async {
+        has_begun.await.unwrap();
+        second.await;
+        // Nobody listens any more if it was waited for.
+        let _ = ended.send(());
+    };
+    join(first, second).await.0
+}
+
+#[actix_web::test]
+async fn a_session_that_begins_while_the_password_changes_does_not_begin() {
+    let it = postgres().await.migrated().await;
+    let (ada, _) = it.insert("ada", "ada@example.com").await;
+    let user = it.user(ada).await.unwrap();
+    let (old, new) = (user.password_hash.clone(), PasswordHash::stored("new".into()));
+    let change = move |c: &mut _| users::change_password(c, &ada.to_string(), &old, &new, None, NOW);
+    let begin = async { assert!(!it.begin(user, NOW + 1000).await.unwrap().1) };
+    assert_eq!(overlapping(&it, change, begin).await, Some(vec![]));
+}
+
+#[actix_web::test]
+async fn a_change_of_password_ends_a_session_that_begins_meanwhile() {
+    let it = postgres().await.migrated().await;
+    let (ada, _) = it.insert("ada", "ada@example.com").await;
+    let user = it.user(ada).await.unwrap();
+    let (old, new) = (user.password_hash.clone(), PasswordHash::stored("new".into()));
+    let (sid, record) = (SessionId::generate(), Record::new(Event::Login, By::user(Origin::default()), NOW));
+    let begin = move |c: &mut _| sessions::begin(c, &user, sid, NOW, NOW + 1000, &record);
+    let change = async {
+        let change = move |c: &mut _| users::change_password(c, &ada.to_string(), &old, &new, None, NOW);
+        assert_eq!(it.run(change).await, Some(vec![(sid, NOW + 1000)]));
+    };
+    assert!(overlapping(&it, begin, change).await);
 }

@@ -3,12 +3,16 @@
 use diesel::{
     dsl::{Eq, Filter, Find, IsNull, Update, sql},
     prelude::*,
-    result::{DatabaseErrorKind, Error as DieselError},
-    sql_types::{BigInt, Bool, Text},
+    sql_types::{BigInt, Bool, Nullable, Text},
 };
 use shared::claims::SessionId;
 
-use super::{AnyConnection, audit, in_transaction, schema::sessions, unless_there};
+use super::{
+    AnyConnection, audit, in_transaction,
+    schema::{sessions, users},
+    unless_there,
+    users::{User, as_read},
+};
 use crate::domain::{
     audit::Record,
     session::{Cause, Origin},
@@ -22,30 +26,48 @@ pub struct Revoked {
     pub expires_at_ms: i64,
 }
 
-/// Adds a session, unless there is no such user any more. Says whether it did.
-pub fn insert(
+/// Begins a session of a user who is still as they were read, and remembers it. Says whether it began. Whoever changes the
+/// user has either done so before, and no session begins, or waits until it is there to be marked or ended. Where the user
+/// is, the record says.
+pub fn begin(
     connection: &mut AnyConnection,
+    user: &User,
     sid: SessionId,
-    user_id: &str,
-    origin: &Origin,
-    now_ms: i64,
-    expires_at_ms: i64,
+    began_ms: i64,
+    ends_ms: i64,
+    record: &Record,
 ) -> QueryResult<bool> {
-    let inserted = diesel::insert_into(sessions::table)
-        .values((
-            sessions::id.eq(sid.to_string()),
-            sessions::user_id.eq(user_id),
-            sessions::user_agent.eq(&origin.user_agent),
-            sessions::ip.eq(&origin.ip),
-            sessions::created_at.eq(now_ms),
-            sessions::last_used_at.eq(now_ms),
-            sessions::expires_at.eq(expires_at_ms),
-        ))
-        .execute(connection);
-    match inserted {
-        Ok(_) => Ok(true),
-        Err(DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _)) => Ok(false),
-        Err(why) => Err(why),
+    let id = user.id.to_string();
+    let row = users::table.find(id).filter(as_read(user)).select((
+        sid.to_string().into_sql::<Text>(),
+        users::id.nullable(),
+        record.origin.user_agent.as_deref().into_sql::<Nullable<Text>>(),
+        record.origin.ip.as_deref().into_sql::<Nullable<Text>>(),
+        began_ms.into_sql::<BigInt>(),
+        Some(began_ms).into_sql::<Nullable<BigInt>>(),
+        ends_ms.into_sql::<BigInt>(),
+    ));
+    let columns = (
+        sessions::id,
+        sessions::user_id,
+        sessions::user_agent,
+        sessions::ip,
+        sessions::created_at,
+        sessions::last_used_at,
+        sessions::expires_at,
+    );
+    match connection {
+        AnyConnection::Postgres(postgres) => {
+            let row = row.for_share().insert_into(sessions::table).into_columns(columns);
+            audit::insert_for_each(postgres, row.returning(sessions::id), record).map(|began| began > 0)
+        }
+        AnyConnection::Sqlite(_) => in_transaction(connection, |connection| {
+            let began = row.insert_into(sessions::table).into_columns(columns).execute(connection)? > 0;
+            if began {
+                audit::insert(connection, record)?;
+            }
+            Ok(began)
+        }),
     }
 }
 

@@ -1,6 +1,10 @@
 //! The users table.
 
-use diesel::{prelude::*, result::Error as DieselError, sql_types::Text};
+use diesel::{
+    dsl::{And, Eq, IsNull},
+    prelude::*,
+    result::Error as DieselError,
+};
 use shared::claims::SessionId;
 use uuid::Uuid;
 
@@ -90,17 +94,18 @@ pub fn find(connection: &mut AnyConnection, id: &str) -> QueryResult<Option<User
     users::table.find(id).select(columns()).first::<Row>(connection).optional()?.map(user).transpose()
 }
 
-/// Waits until whoever is changing this user has done so, or has given up: what is read next is what they made of it.
-/// SQLite's writers wait for one another anyway.
-pub fn wait_for_changes(connection: &mut AnyConnection, id: &str) -> QueryResult<()> {
-    lock(connection, id, "SHARE")
+type HasClaims<'a> = And<Eq<users::scope, &'a str>, Eq<users::roles, &'a str>>;
+type AsRead<'a> = And<And<Eq<users::password_hash, &'a str>, IsNull<users::disabled_at>>, HasClaims<'a>>;
+
+/// Whether the user may log in, and still has the password, the scopes and the roles that were read.
+pub fn as_read(user: &User) -> AsRead<'_> {
+    let has_password = users::password_hash.eq(user.password_hash.as_str());
+    has_password.and(users::disabled_at.is_null()).and(has_claims(user))
 }
 
-/// Locks a user's row in PostgreSQL, until the end of the transaction if there is one.
-fn lock(connection: &mut AnyConnection, id: &str, mode: &str) -> QueryResult<()> {
-    let AnyConnection::Postgres(postgres) = connection else { return Ok(()) };
-    let query = format!("SELECT id FROM users WHERE id = $1 FOR {mode}");
-    diesel::sql_query(query).bind::<Text, _>(id).execute(postgres).map(drop)
+/// Whether the user has the scopes and roles that were read.
+fn has_claims(user: &User) -> HasClaims<'_> {
+    users::scope.eq(user.scope.as_str()).and(users::roles.eq(user.roles.as_str()))
 }
 
 /// The user who logs in with this.
@@ -208,8 +213,10 @@ pub fn set_disabled(
 /// [`sessions::revoke_all`] does.
 pub fn delete(connection: &mut AnyConnection, id: &str, now_ms: i64) -> QueryResult<Vec<(SessionId, i64)>> {
     in_transaction(connection, |connection| {
-        // No session can begin from here on.
-        lock(connection, id, "UPDATE")?;
+        // No session can begin from here on. SQLite's writers wait for one another anyway.
+        if let AnyConnection::Postgres(postgres) = connection {
+            users::table.find(id).select(users::id).for_update().execute(postgres)?;
+        }
         let ended = sessions::revoke_all(connection, id, None, Cause::UserDeleted, now_ms)?;
         sessions::disown(connection, id)?;
         diesel::delete(users::table.find(id)).execute(connection)?;
@@ -227,11 +234,10 @@ pub fn set_claims(
     now_ms: i64,
 ) -> QueryResult<bool> {
     let id = was.id.to_string();
-    let unchanged = users::scope.eq(&was.scope).and(users::roles.eq(&was.roles));
     let last: Option<i64> = users::table.find(&id).select(users::claims_changed_at).first(connection)?;
     // It tells one change from another, whatever the clocks say.
     let changed_at = last.map_or(now_ms, |last| now_ms.max(last + 1));
-    diesel::update(users::table.find(&id).filter(unchanged))
+    diesel::update(users::table.find(&id).filter(has_claims(was)))
         .set((
             users::scope.eq(scope),
             users::roles.eq(roles),

@@ -48,10 +48,22 @@ pub struct Session {
 }
 
 impl Session {
+    /// This user's. Times are seconds since the Unix epoch.
+    pub fn of(user: &User, sid: SessionId, auth_time: i64, ends_at: i64) -> Self {
+        Self {
+            sid,
+            sub: user.id.to_string(),
+            username: user.username.clone(),
+            scope: user.scope.clone().into(),
+            roles: user.roles.split_whitespace().map(Into::into).collect(),
+            auth_time,
+            ends_at,
+        }
+    }
+
     /// The session, with the name, scopes and roles that its user has now.
-    pub fn with_claims_of(self, user: User) -> Self {
-        let roles = user.roles.split_whitespace().map(Into::into).collect();
-        Self { username: user.username, scope: user.scope.into(), roles, ..self }
+    pub fn with_claims_of(&self, user: &User) -> Self {
+        Self::of(user, self.sid, self.auth_time, self.ends_at)
     }
 }
 
