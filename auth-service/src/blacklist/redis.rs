@@ -4,6 +4,7 @@
 //! sixteen hash tags, by the session id's last digit, and each has a marker of its own.
 
 use std::{
+    array,
     sync::atomic::{AtomicI64, Ordering},
     time::{Duration, Instant},
 };
@@ -35,7 +36,8 @@ const BUCKETS: usize = 16;
 /// Redis, as all replicas share it.
 pub struct Redis {
     link: Link,
-    prefix: String,
+    /// What the keys of each bucket begin with.
+    starts: [String; BUCKETS],
     timeout: Duration,
     clock: Clock,
     health: Health,
@@ -55,7 +57,7 @@ impl Redis {
     pub fn new(server: Server, prefix: &str, timeout: Duration, clock: Clock, threads: usize) -> Self {
         Self {
             link: Link::of_threads(server, timeout, threads),
-            prefix: prefix.to_owned(),
+            starts: array::from_fn(|bucket| format!("{prefix}bl{{{bucket:x}}}:")),
             timeout,
             clock,
             health: Health::new("Redis"),
@@ -74,12 +76,8 @@ impl Redis {
         let deadline_ms = self
             .server_now_ms(bucket(sid))
             .map_or(NO_DEADLINE_MS, |now| now + self.timeout.as_millis() as i64);
-        let mut call = self.session.prepare_invoke();
-        call.key(self.entry_key(sid))
-            .key(self.marker(bucket(sid)))
-            .arg("refresh")
-            .arg(self.clock.offset_ms())
-            .arg(presented.generation)
+        let mut call = self.happens(sid, "refresh");
+        call.arg(presented.generation)
             .arg(presented.rotated_at_ms)
             .arg(expires_at_ms)
             .arg(next_expires_at_ms.max(expires_at_ms))
@@ -89,8 +87,14 @@ impl Redis {
                 Claims::Database => "database",
             })
             .arg(deadline_ms);
-        let (outcome, generation, rotated_at_ms): (String, u64, i64) =
-            self.ask_over(over, async |mut connection| call.invoke_async(&mut connection).await).await?;
+        let asked = async |mut connection| match call.query_async(&mut connection).await {
+            Err(why) if is_unknown(&why) => {
+                self.session.load_async(&mut connection).await?;
+                call.query_async(&mut connection).await
+            }
+            answer => answer,
+        };
+        let (outcome, generation, rotated_at_ms): (String, u64, i64) = self.ask_over(over, asked).await?;
         let next = Presented { generation, rotated_at_ms };
         match outcome.as_str() {
             "rotated" => Ok(Advance::Rotated(next)),
@@ -219,17 +223,21 @@ impl Redis {
         self.started.elapsed().as_millis() as i64
     }
 
+    fn key(&self, bucket: u8, name: &str) -> String {
+        [&*self.starts[usize::from(bucket)], name].concat()
+    }
+
     fn entry_key(&self, sid: SessionId) -> String {
         // 28 characters: every session has such a key, and Redis' allocator gives those up to 28 bytes the same 32.
-        format!("{}bl{{{:x}}}:{}", self.prefix, bucket(sid), URL_SAFE_NO_PAD.encode(sid.0))
+        self.key(bucket(sid), &URL_SAFE_NO_PAD.encode(sid.0))
     }
 
     fn marker(&self, bucket: u8) -> String {
-        format!("{}bl{{{bucket:x}}}:whole-since", self.prefix)
+        self.key(bucket, "whole-since")
     }
 
     fn rebuild_key(&self, bucket: u8, rebuild: &Rebuild) -> String {
-        format!("{}bl{{{bucket:x}}}:rebuild-{}", self.prefix, rebuild.0)
+        self.key(bucket, &format!("rebuild-{}", rebuild.0))
     }
 
     /// Calls a script many times, each call for a bucket, and answers in the buckets' order. It must be one that may be
@@ -250,7 +258,7 @@ impl Redis {
                 pipeline.add_command(call.clone());
             }
             let sent = async |mut connection| match pipeline.query_async::<Vec<T>>(&mut connection).await {
-                Err(why) if why.code() == Some("NOSCRIPT") => {
+                Err(why) if is_unknown(&why) => {
                     script.load_async(&mut connection).await?;
                     pipeline.query_async(&mut connection).await
                 }
@@ -326,6 +334,11 @@ fn parse_entry(entry: &[u8]) -> Entry {
     };
     let (generation, moved_at_ms) = (number(&entry[..5]), number(&entry[5..11]) as i64);
     Entry::Alive(Watermark { generation, moved_at_ms, claims_from })
+}
+
+/// Whether Redis does not know the script: it was started anew, or is asked for the first time.
+fn is_unknown(error: &RedisError) -> bool {
+    error.code() == Some("NOSCRIPT")
 }
 
 /// Whether a cluster has given the keys to another of its servers.

@@ -159,13 +159,12 @@ impl Minter<'_> {
         refresh_expires_at: i64,
     ) -> TokenPair {
         let access = AccessClaims {
-            sid: session.sid,
             client_id: Some(FIRST_PARTY.into()),
             // No access token outlives its session.
             exp: session.ends_at.min(self.tokens.clock.now_secs() + self.tokens.access_secs),
             preferred_username: Some(session.username.clone()),
             roles: session.roles.clone(),
-            ..self.claims(session.sub.clone(), scope)
+            ..self.claims(session.sub.clone(), session.sid, scope)
         };
         TokenPair {
             access: self.sign(&access),
@@ -177,10 +176,11 @@ impl Minter<'_> {
     /// An access token for a client of its own right (RFC 6749 section 4.4): its own subject (RFC 9068 section 2.2), in
     /// a session that has no other token.
     pub fn for_client(&self, client_id: String, scope: Scope) -> String {
-        self.sign(&AccessClaims { client_id: Some(client_id.clone()), ..self.claims(client_id, scope) })
+        let claims = self.claims(client_id.clone(), SessionId::generate(), scope);
+        self.sign(&AccessClaims { client_id: Some(client_id), ..claims })
     }
 
-    fn claims(&self, sub: String, scope: Scope) -> AccessClaims {
+    fn claims(&self, sub: String, sid: SessionId, scope: Scope) -> AccessClaims {
         let now = self.tokens.clock.now_secs();
         AccessClaims {
             iss: self.tokens.issuer.clone(),
@@ -190,7 +190,7 @@ impl Minter<'_> {
             iat: now,
             nbf: None,
             jti: Uuid::now_v7(),
-            sid: SessionId::generate(),
+            sid,
             scope,
             roles: Vec::new(),
             preferred_username: None,

@@ -1,6 +1,6 @@
 //! What a service counts, for Prometheus (OpenMetrics 1.0, as text).
 
-use std::{fmt, time::Instant};
+use std::{cell::RefCell, fmt, time::Instant};
 
 use actix_web::{
     HttpResponse,
@@ -11,6 +11,8 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
+
+use super::Route;
 
 /// Labels whose values are known when the service is built: nothing that a client sends can be one.
 pub type Labels<const N: usize> = [(&'static str, &'static str); N];
@@ -90,7 +92,7 @@ impl Requests {
         Self { counts, durations }
     }
 
-    pub(super) fn count(&self, method: &Method, route: Option<&'static str>, status: u16, began: Instant) {
+    pub(super) fn count(&self, method: &Method, route: Option<&Route>, status: u16, began: Instant) {
         // Not what the client wrote, which could be anything.
         let method = match *method {
             Method::GET => "GET",
@@ -99,10 +101,41 @@ impl Requests {
             Method::DELETE => "DELETE",
             _ => "other",
         };
-        let route = route.unwrap_or("none");
         let took = began.elapsed().as_secs_f64();
-        self.durations.get_or_create(&Taken { method, route }).observe(took);
-        self.counts.get_or_create(&Answered { method, route, status }).inc();
+        let name = route.map_or("none", |route| route.name);
+        let found = || OfAnswer {
+            count: self.counts.get_or_create_owned(&Answered { method, route: name, status }),
+            durations: self.durations.get_or_create_owned(&Taken { method, route: name }),
+        };
+        match route {
+            Some(route) => {
+                let mut counted = route.counted.0.borrow_mut();
+                let known = counted.iter().position(|(known, _)| *known == (method, status));
+                let known = known.unwrap_or_else(|| {
+                    counted.push(((method, status), found()));
+                    counted.len() - 1
+                });
+                counted[known].1.add(took);
+            }
+            None => found().add(took),
+        }
+    }
+}
+
+/// What answers of a route are counted by, as far as it has given such answers: to find that among all others' takes longer
+/// than to count, and locks out all other workers.
+#[derive(Default)]
+pub(super) struct OfRoute(RefCell<Vec<((&'static str, u16), OfAnswer)>>);
+
+struct OfAnswer {
+    count: Counter,
+    durations: Histogram,
+}
+
+impl OfAnswer {
+    fn add(&self, took: f64) {
+        self.durations.observe(took);
+        self.count.inc();
     }
 }
 

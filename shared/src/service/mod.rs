@@ -235,10 +235,8 @@ where
         [HttpMethod::Delete] => (web::delete(), "DELETE"),
         _ => panic!("{path} takes neither GET nor POST nor DELETE"),
     };
-    // It is there for as long as the service.
-    let name = RouteName(path.clone().leak());
-    web::resource(path)
-        .app_data(name)
+    web::resource(&path)
+        .app_data(Route::new(path))
         .wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store")))
         .route(route.to(handler))
         .default_service(web::to(move || async move {
@@ -249,13 +247,22 @@ where
         }))
 }
 
-/// The route that took a request, as it is counted and traced.
-#[derive(Clone, Copy)]
-struct RouteName(&'static str);
+/// A route, as the requests that it takes are counted and traced.
+struct Route {
+    name: &'static str,
+    counted: metrics::OfRoute,
+}
 
-/// `None` if no route took it. Known since the route was chosen: looking it up by the path would choose it once more.
-fn route_of(request: &HttpRequest) -> Option<&'static str> {
-    request.app_data::<RouteName>().map(|name| name.0)
+impl Route {
+    fn new(path: String) -> Self {
+        // It is there for as long as the service.
+        Self { name: path.leak(), counted: metrics::OfRoute::default() }
+    }
+
+    /// `None` if no route took it. Known since the route was chosen: looking it up by the path would choose it once more.
+    fn of(request: &HttpRequest) -> Option<&Self> {
+        request.app_data()
+    }
 }
 
 /// The answer to a path that no route takes.

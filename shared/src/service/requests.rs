@@ -22,7 +22,7 @@ use actix_web::{
 };
 use log::Level;
 
-use super::{drain::Drain, metrics::Requests, route_of, traces::RequestSpan};
+use super::{Route, drain::Drain, metrics::Requests, traces::RequestSpan};
 use crate::AccessToken;
 
 /// What [`observe`] tells, and asks.
@@ -65,7 +65,7 @@ pub async fn observe(
     let status = answer.status();
     if let Some(observer) = observer {
         let request = answer.request();
-        observer.requests.count(request.method(), route_of(request), status.as_u16(), began);
+        observer.requests.count(request.method(), Route::of(request), status.as_u16(), began);
         if observer.drain.has_begun() {
             answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         }
@@ -106,7 +106,7 @@ fn write_line(
 ) {
     let request = answer.request();
     let (method, path, status) = (request.method(), request.path(), answer.status().as_u16());
-    let route = route_of(request).unwrap_or("none");
+    let route = Route::of(request).map_or("none", |route| route.name);
     let peer = request.peer_addr().map_or_else(String::new, |peer| peer.ip().to_string());
     let ms = format!("{:.3}", began.elapsed().as_secs_f64() * 1000.0);
     let user = request.extensions().get::<AccessToken>().map(|token| token.sub.clone());
@@ -134,8 +134,9 @@ fn is_id(id: &HeaderValue) -> bool {
 
 /// An id that no other request has: of this process, and of no other.
 fn new_id() -> HeaderValue {
-    static PROCESS: LazyLock<u64> = LazyLock::new(|| uuid::Uuid::new_v4().as_u64_pair().0);
+    static PROCESS: LazyLock<String> =
+        LazyLock::new(|| format!("{:016x}-", uuid::Uuid::new_v4().as_u64_pair().0));
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let id = format!("{:016x}-{}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed));
-    HeaderValue::from_str(&id).expect("hexadecimal digits and a dash")
+    let id = [&**PROCESS, &COUNT.fetch_add(1, Ordering::Relaxed).to_string()].concat();
+    HeaderValue::try_from(id).expect("hexadecimal digits and a dash")
 }

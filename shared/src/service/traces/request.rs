@@ -11,7 +11,7 @@ use opentelemetry::{
     trace::{FutureExt, SpanKind, Status, TraceContextExt, TraceId, Tracer},
 };
 
-use super::{super::route_of, TRACER};
+use super::{super::Route, TRACER};
 
 /// More than this of `tracestate` need not be carried on (W3C Trace Context section 3.3.1.5), and is not.
 const MAX_STATE_BYTES: usize = 512;
@@ -53,9 +53,9 @@ impl RequestSpan {
     pub(in crate::service) fn end(&self, answer: &ServiceResponse<impl MessageBody>) {
         let Some(context) = &self.0 else { return };
         let (span, request, status) = (context.span(), answer.request(), answer.status());
-        if let Some(route) = route_of(request) {
+        if let Some(Route { name: route, .. }) = Route::of(request) {
             span.update_name(format!("{} {route}", method(request.method()).unwrap_or("HTTP")));
-            span.set_attribute(KeyValue::new("http.route", route));
+            span.set_attribute(KeyValue::new("http.route", *route));
         }
         span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
         if status.is_server_error() {
