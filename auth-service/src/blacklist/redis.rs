@@ -76,17 +76,19 @@ impl Redis {
         let deadline_ms = self
             .server_now_ms(bucket(sid))
             .map_or(NO_DEADLINE_MS, |now| now + self.timeout.as_millis() as i64);
-        let mut call = self.happens(sid, "refresh");
-        call.arg(presented.generation)
-            .arg(presented.rotated_at_ms)
-            .arg(expires_at_ms)
-            .arg(next_expires_at_ms.max(expires_at_ms))
-            .arg(grace.as_millis() as u64)
-            .arg(match claims {
-                Claims::Presented => "presented",
-                Claims::Database => "database",
-            })
-            .arg(deadline_ms);
+        let call = self.happens(
+            sid,
+            "refresh",
+            [
+                presented.generation as i64,
+                presented.rotated_at_ms,
+                expires_at_ms,
+                next_expires_at_ms.max(expires_at_ms),
+                grace.as_millis() as i64,
+                (claims == Claims::Database).into(),
+                deadline_ms,
+            ],
+        );
         let asked = async |mut connection| match call.query_async(&mut connection).await {
             Err(why) if is_unknown(&why) => {
                 self.session.load_async(&mut connection).await?;
@@ -122,27 +124,25 @@ impl Redis {
 
     pub async fn revoke(&self, sessions: Vec<(SessionId, Keep)>) -> Result<()> {
         let call = |(sid, keep): (SessionId, Keep)| {
-            let mut call = self.happens(sid, "end");
-            call.arg(keep.presented_until_ms).arg(keep.longest_until_ms).arg(keep.since_ms);
-            call.arg(if keep.extend { "extend" } else { "leave" });
-            (bucket(sid), call)
+            let Keep { presented_until_ms, longest_until_ms, since_ms, extend } = keep;
+            let numbers = [presented_until_ms, longest_until_ms, since_ms, extend.into()];
+            (bucket(sid), self.happens(sid, "end", numbers))
         };
         self.call_each::<()>(&self.session, sessions.into_iter().map(call).collect()).await.map(drop)
     }
 
     pub async fn mark_stale(&self, sessions: Vec<(SessionId, i64)>) -> Result<()> {
-        let call = |(sid, until_ms): (SessionId, i64)| {
-            let mut call = self.happens(sid, "stale");
-            call.arg(until_ms);
-            (bucket(sid), call)
-        };
+        let call = |(sid, until_ms): (SessionId, i64)| (bucket(sid), self.happens(sid, "stale", [until_ms]));
         self.call_each::<()>(&self.session, sessions.into_iter().map(call).collect()).await.map(drop)
     }
 
-    /// What happens to a session, without its arguments.
-    fn happens(&self, sid: SessionId, what: &str) -> Cmd {
+    /// What happens to a session, with what `session.lua` is to know of it.
+    fn happens<const N: usize>(&self, sid: SessionId, what: &str, numbers: [i64; N]) -> Cmd {
+        let mut packed = Vec::with_capacity(8 * (1 + N));
+        packed.extend(self.clock.offset_ms().to_be_bytes());
+        numbers.iter().for_each(|number| packed.extend(number.to_be_bytes()));
         let mut call = evalsha(&self.session, &[self.entry_key(sid), self.marker(bucket(sid))]);
-        call.arg(what).arg(self.clock.offset_ms());
+        call.arg(what).arg(packed);
         call
     }
 
