@@ -3,6 +3,7 @@
 //! A revocation is written to the database first and to the blacklist second. When the blacklist may have missed one,
 //! because it was wiped or out of reach, no refresh is answered before it has been brought up to date: see `upkeep`.
 
+mod to_the_end;
 mod upkeep;
 
 use std::{
@@ -17,11 +18,10 @@ use shared::{
     claims::{AccessClaims, SessionId},
     clock::Clock,
     revocations::OutagePolicy,
-    service::traces,
 };
 use tokio::sync::Mutex;
 
-use self::upkeep::Again;
+use self::{to_the_end::to_the_end, upkeep::Again};
 use crate::{
     blacklist::{Blacklist, BlacklistError, Keep, Refresh},
     cleanup::Cleanup,
@@ -410,9 +410,4 @@ type AllEnded = Vec<(SessionId, i64)>;
 /// What there is to tell and to remember of a session that was to end. That it ended is remembered once.
 fn one_ended(sid: SessionId, ended: Option<Ended>, record: Record) -> (Option<AllEnded>, Option<Record>) {
     (ended.map(|ended| vec![(sid, ended.until_ms)]), ended.filter(|ended| ended.is_new).map(|_| record))
-}
-
-/// Runs `work` to its end, even if the client goes away and nobody waits for it any more. `None` if it panicked.
-async fn to_the_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
-    tokio::spawn(traces::carried(work)).await.ok()
 }
