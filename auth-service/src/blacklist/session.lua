@@ -78,6 +78,9 @@ elseif what == 'stale' then
   if entry == 'revoked' then return end
   local known = entry and entry:sub(1, struct.size(ENTRY)) or struct.pack(ENTRY, 0, 0)
   value, ttl = known .. struct.pack(CLAIMS_FROM, NO_CLAIMS), entry and kept or longest_until - clock - ahead
+
+else
+  return redis.error_reply('ERR nothing of this name happens')
 end
 
 if value and ttl > 0 then call('SET', KEYS[1], value, 'PX', ttl) end

@@ -7,7 +7,6 @@ use shared::{
     service::openapi::{BadBody, Unauthorized, Unavailable},
 };
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::{
     domain::{
@@ -94,9 +93,8 @@ pub async fn login(
     answer.map(Json)
 }
 
-/// How often a login begins. A user may change while the password is hashed, if only because another login has replaced an
-/// old hash: then it begins again, with the user as they are now.
-const TRIES: usize = 2;
+/// How often a user is looked at who has changed by the time when the session is to begin.
+const TRIES: usize = 4;
 
 async fn log_in(
     state: &State,
@@ -104,35 +102,48 @@ async fn log_in(
     LoginRequest { key, password }: LoginRequest,
 ) -> Result<LoggedIn, ApiError> {
     let minter = state.tokens.minter()?;
-    let refused = async |known: Option<Uuid>, why: &str| {
-        let record = Record::new(Event::LoginFailed, By::anyone(origin.clone()), state.clock.now_ms());
-        let record = known.iter().fold(record, |record, id| record.user(id));
-        state.store.remember(record.detail(why)).await;
-        Err(ApiError::WrongCredentials)
-    };
-    let mut changed = None;
+    let mut place = Some(state.hash_pool.place().await?);
+    let (mut shown, mut known) = (None, None);
     for _ in 0..TRIES {
-        let place = state.hash_pool.place().await?;
         let user = match key.clone() {
             Some(key) => state.store.run(move |connection| users::find_by_login(connection, &key)).await?,
             None => None,
         };
-        let known = user.as_ref().map(|user| user.id);
-        let user = match check_password(state, place, user, password.clone()).await? {
+        known = user.as_ref().map(|user| user.id).or(known);
+        let checked = match user {
+            // Something else has changed: scopes or roles.
+            Some(user) if user.disabled_at_ms.is_none() && shown.as_ref() == Some(&user.password_hash) => {
+                Ok(user)
+            }
+            // This is the first look, or another login has replaced an old hash, or the password is another.
+            user => {
+                let place = match place.take() {
+                    Some(place) => place,
+                    None => state.hash_pool.place().await?,
+                };
+                check_password(state, place, user, password.clone()).await?
+            }
+        };
+        let user = match checked {
             Ok(user) => user,
-            Err(why) => return refused(known, why).await,
+            Err(why) => {
+                let record = Record::new(Event::LoginFailed, By::anyone(origin), state.clock.now_ms());
+                let record = known.iter().fold(record, |record, id| record.user(id));
+                state.store.remember(record.detail(why)).await;
+                return Err(ApiError::WrongCredentials);
+            }
         };
         let (sid, now) = (SessionId::generate(), state.clock.now_secs());
         let session = Session::of(&user, sid, now, state.tokens.session_end());
         let (username, email) = (user.username.clone(), user.email.clone());
+        shown = Some(user.password_hash.clone());
         if state.sessions.begin(&session, user, origin.clone()).await? {
             let expiry = state.tokens.refresh_expiry(&session);
             let tokens = minter.pair(&session, session.scope.clone(), FIRST, expiry);
             return Ok(LoggedIn { username, email, tokens });
         }
-        changed = known;
     }
-    refused(changed, "the account changed meanwhile").await
+    Err(ApiError::Unavailable)
 }
 
 /// The user, if the password is theirs, or why not. One hash is computed whether there is such a user or not.

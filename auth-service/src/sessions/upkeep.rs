@@ -5,9 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use shared::claims::SessionId;
+use shared::{claims::SessionId, service::traces};
 
-use super::{Sessions, to_the_end};
+use super::Sessions;
 use crate::{
     blacklist::{BlacklistError, Keep},
     domain::session::Cause,
@@ -206,7 +206,8 @@ impl Sessions {
             return Ok(connection);
         }
         let this = Arc::clone(self);
-        let attempt = to_the_end(async move { this.sync_once().await });
+        // A task from the start: others wait for it, whatever becomes of this request.
+        let attempt = tokio::spawn(traces::carried(async move { this.sync_once().await }));
         match tokio::time::timeout(self.patience, attempt).await {
             Ok(outcome) => outcome.unwrap_or(Err(BlacklistError::Unavailable)),
             Err(_) => Err(BlacklistError::TimedOut),

@@ -137,7 +137,12 @@ impl Database {
         match self {
             Self::Postgres(SecretUrl(url)) => {
                 let mut connection = PgConnection::establish(&with_patience(url))?;
-                connection.batch_execute(&format!("SET statement_timeout = {millis}"))?;
+                // What locks are taken for, whatever the database's default is: with another isolation a change of a
+                // password would wait for a login, and then not see its session.
+                connection.batch_execute(&format!(
+                    "SET statement_timeout = {millis}; \
+                     SET default_transaction_isolation = 'read committed'"
+                ))?;
                 Ok(AnyConnection::Postgres(connection))
             }
             Self::Sqlite(path) => {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use diesel::{QueryResult, RunQueryDsl, sql_query};
 use futures_util::future::{join, join_all};
 use shared::claims::SessionId;
-use test_support::{Proxy, TempDir, TestDatabase, temp_dir};
-use tokio::sync::oneshot;
+use test_support::{Proxy, TempDir, TestDatabase, sql, temp_dir};
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use uuid::Uuid;
 
 use super::{
@@ -50,6 +50,10 @@ async fn sqlite() -> Fixture {
 
 async fn postgres() -> Fixture {
     let postgres = TestDatabase::create();
+    // As an operator may have it for all that is theirs.
+    let isolate = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation \
+        = ''repeatable read''', current_database()); END $$";
+    sql(&postgres.url(), isolate);
     let database = Database::Postgres(SecretUrl(postgres.url()));
     Fixture { store: store(&database), database, _folder: temp_dir(), _postgres: Some(postgres) }
 }
@@ -459,7 +463,7 @@ async fn overlapping<T: Send + 'static>(
         in_transaction(connection, |connection| {
             let done = first(connection)?;
             begun.send(()).unwrap();
-            while has_ended.try_recv().is_err()
+            while matches!(has_ended.try_recv(), Err(TryRecvError::Empty))
                 && !sql_query(IS_WAITED_FOR).get_result::<IsWaitedFor>(connection)?.is_waited_for
             {
             }

@@ -28,7 +28,7 @@ pub struct Revoked {
 
 /// Begins a session of a user who is still as they were read, and remembers it. Says whether it began. Whoever changes the
 /// user has either done so before, and no session begins, or waits until it is there to be marked or ended. Where the user
-/// is, the record says.
+/// is, the record says. What takes longer than anybody waits may still come about: a session whose tokens nobody has.
 pub fn begin(
     connection: &mut AnyConnection,
     user: &User,
