@@ -89,10 +89,10 @@ impl RedisServer {
             if child.try_wait().unwrap().is_some() {
                 return false;
             }
-            // It listens before it has read its file.
+            // It listens before it has read its file. Another line says `async_loading:0` meanwhile.
             let info = command(self.port, &["INFO"]).ok();
             let info = info.and_then(|info| redis::from_redis_value::<String>(info).ok());
-            if info.is_some_and(|info| info.contains(&ours) && info.contains("loading:0")) {
+            if info.is_some_and(|info| info.contains(&ours) && info.contains("\nloading:0")) {
                 return true;
             }
             assert!(Instant::now() < deadline, "redis-server is not ready");
