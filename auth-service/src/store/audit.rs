@@ -7,7 +7,7 @@ use diesel::{
     sql_types::{BigInt, Nullable, Text},
 };
 
-use super::{AnyConnection, schema::audit_events};
+use super::{AnyConnection, in_transaction, schema::audit_events};
 use crate::domain::audit::Record;
 
 /// An event as it was remembered.
@@ -80,9 +80,32 @@ impl<C: QueryFragment<Pg>, I: QueryFragment<Pg>> QueryFragment<Pg> for Recorded<
 
 impl<C, I> RunQueryDsl<PgConnection> for Recorded<C, I> {}
 
+/// Makes a change to one row, and remembers it if there is such a row, both or neither. Says whether there was. The change is
+/// told twice: for PostgreSQL, where it returns the row's `id`, and for SQLite, where each statement is a call and no
+/// round trip.
+pub fn recorded(
+    connection: &mut AnyConnection,
+    on_postgres: impl QueryFragment<Pg> + QueryId,
+    on_sqlite: impl FnOnce(&mut AnyConnection) -> QueryResult<usize>,
+    record: &Record,
+) -> QueryResult<bool> {
+    match connection {
+        AnyConnection::Postgres(postgres) => {
+            insert_for_each(postgres, on_postgres, record).map(|rows| rows > 0)
+        }
+        AnyConnection::Sqlite(_) => in_transaction(connection, |connection| {
+            let is_changed = on_sqlite(connection)? > 0;
+            if is_changed {
+                insert(connection, record)?;
+            }
+            Ok(is_changed)
+        }),
+    }
+}
+
 /// Makes a change that returns the `id` of each row that it changes, and adds the event for each, both or neither. Says
 /// how many there were.
-pub fn insert_for_each(
+fn insert_for_each(
     connection: &mut PgConnection,
     change: impl QueryFragment<Pg> + QueryId,
     record: &Record,

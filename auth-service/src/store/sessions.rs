@@ -8,7 +8,7 @@ use diesel::{
 use shared::claims::SessionId;
 
 use super::{
-    AnyConnection, audit, in_transaction,
+    AnyConnection, audit,
     schema::{sessions, users},
     unless_there,
     users::{User, as_read},
@@ -56,19 +56,14 @@ pub fn begin(
         sessions::last_used_at,
         sessions::expires_at,
     );
-    match connection {
-        AnyConnection::Postgres(postgres) => {
-            let row = row.for_share().insert_into(sessions::table).into_columns(columns);
-            audit::insert_for_each(postgres, row.returning(sessions::id), record).map(|began| began > 0)
-        }
-        AnyConnection::Sqlite(_) => in_transaction(connection, |connection| {
-            let began = row.insert_into(sessions::table).into_columns(columns).execute(connection)? > 0;
-            if began {
-                audit::insert(connection, record)?;
-            }
-            Ok(began)
-        }),
-    }
+    let locked = row.clone().for_share().insert_into(sessions::table).into_columns(columns);
+    let insert = row.insert_into(sessions::table).into_columns(columns);
+    audit::recorded(
+        connection,
+        locked.returning(sessions::id),
+        |connection| insert.execute(connection),
+        record,
+    )
 }
 
 /// A session as its owner sees it. Times are milliseconds since the Unix epoch.
@@ -252,20 +247,8 @@ pub fn revoke_recorded(
     now_ms: i64,
     record: &Record,
 ) -> QueryResult<bool> {
-    match connection {
-        AnyConnection::Postgres(postgres) => {
-            let end = ending(sid, cause, now_ms).returning(sessions::id);
-            audit::insert_for_each(postgres, end, record).map(|ended| ended > 0)
-        }
-        // Each statement is a call, and no round trip.
-        AnyConnection::Sqlite(_) => in_transaction(connection, |connection| {
-            let is_new = revoke(connection, sid, cause, now_ms)?;
-            if is_new {
-                audit::insert(connection, record)?;
-            }
-            Ok(is_new)
-        }),
-    }
+    let end = || ending(sid, cause, now_ms);
+    audit::recorded(connection, end().returning(sessions::id), |connection| end().execute(connection), record)
 }
 
 /// Whether there is such a session, be it one that has ended.
