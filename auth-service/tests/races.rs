@@ -12,24 +12,13 @@ use std::{
 use diesel::{Connection, PgConnection, connection::SimpleConnection};
 use futures_util::future::join;
 use support::TestApp;
-use test_support::{claims_of, sql};
+use test_support::{claims_of, sql, until_waiting};
 
 /// Keeps others waiting until it is dropped.
 fn hold(url: &str, lock: &str) -> PgConnection {
     let mut connection = PgConnection::establish(url).unwrap();
     connection.batch_execute(&format!("BEGIN; {lock}")).unwrap();
     connection
-}
-
-/// Waits until so many wait for a lock in this database.
-async fn until_waiting(url: &str, count: usize) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let waiting =
-        "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
-    while sql(url, waiting) < count {
-        assert!(Instant::now() < deadline, "nobody waits");
-        tokio::task::yield_now().await;
-    }
 }
 
 /// Logs in while `users VERB ada` is held up.

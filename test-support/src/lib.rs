@@ -29,7 +29,7 @@ pub use collector::{Collector, Span};
 pub use http::{Answer, Client, Tokens, claims_of, decode_part};
 pub use kubernetes::kustomized;
 pub use nginx::Nginx;
-pub use postgres::{TestDatabase, hold_migration_lock, sql};
+pub use postgres::{TestDatabase, hold_migration_lock, sql, until_waiting};
 pub use postgres_server::PostgresServer;
 pub use process::{Process, program};
 pub use prometheus::{Prometheus, promtool};

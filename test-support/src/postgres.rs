@@ -1,5 +1,7 @@
 //! A PostgreSQL database of a test's own.
 
+use std::time::{Duration, Instant};
+
 use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
 
 use crate::{setting, unique};
@@ -16,6 +18,17 @@ pub fn hold_migration_lock(url: &str) -> PgConnection {
     let lock = sql_query("SELECT pg_advisory_lock(x'617574686d696772'::bigint)");
     lock.execute(&mut connection).expect("the lock");
     connection
+}
+
+/// Waits until so many wait for a lock in the database at this URL.
+pub async fn until_waiting(url: &str, count: usize) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let waiting =
+        "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    while sql(url, waiting) < count {
+        assert!(Instant::now() < deadline, "nobody waits");
+        tokio::task::yield_now().await;
+    }
 }
 
 /// An empty database, dropped when the test ends.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use diesel::{QueryResult, RunQueryDsl, sql_query};
+use diesel::QueryResult;
 use futures_util::future::{join, join_all};
 use shared::claims::SessionId;
-use test_support::{Proxy, TempDir, TestDatabase, sql, temp_dir};
-use tokio::sync::oneshot::{self, error::TryRecvError};
+use test_support::{Proxy, TempDir, TestDatabase, sql, temp_dir, until_waiting};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{
@@ -35,7 +35,7 @@ struct Fixture {
     database: Database,
     store: Store,
     _folder: TempDir,
-    _postgres: Option<TestDatabase>,
+    postgres: Option<TestDatabase>,
 }
 
 fn store(database: &Database) -> Store {
@@ -45,7 +45,7 @@ fn store(database: &Database) -> Store {
 async fn sqlite() -> Fixture {
     let folder = temp_dir();
     let database = Database::Sqlite(folder.path().join("db"));
-    Fixture { store: store(&database), database, _folder: folder, _postgres: None }
+    Fixture { store: store(&database), database, _folder: folder, postgres: None }
 }
 
 async fn postgres() -> Fixture {
@@ -55,7 +55,7 @@ async fn postgres() -> Fixture {
         = ''repeatable read''', current_database()); END $$";
     sql(&postgres.url(), isolate);
     let database = Database::Postgres(SecretUrl(postgres.url()));
-    Fixture { store: store(&database), database, _folder: temp_dir(), _postgres: Some(postgres) }
+    Fixture { store: store(&database), database, _folder: temp_dir(), postgres: Some(postgres) }
 }
 
 impl Fixture {
@@ -82,6 +82,11 @@ impl Fixture {
         let (sid, began) = self.begin(user, expires_at_ms).await.unwrap();
         assert!(began);
         sid
+    }
+
+    async fn registered(&self) -> User {
+        let (ada, _) = self.insert("ada", "ada@example.com").await;
+        self.user(ada).await.unwrap()
     }
 
     async fn user(&self, id: Uuid) -> Option<User> {
@@ -321,14 +326,13 @@ contract! {
 
     async fn a_session_begins_if_its_user_is_as_they_were_read(it) {
         let it = it.migrated().await;
-        let (ada, _) = it.insert("ada", "ada@example.com").await;
-        let user = it.user(ada).await.unwrap();
+        let user = it.registered().await;
         let (sid, began) = it.begin(user.clone(), NOW + 1000).await.unwrap();
         assert!(began);
-        let found = it.run(move |c| sessions::details(c, &ada.to_string(), NOW, 10)).await;
+        let found = it.run(move |c| sessions::details(c, &user.id.to_string(), NOW, 10)).await;
         let found: Vec<_> = found.iter().map(|it| (it.sid, it.created_at_ms, it.last_used_at_ms, it.expires_at_ms)).collect();
         assert_eq!(found, [(sid, NOW, NOW, NOW + 1000)]);
-        let id = ada.to_string();
+        let id = user.id.to_string();
         let changed = [
             User { password_hash: PasswordHash::stored("other".into()), ..user.clone() },
             User { scope: "read".into(), ..user.clone() },
@@ -441,51 +445,47 @@ async fn two_processes_do_not_clean_up_at_once() {
     assert_eq!(it.run(|connection| only_one(connection, |_| Ok(()))).await, Some(()));
 }
 
-/// Whether another connection waits for this one.
-const IS_WAITED_FOR: &str = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted \
-    AND pg_backend_pid() = ANY (pg_blocking_pids(pid))) AS is_waited_for";
-
-#[derive(diesel::QueryableByName)]
-struct IsWaitedFor {
-    #[diesel(sql_type = diesel::sql_types::Bool)]
-    is_waited_for: bool,
-}
-
-/// Runs `first` in a transaction that ends once `second`, which begins meanwhile, waits for it or has ended.
+/// Runs `first` in a transaction that ends once `second`, which begins meanwhile, waits for it.
 async fn overlapping<T: Send + 'static>(
     it: &Fixture,
     first: impl FnOnce(&mut AnyConnection) -> QueryResult<T> + Send + 'static,
     second: impl Future<Output = ()>,
 ) -> T {
+    let url = it.postgres.as_ref().unwrap().url();
     let (begun, has_begun) = oneshot::channel();
-    let (ended, mut has_ended) = oneshot::channel();
+    let (end, may_end) = oneshot::channel::<()>();
     let first = it.run(move |connection| {
         in_transaction(connection, |connection| {
             let done = first(connection)?;
             begun.send(()).unwrap();
-            while matches!(has_ended.try_recv(), Err(TryRecvError::Empty))
-                && !sql_query(IS_WAITED_FOR).get_result::<IsWaitedFor>(connection)?.is_waited_for
-            {
-            }
+            may_end.blocking_recv().unwrap();
             Ok(done)
         })
     });
     let second = async {
         has_begun.await.unwrap();
-        second.await;
-        // Nobody listens any more if it was waited for.
-        let _ = ended.send(());
+        let release = async {
+            until_waiting(&url, 1).await;
+            end.send(()).unwrap();
+        };
+        join(second, release).await;
     };
     join(first, second).await.0
+}
+
+fn changing_password(
+    user: &User,
+) -> impl FnOnce(&mut AnyConnection) -> QueryResult<Option<Vec<(SessionId, i64)>>> + use<> {
+    let (id, old, new) =
+        (user.id.to_string(), user.password_hash.clone(), PasswordHash::stored("new".into()));
+    move |connection| users::change_password(connection, &id, &old, &new, None, NOW)
 }
 
 #[actix_web::test]
 async fn a_session_that_begins_while_the_password_changes_does_not_begin() {
     let it = postgres().await.migrated().await;
-    let (ada, _) = it.insert("ada", "ada@example.com").await;
-    let user = it.user(ada).await.unwrap();
-    let (old, new) = (user.password_hash.clone(), PasswordHash::stored("new".into()));
-    let change = move |c: &mut _| users::change_password(c, &ada.to_string(), &old, &new, None, NOW);
+    let user = it.registered().await;
+    let change = changing_password(&user);
     let begin = async { assert!(!it.begin(user, NOW + 1000).await.unwrap().1) };
     assert_eq!(overlapping(&it, change, begin).await, Some(vec![]));
 }
@@ -493,14 +493,10 @@ async fn a_session_that_begins_while_the_password_changes_does_not_begin() {
 #[actix_web::test]
 async fn a_change_of_password_ends_a_session_that_begins_meanwhile() {
     let it = postgres().await.migrated().await;
-    let (ada, _) = it.insert("ada", "ada@example.com").await;
-    let user = it.user(ada).await.unwrap();
-    let (old, new) = (user.password_hash.clone(), PasswordHash::stored("new".into()));
+    let user = it.registered().await;
+    let change = changing_password(&user);
     let (sid, record) = (SessionId::generate(), Record::new(Event::Login, By::user(Origin::default()), NOW));
     let begin = move |c: &mut _| sessions::begin(c, &user, sid, NOW, NOW + 1000, &record);
-    let change = async {
-        let change = move |c: &mut _| users::change_password(c, &ada.to_string(), &old, &new, None, NOW);
-        assert_eq!(it.run(change).await, Some(vec![(sid, NOW + 1000)]));
-    };
+    let change = async { assert_eq!(it.run(change).await, Some(vec![(sid, NOW + 1000)])) };
     assert!(overlapping(&it, begin, change).await);
 }
