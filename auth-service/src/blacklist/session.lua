@@ -83,5 +83,6 @@ else
   return redis.error_reply('ERR nothing of this name happens')
 end
 
-if value and ttl > 0 then call('SET', KEYS[1], value, 'PX', ttl) end
+-- Not by SET: Redis would store the value where it had the second argument of a call before, which takes 16 bytes more.
+if value and ttl > 0 then call('PSETEX', KEYS[1], ttl, value) end
 return answer
