@@ -4,6 +4,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use serde_json::json;
 use support::TestApp;
 use test_support::{Client, PostgresServer, Process, RedisServer, TestDatabase, redis_url, temp_dir};
@@ -180,8 +181,13 @@ async fn a_blacklist_that_waits_for_the_database_says_so() {
     let (app, proxy) = TestApp::with_proxy_and_redis(&redis, &args).await;
     proxy.cut();
     redis.wipe();
-    let reasons = until_reason(&app, "blacklist", "it needs the database, which does not answer").await;
+    let reason = "it needs the database, which does not answer";
+    let reasons = until_reason(&app, "blacklist", reason).await;
     assert_eq!(reasons["database"], "the connection was lost");
+    // One of them tries, and the others wait for what comes of it.
+    for answer in join_all((0..8).map(|_| app.get("/readyz", None))).await {
+        assert_eq!(answer.json["reasons"]["blacklist"], reason);
+    }
 }
 
 #[actix_web::test]

@@ -72,7 +72,8 @@ pub struct Sessions {
     synced_at: AtomicU64,
     /// How often bringing it up to date was tried.
     attempts: AtomicU64,
-    syncing: Mutex<()>,
+    /// Whether it was the database that the last attempt failed for.
+    syncing: Mutex<bool>,
     /// What the database has not been told yet of sessions that the blacklist has ended.
     unwritten: std::sync::Mutex<HashMap<SessionId, Record>>,
     /// Sessions used since that was last written.
