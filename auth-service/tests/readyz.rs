@@ -177,14 +177,15 @@ async fn whoever_comes_as_soon_as_a_replica_listens_waits_until_it_is_ready() {
 #[actix_web::test]
 async fn a_blacklist_that_waits_for_the_database_says_so() {
     let redis = RedisServer::start();
-    let args = ["--database-timeout=1", "--redis-timeout=3"];
+    // To bring it up to date may be tried for longer than a request waits for that.
+    let args = ["--database-timeout=2", "--redis-timeout=1"];
     let (app, proxy) = TestApp::with_proxy_and_redis(&redis, &args).await;
     proxy.cut();
     redis.wipe();
     let reason = "it needs the database, which does not answer";
     let reasons = until_reason(&app, "blacklist", reason).await;
     assert_eq!(reasons["database"], "the connection was lost");
-    // One of them tries, and the others wait for what comes of it.
+    // One tries at a time, and the others wait for that.
     for answer in join_all((0..8).map(|_| app.get("/readyz", None))).await {
         assert_eq!(answer.json["reasons"]["blacklist"], reason);
     }

@@ -36,7 +36,7 @@ pub enum BlacklistError {
     /// It was wiped, has come back with old data, or may be another server: revocations may be missing.
     #[error("the blacklist is not whole")]
     NotWhole,
-    /// The embedded blacklist's database failed.
+    /// The database failed, which the embedded blacklist is in, and which any is brought up to date from.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

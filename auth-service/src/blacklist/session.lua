@@ -83,6 +83,6 @@ else
   return redis.error_reply('ERR nothing of this name happens')
 end
 
--- Not by SET: Redis would store the value where it had the second argument of a call before, which takes 16 bytes more.
+-- Not by SET: Redis would store the value where it had the second argument of a call before, the marker, which is longer.
 if value and ttl > 0 then call('PSETEX', KEYS[1], ttl, value) end
 return answer

@@ -217,21 +217,19 @@ impl Sessions {
     /// One tries at a time, and whoever waits meanwhile shares the outcome.
     async fn sync_once(&self) -> Result<u64, BlacklistError> {
         let attempts = self.attempts.load(Ordering::Acquire);
-        let mut database_failed = self.syncing.lock().await;
+        let _one_at_a_time = self.syncing.lock().await;
         if let Some(connection) = self.connection_in_sync() {
             return Ok(connection);
         }
         if self.attempts.load(Ordering::Acquire) != attempts {
-            let failed =
-                if *database_failed { StoreError::Unavailable.into() } else { BlacklistError::TimedOut };
-            return Err(failed);
+            return Err(BlacklistError::TimedOut);
         }
         // Nobody may have noted it: connections are also given up that nobody asked over.
         self.out_since().get_or_insert_with(Instant::now);
         let (connection, doubts) = (self.blacklist.connection(), self.doubts());
         let outcome = self.bring_up_to_date().await;
         self.attempts.fetch_add(1, Ordering::AcqRel);
-        *database_failed = matches!(outcome, Err(BlacklistError::Store(StoreError::Unavailable)));
+        self.database_failed.store(matches!(outcome, Err(BlacklistError::Store(_))), Ordering::Release);
         outcome?;
         let mut since = self.out_since();
         self.synced_at.store(doubts, Ordering::Release);
