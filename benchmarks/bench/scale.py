@@ -22,24 +22,24 @@ def encoded(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
+def decoded(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
 class Minter:
-    """Mints the refresh tokens of logins that did not take place: a million real ones would take three hours."""
+    """Mints the refresh tokens of logins that did not take place, after one that did: a million real ones would take three
+    hours."""
 
-    HEADER = encoded(json.dumps({"typ": "rt+jwt", "alg": "HS256"}).encode())
-
-    def __init__(self, system):
-        self.issuer, secret = system.env["ISSUER"], (system.folder / "secret.key").read_text().strip()
+    def __init__(self, system, example):
+        self.header, claims, _ = example.split(".")
+        self.claims, secret = json.loads(decoded(claims)), (system.folder / "secret.key").read_text().strip()
         # RFC 5869, as auth-service/src/tokens/secret.rs derives it.
         extracted = hmac.digest(b"\0" * 32, secret.encode(), hashlib.sha256)
         self.key = hmac.digest(extracted, b"auth-service refresh tokens\x01", hashlib.sha256)
 
-    def refresh_token(self, user, name, session, now):
-        claims = {
-            "iss": self.issuer, "aud": self.issuer, "sub": user, "exp": now + 604_800, "iat": now,
-            "jti": session, "sid": session, "gen": 0, "rot": 0, "auth_time": now, "session_exp": now + 2_592_000,
-            "preferred_username": name, "scope": "", "token_type": "refresh",
-        }
-        said = f"{self.HEADER}.{encoded(json.dumps(claims, separators=(',', ':')).encode())}"
+    def refresh_token(self, user, name, session):
+        claims = self.claims | {"sub": user, "jti": session, "sid": session, "preferred_username": name}
+        said = f"{self.header}.{encoded(json.dumps(claims, separators=(',', ':')).encode())}"
         return f"{said}.{encoded(hmac.digest(self.key, said.encode(), hashlib.sha256))}"
 
 
@@ -61,11 +61,11 @@ class Populated:
         """Inserts the users and the sessions, and refreshes each session this often: for real, by its newest token. Then
         there are sessions for so many rounds of refreshes."""
         self.system.start()
-        self.client.check("register", line("POST", "/register", body=self.system.registration("first")), 201, bool)
+        minter = Minter(self.system, self.client.first_tokens()["refresh"])
         self.stores.psql(f"""
             INSERT INTO users (id, username, username_key, email, email_key, password_hash, created_at)
             SELECT md5(n::text)::uuid::text, 'person' || n, 'person' || n, 'person' || n || '@example.com',
-                   'person' || n || '@example.com', (SELECT password_hash FROM users WHERE username = 'first'),
+                   'person' || n || '@example.com', (SELECT password_hash FROM users WHERE username = '{self.client.last_name}'),
                    extract(epoch FROM now()) * 1000
             FROM generate_series(1, {self.size}) AS n;
             INSERT INTO sessions (id, user_id, created_at, expires_at)
@@ -74,13 +74,12 @@ class Populated:
             FROM generate_series(1, {self.size}) AS n;
             VACUUM ANALYZE;
             CHECKPOINT;""", "auth")
-        minter, now = Minter(self.system), int(time.time())
         as_uuid = lambda text: str(uuid.UUID(hashlib.md5(text.encode()).hexdigest()))  # noqa: E731
         empty = self.stores.redis_used_bytes()
         newest = []
         for number in range(1, self.size + 1):
             user, session = as_uuid(str(number)), as_uuid(f"session{number}")
-            newest.append(minter.refresh_token(user, self.name(number), session, now))
+            newest.append(minter.refresh_token(user, self.name(number), session))
         for time_ in range(1, times + 1):
             newest = self.refresh_each(newest)
             if time_ in (1, times):
