@@ -8,10 +8,7 @@ mod upkeep;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{
-        Arc, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, PoisonError, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -75,8 +72,6 @@ pub struct Sessions {
     synced_at: AtomicU64,
     /// How often bringing it up to date was tried.
     attempts: AtomicU64,
-    /// Whether the last attempt that ended failed for want of the database.
-    database_failed: AtomicBool,
     syncing: Mutex<()>,
     /// What the database has not been told yet of sessions that the blacklist has ended.
     unwritten: std::sync::Mutex<HashMap<SessionId, Record>>,
@@ -112,7 +107,6 @@ impl Sessions {
             outages: AtomicU64::new(1),
             synced_at: AtomicU64::new(0),
             attempts: AtomicU64::new(0),
-            database_failed: AtomicBool::new(false),
             syncing: Mutex::default(),
             unwritten: std::sync::Mutex::default(),
             used: std::sync::Mutex::default(),
@@ -380,13 +374,13 @@ impl Sessions {
     pub async fn check(self: &Arc<Self>) -> (Result<(), Reason>, Result<(), Reason>) {
         let database = self.store.check().await;
         let blacklist = self.in_sync(Again::Yes, |_| self.blacklist.is_whole()).await.map(drop);
-        // An attempt to bring it up to date may take longer than is waited for here: the last that ended tells then.
-        let needs_database =
-            |why| matches!(why, BlacklistError::Store(_)) || self.database_failed.load(Ordering::Acquire);
-        let blacklist = blacklist.map_err(|why| match self.blacklist.why_not() {
-            Some(why) => why,
-            None if needs_database(why) => Reason::Words("it needs the database, which does not answer"),
-            None => Reason::Words("it is being brought up to date from the database"),
+        let blacklist = blacklist.map_err(|why| match (why, self.blacklist.why_not()) {
+            (_, Some(why)) => why,
+            // Whoever waits for it to be brought up to date may not wait until that has failed.
+            (why, None) if matches!(why, BlacklistError::Store(_)) || database.is_err() => {
+                Reason::Words("it needs the database, which does not answer")
+            }
+            (_, None) => Reason::Words("it is being brought up to date from the database"),
         });
         (database, blacklist)
     }

@@ -229,7 +229,6 @@ impl Sessions {
         let (connection, doubts) = (self.blacklist.connection(), self.doubts());
         let outcome = self.bring_up_to_date().await;
         self.attempts.fetch_add(1, Ordering::AcqRel);
-        self.database_failed.store(matches!(outcome, Err(BlacklistError::Store(_))), Ordering::Release);
         outcome?;
         let mut since = self.out_since();
         self.synced_at.store(doubts, Ordering::Release);
