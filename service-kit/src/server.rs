@@ -115,7 +115,7 @@ impl BoundServer {
         let Self { settings: ServerSettings { service, .. }, addr, ops_listener, .. } = self;
         match ops_listener.as_ref().map(OpsListener::addr) {
             None => log::info!("{service} listens on http://{addr}"),
-            Some(ops) => log::info!("{service} listens on http://{addr}; metrics on http://{ops}"),
+            Some(ops) => log::info!("{service} listens on http://{addr} and, for operators, on http://{ops}"),
         }
     }
 }

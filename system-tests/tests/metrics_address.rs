@@ -27,7 +27,7 @@ async fn metrics_are_at_their_own_address_and_not_at_the_main_one() {
         let data = temp_dir();
         let (process, main, aside) = start(service, &data, &[]);
         let line = format!(
-            "{service} listens on http://{}; metrics on http://{}",
+            "{service} listens on http://{} and, for operators, on http://{}",
             process.addr(0),
             process.addr(1)
         );
