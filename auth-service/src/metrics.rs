@@ -18,10 +18,10 @@ use crate::{
     store::{Failure, Store, Usage},
 };
 
-/// What became of a refresh. A lost answer and a theft are told apart here: [`Refresh::Retried`] is the one,
-/// [`Refresh::Reused`] the other.
+/// What became of a refresh. A lost answer and a theft are told apart here: [`RefreshOutcome::Retried`] is the one,
+/// [`RefreshOutcome::Reused`] the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refresh {
+pub enum RefreshOutcome {
     /// The token was the session's newest.
     Rotated,
     /// The token had been rotated a moment ago, and its successor was not used yet.
@@ -38,7 +38,7 @@ pub enum Refresh {
     Unavailable,
 }
 
-impl Refresh {
+impl RefreshOutcome {
     const ALL: [Self; 7] = [
         Self::Rotated,
         Self::Retried,
@@ -62,7 +62,7 @@ impl Refresh {
     }
 }
 
-impl From<RefreshDecision> for Refresh {
+impl From<RefreshDecision> for RefreshOutcome {
     fn from(decision: RefreshDecision) -> Self {
         match decision {
             RefreshDecision::Rotated(_) => Self::Rotated,
@@ -77,24 +77,24 @@ impl From<RefreshDecision> for Refresh {
 
 /// What became of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Login {
+pub enum LoginOutcome {
     Succeeded,
     /// Wrong name or password, or a user who may not log in.
     Refused,
     /// The hash pool's queue was full.
-    HashPoolBusy,
+    Busy,
     /// The database gave no answer, or there is no key to sign with.
     Unavailable,
 }
 
-impl Login {
-    const ALL: [Self; 4] = [Self::Succeeded, Self::Refused, Self::HashPoolBusy, Self::Unavailable];
+impl LoginOutcome {
+    const ALL: [Self; 4] = [Self::Succeeded, Self::Refused, Self::Busy, Self::Unavailable];
 
     fn name(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
             Self::Refused => "refused",
-            Self::HashPoolBusy => "busy",
+            Self::Busy => "busy",
             Self::Unavailable => "unavailable",
         }
     }
@@ -174,10 +174,15 @@ impl Metrics {
             "refreshes",
             "Refreshes, by what became of them: retried is a lost answer, reused a theft",
             "outcome",
-            Refresh::ALL.map(Refresh::name),
+            RefreshOutcome::ALL.map(RefreshOutcome::name),
         );
-        let logins =
-            counters(auth, "logins", "Logins, by what became of them", "result", Login::ALL.map(Login::name));
+        let logins = counters(
+            auth,
+            "logins",
+            "Logins, by what became of them",
+            "result",
+            LoginOutcome::ALL.map(LoginOutcome::name),
+        );
         let ended = counters(
             auth,
             "sessions_ended",
@@ -237,11 +242,11 @@ impl Metrics {
         &self.registry
     }
 
-    pub fn refresh(&self, outcome: Refresh) {
+    pub fn refresh(&self, outcome: RefreshOutcome) {
         self.refreshes.get_or_create(&[("outcome", outcome.name())]).inc();
     }
 
-    pub fn login(&self, result: Login) {
+    pub fn login(&self, result: LoginOutcome) {
         self.logins.get_or_create(&[("result", result.name())]).inc();
     }
 

@@ -12,7 +12,7 @@ use shared::{
 
 use super::time;
 use crate::{
-    app::open_store_patiently,
+    app::open_store_for_cli,
     config::Settings,
     domain::{audit::Initiator, key_schedule::KeyState},
     keys::{
@@ -70,7 +70,7 @@ pub async fn run(settings: &Settings, action: Action) -> Result<(), CommandError
         Secret::make_missing(&settings.secret_key_file())?;
     }
     let secret = Arc::new(Secret::read(&settings.secret_key_file())?);
-    let store = open_store_patiently(settings)?;
+    let store = open_store_for_cli(settings)?;
     store.migrate().await.map_err(failed)?;
     let nothing = Verifier::builder(settings.issuer()).build_with_keys(&JwkSet { keys: Vec::new() });
     let keys = SigningKeys::new(settings, store, secret, Clock::system(), nothing, Initiator::operator());

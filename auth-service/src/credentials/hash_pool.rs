@@ -34,7 +34,8 @@ const PAUSE: u32 = 96;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The queue is full, and stays so.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the queue of the hash pool is full")]
 pub struct HashPoolBusy;
 
 /// Threads that hash passwords.

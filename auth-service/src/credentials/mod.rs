@@ -3,3 +3,4 @@
 pub mod hash_job;
 pub mod hash_pool;
 pub mod password_hash;
+pub mod passwords;

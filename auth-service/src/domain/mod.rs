@@ -5,7 +5,9 @@ pub mod client;
 pub mod email;
 pub mod generation;
 pub mod key_schedule;
+pub mod login_key;
 pub mod password;
+pub mod scope;
 pub mod session;
 pub mod username;
 

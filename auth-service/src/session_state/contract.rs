@@ -14,7 +14,10 @@ use tokio::{
     time::sleep,
 };
 
-use super::{Embedded, Redis, RefreshAttempt, Result, Retention, SessionState, SessionStateError};
+use super::{
+    EmbeddedSessionState, RedisSessionState, RefreshAttempt, Result, Retention, SessionState,
+    SessionStateError,
+};
 use crate::{
     domain::generation::{self, ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration, Watermark},
     redis::{NO_CERTIFICATES, Server},
@@ -36,13 +39,19 @@ async fn embedded() -> Fixture {
     let (folder, clock) = (temp_dir(), Clock::system());
     let store = Store::new(Database::Sqlite(folder.path().join("db")), 4, Duration::from_secs(5));
     store.migrate().await.unwrap();
-    let blacklist = SessionState::Embedded(Embedded::new(store, clock.clone()));
+    let blacklist = SessionState::Embedded(EmbeddedSessionState::new(store, clock.clone()));
     Fixture { blacklist, clock, _folder: folder }
 }
 
 fn redis_at(url: String, clock: &Clock) -> SessionState {
     let server = Server::parse(&url, &NO_CERTIFICATES).unwrap();
-    SessionState::Redis(Redis::new(server, &unique("test:"), Duration::from_secs(5), clock.clone(), 0))
+    SessionState::Redis(RedisSessionState::new(
+        server,
+        &unique("test:"),
+        Duration::from_secs(5),
+        clock.clone(),
+        0,
+    ))
 }
 
 async fn redis() -> Fixture {
@@ -365,7 +374,7 @@ async fn a_redis_that_was_started_again_is_not_whole_whatever_it_says() {
 async fn a_connection_that_breaks_is_noticed_though_its_thread_does_nothing() {
     let server = RedisServer::start();
     let at = Server::parse(&server.url(), &NO_CERTIFICATES).unwrap();
-    let redis = Redis::new(at, "", Duration::from_secs(5), Clock::system(), 1024);
+    let redis = RedisSessionState::new(at, "", Duration::from_secs(5), Clock::system(), 1024);
     let blacklist = Arc::new(SessionState::Redis(redis));
     let rebuild = blacklist.begin_rebuild().await.unwrap();
     blacklist.finish_rebuild(rebuild).await.unwrap();
@@ -416,8 +425,13 @@ async fn a_connection_that_breaks_is_noticed_though_its_thread_does_nothing() {
 async fn a_refresh_that_nobody_waits_for_any_more_is_not_carried_out() {
     let server = RedisServer::start();
     let (clock, limit) = (Clock::system(), Duration::from_millis(300));
-    let redis =
-        Redis::new(Server::parse(&server.url(), &NO_CERTIFICATES).unwrap(), "", limit, clock.clone(), 0);
+    let redis = RedisSessionState::new(
+        Server::parse(&server.url(), &NO_CERTIFICATES).unwrap(),
+        "",
+        limit,
+        clock.clone(),
+        0,
+    );
     let it = Fixture { blacklist: SessionState::Redis(redis), clock, _folder: temp_dir() }.whole().await;
     assert!(it.blacklist.is_complete().await.unwrap());
     let sid = SessionId::generate();

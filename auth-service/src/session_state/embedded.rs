@@ -12,13 +12,13 @@ use crate::{
 };
 
 /// The table `blacklist` of the store.
-pub struct Embedded {
+pub struct EmbeddedSessionState {
     store: Store,
     clock: Clock,
     whole: AtomicBool,
 }
 
-impl Embedded {
+impl EmbeddedSessionState {
     /// Keeps the blacklist in `store`, which must be SQLite. It is rebuilt at every start, for sessions may have ended
     /// while another blacklist was in use.
     pub fn new(store: Store, clock: Clock) -> Self {

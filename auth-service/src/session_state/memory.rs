@@ -6,11 +6,11 @@ use futures_util::{StreamExt, stream};
 use shared::{claims::SessionId, clock::Clock};
 use test_support::{RedisServer, long};
 
-use super::{Redis, RefreshAttempt, SessionState};
+use super::{RedisSessionState, RefreshAttempt, SessionState};
 use crate::{
     domain::generation::{ClaimsSource, RefreshDecision, TokenGeneration},
     redis::{NO_CERTIFICATES, Server},
-    sessions::FIRST,
+    sessions::FIRST_GENERATION,
 };
 
 const LIFE_MS: i64 = 604_800_000;
@@ -43,14 +43,14 @@ async fn a_session_takes_one_entry_however_often_it_is_refreshed() {
     let server = RedisServer::start_with_snapshots();
     let clock = Clock::system();
     let at = Server::parse(&server.url(), &NO_CERTIFICATES).unwrap();
-    let redis = Redis::new(at, "", Duration::from_secs(60), clock.clone(), 0);
+    let redis = RedisSessionState::new(at, "", Duration::from_secs(60), clock.clone(), 0);
     let blacklist = SessionState::Redis(redis);
     let rebuild = blacklist.begin_rebuild().await.unwrap();
     blacklist.finish_rebuild(rebuild).await.unwrap();
     let entries = || server.query::<usize>(&["DBSIZE"]);
     let (memory_before, entries_before) = (server.memory(), entries());
 
-    let mut sessions: Vec<_> = (0..count).map(|_| (SessionId::generate(), FIRST)).collect();
+    let mut sessions: Vec<_> = (0..count).map(|_| (SessionId::generate(), FIRST_GENERATION)).collect();
     for _ in 0..10 {
         refresh_all(&blacklist, clock.now_ms(), &mut sessions).await;
     }

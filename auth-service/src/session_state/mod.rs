@@ -15,8 +15,8 @@ use std::time::Duration;
 use shared::claims::SessionId;
 
 pub use self::{
-    embedded::Embedded,
-    redis::{Redis, info_field},
+    embedded::EmbeddedSessionState,
+    redis::{RedisSessionState, info_field},
 };
 use crate::{
     domain::generation::{ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration},
@@ -80,9 +80,9 @@ impl Retention {
 #[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 pub enum SessionState {
     /// Shared by all replicas.
-    Redis(Redis),
+    Redis(RedisSessionState),
     /// In the SQLite file of the one process there is.
-    Embedded(Embedded),
+    Embedded(EmbeddedSessionState),
 }
 
 impl SessionState {

@@ -35,7 +35,7 @@ const BATCH: usize = 1000;
 const BUCKETS: usize = 16;
 
 /// Redis, as all replicas share it.
-pub struct Redis {
+pub struct RedisSessionState {
     link: RedisLink,
     /// What the keys of each bucket begin with.
     starts: [String; BUCKETS],
@@ -53,7 +53,7 @@ pub struct Redis {
     info: Script,
 }
 
-impl Redis {
+impl RedisSessionState {
     /// Access to this Redis, which so many threads ask. It need not be reached yet.
     pub fn new(server: Server, prefix: &str, timeout: Duration, clock: Clock, threads: usize) -> Self {
         Self {

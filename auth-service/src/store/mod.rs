@@ -8,6 +8,7 @@ pub mod clients;
 mod connection;
 #[cfg(test)]
 mod contract;
+pub mod credentials;
 pub mod examine;
 mod failure;
 mod migrate;
@@ -15,6 +16,7 @@ mod pool;
 pub mod schema;
 pub mod sessions;
 pub mod signing_keys;
+mod user_lock;
 pub mod users;
 
 use std::{
@@ -26,7 +28,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-pub use connection::{AnyConnection, Database, with_cleanup_lock};
+pub use connection::{AnyConnection, Database, DatabaseUrl, with_cleanup_lock};
 use connection::{Failures, in_transaction, insert_unless_exists};
 use diesel::{QueryResult, result::Error as DieselError};
 pub use failure::Failure;

@@ -1,13 +1,10 @@
-//! A token of either kind, as the routes take it that are asked about one.
+//! A token of either kind, for the routes that take both.
 
 use std::sync::Arc;
 
-use shared::{VerifyError, claims::AccessClaims};
+use shared::{Verifier, VerifyError, claims::AccessClaims};
 
-use crate::{
-    app::App,
-    tokens::{RefreshClaims, RefreshError},
-};
+use super::{RefreshClaims, RefreshTokenError, Tokens};
 
 /// A token of either kind.
 pub enum AnyToken {
@@ -15,24 +12,26 @@ pub enum AnyToken {
     Refresh(Box<RefreshClaims>),
 }
 
-/// Why a token is neither: what is wrong with it as an access token, and what as a refresh token.
+/// Why a token is of neither kind.
 pub struct TokenErrors {
+    /// What is wrong with it as an access token.
     pub as_access: VerifyError,
-    pub as_refresh: RefreshError,
+    /// What is wrong with it as a refresh token.
+    pub as_refresh: RefreshTokenError,
 }
 
 impl AnyToken {
-    /// What a token is, if it is authentic and has not expired. Whether its session goes on is not asked.
+    /// Reads a token, if it is authentic and has not expired. Its session is not checked.
     ///
     /// # Errors
     /// [`TokenErrors`].
-    pub async fn read(app: &App, token: &str) -> Result<Self, TokenErrors> {
-        // An access token first: it is what is asked about, and the verifier may remember it.
-        let as_access = match app.verifier.verify(token).await {
+    pub async fn read(verifier: &Verifier, tokens: &Tokens, token: &str) -> Result<Self, TokenErrors> {
+        // As an access token first: that is the usual kind, and the verifier may have it in its cache.
+        let as_access = match verifier.verify(token).await {
             Ok(claims) => return Ok(Self::Access(claims)),
             Err(why) => why,
         };
-        match app.tokens.read_refresh(token) {
+        match tokens.read_refresh(token) {
             Ok(claims) => Ok(Self::Refresh(Box::new(claims))),
             Err(as_refresh) => Err(TokenErrors { as_access, as_refresh }),
         }

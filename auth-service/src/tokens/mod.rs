@@ -16,11 +16,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use self::refresh_token::RefreshKeys;
-pub use self::refresh_token::{RefreshClaims, RefreshError};
+pub use self::refresh_token::{RefreshClaims, RefreshTokenError};
 use crate::{
     config::Settings,
     domain::{client::FIRST_PARTY, generation::TokenGeneration},
-    http::error::ApiError,
     keys::{
         secret::Secret,
         signing_keys::{Key, SigningKeys},
@@ -74,6 +73,11 @@ pub struct TokenPair {
     pub access_secs: i64,
 }
 
+/// Error returned when there is no key to sign with yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no key to sign with yet")]
+pub struct NoSigningKey;
+
 /// Mints tokens.
 pub struct Tokens {
     issuer: String,
@@ -125,16 +129,16 @@ impl Tokens {
     /// What mints tokens now. Asked for before anything is decided for which there would then be no token.
     ///
     /// # Errors
-    /// [`ApiError::Unavailable`], while the keys have not been read yet.
-    pub fn minter(&self) -> Result<Minter<'_>, ApiError> {
-        let key = self.signing_keys.current().ok_or(ApiError::Unavailable)?;
+    /// [`NoSigningKey`], while the keys have not been read yet.
+    pub fn minter(&self) -> Result<Minter<'_>, NoSigningKey> {
+        let key = self.signing_keys.current().ok_or(NoSigningKey)?;
         Ok(Minter { tokens: self, key })
     }
 
     /// What a refresh token says, if it is authentic and alive. Whether its session is, the blacklist knows.
-    pub fn read_refresh(&self, token: &str) -> Result<RefreshClaims, RefreshError> {
+    pub fn read_refresh(&self, token: &str) -> Result<RefreshClaims, RefreshTokenError> {
         let claims = self.refresh.read(token)?;
-        if claims.exp <= self.clock.now_secs() { Err(RefreshError::Expired) } else { Ok(claims) }
+        if claims.exp <= self.clock.now_secs() { Err(RefreshTokenError::Expired) } else { Ok(claims) }
     }
 }
 
@@ -172,9 +176,10 @@ impl Minter<'_> {
 
     /// An access token for a client of its own right (RFC 6749 section 4.4): its own subject (RFC 9068 section 2.2), in
     /// a session that has no other token.
-    pub fn for_client(&self, client_id: String, scope: Scope) -> String {
+    pub fn for_client(&self, client_id: String, audience: Option<Audience>, scope: Scope) -> String {
         let claims = self.claims(client_id.clone(), SessionId::generate(), scope);
-        self.sign(&AccessClaims { client_id: Some(client_id), ..claims })
+        let aud = audience.unwrap_or_else(|| claims.aud.clone());
+        self.sign(&AccessClaims { client_id: Some(client_id), aud, ..claims })
     }
 
     fn claims(&self, sub: String, sid: SessionId, scope: Scope) -> AccessClaims {

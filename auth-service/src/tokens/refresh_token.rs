@@ -8,7 +8,7 @@ use shared::claims::{Scope, SessionId, TokenType};
 use uuid::Uuid;
 
 use super::{Session, compact};
-use crate::{domain::generation::TokenGeneration, http::error::ApiError};
+use crate::domain::generation::TokenGeneration;
 
 /// The header of all of them.
 const HEADER: &str = r#"{"typ":"rt+jwt","alg":"HS256"}"#;
@@ -63,25 +63,18 @@ impl RefreshClaims {
     }
 }
 
-/// Why a refresh token is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefreshError {
-    /// Not a refresh token of ours, or tampered with.
+/// Error returned when a refresh token is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RefreshTokenError {
+    /// Not a refresh token of this issuer, or tampered with.
+    #[error("the refresh token is invalid")]
     Invalid,
-    /// Authentic, but too old.
+    /// Authentic, and expired.
+    #[error("the refresh token has expired")]
     Expired,
     /// Its session has ended.
+    #[error("the refresh token's session has ended")]
     Revoked,
-}
-
-impl From<RefreshError> for ApiError {
-    fn from(error: RefreshError) -> Self {
-        Self::RefreshToken(match error {
-            RefreshError::Invalid => "The refresh token is invalid.",
-            RefreshError::Expired => "The refresh token has expired.",
-            RefreshError::Revoked => "The refresh token's session has ended.",
-        })
-    }
 }
 
 /// The keys that authenticate refresh tokens: the first mints, all read.
@@ -106,12 +99,12 @@ impl RefreshKeys {
         compact::token(&self.start, &claims, |signed| hmac::sign(&self.keys[0], signed))
     }
 
-    pub fn read(&self, token: &str) -> Result<RefreshClaims, RefreshError> {
+    pub fn read(&self, token: &str) -> Result<RefreshClaims, RefreshTokenError> {
         let is_ours = |claims: &RefreshClaims| {
             let RefreshClaims { iss, aud, token_type, .. } = claims;
             *iss == self.issuer && *aud == self.issuer && *token_type == TokenType::Refresh
         };
-        self.authentic(token).filter(is_ours).ok_or(RefreshError::Invalid)
+        self.authentic(token).filter(is_ours).ok_or(RefreshTokenError::Invalid)
     }
 
     /// What it says, if one of the keys made its MAC (RFC 7515 section 5.2). The header is ours to the last byte.

@@ -5,7 +5,7 @@ use shared::clock::Clock;
 use super::{Finding, clock as clocks};
 use crate::{
     config::Settings,
-    session_state::{Redis, info_field},
+    session_state::{RedisSessionState, info_field},
 };
 
 pub async fn examine(settings: &Settings, clock: &Clock) -> Vec<Finding> {
@@ -20,7 +20,8 @@ pub async fn examine(settings: &Settings, clock: &Clock) -> Vec<Finding> {
             )];
         }
     };
-    let redis = Redis::new(server, &settings.redis_key_prefix, settings.redis_timeout, clock.clone(), 0);
+    let redis =
+        RedisSessionState::new(server, &settings.redis_key_prefix, settings.redis_timeout, clock.clone(), 0);
     let asked_ms = clock.now_ms();
     let Ok(servers) = redis.servers().await else {
         let why = redis.why_not().map_or_else(|| "no answer".into(), |reason| reason.to_string());
