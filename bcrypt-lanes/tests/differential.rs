@@ -1,4 +1,4 @@
-//! Compares hashes with those of the crate `bcrypt`, whatever is computed beside them.
+//! Compares hashes, alone and beside other hashes, with the hashes of the crate `bcrypt`.
 //!
 //! `bcrypt-lanes/fuzz` does the same with arbitrary inputs.
 

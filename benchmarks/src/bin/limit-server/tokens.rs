@@ -1,5 +1,5 @@
-//! Tokens of the same kinds and sizes as those of auth-service. To mint or check one takes only a
-//! signature or a MAC, and JSON.
+//! Tokens of the same kinds and sizes as the tokens of auth-service. Minting or checking a token
+//! takes only a signature or a MAC, and JSON.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
