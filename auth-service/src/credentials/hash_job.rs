@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bcrypt_lanes::{Input, Sum};
+use bcrypt_lanes::{Input, Digest};
 
 type Next<A, T> = Box<dyn FnOnce(A) -> HashJob<T> + Send>;
 
@@ -11,7 +11,7 @@ pub enum HashJob<T> {
     /// Nothing is left to do.
     Done(T),
     /// A bcrypt hash, and how to go on with it.
-    Bcrypt(Input, Next<Sum, T>),
+    Bcrypt(Input, Next<Digest, T>),
     /// Anything else that takes its time.
     Other(Next<(), T>),
 }

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bcrypt_lanes::{Lanes, Sum};
+use bcrypt_lanes::{Lanes, Digest};
 use service_kit::traces::{SpanGuard, span};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, oneshot},
@@ -153,7 +153,7 @@ impl HashPool {
     }
 }
 
-type Next = Box<dyn FnOnce(Sum) -> HashJob<()> + Send>;
+type Next = Box<dyn FnOnce(Digest) -> HashJob<()> + Send>;
 
 struct Worker<'a> {
     queue: &'a Mutex<Receiver<Job>>,
@@ -249,12 +249,12 @@ mod tests {
         HashJob::Other(Box::new(move |()| HashJob::Done(job())))
     }
 
-    fn hash(cost: u32) -> HashJob<Sum> {
+    fn hash(cost: u32) -> HashJob<Digest> {
         HashJob::Bcrypt(Input::new(b"correct horse", [7; 16], cost).unwrap(), Box::new(HashJob::Done))
     }
 
     /// A hash that takes hours.
-    fn endless() -> HashJob<Sum> {
+    fn endless() -> HashJob<Digest> {
         hash(31)
     }
 

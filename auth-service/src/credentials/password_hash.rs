@@ -7,7 +7,7 @@ use std::{fmt, num::NonZeroU32, ops::Range};
 use aws_lc_rs::{constant_time, digest, pbkdf2, rand};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bcrypt::{BASE_64, HashParts};
-use bcrypt_lanes::{Input, Sum};
+use bcrypt_lanes::{Input, Digest};
 
 use super::hash_job::HashJob;
 use crate::domain::password::Password;
@@ -110,9 +110,9 @@ fn burn_remaining_cost(password: Password, mut costs: Range<u32>) -> HashJob<boo
 /// `$2b$cost$`, 22 characters of salt and 31 of sum; `2a`, `2x` and `2y` are taken to mean the same.
 fn matches_bcrypt(password: &[u8], hash: &str) -> Option<HashJob<bool>> {
     let parts: HashParts = hash.parse().ok()?;
-    let stored: Sum = BASE_64.decode(&hash[29..]).ok()?.try_into().ok()?;
+    let stored: Digest = BASE_64.decode(&hash[29..]).ok()?.try_into().ok()?;
     let input = Input::new(password, parts.get_salt_raw(), parts.get_cost())?;
-    let matches = move |sum: Sum| constant_time::verify_slices_are_equal(&sum, &stored).is_ok();
+    let matches = move |sum: Digest| constant_time::verify_slices_are_equal(&sum, &stored).is_ok();
     Some(HashJob::Bcrypt(input, Box::new(move |sum| HashJob::Done(matches(sum)))))
 }
 
