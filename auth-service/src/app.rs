@@ -11,10 +11,13 @@ use crate::{
     domain::{
         audit::Initiator,
         client::{ClientId, ClientSecret},
+        key_schedule::Schedule,
     },
     keys::{
-        secret::{Secret, private_folder},
-        signing_keys::{KeysError, SigningKeys},
+        error::KeysError,
+        private_file::create_private_folder,
+        secret::Secret,
+        signing_keys::{KeySettings, SigningKeys},
     },
     metrics::Metrics,
     oauth::clients::Clients,
@@ -25,7 +28,7 @@ use crate::{
         Database, Store, StoreError,
         clients::{self as rows, Client},
     },
-    tokens::Tokens,
+    tokens::{TokenSettings, Tokens},
 };
 
 /// Everything a handler may need, put together once from the settings.
@@ -55,7 +58,7 @@ impl App {
         let settings = &settings.clone().validate()?;
         let redis = settings.redis()?;
         if settings.makes_secret() {
-            Secret::make_missing(&settings.secret_key_file())?;
+            Secret::create_if_missing(&settings.secret_key_file())?;
         }
         let secret = Arc::new(Secret::read(&settings.secret_key_file())?);
         let store = open_store(settings)?;
@@ -67,7 +70,7 @@ impl App {
             .clock(clock.clone())
             .build_with_keys(&JwkSet { keys: Vec::new() });
         let signing_keys = Arc::new(SigningKeys::new(
-            settings,
+            key_settings(settings),
             store.clone(),
             Arc::clone(&secret),
             clock.clone(),
@@ -75,7 +78,7 @@ impl App {
             Initiator::service(),
         ));
         verifier.set_key_source(Arc::downgrade(&signing_keys) as _);
-        let tokens = Tokens::new(settings, &secret, Arc::clone(&signing_keys), clock.clone());
+        let tokens = Tokens::new(token_settings(settings), &secret, Arc::clone(&signing_keys), clock.clone());
         let revocations =
             Arc::new(RevocationFeed::new(settings, redis.clone(), store.clone(), clock.clone()));
         if settings.database_url().is_none() {
@@ -83,7 +86,7 @@ impl App {
                 || CommandError::new(format!("cannot use {} (DATA_DIR)", sqlite_file(settings).display()));
             store.migrate().await.map_err(|_| unusable())?;
             revocations.read_past().await.map_err(|_| unusable())?;
-            signing_keys.refresh().await.map_err(|why| match why {
+            signing_keys.update().await.map_err(|why| match why {
                 KeysError::Store(_) => unusable(),
                 why => CommandError::new(why.to_string()),
             })?;
@@ -183,6 +186,28 @@ impl App {
     }
 }
 
+/// Returns the settings that decide on signing keys.
+pub(crate) fn key_settings(settings: &Settings) -> KeySettings {
+    KeySettings {
+        algorithm: settings.signing_algorithm,
+        schedule: Schedule {
+            publish_ahead: settings.key_publish_ahead,
+            interval: settings.key_rotation_interval,
+        },
+        token_lifetime: settings.access_token_lifetime,
+    }
+}
+
+fn token_settings(settings: &Settings) -> TokenSettings {
+    TokenSettings {
+        issuer: settings.issuer(),
+        audience: settings.audience.clone(),
+        access_lifetime: settings.access_token_lifetime,
+        refresh_lifetime: settings.refresh_token_lifetime,
+        session_lifetime: settings.session_lifetime,
+    }
+}
+
 /// The database that the settings name.
 pub(crate) fn database(settings: &Settings) -> Database {
     match settings.database_url() {
@@ -196,7 +221,7 @@ pub(crate) fn open_store(settings: &Settings) -> Result<Store, CommandError> {
     let database = database(settings);
     if let Database::Sqlite(file) = &database {
         let folder = &settings.data_dir;
-        private_folder(folder).map_err(|why| {
+        create_private_folder(folder).map_err(|why| {
             CommandError::new(format!("cannot make the folder {} (DATA_DIR): {why}", folder.display()))
         })?;
         // WriteOutcome here rather than by SQLite, so that nobody else can read it.

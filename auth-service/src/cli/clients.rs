@@ -14,7 +14,7 @@ use crate::{
         audit::{AuditEvent, AuditRecord, Initiator},
         client::{ClientId, ClientSecret},
     },
-    keys::secret::write_once,
+    keys::private_file::write_once,
     store::{
         StoreError,
         clients::{self as rows, Client},

@@ -14,7 +14,12 @@ use shared::{
     problem::{FieldErrors, Problem},
 };
 
-use crate::{credentials::hash_pool::HashPoolBusy, session_state::SessionStateError, store::StoreError};
+use crate::{
+    credentials::hash_pool::HashPoolBusy,
+    session_state::SessionStateError,
+    store::StoreError,
+    tokens::{NoSigningKey, RefreshError},
+};
 
 /// Every refusal of auth-service.
 #[derive(Debug)]
@@ -135,6 +140,22 @@ impl ResponseError for ApiError {
 impl From<VerifyError> for ApiError {
     fn from(why: VerifyError) -> Self {
         Self::AccessToken(why)
+    }
+}
+
+impl From<RefreshError> for ApiError {
+    fn from(why: RefreshError) -> Self {
+        Self::RefreshToken(match why {
+            RefreshError::Invalid => "The refresh token is invalid.",
+            RefreshError::Expired => "The refresh token has expired.",
+            RefreshError::Revoked => "The refresh token's session has ended.",
+        })
+    }
+}
+
+impl From<NoSigningKey> for ApiError {
+    fn from(_: NoSigningKey) -> Self {
+        Self::Unavailable
     }
 }
 

@@ -32,7 +32,7 @@ impl Clients {
 
     /// The client of this id, if the secret is its own.
     pub async fn authenticate(&self, id: &str, secret: &ClientSecret) -> Result<Option<Client>, StoreError> {
-        Ok(self.find(id).await?.filter(|client| client.secret_hash.is_of(secret)))
+        Ok(self.find(id).await?.filter(|client| client.secret_hash.matches(secret)))
     }
 
     /// The client of this id.

@@ -23,11 +23,12 @@ use tokio::sync::Mutex;
 
 use self::{run_to_completion::run_to_completion, sync::RetryPolicy};
 use crate::{
+    audit_log,
     config::Settings,
     credentials::password_hash::PasswordHash,
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
-        generation::{self, ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration},
+        refresh_decision::{self, ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration},
         session::{EndCause, Origin},
     },
     health::UnavailableReason,
@@ -126,7 +127,7 @@ impl Sessions {
         let begin = move |connection: &mut _| {
             let began = rows::begin(connection, &user, sid, began_ms, ends_ms, &record)?;
             if began {
-                record.log();
+                audit_log::write(&record);
             }
             Ok(began)
         };
@@ -145,7 +146,7 @@ impl Sessions {
         let (this, sub, origin) = (Arc::clone(self), presented.sub.clone(), origin.clone());
         let refresh = RefreshAttempt {
             sid: presented.sid,
-            presented: presented.presented(),
+            presented: presented.token_generation(),
             expires_at_ms: presented.exp * 1000,
             next_expires_at_ms: next_expires_at * 1000 + self.leeway_ms,
             claims,
@@ -171,8 +172,9 @@ impl Sessions {
     async fn note_reuse(&self, sid: SessionId, sub: &str, origin: Origin) {
         log::warn!("refresh token reuse: session {sid} of user {sub} ends");
         let (cause, now) = (EndCause::Reuse, self.clock.now_ms());
-        let record =
-            AuditRecord::new(AuditEvent::Ended(cause), Initiator::anyone(origin), now).user(sub).session(sid);
+        let record = AuditRecord::new(AuditEvent::Ended(cause), Initiator::unknown(origin), now)
+            .user(sub)
+            .session(sid);
         // The blacklist has ended it in the same step. Should this write fail, the answer is a refusal all the same, and it
         // is written later. Should the blacklist be wiped before that, the two tokens that are about betray each other.
         if let Err(why) = self.write_revocation(sid, cause, record.clone()).await {
@@ -375,8 +377,13 @@ impl Sessions {
     pub async fn accepts(self: &Arc<Self>, presented: &RefreshClaims) -> Result<bool, SessionStateError> {
         let entry = self.in_sync(RetryPolicy::Yes, |over| self.blacklist.entry(over, presented.sid)).await?;
         let now = self.clock.now_ms();
-        let (decision, _) =
-            generation::decide(entry, presented.presented(), ClaimsSource::Database, now, self.grace);
+        let (decision, _) = refresh_decision::decide(
+            entry,
+            presented.token_generation(),
+            ClaimsSource::Database,
+            now,
+            self.grace,
+        );
         Ok(matches!(decision, RefreshDecision::Rotated(_) | RefreshDecision::RetriedInGrace(_)))
     }
 
@@ -406,7 +413,7 @@ impl Sessions {
         let end = move |connection: &mut _| {
             let is_new = rows::revoke_recorded(connection, sid, cause, now, &record)?;
             if is_new {
-                record.log();
+                audit_log::write(&record);
             }
             let is_known = is_new || rows::exists(connection, sid)?;
             Ok((is_known, is_new))

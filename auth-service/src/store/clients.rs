@@ -21,7 +21,7 @@ pub struct Client {
 type Row = (String, String, String, i64, i64);
 
 fn client((id, hash, scope, created_at_ms, secret_changed_at_ms): Row) -> Client {
-    let (id, secret_hash) = (ClientId::stored(id), SecretHash::stored(hash));
+    let (id, secret_hash) = (ClientId::from_stored(id), SecretHash::from_stored(hash));
     Client { id, secret_hash, scope, created_at_ms, secret_changed_at_ms }
 }
 

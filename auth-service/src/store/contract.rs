@@ -74,7 +74,7 @@ impl Fixture {
 
     async fn insert(&self, username: &str, email: &str) -> (Uuid, InsertOutcome) {
         let (id, username, email) = (Uuid::now_v7(), name(username), address(email));
-        let hash = PasswordHash::stored("hash".into());
+        let hash = PasswordHash::from_stored("hash".into());
         (id, self.run(move |connection| users::insert(connection, id, &username, &email, &hash, NOW)).await)
     }
 
@@ -158,7 +158,7 @@ contract! {
         let it = it.migrated().await;
         let (id, inserted) = it.insert("Zoë", "Zoe@example.com").await;
         assert_eq!(inserted, InsertOutcome::Inserted);
-        let keys = [LoginKey::Username(name("ZOË").key()), LoginKey::Email(address("zoe@EXAMPLE.com").key())];
+        let keys = [LoginKey::Username(name("ZOË").uniqueness_key()), LoginKey::Email(address("zoe@EXAMPLE.com").uniqueness_key())];
         for key in keys {
             let user = it.run(move |connection| users::find_by_login(connection, &key)).await.unwrap();
             assert_eq!((user.id, user.username.as_str(), user.email.as_str()), (id, "Zoë", "Zoe@example.com"));
@@ -255,7 +255,7 @@ contract! {
         let it = it.migrated().await;
         let (id, _) = it.insert("ada", "ada@example.com").await;
         for (old, new, then) in [("hash", "newer", "newer"), ("hash", "late", "newer")] {
-            let (old, new) = (PasswordHash::stored(old.into()), PasswordHash::stored(new.into()));
+            let (old, new) = (PasswordHash::from_stored(old.into()), PasswordHash::from_stored(new.into()));
             it.run(move |connection| users::replace_hash(connection, &id.to_string(), &old, &new)).await;
             let user = it.run(move |connection| users::find(connection, &id.to_string())).await.unwrap();
             assert_eq!(user.password_hash.as_str(), then);
@@ -336,7 +336,7 @@ contract! {
         assert_eq!(found, [(sid, NOW, NOW, NOW + 1000)]);
         let id = user.id.to_string();
         let changed = [
-            User { password_hash: PasswordHash::stored("other".into()), ..user.clone() },
+            User { password_hash: PasswordHash::from_stored("other".into()), ..user.clone() },
             User { scope: "read".into(), ..user.clone() },
             User { roles: "admin".into(), ..user.clone() },
             User { id: Uuid::now_v7(), ..user.clone() },
@@ -479,7 +479,7 @@ fn changing_password(
     user: &User,
 ) -> impl FnOnce(&mut AnyConnection) -> QueryResult<Option<Vec<(SessionId, i64)>>> + use<> {
     let (id, old, new) =
-        (user.id.to_string(), user.password_hash.clone(), PasswordHash::stored("new".into()));
+        (user.id.to_string(), user.password_hash.clone(), PasswordHash::from_stored("new".into()));
     move |connection| users::change_password(connection, &id, &old, &new, None, NOW)
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{AnyConnection, in_transaction, insert_unless_exists, schema::users, sessions};
 use crate::{
     credentials::password_hash::PasswordHash,
-    domain::{email::Email, session::EndCause, username::Username},
+    domain::{email::Email, session::EndCause, user_claims::UserClaims, username::Username},
 };
 
 /// A registered person.
@@ -29,6 +29,18 @@ pub struct User {
     pub disabled_at_ms: Option<i64>,
 }
 
+impl User {
+    /// Returns what the user's tokens state about the user.
+    pub fn claims(&self) -> UserClaims {
+        UserClaims {
+            sub: self.id.to_string(),
+            username: self.username.clone(),
+            scope: self.scope.clone().into(),
+            roles: self.roles.split_whitespace().map(Into::into).collect(),
+        }
+    }
+}
+
 /// What a person logs in with, folded to what makes it unique.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LoginKey {
@@ -40,9 +52,9 @@ impl LoginKey {
     /// What `name` stands for: an email has an `@`, a username cannot. `None` for what can be nobody's.
     pub fn parse(name: &str) -> Option<Self> {
         if name.contains('@') {
-            Email::parse(name).ok().map(|email| Self::Email(email.key()))
+            Email::parse(name).ok().map(|email| Self::Email(email.uniqueness_key()))
         } else {
-            Username::parse(name).ok().map(|username| Self::Username(username.key()))
+            Username::parse(name).ok().map(|username| Self::Username(username.uniqueness_key()))
         }
     }
 }
@@ -88,7 +100,7 @@ fn columns() -> Columns {
 
 fn user((id, username, email, hash, scope, roles, disabled_at_ms): Row) -> QueryResult<User> {
     let id = id.parse().map_err(|why| DieselError::DeserializationError(Box::new(why)))?;
-    let password_hash = PasswordHash::stored(hash);
+    let password_hash = PasswordHash::from_stored(hash);
     Ok(User { id, username, email, password_hash, scope, roles, disabled_at_ms })
 }
 
@@ -123,7 +135,7 @@ pub fn find_by_login(connection: &mut AnyConnection, key: &LoginKey) -> QueryRes
 
 /// Which of these two somebody has already.
 pub fn taken(connection: &mut AnyConnection, username: &Username, email: &Email) -> QueryResult<Taken> {
-    let (username_key, email_key) = (username.key(), email.key());
+    let (username_key, email_key) = (username.uniqueness_key(), email.uniqueness_key());
     let found: Vec<(String, String)> = users::table
         .filter(users::username_key.eq(&username_key).or(users::email_key.eq(&email_key)))
         .select((users::username_key, users::email_key))
@@ -146,9 +158,9 @@ pub fn insert(
     let insert = diesel::insert_into(users::table).values((
         users::id.eq(id.to_string()),
         users::username.eq(username.as_str()),
-        users::username_key.eq(username.key()),
+        users::username_key.eq(username.uniqueness_key()),
         users::email.eq(email.as_str()),
-        users::email_key.eq(email.key()),
+        users::email_key.eq(email.uniqueness_key()),
         users::password_hash.eq(password_hash.as_str()),
         users::created_at.eq(now_ms),
     ));

@@ -53,7 +53,7 @@ impl FromForm for LoginRequest {
             let field = if form.has("email") { "email" } else { "username" };
             form.text(field, not_blank)
         };
-        let password = form.text("password", Password::presented);
+        let password = form.text("password", Password::parse);
         Some(Self { key: LoginKey::parse(&name?), password: password? })
     }
 }
@@ -100,7 +100,7 @@ async fn log_in(
     LoginRequest { key, password }: LoginRequest,
 ) -> Result<LoggedIn, ApiError> {
     let minter = app.tokens.minter()?;
-    let mut place = Some(app.hash_pool.place().await?);
+    let mut permit = Some(app.hash_pool.acquire().await?);
     let (mut shown, mut known) = (None, None);
     for _ in 0..TRIES {
         let user = match key.clone() {
@@ -115,30 +115,34 @@ async fn log_in(
             }
             // This is the first look, or another login has replaced an old hash, or the password is another.
             user => {
-                let place = match place.take() {
-                    Some(place) => place,
-                    None => app.hash_pool.place().await?,
+                let permit = match permit.take() {
+                    Some(permit) => permit,
+                    None => app.hash_pool.acquire().await?,
                 };
-                check_password(app, place, user, password.clone()).await?
+                check_password(app, permit, user, password.clone()).await?
             }
         };
         let user = match checked {
             Ok(user) => user,
             Err(why) => {
                 let record =
-                    AuditRecord::new(AuditEvent::LoginFailed, Initiator::anyone(origin), app.clock.now_ms());
+                    AuditRecord::new(AuditEvent::LoginFailed, Initiator::unknown(origin), app.clock.now_ms());
                 let record = known.iter().fold(record, |record, id| record.user(id));
                 app.store.remember(record.detail(why)).await;
                 return Err(ApiError::WrongCredentials);
             }
         };
-        let (sid, now) = (SessionId::generate(), app.clock.now_secs());
-        let session = Session::of(&user, sid, now, app.tokens.session_end());
+        let session = Session {
+            sid: SessionId::generate(),
+            user: user.claims(),
+            auth_time: app.clock.now_secs(),
+            ends_at: app.tokens.session_end(),
+        };
         let (username, email) = (user.username.clone(), user.email.clone());
         shown = Some(user.password_hash.clone());
         if app.sessions.begin(&session, user, origin.clone()).await? {
             let expiry = app.tokens.refresh_expiry(&session);
-            let tokens = minter.pair(&session, session.scope.clone(), FIRST, expiry);
+            let tokens = minter.pair(&session, session.user.scope.clone(), FIRST, expiry);
             return Ok(LoggedIn { username, email, tokens });
         }
     }
@@ -148,7 +152,7 @@ async fn log_in(
 /// The user, if the password is theirs, or why not. One hash is computed whether there is such a user or not.
 async fn check_password(
     app: &App,
-    place: QueuePermit,
+    permit: QueuePermit,
     user: Option<User>,
     password: Password,
 ) -> Result<Result<User, &'static str>, ApiError> {
@@ -156,13 +160,13 @@ async fn check_password(
     let stored =
         user.as_ref().map_or_else(|| PasswordHash::dummy_hash(cost), |user| user.password_hash.clone());
     let old = stored.clone();
-    let check = stored.matches_at_cost(&password, cost).then(move |matches| match matches {
+    let check = stored.verify_at_cost(&password, cost).then(move |matches| match matches {
         true if !stored.is_current(cost) => {
-            PasswordHash::make(&password, cost).map(|newer| (true, Some(newer)))
+            PasswordHash::hash(&password, cost).map(|newer| (true, Some(newer)))
         }
         _ => HashJob::Done((matches, None)),
     });
-    let (matches, newer) = app.hash_pool.run(place, check).await?;
+    let (matches, newer) = app.hash_pool.run(permit, check).await?;
     let mut user = match user {
         None => return Ok(Err("no such user")),
         Some(_) if !matches => return Ok(Err("wrong password")),

@@ -35,8 +35,8 @@ pub struct PasswordRequest {
 
 impl FromForm for PasswordRequest {
     fn from_form(form: &mut Form) -> Option<Self> {
-        let old_password = form.text("old_password", Password::presented);
-        let new_password = form.text("new_password", Password::chosen);
+        let old_password = form.text("old_password", Password::parse);
+        let new_password = form.text("new_password", Password::parse_new);
         let keep_session = form.flag("keep_session");
         Some(Self { old_password: old_password?, new_password: new_password?, keep_session: keep_session? })
     }
@@ -57,21 +57,21 @@ pub async fn password(
     origin: Origin,
     Valid(request): Valid<PasswordRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let place = app.hash_pool.place().await?;
+    let permit = app.hash_pool.acquire().await?;
     let id = claims.sub.clone();
     let user = app.store.run(move |connection| users::find(connection, &id)).await?;
     let user = user.ok_or(VerifyError::Revoked)?;
     let PasswordRequest { old_password, new_password, keep_session } = request;
-    if new_password.is(&user.username) || new_password.is(&user.email) {
+    if new_password.equals_ignoring_case(&user.username) || new_password.equals_ignoring_case(&user.email) {
         return Err(wrong("new_password", "The password is the same as the username or the email."));
     }
     let cost = app.bcrypt_cost;
-    let hash = user.password_hash.matches(&old_password).then(move |matches| match matches {
-        true => PasswordHash::make(&new_password, cost).map(Some),
+    let hash = user.password_hash.verify(&old_password).then(move |matches| match matches {
+        true => PasswordHash::hash(&new_password, cost).map(Some),
         false => HashJob::Done(None),
     });
     let refused = || wrong("old_password", "The password is wrong.");
-    let Some(new) = app.hash_pool.run(place, hash).await? else {
+    let Some(new) = app.hash_pool.run(permit, hash).await? else {
         let record =
             AuditRecord::new(AuditEvent::PasswordChangeFailed, Initiator::user(origin), app.clock.now_ms());
         app.store.remember(record.user(&claims.sub).session(claims.sid).detail("wrong password")).await;

@@ -40,12 +40,12 @@ impl FromForm for RegisterRequest {
     fn from_form(form: &mut Form) -> Option<Self> {
         let email = form.text("email", |text| Email::parse(&text));
         let username = form.text("username", |text| Username::parse(&text));
-        let password = form.text("password", Password::chosen);
+        let password = form.text("password", Password::parse_new);
         if let Some(password) = &password {
-            if username.as_ref().is_some_and(|username| password.is(username.as_str())) {
+            if username.as_ref().is_some_and(|username| password.equals_ignoring_case(username.as_str())) {
                 form.wrong("password", "The password is the same as the username.");
             }
-            if email.as_ref().is_some_and(|email| password.is(email.as_str())) {
+            if email.as_ref().is_some_and(|email| password.equals_ignoring_case(email.as_str())) {
                 form.wrong("password", "The password is the same as the email.");
             }
         }
@@ -75,12 +75,12 @@ pub async fn register(
     Valid(request): Valid<RegisterRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let RegisterRequest { email, username, password } = request;
-    let place = app.hash_pool.place().await?;
+    let permit = app.hash_pool.acquire().await?;
     // Asked before hashing, which is the costly part; the insert decides.
     let (name, address) = (username.clone(), email.clone());
     refuse_taken(app.store.run(move |connection| users::taken(connection, &name, &address)).await?)?;
 
-    let hash = app.hash_pool.run(place, PasswordHash::make(&password, app.bcrypt_cost)).await?;
+    let hash = app.hash_pool.run(permit, PasswordHash::hash(&password, app.bcrypt_cost)).await?;
     let (id, now) = (Uuid::now_v7(), app.clock.now_ms());
     let (name, address) = (username.clone(), email.clone());
     let record = AuditRecord::new(AuditEvent::Registration, Initiator::user(origin), now).user(id);

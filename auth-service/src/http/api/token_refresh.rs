@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::{
     app::App,
     domain::{
-        generation::{ClaimsSource, RefreshDecision},
+        refresh_decision::{ClaimsSource, RefreshDecision},
         session::Origin,
     },
     http::{
@@ -112,18 +112,18 @@ async fn decide<E>(
     })?;
     let minter = app.tokens.minter().map_err(Refusal::unavailable)?;
     let mut session = presented.session();
-    let mut scope = narrow(&session.scope).map_err(Refusal::Scope)?;
+    let mut scope = narrow(&session.user.scope).map_err(Refusal::Scope)?;
     let expiry = app.tokens.refresh_expiry(&session);
     let advance = async |claims| {
         app.sessions.advance(&presented, claims, expiry, origin).await.map_err(Refusal::unavailable)
     };
     let mut decision = advance(ClaimsSource::Token).await?;
     if decision == RefreshDecision::StaleClaims {
-        let id = session.sub.clone();
+        let id = session.user.sub.clone();
         let user = app.store.run(move |connection| users::find(connection, &id)).await;
         let gone = || Refusal::Token(RefreshError::Revoked, Outcome::Unknown);
-        session = session.with_claims_of(&user.map_err(Refusal::unavailable)?.ok_or_else(gone)?);
-        scope = narrow(&session.scope).map_err(Refusal::Scope)?;
+        session.user = user.map_err(Refusal::unavailable)?.ok_or_else(gone)?.claims();
+        scope = narrow(&session.user.scope).map_err(Refusal::Scope)?;
         decision = advance(ClaimsSource::Database).await?;
     }
     let outcome = decision.into();

@@ -43,7 +43,7 @@ pub struct Good {}
     responses((status = 200, description = "It is.", body = Good), BadBody, Unauthorized, Unavailable)
 )]
 pub async fn verify(app: Data<App>, request: Valid<VerifyRequest>) -> Result<Json<Good>, ApiError> {
-    match AnyToken::read(&app, &request.token).await {
+    match AnyToken::read(&app.verifier, &app.tokens, &request.token).await {
         Ok(AnyToken::Access(claims)) => {
             app.sessions.refuse_ended(claims.sid).await.map_err(not_valid)?;
             Ok(Json(Good {}))

@@ -50,7 +50,7 @@ pub async fn revoke(
     let token = parameters.required("token")?;
     let by = match &client {
         Some(client) => Initiator::client(client.id.as_str(), origin),
-        None => Initiator::anyone(origin),
+        None => Initiator::unknown(origin),
     };
     match super::read(&app, token).await? {
         Some(AnyToken::Refresh(presented)) => {

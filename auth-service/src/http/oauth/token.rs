@@ -6,7 +6,11 @@ use shared::claims::{Scope, is_scope_name};
 use utoipa::ToSchema;
 
 use super::{OAuthError, Parameters, Refusals};
-use crate::{app::App, domain::session::Origin, http::api::token_refresh::trade};
+use crate::{
+    app::App,
+    domain::session::Origin,
+    http::{api::token_refresh::trade, error::ApiError},
+};
 
 /// RFC 6749 section 5.1.
 #[derive(Serialize, ToSchema)]
@@ -76,12 +80,16 @@ pub async fn token(
             // Refresh tokens are people's, not clients'. A client may say who it is, and is then held to it.
             parameters.client(&app).await?;
             let (tokens, scope) = trade(&app, refresh, &origin, narrow).await?;
-            (tokens.access, Some(tokens.refresh), tokens.access_secs, scope)
+            (tokens.access, Some(tokens.refresh), tokens.access_lifetime_secs, scope)
         }
         "client_credentials" => {
             let client = parameters.authenticated_client(&app).await?;
             let scope = narrow(&client.scope.into())?;
-            let access = app.tokens.minter()?.for_client(client.id.as_str().into(), scope.clone());
+            let access = app
+                .tokens
+                .minter()
+                .map_err(ApiError::from)?
+                .for_client(client.id.as_str().into(), scope.clone());
             (access, None, app.tokens.access_lifetime_secs(), scope)
         }
         _ => return Err(OAuthError::UnsupportedGrantType),
