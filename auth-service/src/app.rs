@@ -12,11 +12,13 @@ use crate::{
     accounts::Accounts,
     config::Settings,
     credentials::{hash_pool::HashPool, passwords::Passwords},
-    domain::{audit::Initiator, client::ClientId},
+    domain::{audit::Initiator, client::ClientId, key_schedule::Schedule},
     jobs::cleanup::Cleanup,
     keys::{
-        secret::{Secret, private_folder},
-        signing_keys::{KeysError, SigningKeys},
+        error::KeysError,
+        private_file::create_private_folder,
+        secret::Secret,
+        signing_keys::{KeySettings, SigningKeys},
     },
     metrics::Metrics,
     oauth::{
@@ -28,7 +30,7 @@ use crate::{
     session_state::{EmbeddedSessionState, RedisSessionState, SessionState},
     sessions::{SessionServices, SessionSettings, Sessions},
     store::{Database, DatabaseUrl, Store},
-    tokens::Tokens,
+    tokens::{TokenSettings, Tokens},
 };
 
 /// Maximum time that start-up waits for dependencies before serving. What is unreachable then is for `/readyz` to report.
@@ -65,13 +67,13 @@ impl App {
         let settings = &settings.clone().validate()?;
         let redis = settings.redis()?;
         if settings.makes_secret() {
-            Secret::make_missing(&settings.secret_key_file())?;
+            Secret::create_if_missing(&settings.secret_key_file())?;
         }
         let secret = Arc::new(Secret::read(&settings.secret_key_file())?);
         let store = open_store(settings)?;
         let verifier = own_verifier(settings, &clock);
         let signing_keys = Arc::new(SigningKeys::new(
-            settings,
+            key_settings(settings),
             store.clone(),
             Arc::clone(&secret),
             clock.clone(),
@@ -79,7 +81,12 @@ impl App {
             Initiator::service(),
         ));
         verifier.set_key_source(Arc::downgrade(&signing_keys) as _);
-        let tokens = Arc::new(Tokens::new(settings, &secret, Arc::clone(&signing_keys), clock.clone()));
+        let tokens = Arc::new(Tokens::new(
+            token_settings(settings),
+            &secret,
+            Arc::clone(&signing_keys),
+            clock.clone(),
+        ));
         let feed = RevocationFeed::new(settings, redis.clone(), store.clone(), clock.clone());
         let revocations = Arc::new(feed);
         if settings.database_url().is_none() {
@@ -187,7 +194,7 @@ async fn prepare_embedded(
     let unusable = || CommandError::new(format!("cannot use {} (DATA_DIR)", sqlite_file(settings).display()));
     store.migrate().await.map_err(|_| unusable())?;
     revocations.read_past().await.map_err(|_| unusable())?;
-    signing_keys.refresh().await.map_err(|why| match why {
+    signing_keys.update().await.map_err(|why| match why {
         KeysError::Store(_) => unusable(),
         why => CommandError::new(why.to_string()),
     })
@@ -231,6 +238,28 @@ fn cores() -> usize {
     available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
+/// Returns what is set about signing keys.
+pub(crate) fn key_settings(settings: &Settings) -> KeySettings {
+    KeySettings {
+        algorithm: settings.signing_algorithm,
+        schedule: Schedule {
+            publish_ahead: settings.key_publish_ahead,
+            interval: settings.key_rotation_interval,
+        },
+        token_lifetime: settings.access_token_lifetime,
+    }
+}
+
+fn token_settings(settings: &Settings) -> TokenSettings {
+    TokenSettings {
+        issuer: settings.issuer(),
+        audience: settings.audience.clone(),
+        access_lifetime: settings.access_token_lifetime,
+        refresh_lifetime: settings.refresh_token_lifetime,
+        session_lifetime: settings.session_lifetime,
+    }
+}
+
 /// Returns the database that the settings name.
 pub(crate) fn database(settings: &Settings) -> Database {
     match settings.database_url() {
@@ -244,7 +273,7 @@ pub(crate) fn open_store(settings: &Settings) -> Result<Store, CommandError> {
     let database = database(settings);
     if let Database::Sqlite(file) = &database {
         let folder = &settings.data_dir;
-        private_folder(folder).map_err(|why| {
+        create_private_folder(folder).map_err(|why| {
             CommandError::new(format!("cannot make the folder {} (DATA_DIR): {why}", folder.display()))
         })?;
         // Created here rather than by SQLite, so that only its owner can read it.

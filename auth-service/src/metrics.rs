@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use prometheus_client::{
-    metrics::{family::Family, gauge::Gauge, histogram::Histogram},
+    metrics::{family::Family, gauge::Gauge},
     registry::Registry,
 };
 use service_kit::{
@@ -12,7 +12,8 @@ use service_kit::{
 };
 
 use crate::{
-    domain::{generation::RefreshDecision, session::EndCause},
+    credentials::hash_pool::HashPoolMetrics,
+    domain::{refresh_decision::RefreshDecision, session::EndCause},
     keys::signing_keys::KeyAge,
     revocation_feed::Source,
     store::{Failure, Store, Usage},
@@ -100,28 +101,6 @@ impl LoginOutcome {
     }
 }
 
-/// What the hash pool counts.
-#[derive(Clone, Debug)]
-pub struct Hashing {
-    /// Jobs that wait.
-    pub queue: Gauge,
-    /// How long they waited, in seconds.
-    pub waits: Histogram,
-}
-
-impl Hashing {
-    /// From a millisecond to ten seconds: the jobs in progress take that long to make room.
-    const SECONDS: [f64; 10] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-
-    pub fn new(registry: &mut Registry) -> Self {
-        let queue = gauge(registry, "hash_queue", "Logins and the like that wait for a password's hash");
-        let waits = Histogram::new(Self::SECONDS);
-        let help = "How long they waited until it was begun, in seconds";
-        registry.register("hash_wait_seconds", help, waits.clone());
-        Self { queue, waits }
-    }
-}
-
 /// Everything that this process counts.
 #[derive(Debug)]
 pub struct Metrics {
@@ -130,7 +109,7 @@ pub struct Metrics {
     refreshes: Counters<1>,
     logins: Counters<1>,
     ended: Counters<1>,
-    hashing: Hashing,
+    hashing: HashPoolMetrics,
     listeners: Gauge,
     revocations: Gauge,
     silences: Gauges<1>,
@@ -190,7 +169,11 @@ impl Metrics {
             "cause",
             EndCause::ALL.map(EndCause::name),
         );
-        let hashing = Hashing::new(auth);
+        let hashing = HashPoolMetrics::default();
+        let help = "Logins and the like that wait for a password's hash";
+        auth.register("hash_queue", help, hashing.queued.clone());
+        let help = "How long they waited until it was begun, in seconds";
+        auth.register("hash_wait_seconds", help, hashing.wait_seconds.clone());
         let listeners = gauge(auth, "revocation_listeners", "Services that follow the revocations here");
         let revocations =
             gauge(auth, "revocations_held", "Sessions that ended lately, of which listeners are told");
@@ -234,7 +217,7 @@ impl Metrics {
         self.requests.clone()
     }
 
-    pub fn hashing(&self) -> Hashing {
+    pub fn hashing(&self) -> HashPoolMetrics {
         self.hashing.clone()
     }
 

@@ -79,7 +79,8 @@ impl Accounts {
         let Some(UserWithPassword { user, password }) = found else {
             return Err(ChangePasswordError::UnknownUser);
         };
-        if request.next.is(&user.username) || request.next.is(&user.email) {
+        if request.next.equals_ignoring_case(&user.username) || request.next.equals_ignoring_case(&user.email)
+        {
             return Err(ChangePasswordError::SameAsName);
         }
         let Some(stored) = password else { return Err(ChangePasswordError::WrongPassword) };

@@ -167,19 +167,24 @@ impl Accounts {
         origin: &Origin,
     ) -> Result<Attempt, LoginError> {
         let sid = SessionId::generate();
-        let session = Session::of(user, sid, self.clock.now_secs(), self.tokens.session_end());
+        let session = Session {
+            sid,
+            user: user.claims(),
+            auth_time: self.clock.now_secs(),
+            ends_at: self.tokens.session_end(),
+        };
         if !self.sessions.begin(&session, user.revision, PASSWORD_AMR, origin.clone()).await? {
             return Ok(Attempt::UserChanged);
         }
         let expiry = self.tokens.refresh_expiry(&session);
-        let tokens = minter.pair(&session, session.scope.clone(), FIRST_GENERATION, expiry);
+        let tokens = minter.pair(&session, session.user.scope.clone(), FIRST_GENERATION, expiry);
         let username = user.username.clone();
         let email = user.email.clone();
         Ok(Attempt::Began(LoggedIn { username, email, tokens }))
     }
 
     async fn record_refusal(&self, user_id: Option<Uuid>, why: Refusal, origin: &Origin) {
-        let initiator = Initiator::anyone(origin.clone());
+        let initiator = Initiator::unknown(origin.clone());
         let record = AuditRecord::new(AuditEvent::LoginFailed, initiator, self.clock.now_ms());
         let record = user_id.iter().fold(record, |record, id| record.user(id));
         self.store.remember(record.detail(why)).await;

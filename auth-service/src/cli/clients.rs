@@ -13,7 +13,7 @@ use crate::{
         audit::Initiator,
         client::{ClientId, ClientSecret},
     },
-    keys::secret::write_once,
+    keys::private_file::write_once,
     oauth::clients::{ClientAdmin, ClientAdminError, NewClient},
     store::clients::Client,
 };

@@ -1,4 +1,4 @@
-//! What proves a user: password hashes, and the bounded pool that computes them.
+//! What proves the identity of a user: password hashes, and the bounded pool that computes them.
 
 pub mod hash_job;
 pub mod hash_pool;

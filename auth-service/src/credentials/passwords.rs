@@ -36,7 +36,7 @@ impl Passwords {
     /// # Errors
     /// [`HashPoolBusy`] if there is none within a second.
     pub async fn queue(&self) -> Result<QueuePermit, HashPoolBusy> {
-        self.pool.place().await
+        self.pool.acquire().await
     }
 
     /// Hashes a new password.
@@ -44,7 +44,7 @@ impl Passwords {
     /// # Errors
     /// [`HashPoolBusy`] if the job panicked.
     pub async fn hash(&self, permit: QueuePermit, password: &Password) -> Result<PasswordHash, HashPoolBusy> {
-        self.pool.run(permit, PasswordHash::make(password, self.cost)).await
+        self.pool.run(permit, PasswordHash::hash(password, self.cost)).await
     }
 
     /// Verifies a password at login. The work is the same for an unknown user (`stored` is `None`), a wrong password and an older
@@ -61,9 +61,9 @@ impl Passwords {
         let cost = self.cost;
         let is_known = stored.is_some();
         let hash = stored.cloned().unwrap_or_else(|| PasswordHash::dummy_hash(cost));
-        let job = hash.matches_at_cost(&password, cost).then(move |matches| match matches {
+        let job = hash.verify_at_cost(&password, cost).then(move |matches| match matches {
             true if is_known && !hash.is_current(cost) => {
-                PasswordHash::make(&password, cost).map(Verification::RightWithNewHash)
+                PasswordHash::hash(&password, cost).map(Verification::RightWithNewHash)
             }
             true if is_known => HashJob::Done(Verification::Right),
             _ => HashJob::Done(Verification::Wrong),
@@ -83,8 +83,8 @@ impl Passwords {
         next: Password,
     ) -> Result<Option<PasswordHash>, HashPoolBusy> {
         let cost = self.cost;
-        let job = stored.matches(current).then(move |matches| match matches {
-            true => PasswordHash::make(&next, cost).map(Some),
+        let job = stored.verify(current).then(move |matches| match matches {
+            true => PasswordHash::hash(&next, cost).map(Some),
             false => HashJob::Done(None),
         });
         self.pool.run(permit, job).await

@@ -13,9 +13,9 @@ impl LoginKey {
     /// Parses a name: an email address contains an `@`, a username cannot. Returns `None` for text that no user can have as a name.
     pub fn parse(name: &str) -> Option<Self> {
         if name.contains('@') {
-            Email::parse(name).ok().map(|email| Self::Email(email.key()))
+            Email::parse(name).ok().map(|email| Self::Email(email.uniqueness_key()))
         } else {
-            Username::parse(name).ok().map(|username| Self::Username(username.key()))
+            Username::parse(name).ok().map(|username| Self::Username(username.uniqueness_key()))
         }
     }
 }

@@ -41,7 +41,7 @@ impl Clients {
     /// # Errors
     /// If the client is not cached and the database does not answer.
     pub async fn authenticate(&self, id: &str, secret: &ClientSecret) -> Result<Option<Client>, StoreError> {
-        Ok(self.find(id).await?.filter(|client| client.secret_hash.is_of(secret)))
+        Ok(self.find(id).await?.filter(|client| client.secret_hash.matches(secret)))
     }
 
     /// Returns the client with this id.

@@ -98,7 +98,7 @@ impl Grants {
     ) -> Result<(), TokenError> {
         let initiator = match caller {
             Some(client) => Initiator::client(client.id.as_str(), origin),
-            None => Initiator::anyone(origin),
+            None => Initiator::unknown(origin),
         };
         match self.read(token).await? {
             Some(AnyToken::Refresh(presented)) => {

@@ -19,7 +19,9 @@ use super::{
     SessionStateError,
 };
 use crate::{
-    domain::generation::{self, ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration, Watermark},
+    domain::refresh_decision::{
+        self, ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration, Watermark,
+    },
     redis::{NO_CERTIFICATES, Server},
     store::{Database, Store},
 };
@@ -316,7 +318,7 @@ contract! {
                     RefreshDecision::Rotated(next) => next.rotated_at_ms,
                     _ => start,
                 };
-                let (expected, then) = generation::decide(known, presented, claims, now, GRACE);
+                let (expected, then) = refresh_decision::decide(known, presented, claims, now, GRACE);
                 assert_eq!(decision, expected, "{history} {step}");
                 known = it.entry(sid).await.unwrap();
                 assert_eq!(known, then, "{history} {step}");

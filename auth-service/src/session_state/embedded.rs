@@ -7,7 +7,7 @@ use shared::{claims::SessionId, clock::Clock};
 
 use super::{RefreshAttempt, Result, Retention, SessionStateError};
 use crate::{
-    domain::generation::{self, RefreshDecision, SessionEntry, Watermark},
+    domain::refresh_decision::{self, RefreshDecision, SessionEntry, Watermark},
     store::{AnyConnection, Store, schema::blacklist},
 };
 
@@ -36,7 +36,7 @@ impl EmbeddedSessionState {
             if expires_at_ms <= now && known != Some(SessionEntry::Revoked) {
                 return Ok(RefreshDecision::Expired);
             }
-            let (decision, then) = generation::decide(known, presented, claims, now, grace);
+            let (decision, then) = refresh_decision::decide(known, presented, claims, now, grace);
             match then {
                 Some(then)
                     if !matches!(decision, RefreshDecision::Revoked | RefreshDecision::StaleClaims) =>

@@ -19,7 +19,7 @@ pub use self::{
     redis::{RedisSessionState, info_field},
 };
 use crate::{
-    domain::generation::{ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration},
+    domain::refresh_decision::{ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration},
     health::UnavailableReason,
     store::StoreError,
 };

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::{Rebuild, RefreshAttempt, Result, Retention, SessionStateError};
 use crate::{
-    domain::generation::{ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration, Watermark},
+    domain::refresh_decision::{ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration, Watermark},
     health::{DependencyHealth, UnavailableReason},
     redis::{Connection, RedisFailure, RedisLink, Server, reason},
 };

@@ -1,5 +1,5 @@
 -- Everything that happens to a session is decided here, one thing after the other, in one round trip: a refresh, its end,
--- a change of its user's claims. domain/generation.rs says the rules of a refresh; one suite of tests holds both to them.
+-- a change of its user's claims. domain/refresh_decision.rs says the rules of a refresh; one suite of tests holds both to them.
 -- KEYS: the session's entry, the marker that the blacklist is whole.
 -- ARGV: what happens (refresh, end or stale), and its numbers, of 8 bytes each: the first is how far a test's clock is ahead.
 -- All times in ms.

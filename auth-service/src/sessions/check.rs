@@ -6,7 +6,7 @@ use shared::{VerifyError, claims::SessionId};
 
 use super::{Sessions, sync::RetryPolicy};
 use crate::{
-    domain::generation::{self, ClaimsSource, RefreshDecision, SessionEntry},
+    domain::refresh_decision::{self, ClaimsSource, RefreshDecision, SessionEntry},
     health::UnavailableReason,
     session_state::SessionStateError,
     tokens::RefreshClaims,
@@ -67,8 +67,9 @@ impl Sessions {
         let read = |connection| self.session_state.entry(connection, presented.sid);
         let entry = self.when_synced(RetryPolicy::Once, read).await?;
         let now = self.clock.now_ms();
-        let generation = presented.presented();
-        let (decision, _) = generation::decide(entry, generation, ClaimsSource::Database, now, self.grace);
+        let generation = presented.token_generation();
+        let (decision, _) =
+            refresh_decision::decide(entry, generation, ClaimsSource::Database, now, self.grace);
         Ok(matches!(decision, RefreshDecision::Rotated(_) | RefreshDecision::RetriedInGrace(_)))
     }
 

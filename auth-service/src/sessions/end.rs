@@ -7,6 +7,7 @@ use shared::claims::{AccessClaims, SessionId};
 
 use super::{Sessions, run_to_completion::run_to_completion};
 use crate::{
+    audit_log,
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
         session::EndCause,
@@ -199,7 +200,7 @@ impl Sessions {
         let end = move |connection: &mut _| {
             let is_new = rows::revoke_recorded(connection, sid, cause, now, &record)?;
             if is_new {
-                record.log();
+                audit_log::write(&record);
             }
             let is_known = is_new || rows::exists(connection, sid)?;
             Ok((is_known, is_new))

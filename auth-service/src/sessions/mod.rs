@@ -28,9 +28,10 @@ use shared::{claims::SessionId, clock::Clock, revocations::OutagePolicy};
 pub use self::refresh::{RefreshError, Refreshed};
 use self::{maintenance::MarkedClaims, sync::SyncState, write_behind::WriteBehind};
 use crate::{
+    audit_log,
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
-        generation::TokenGeneration,
+        refresh_decision::TokenGeneration,
         session::Origin,
     },
     jobs::cleanup::Cleanup,
@@ -131,10 +132,10 @@ impl Sessions {
     ) -> Result<bool, StoreError> {
         let sid = session.sid;
         let record = AuditRecord::new(AuditEvent::Login, Initiator::user(origin), self.clock.now_ms());
-        let record = record.user(&session.sub).session(sid);
+        let record = record.user(&session.user.sub).session(sid);
         let new = NewSession {
             sid,
-            user_id: session.sub.clone(),
+            user_id: session.user.sub.clone(),
             user_revision,
             amr,
             auth_time_ms: session.auth_time * 1000,
@@ -143,7 +144,7 @@ impl Sessions {
         let begin = move |connection: &mut _| {
             let began = rows::begin(connection, &new, &record)?;
             if began {
-                record.log();
+                audit_log::write(&record);
             }
             Ok(began)
         };

@@ -8,7 +8,7 @@ use super::{Sessions, run_to_completion::run_to_completion, sync::RetryPolicy};
 use crate::{
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
-        generation::{ClaimsSource, RefreshDecision},
+        refresh_decision::{ClaimsSource, RefreshDecision},
         scope::{ScopeNotGranted, narrow},
         session::{EndCause, Origin},
     },
@@ -91,7 +91,7 @@ impl Sessions {
         // Asked before the token is used up: without a key there would be no new token.
         let minter = self.tokens.minter()?;
         let mut session = presented.session();
-        let mut scope = narrow(&session.scope, wanted)?;
+        let mut scope = narrow(&session.user.scope, wanted)?;
         let expiry = self.tokens.refresh_expiry(&session);
         let mut decision = self.advance(&presented, ClaimsSource::Token, expiry, origin).await?;
         if decision == RefreshDecision::StaleClaims {
@@ -100,7 +100,7 @@ impl Sessions {
                 return Ok(Decided::refused(outcome, RefreshTokenError::Revoked));
             };
             session = current;
-            scope = narrow(&session.scope, wanted)?;
+            scope = narrow(&session.user.scope, wanted)?;
             decision = self.advance(&presented, ClaimsSource::Database, expiry, origin).await?;
         }
         let outcome = decision.into();
@@ -119,9 +119,9 @@ impl Sessions {
 
     /// Returns the session with the name, scopes and roles that its user has now. `None` if the user was deleted.
     async fn with_current_claims(&self, session: &Session) -> Result<Option<Session>, StoreError> {
-        let id = session.sub.clone();
+        let id = session.user.sub.clone();
         let user = self.store.run(move |connection| users::find(connection, &id)).await?;
-        Ok(user.map(|user| session.with_claims_of(&user)))
+        Ok(user.map(|user| Session { user: user.claims(), ..session.clone() }))
     }
 
     /// Decides on a refresh in the session state. `next_expires_at` is when the next token would expire, in seconds since the Unix
@@ -138,7 +138,7 @@ impl Sessions {
         let origin = origin.clone();
         let attempt = RefreshAttempt {
             sid: presented.sid,
-            presented: presented.presented(),
+            presented: presented.token_generation(),
             expires_at_ms: presented.exp * 1000,
             next_expires_at_ms: self.until_with_leeway(next_expires_at * 1000),
             claims,
@@ -168,7 +168,7 @@ impl Sessions {
         log::warn!("refresh token reuse: session {sid} of user {sub} ends");
         let cause = EndCause::Reuse;
         let now = self.clock.now_ms();
-        let record = AuditRecord::new(AuditEvent::Ended(cause), Initiator::anyone(origin), now);
+        let record = AuditRecord::new(AuditEvent::Ended(cause), Initiator::unknown(origin), now);
         let record = record.user(sub).session(sid);
         if let Err(why) = self.write_revocation(sid, cause, record.clone()).await {
             log::error!("the end of session {sid} is not in the database yet: {why}");

@@ -23,8 +23,8 @@ pub struct Client {
 type Row = (String, String, String, i64, i64, String);
 
 fn client((id, hash, scope, created_at_ms, secret_changed_at_ms, audiences): Row) -> Client {
-    let id = ClientId::stored(id);
-    let secret_hash = SecretHash::stored(hash);
+    let id = ClientId::from_stored(id);
+    let secret_hash = SecretHash::from_stored(hash);
     Client { id, secret_hash, scope, audiences, created_at_ms, secret_changed_at_ms }
 }
 

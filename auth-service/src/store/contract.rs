@@ -81,7 +81,7 @@ impl Fixture {
 
     async fn insert(&self, username: &str, email: &str) -> (Uuid, InsertOutcome) {
         let (id, username, email) = (Uuid::now_v7(), name(username), address(email));
-        let hash = PasswordHash::stored("hash".into());
+        let hash = PasswordHash::from_stored("hash".into());
         let new = NewUser { id, username, email, password_hash: hash, created_at_ms: NOW };
         (id, self.run(move |connection| users::insert(connection, &new)).await)
     }
@@ -196,7 +196,7 @@ contract! {
         let it = it.migrated().await;
         let (id, inserted) = it.insert("Zoë", "Zoe@example.com").await;
         assert_eq!(inserted, InsertOutcome::Inserted);
-        let keys = [LoginKey::Username(name("ZOË").key()), LoginKey::Email(address("zoe@EXAMPLE.com").key())];
+        let keys = [LoginKey::Username(name("ZOË").uniqueness_key()), LoginKey::Email(address("zoe@EXAMPLE.com").uniqueness_key())];
         for key in keys {
             let user = it.run(move |connection| users::find_by_login(connection, &key)).await.unwrap();
             assert_eq!((user.id, user.username.as_str(), user.email.as_str()), (id, "Zoë", "Zoe@example.com"));
@@ -295,8 +295,8 @@ contract! {
         let it = it.migrated().await;
         let (id, _) = it.insert("ada", "ada@example.com").await;
         for (old, new, then) in [("hash", "newer", "newer"), ("hash", "late", "newer")] {
-            let old = StoredPassword { hash: PasswordHash::stored(old.into()), ..it.password(id).await };
-            let new = PasswordHash::stored(new.into());
+            let old = StoredPassword { hash: PasswordHash::from_stored(old.into()), ..it.password(id).await };
+            let new = PasswordHash::from_stored(new.into());
             it.run(move |connection| credentials::rehash(connection, &id.to_string(), &old, &new)).await;
             assert_eq!(it.password(id).await.hash.as_str(), then);
             // Nothing has changed that a login must notice.
@@ -443,7 +443,7 @@ contract! {
         it.run(changing_password(&it, &user).await).await.unwrap();
         assert_eq!(it.number(same).await, 1);
         let (id, old) = (user.id.to_string(), it.password(user.id).await);
-        let rehash = move |c: &mut _| credentials::rehash(c, &id, &old, &PasswordHash::stored("newest".into()));
+        let rehash = move |c: &mut _| credentials::rehash(c, &id, &old, &PasswordHash::from_stored("newest".into()));
         it.run(rehash).await;
         assert_eq!(it.number(same).await, 1);
         assert_eq!(it.password(user.id).await.hash.as_str(), "newest");
@@ -597,7 +597,7 @@ async fn changing_password(
         user_id: user.id.to_string(),
         revision: user.revision,
         credential_id: it.password(user.id).await.id,
-        new_hash: PasswordHash::stored("new".into()),
+        new_hash: PasswordHash::from_stored("new".into()),
         keep: None,
         at_ms: NOW,
     };

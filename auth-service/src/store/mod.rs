@@ -39,6 +39,7 @@ use service_kit::{metrics::Counters, traces};
 use tokio::sync::SetOnce;
 
 use crate::{
+    audit_log,
     domain::audit::AuditRecord,
     health::{DependencyHealth, UnavailableReason},
 };
@@ -216,7 +217,7 @@ impl Store {
                 // Nobody waits any more: they have been told that it failed.
                 if Instant::now() < deadline { Ok((answer, record)) } else { Err(too_late()) }
             })?;
-            record.iter().for_each(AuditRecord::log);
+            record.iter().for_each(audit_log::write);
             Ok(answer)
         };
         self.run(remembered).await
@@ -224,7 +225,7 @@ impl Store {
 
     /// Remembers what changed nothing, such as a login that failed. The log says so in any case.
     pub async fn remember(&self, record: AuditRecord) {
-        record.log();
+        audit_log::write(&record);
         let insert = move |connection: &mut AnyConnection| audit::insert(connection, &record);
         // The reason is in the log.
         let _ = self.run(insert).await;

@@ -14,7 +14,9 @@ use super::{
 };
 use crate::{
     credentials::password_hash::PasswordHash,
-    domain::{email::Email, login_key::LoginKey, session::EndCause, username::Username},
+    domain::{
+        email::Email, login_key::LoginKey, session::EndCause, user_claims::UserClaims, username::Username,
+    },
 };
 
 /// A registered user.
@@ -31,6 +33,18 @@ pub struct User {
     pub disabled_at_ms: Option<i64>,
     /// Number of changes that a running login must notice: password, scopes, roles, email, disabled.
     pub revision: i64,
+}
+
+impl User {
+    /// Returns what the user's tokens state about the user.
+    pub fn claims(&self) -> UserClaims {
+        UserClaims {
+            sub: self.id.to_string(),
+            username: self.username.clone(),
+            scope: self.scope.clone().into(),
+            roles: self.roles.split_whitespace().map(Into::into).collect(),
+        }
+    }
 }
 
 /// A user and the password to verify, read together.
@@ -138,14 +152,15 @@ pub fn find_with_password(
         }
     };
     let Some((row, id, data)) = row else { return Ok(None) };
-    let password = id.zip(data).map(|(id, data)| StoredPassword { id, hash: PasswordHash::stored(data) });
+    let password =
+        id.zip(data).map(|(id, data)| StoredPassword { id, hash: PasswordHash::from_stored(data) });
     Ok(Some(UserWithPassword { user: user(row)?, password }))
 }
 
 /// Returns which of these names another user has.
 pub fn taken(connection: &mut AnyConnection, username: &Username, email: &Email) -> QueryResult<Taken> {
-    let username_key = username.key();
-    let email_key = email.key();
+    let username_key = username.uniqueness_key();
+    let email_key = email.uniqueness_key();
     let found: Vec<(String, String)> = users::table
         .filter(users::username_key.eq(&username_key).or(users::email_key.eq(&email_key)))
         .select((users::username_key, users::email_key))
@@ -162,9 +177,9 @@ pub fn insert(connection: &mut AnyConnection, new: &NewUser) -> QueryResult<Inse
     let insert = diesel::insert_into(users::table).values((
         users::id.eq(&id),
         users::username.eq(new.username.as_str()),
-        users::username_key.eq(new.username.key()),
+        users::username_key.eq(new.username.uniqueness_key()),
         users::email.eq(new.email.as_str()),
-        users::email_key.eq(new.email.key()),
+        users::email_key.eq(new.email.uniqueness_key()),
         // The previous version's place of the hash, filled by a trigger.
         users::password_hash.eq(""),
         users::created_at.eq(new.created_at_ms),

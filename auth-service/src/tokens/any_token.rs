@@ -1,4 +1,4 @@
-//! A token of either kind, for the routes that take both.
+//! Reading a token that may be an access token or a refresh token.
 
 use std::sync::Arc;
 
@@ -6,27 +6,27 @@ use shared::{Verifier, VerifyError, claims::AccessClaims};
 
 use super::{RefreshClaims, RefreshTokenError, Tokens};
 
-/// A token of either kind.
+/// The claims of a token of either kind.
 pub enum AnyToken {
     Access(Arc<AccessClaims>),
     Refresh(Box<RefreshClaims>),
 }
 
-/// Why a token is of neither kind.
+/// Error returned for a token that is neither an access token nor a refresh token: why each kind
+/// is ruled out.
 pub struct TokenErrors {
-    /// What is wrong with it as an access token.
     pub as_access: VerifyError,
-    /// What is wrong with it as a refresh token.
     pub as_refresh: RefreshTokenError,
 }
 
 impl AnyToken {
-    /// Reads a token, if it is authentic and has not expired. Its session is not checked.
+    /// Returns the claims of a token that is authentic and has not expired. The caller checks
+    /// whether the token's session has ended.
     ///
     /// # Errors
-    /// [`TokenErrors`].
+    /// [`TokenErrors`], if both kinds are ruled out.
     pub async fn read(verifier: &Verifier, tokens: &Tokens, token: &str) -> Result<Self, TokenErrors> {
-        // As an access token first: that is the usual kind, and the verifier may have it in its cache.
+        // Access tokens are the common case, and the verifier caches the ones it has verified.
         let as_access = match verifier.verify(token).await {
             Ok(claims) => return Ok(Self::Access(claims)),
             Err(why) => why,

@@ -39,7 +39,7 @@ impl FromForm for LoginRequest {
             let field = if form.has("email") { "email" } else { "username" };
             form.text(field, not_blank)
         };
-        let password = form.text("password", Password::presented);
+        let password = form.text("password", Password::parse);
         Some(Self { key: LoginKey::parse(&name?), password: password? })
     }
 }

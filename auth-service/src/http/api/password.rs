@@ -33,8 +33,8 @@ struct PasswordFields {
 
 impl FromForm for PasswordChangeRequest {
     fn from_form(form: &mut Form) -> Option<Self> {
-        let current = form.text("old_password", Password::presented);
-        let next = form.text("new_password", Password::chosen);
+        let current = form.text("old_password", Password::parse);
+        let next = form.text("new_password", Password::parse_new);
         let keep_session = form.flag("keep_session");
         Some(Self { current: current?, next: next?, keep_session: keep_session? })
     }

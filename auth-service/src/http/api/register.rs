@@ -37,12 +37,12 @@ impl FromForm for Registration {
     fn from_form(form: &mut Form) -> Option<Self> {
         let email = form.text("email", |text| Email::parse(&text));
         let username = form.text("username", |text| Username::parse(&text));
-        let password = form.text("password", Password::chosen);
+        let password = form.text("password", Password::parse_new);
         if let Some(password) = &password {
-            if username.as_ref().is_some_and(|username| password.is(username.as_str())) {
+            if username.as_ref().is_some_and(|username| password.equals_ignoring_case(username.as_str())) {
                 form.wrong("password", "The password is the same as the username.");
             }
-            if email.as_ref().is_some_and(|email| password.is(email.as_str())) {
+            if email.as_ref().is_some_and(|email| password.equals_ignoring_case(email.as_str())) {
                 form.wrong("password", "The password is the same as the email.");
             }
         }

@@ -243,7 +243,7 @@ fn basic(header: &[u8]) -> Option<Credentials> {
     let (scheme, encoded) = std::str::from_utf8(header).ok()?.trim().split_once(' ')?;
     let decoded = STANDARD.decode(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("Basic"))?;
     let (id, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-    Some(Credentials { id: form_decoded(id), secret: ClientSecret::presented(form_decoded(secret)) })
+    Some(Credentials { id: form_decoded(id), secret: ClientSecret::from_text(form_decoded(secret)) })
 }
 
 /// The client that the `Authorization` header proves.
@@ -292,7 +292,7 @@ impl Parameters {
                 credentials
             }
             (None, Some(secret)) => {
-                let secret = ClientSecret::presented(secret.to_owned());
+                let secret = ClientSecret::from_text(secret.to_owned());
                 in_body = Credentials { id: self.required("client_id")?.to_owned(), secret };
                 &in_body
             }

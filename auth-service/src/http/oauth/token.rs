@@ -89,7 +89,7 @@ impl From<Refreshed> for TokenResponse {
         Self {
             access_token: tokens.access,
             token_type: BEARER,
-            expires_in: tokens.access_secs,
+            expires_in: tokens.access_lifetime_secs,
             refresh_token: Some(tokens.refresh),
             scope,
         }
