@@ -16,7 +16,7 @@ use crate::{
     domain::{refresh_decision::RefreshDecision, session::EndCause},
     keys::signing_keys::KeyAge,
     revocation_feed::Source,
-    store::{Failure, Store, Usage},
+    store::{FailureKind, PoolUsage, Store},
 };
 
 /// What became of a refresh. A lost answer and a theft are told apart here: [`RefreshOutcome::Retried`] is the one,
@@ -136,7 +136,7 @@ pub struct Readings {
     /// Whether the blacklist holds what the database does.
     pub is_in_sync: bool,
     /// The store's pool.
-    pub connections: Usage,
+    pub connections: PoolUsage,
     /// The key that signs, if there is one.
     pub key: Option<KeyAge>,
 }
@@ -187,9 +187,9 @@ impl Metrics {
             gauge(auth, "database_connections_max", "As many connections to the database as there may be");
         let help = "RequestMetrics that wait for a connection to the database";
         let connections_awaited = gauge(auth, "database_connections_awaited", help);
-        begin(store.failed(), "kind", Failure::ALL.map(Failure::name));
+        begin(store.failures(), "kind", FailureKind::ALL.map(FailureKind::name));
         let help = "RequestMetrics that the database failed, by how";
-        auth.register("database_failures", help, store.failed().clone());
+        auth.register("database_failures", help, store.failures().clone());
         let key_age =
             gauges(auth, "signing_key_age_seconds", "For how long the current key has been signing");
         let help = "When the next key takes over, if it is told to";
@@ -246,7 +246,7 @@ impl Metrics {
             gauge.set(silence.as_secs() as i64);
         }
         self.in_sync.set(now.is_in_sync.into());
-        let Usage { in_use, idle, most, waiting } = now.connections;
+        let PoolUsage { in_use, idle, max: most, waiting } = now.connections;
         self.connections.get_or_create(&[("state", "in_use")]).set(in_use.into());
         self.connections.get_or_create(&[("state", "idle")]).set(idle.into());
         self.connections_max.set(most.into());

@@ -9,7 +9,7 @@ use crate::{
         session::EndCause,
     },
     store::{
-        Store, StoreError, sessions,
+        Store, StoreError,
         users::{self, User},
     },
 };
@@ -112,7 +112,7 @@ impl UserAdmin {
         let id = user.id.to_string();
         let set = move |connection: &mut _| {
             let ended = users::set_disabled(connection, &id, disabled, now)?;
-            let record = if disabled { record.detail(sessions::count(&ended)) } else { record };
+            let record = if disabled { record.ended_sessions(ended.len()) } else { record };
             Ok(((), Some(record)))
         };
         self.store.audited(set).await?;
@@ -130,7 +130,7 @@ impl UserAdmin {
         let id = user.id.to_string();
         let delete = move |connection: &mut _| {
             let ended = users::delete(connection, &id, now)?;
-            Ok(((), Some(record.detail(sessions::count(&ended)))))
+            Ok(((), Some(record.ended_sessions(ended.len()))))
         };
         self.store.audited(delete).await?;
         Ok(user)

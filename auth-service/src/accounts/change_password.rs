@@ -104,6 +104,6 @@ impl Accounts {
     async fn record_wrong_password(&self, claims: &AccessClaims, origin: &Origin) {
         let event = AuditEvent::PasswordChangeFailed;
         let record = AuditRecord::new(event, Initiator::user(origin.clone()), self.clock.now_ms());
-        self.store.remember(record.user(&claims.sub).session(claims.sid).detail("wrong password")).await;
+        self.store.record_event(record.user(&claims.sub).session(claims.sid).detail("wrong password")).await;
     }
 }

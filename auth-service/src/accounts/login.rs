@@ -187,6 +187,6 @@ impl Accounts {
         let initiator = Initiator::unknown(origin.clone());
         let record = AuditRecord::new(AuditEvent::LoginFailed, initiator, self.clock.now_ms());
         let record = user_id.iter().fold(record, |record, id| record.user(id));
-        self.store.remember(record.detail(why)).await;
+        self.store.record_event(record.detail(why)).await;
     }
 }

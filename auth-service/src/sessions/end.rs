@@ -83,7 +83,7 @@ impl Sessions {
         let record = if is_client_token { record } else { record.user(&claims.sub) };
         let end = move |connection: &mut _| {
             let ended = if is_client_token {
-                let is_new = rows::insert_revoked(connection, sid, cause, now, token_until_ms)?;
+                let is_new = rows::insert_ended(connection, sid, cause, now, token_until_ms)?;
                 Some(Ended { until_ms: token_until_ms, is_new })
             } else {
                 rows::end(connection, sid, cause, now)?
@@ -106,8 +106,8 @@ impl Sessions {
         let now = self.clock.now_ms();
         let record = AuditRecord::new(AuditEvent::Ended(cause), initiator, now).user(&user_id);
         let end = move |connection: &mut _| {
-            let ended = rows::revoke_all(connection, &user_id, None, cause, now)?;
-            let record = record.detail(rows::count(&ended));
+            let ended = rows::end_all(connection, &user_id, None, cause, now)?;
+            let record = record.ended_sessions(ended.len());
             Ok((Some(ended), Some(record)))
         };
         self.end_sessions(cause, end).await.map(drop)
@@ -128,7 +128,7 @@ impl Sessions {
         let record = AuditRecord::new(AuditEvent::Ended(cause), initiator, now);
         let record = record.user(&user_id).session(sid);
         let end = move |connection: &mut _| {
-            let ended = rows::revoke_of(connection, &user_id, sid, cause, now)?;
+            let ended = rows::end_of_user(connection, &user_id, sid, cause, now)?;
             Ok(one_ended(sid, ended, record))
         };
         self.end_sessions(cause, end).await
@@ -149,7 +149,7 @@ impl Sessions {
         let record = record.user(&change.user_id);
         let end = move |connection: &mut _| {
             let ended = users::change_password(connection, &change)?;
-            let record = ended.as_ref().map(|ended| record.detail(rows::count(ended)));
+            let record = ended.as_ref().map(|ended| record.ended_sessions(ended.len()));
             Ok((ended, record))
         };
         self.end_sessions(cause, end).await
@@ -198,7 +198,7 @@ impl Sessions {
     ) -> Result<bool, StoreError> {
         let now = self.clock.now_ms();
         let end = move |connection: &mut _| {
-            let is_new = rows::revoke_recorded(connection, sid, cause, now, &record)?;
+            let is_new = rows::end_audited(connection, sid, cause, now, &record)?;
             if is_new {
                 audit_log::write(&record);
             }

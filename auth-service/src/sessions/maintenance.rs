@@ -14,7 +14,7 @@ use crate::{
     revocation_feed::Source,
     session_state::{Retention, SessionStateError},
     store::{
-        StoreError,
+        StoreError, ping,
         sessions::{self as rows, Revoked},
         users,
     },
@@ -137,7 +137,7 @@ impl Sessions {
     /// Writes every revocation that still matters to a session state that lost its data or has old data.
     async fn rebuild(&self) -> Result<(), SessionStateError> {
         // Without the database there is nothing to rebuild from.
-        self.store.run(rows::ping).await?;
+        self.store.run(ping).await?;
         let rebuild = self.session_state.begin_rebuild().await?;
         let mut after = None;
         let mut count = 0;
@@ -170,7 +170,7 @@ impl Sessions {
             let is_settled = |revoked: &&Revoked| is_published && revoked.revoked_at_ms <= settled_at;
             let settled: Vec<SessionId> = page.iter().filter(is_settled).map(|revoked| revoked.sid).collect();
             if !settled.is_empty() {
-                let mark = move |connection: &mut _| rows::mark_blacklisted(connection, &settled, now);
+                let mark = move |connection: &mut _| rows::mark_in_session_state(connection, &settled, now);
                 self.store.run(mark).await?;
             }
         }
@@ -202,7 +202,7 @@ impl Sessions {
     ) -> Result<(), SessionStateError> {
         let now = self.clock.now_ms();
         let id = user_id.clone();
-        let sessions = self.store.run(move |connection| rows::of_user(connection, &id, now)).await?;
+        let sessions = self.store.run(move |connection| rows::live_of_user(connection, &id, now)).await?;
         self.session_state.mark_stale(sessions).await?;
         if unmarked_only && self.marked_claims.is_settled(&user_id, changed_at) {
             let mark = move |connection: &mut _| users::set_claims_marked(connection, &user_id, changed_at);

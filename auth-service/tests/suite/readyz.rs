@@ -118,9 +118,9 @@ async fn a_database_that_stops_is_told_from_one_that_refuses_us() {
     app.until_get("/readyz", 200).await;
 
     for (url, reason) in [
-        (format!("{}/nowhere", url.rsplit_once('/').unwrap().0), "there is no such database"),
-        (url.replace("//postgres@", "//nobody:very-secret@"), "it refuses the credentials"),
-        (url.replace("127.0.0.1", "nowhere.invalid"), "its host is not known"),
+        (format!("{}/nowhere", url.rsplit_once('/').unwrap().0), "the database does not exist"),
+        (url.replace("//postgres@", "//nobody:very-secret@"), "the server refuses the credentials"),
+        (url.replace("127.0.0.1", "nowhere.invalid"), "unknown host"),
     ] {
         let stranger = app.replica_with(|settings| {
             settings.database_url = Some(auth_service::config::SecretUrl::new(url));
@@ -182,7 +182,7 @@ async fn a_blacklist_that_waits_for_the_database_says_so() {
     redis.wipe();
     let reason = "it needs the database, which does not answer";
     let reasons = until_reason(&app, "blacklist", reason).await;
-    assert_eq!(reasons["database"], "the connection was lost");
+    assert_eq!(reasons["database"], "connection lost");
     // One tries at a time, and the others wait for that.
     for answer in join_all((0..8).map(|_| app.get("/readyz", None))).await {
         assert_eq!(answer.json["reasons"]["blacklist"], reason);
