@@ -65,8 +65,8 @@ impl App {
     /// One line that names the setting or the data folder that is wrong.
     pub async fn new(settings: &Settings, clock: Clock) -> Result<Self, CommandError> {
         let settings = &settings.clone().validate()?;
-        let redis = settings.redis()?;
-        if settings.makes_secret() {
+        let redis = settings.redis.server()?;
+        if settings.generates_secret() {
             Secret::create_if_missing(&settings.secret_key_file())?;
         }
         let secret = Arc::new(Secret::read(&settings.secret_key_file())?);
@@ -89,7 +89,7 @@ impl App {
         ));
         let feed = RevocationFeed::new(settings, redis.clone(), store.clone(), clock.clone());
         let revocations = Arc::new(feed);
-        if settings.database_url().is_none() {
+        if settings.database.url().is_none() {
             prepare_embedded(settings, &store, &revocations, &signing_keys).await?;
         }
         tokio::spawn(RevocationFeed::listen(Arc::downgrade(&revocations)));
@@ -208,8 +208,8 @@ fn session_state(settings: &Settings, redis: Option<Server>, store: &Store, cloc
     let threads = settings.auth_workers.map_or_else(cores, usize::from) + 2;
     SessionState::Redis(RedisSessionState::new(
         server,
-        &settings.redis_key_prefix,
-        settings.redis_timeout,
+        &settings.redis.key_prefix,
+        settings.redis.timeout,
         clock.clone(),
         threads,
     ))
@@ -218,10 +218,10 @@ fn session_state(settings: &Settings, redis: Option<Server>, store: &Store, cloc
 fn session_settings(settings: &Settings) -> SessionSettings {
     SessionSettings {
         refresh_grace: settings.refresh_grace,
-        sync_timeout: settings.redis_timeout,
+        sync_timeout: settings.redis.timeout,
         leeway: settings.leeway,
         access_token_lifetime: settings.access_token_lifetime,
-        outage_policy: settings.redis_outage,
+        outage_policy: settings.redis.outage_policy,
     }
 }
 
@@ -262,7 +262,7 @@ fn token_settings(settings: &Settings) -> TokenSettings {
 
 /// Returns the database that the settings name.
 pub(crate) fn database(settings: &Settings) -> Database {
-    match settings.database_url() {
+    match settings.database.url() {
         Some(url) => Database::Postgres(DatabaseUrl::new(url.reveal())),
         None => Database::Sqlite(sqlite_file(settings)),
     }
@@ -282,13 +282,14 @@ pub(crate) fn open_store(settings: &Settings) -> Result<Store, CommandError> {
             CommandError::new(format!("cannot write to {} (DATA_DIR): {why}", file.display()))
         })?;
     }
-    Ok(Store::new(database, settings.database_pool_size, settings.database_timeout))
+    Ok(Store::new(database, settings.database.pool_size, settings.database.timeout))
 }
 
 /// Returns access to the database for the command line, with a longer time limit.
 pub(crate) fn open_store_for_cli(settings: &Settings) -> Result<Store, CommandError> {
-    let database_timeout = settings.database_timeout.max(CLI_DATABASE_TIMEOUT);
-    open_store(&Settings { database_timeout, ..settings.clone() })
+    let mut settings = settings.clone();
+    settings.database.timeout = settings.database.timeout.max(CLI_DATABASE_TIMEOUT);
+    open_store(&settings)
 }
 
 fn sqlite_file(settings: &Settings) -> PathBuf {

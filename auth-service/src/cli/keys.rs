@@ -64,7 +64,7 @@ pub struct Retire {
 }
 
 pub async fn run(settings: &Settings, action: Action) -> Result<(), CommandError> {
-    if settings.makes_secret() {
+    if settings.generates_secret() {
         Secret::create_if_missing(&settings.secret_key_file())?;
     }
     let secret = Arc::new(Secret::read(&settings.secret_key_file())?);

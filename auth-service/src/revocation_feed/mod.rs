@@ -87,7 +87,7 @@ impl RevocationFeed {
     pub fn new(settings: &Settings, redis: Option<Server>, store: Store, clock: Clock) -> Self {
         let window_ms = settings.access_token_lifetime.as_millis() as i64 + MARGIN_MS;
         let stream =
-            redis.map(|server| Stream::new(server, &settings.redis_key_prefix, settings.redis_timeout));
+            redis.map(|server| Stream::new(server, &settings.redis.key_prefix, settings.redis.timeout));
         Self {
             store,
             stream,
@@ -99,7 +99,7 @@ impl RevocationFeed {
             health: DependencyHealth::new("the stream of revocations"),
             began: Instant::now(),
             heard_at_ms: Default::default(),
-            redis_timeout: settings.redis_timeout,
+            redis_timeout: settings.redis.timeout,
         }
     }
 

@@ -63,7 +63,7 @@ async fn a_service_that_runs_is_well_on_either_store() {
     for app in [TestApp::embedded().await, TestApp::deployed().await] {
         let deployed = app.database.as_ref().map(TestDatabase::url);
         let redis = redis_url();
-        let prefix = &app.settings.redis_key_prefix;
+        let prefix = &app.settings.redis.key_prefix;
         let stores = deployed
             .as_ref()
             .map(|url| vec!["--database-url", url, "--redis-url", &redis, "--redis-key-prefix", prefix]);

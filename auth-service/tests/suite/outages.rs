@@ -76,9 +76,9 @@ async fn without_redis_refreshes_wait_and_access_tokens_are_accepted() {
 async fn without_redis_the_policy_decides_on_access_tokens() {
     let mut redis = RedisServer::start();
     let open = TestApp::with_redis(&redis, &[]).await;
-    let closed = open.replica_with(|settings| settings.redis_outage = OutagePolicy::Closed).await;
+    let closed = open.replica_with(|settings| settings.redis.outage_policy = OutagePolicy::Closed).await;
     let bounded = OutagePolicy::Bounded(Duration::from_secs(4));
-    let bounded = open.replica_with(|settings| settings.redis_outage = bounded).await;
+    let bounded = open.replica_with(|settings| settings.redis.outage_policy = bounded).await;
     let tokens = open.new_user("ada").await;
     let ended = open.login("ada").await.tokens();
     for replica in [&closed, &bounded] {

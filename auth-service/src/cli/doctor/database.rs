@@ -24,7 +24,7 @@ pub async fn examine(settings: &Settings, secret: Option<&Secret>, clock: &Clock
         let is = format!("{} is not there yet: it is made at the first start", file.display());
         return vec![Finding::fine("database", is)];
     }
-    let (asked_ms, limit) = (clock.now_ms(), settings.database_timeout);
+    let (asked_ms, limit) = (clock.now_ms(), settings.database.timeout);
     let asked = tokio::task::spawn_blocking(move || ask(&database, limit)).await;
     let answered_ms = clock.now_ms();
     let examined = match asked {
@@ -49,7 +49,7 @@ pub async fn examine(settings: &Settings, secret: Option<&Secret>, clock: &Clock
 }
 
 fn unreachable(settings: &Settings, why: &str) -> Finding {
-    let remedy = if settings.database_url().is_some() {
+    let remedy = if settings.database.url().is_some() {
         "Check DATABASE_URL, that PostgreSQL runs, and that this machine may reach it."
     } else {
         "Check that the data folder (DATA_DIR) can be written to, and that its disk has space."
@@ -75,12 +75,12 @@ fn server_findings(server: &Server, settings: &Settings) -> Vec<Finding> {
             "Name all servers in DATABASE_URL, with ?target_session_attrs=read-write: the primary is found.",
         ));
     }
-    if i64::from(settings.database_pool_size) >= server.max_connections {
+    if i64::from(settings.database.pool_size) >= server.max_connections {
         findings.push(Finding::wrong(
             "database",
             format!(
                 "DATABASE_POOL_SIZE is {}, and the server takes {} connections in all",
-                settings.database_pool_size, server.max_connections
+                settings.database.pool_size, server.max_connections
             ),
             "Set it lower: replicas times pool size, and some more, must fit into max_connections.",
         ));

@@ -55,7 +55,7 @@ pub fn settings(settings: &Settings) -> Vec<Finding> {
 
 pub fn secret(settings: &Settings) -> (Option<Secret>, Finding) {
     let file = settings.secret_key_file();
-    if settings.makes_secret() && !file.exists() {
+    if settings.generates_secret() && !file.exists() {
         let is = format!("{} is not there yet: it is made at the first start", file.display());
         return (None, Finding::fine("secret", is));
     }

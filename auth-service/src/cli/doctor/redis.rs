@@ -9,7 +9,7 @@ use crate::{
 };
 
 pub async fn examine(settings: &Settings, clock: &Clock) -> Vec<Finding> {
-    let server = match settings.redis() {
+    let server = match settings.redis.server() {
         Ok(Some(server)) => server,
         Ok(None) => return vec![Finding::fine("blacklist", "embedded, in the SQLite file: for one process")],
         Err(why) => {
@@ -21,7 +21,7 @@ pub async fn examine(settings: &Settings, clock: &Clock) -> Vec<Finding> {
         }
     };
     let redis =
-        RedisSessionState::new(server, &settings.redis_key_prefix, settings.redis_timeout, clock.clone(), 0);
+        RedisSessionState::new(server, &settings.redis.key_prefix, settings.redis.timeout, clock.clone(), 0);
     let asked_ms = clock.now_ms();
     let Ok(servers) = redis.servers().await else {
         let why = redis.why_not().map_or_else(|| "no answer".into(), |reason| reason.to_string());
