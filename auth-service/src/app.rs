@@ -18,11 +18,11 @@ use crate::{
     },
     metrics::Metrics,
     oauth::clients::Clients,
-    revocation_feed::RevocationFeed,
-    session_state::{Embedded, Redis, SessionState},
+    revocation_feed::{FeedSettings, RevocationFeed},
+    session_state::{EmbeddedSessionState, RedisSessionState, SessionState},
     sessions::Sessions,
     store::{
-        Database, Store, StoreError,
+        Database, Failure, Store, StoreError,
         clients::{self as rows, Client},
     },
     tokens::Tokens,
@@ -76,34 +76,39 @@ impl App {
         ));
         verifier.set_key_source(Arc::downgrade(&signing_keys) as _);
         let tokens = Tokens::new(settings, &secret, Arc::clone(&signing_keys), clock.clone());
+        let feed_settings = FeedSettings {
+            access_token_lifetime: settings.access_token_lifetime,
+            redis_key_prefix: settings.redis_key_prefix.clone(),
+            redis_timeout: settings.redis_timeout,
+        };
         let revocations =
-            Arc::new(RevocationFeed::new(settings, redis.clone(), store.clone(), clock.clone()));
+            Arc::new(RevocationFeed::new(&feed_settings, redis.clone(), store.clone(), clock.clone()));
         if settings.database_url().is_none() {
             let unusable =
                 || CommandError::new(format!("cannot use {} (DATA_DIR)", sqlite_file(settings).display()));
             store.migrate().await.map_err(|_| unusable())?;
-            revocations.read_past().await.map_err(|_| unusable())?;
+            revocations.load_past().await.map_err(|_| unusable())?;
             signing_keys.refresh().await.map_err(|why| match why {
                 KeysError::Store(_) => unusable(),
                 why => CommandError::new(why.to_string()),
             })?;
         }
-        tokio::spawn(RevocationFeed::listen(Arc::downgrade(&revocations)));
+        tokio::spawn(RevocationFeed::follow_stream(Arc::downgrade(&revocations)));
         tokio::spawn(SigningKeys::maintain(Arc::downgrade(&signing_keys)));
         let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         // The workers, that of a second address, and the thread in which all else is done.
         let asking = settings.auth_workers.map_or_else(cores, usize::from) + 2;
         let blacklist = match redis {
-            Some(server) => SessionState::Redis(Redis::new(
+            Some(server) => SessionState::Redis(RedisSessionState::new(
                 server,
                 &settings.redis_key_prefix,
                 settings.redis_timeout,
                 clock.clone(),
                 asking,
             )),
-            None => SessionState::Embedded(Embedded::new(store.clone(), clock.clone())),
+            None => SessionState::Embedded(EmbeddedSessionState::new(store.clone(), clock.clone())),
         };
-        let metrics = Arc::new(Metrics::new(&store));
+        let metrics = Arc::new(Metrics::new(store.failed(), Failure::ALL.map(Failure::name)));
         let sessions = Sessions::new(
             store.clone(),
             blacklist,
@@ -118,7 +123,7 @@ impl App {
 
         let threads = settings.hash_threads.map_or_else(cores, usize::from);
         let hash_pool =
-            HashPool::start(threads, settings.hash_queue.into(), metrics.hashing()).map_err(|why| {
+            HashPool::start(threads, settings.hash_queue.into(), metrics.hash_pool()).map_err(|why| {
                 CommandError::new(format!("cannot start threads for hashing (HASH_THREADS): {why}"))
             })?;
         let cost = settings.bcrypt_cost;
@@ -149,7 +154,7 @@ impl App {
     pub(crate) async fn until_ready(&self) {
         let ready = async {
             while self.signing_keys.check().is_err()
-                || self.revocations.check().is_err()
+                || self.revocations.readiness().is_err()
                 || !matches!(self.sessions.check().await, (Ok(()), Ok(())))
             {
                 tokio::time::sleep(Duration::from_millis(5)).await;

@@ -11,17 +11,12 @@ use service_kit::{
     process_metrics,
 };
 
-use crate::{
-    domain::{generation::RefreshDecision, session::EndCause},
-    keys::signing_keys::KeyAge,
-    revocation_feed::Source,
-    store::{Failure, Store, Usage},
-};
+use crate::domain::{generation::RefreshDecision, session::EndCause};
 
-/// What became of a refresh. A lost answer and a theft are told apart here: [`Refresh::Retried`] is the one,
-/// [`Refresh::Reused`] the other.
+/// What became of a refresh. A lost answer and a theft are told apart here: [`RefreshOutcome::Retried`] is the one,
+/// [`RefreshOutcome::Reused`] the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refresh {
+pub enum RefreshOutcome {
     /// The token was the session's newest.
     Rotated,
     /// The token had been rotated a moment ago, and its successor was not used yet.
@@ -38,7 +33,7 @@ pub enum Refresh {
     Unavailable,
 }
 
-impl Refresh {
+impl RefreshOutcome {
     const ALL: [Self; 7] = [
         Self::Rotated,
         Self::Retried,
@@ -62,7 +57,7 @@ impl Refresh {
     }
 }
 
-impl From<RefreshDecision> for Refresh {
+impl From<RefreshDecision> for RefreshOutcome {
     fn from(decision: RefreshDecision) -> Self {
         match decision {
             RefreshDecision::Rotated(_) => Self::Rotated,
@@ -77,7 +72,7 @@ impl From<RefreshDecision> for Refresh {
 
 /// What became of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Login {
+pub enum LoginOutcome {
     Succeeded,
     /// Wrong name or password, or a user who may not log in.
     Refused,
@@ -87,7 +82,7 @@ pub enum Login {
     Unavailable,
 }
 
-impl Login {
+impl LoginOutcome {
     const ALL: [Self; 4] = [Self::Succeeded, Self::Refused, Self::HashPoolBusy, Self::Unavailable];
 
     fn name(self) -> &'static str {
@@ -102,14 +97,14 @@ impl Login {
 
 /// What the hash pool counts.
 #[derive(Clone, Debug)]
-pub struct Hashing {
+pub struct HashPoolMetrics {
     /// Jobs that wait.
     pub queue: Gauge,
     /// How long they waited, in seconds.
     pub waits: Histogram,
 }
 
-impl Hashing {
+impl HashPoolMetrics {
     /// From a millisecond to ten seconds: the jobs in progress take that long to make room.
     const SECONDS: [f64; 10] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
@@ -130,7 +125,7 @@ pub struct Metrics {
     refreshes: Counters<1>,
     logins: Counters<1>,
     ended: Counters<1>,
-    hashing: Hashing,
+    hashing: HashPoolMetrics,
     listeners: Gauge,
     revocations: Gauge,
     silences: Gauges<1>,
@@ -147,24 +142,30 @@ type Gauges<const N: usize> = Family<Labels<N>, Gauge>;
 
 /// What is not counted as it happens, but looked at when somebody asks.
 #[derive(Debug)]
-pub struct Readings {
+pub struct GaugeValues {
     /// How many listen to the feed.
     pub listeners: usize,
     /// Of how many sessions it tells.
     pub revocations: usize,
-    /// For how long nothing was heard of what ends elsewhere.
-    pub silences: Vec<(Source, Duration)>,
-    /// Whether the blacklist holds what the database does.
+    /// Time since each source last delivered all revocations, by the source's name.
+    pub silence_by_source: Vec<(&'static str, Duration)>,
+    /// Whether session state holds what the database holds.
     pub is_in_sync: bool,
-    /// The store's pool.
-    pub connections: Usage,
-    /// The key that signs, if there is one.
-    pub key: Option<KeyAge>,
+    pub connections_in_use: u32,
+    pub connections_idle: u32,
+    /// Size of the pool of database connections.
+    pub connections_max: u32,
+    /// Number of requests that wait for a database connection.
+    pub connections_awaited: usize,
+    /// Age of the current signing key. `None` without a current key.
+    pub key_age: Option<Duration>,
+    /// Time until the next signing key is activated. `None` if no key has an activation time ahead.
+    pub next_key_in: Option<Duration>,
 }
 
 impl Metrics {
     /// Nothing counted yet, but what this store counts.
-    pub fn new(store: &Store) -> Self {
+    pub fn new(database_failures: &Counters<1>, failure_kinds: [&'static str; 3]) -> Self {
         let mut registry = Registry::default();
         process_metrics::register(&mut registry, env!("CARGO_PKG_VERSION"));
         let requests = RequestMetrics::new(&mut registry);
@@ -174,10 +175,15 @@ impl Metrics {
             "refreshes",
             "Refreshes, by what became of them: retried is a lost answer, reused a theft",
             "outcome",
-            Refresh::ALL.map(Refresh::name),
+            RefreshOutcome::ALL.map(RefreshOutcome::name),
         );
-        let logins =
-            counters(auth, "logins", "Logins, by what became of them", "result", Login::ALL.map(Login::name));
+        let logins = counters(
+            auth,
+            "logins",
+            "Logins, by what became of them",
+            "result",
+            LoginOutcome::ALL.map(LoginOutcome::name),
+        );
         let ended = counters(
             auth,
             "sessions_ended",
@@ -185,7 +191,7 @@ impl Metrics {
             "cause",
             EndCause::ALL.map(EndCause::name),
         );
-        let hashing = Hashing::new(auth);
+        let hashing = HashPoolMetrics::new(auth);
         let listeners = gauge(auth, "revocation_listeners", "Services that follow the revocations here");
         let revocations =
             gauge(auth, "revocations_held", "Sessions that ended lately, of which listeners are told");
@@ -199,9 +205,9 @@ impl Metrics {
             gauge(auth, "database_connections_max", "As many connections to the database as there may be");
         let help = "RequestMetrics that wait for a connection to the database";
         let connections_awaited = gauge(auth, "database_connections_awaited", help);
-        begin(store.failed(), "kind", Failure::ALL.map(Failure::name));
+        begin(database_failures, "kind", failure_kinds);
         let help = "RequestMetrics that the database failed, by how";
-        auth.register("database_failures", help, store.failed().clone());
+        auth.register("database_failures", help, database_failures.clone());
         let key_age =
             gauges(auth, "signing_key_age_seconds", "For how long the current key has been signing");
         let help = "When the next key takes over, if it is told to";
@@ -229,7 +235,7 @@ impl Metrics {
         self.requests.clone()
     }
 
-    pub fn hashing(&self) -> Hashing {
+    pub fn hash_pool(&self) -> HashPoolMetrics {
         self.hashing.clone()
     }
 
@@ -237,34 +243,33 @@ impl Metrics {
         &self.registry
     }
 
-    pub fn refresh(&self, outcome: Refresh) {
+    pub fn count_refresh(&self, outcome: RefreshOutcome) {
         self.refreshes.get_or_create(&[("outcome", outcome.name())]).inc();
     }
 
-    pub fn login(&self, result: Login) {
+    pub fn count_login(&self, result: LoginOutcome) {
         self.logins.get_or_create(&[("result", result.name())]).inc();
     }
 
-    pub fn ended(&self, cause: EndCause, sessions: usize) {
+    pub fn count_ended_sessions(&self, cause: EndCause, sessions: usize) {
         self.ended.get_or_create(&[("cause", cause.name())]).inc_by(sessions as u64);
     }
 
     /// Takes over what is not counted as it happens.
-    pub fn read(&self, now: &Readings) {
+    pub fn set_gauges(&self, now: &GaugeValues) {
         self.listeners.set(now.listeners as i64);
         self.revocations.set(now.revocations as i64);
-        for (source, silence) in &now.silences {
-            let gauge = self.silences.get_or_create(&[("source", source.name())]);
+        for (source, silence) in &now.silence_by_source {
+            let gauge = self.silences.get_or_create(&[("source", source)]);
             gauge.set(silence.as_secs() as i64);
         }
         self.in_sync.set(now.is_in_sync.into());
-        let Usage { in_use, idle, most, waiting } = now.connections;
-        self.connections.get_or_create(&[("state", "in_use")]).set(in_use.into());
-        self.connections.get_or_create(&[("state", "idle")]).set(idle.into());
-        self.connections_max.set(most.into());
-        self.connections_awaited.set(waiting as i64);
-        set_if_any(&self.key_age, now.key.map(|key| key.age));
-        set_if_any(&self.next_key_in, now.key.and_then(|key| key.next_in));
+        self.connections.get_or_create(&[("state", "in_use")]).set(now.connections_in_use.into());
+        self.connections.get_or_create(&[("state", "idle")]).set(now.connections_idle.into());
+        self.connections_max.set(now.connections_max.into());
+        self.connections_awaited.set(now.connections_awaited as i64);
+        set_if_any(&self.key_age, now.key_age);
+        set_if_any(&self.next_key_in, now.next_key_in);
     }
 }
 

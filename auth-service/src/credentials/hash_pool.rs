@@ -18,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{credentials::hash_job::HashJob, metrics::Hashing};
+use crate::{credentials::hash_job::HashJob, metrics::HashPoolMetrics};
 
 /// After so many rounds, a millisecond or two, a thread gives way to whoever waits for its core, and looks whether a hash
 /// waits that it could take in. More often, and it would get less of a core than its priority says: to give way is to wait
@@ -42,7 +42,7 @@ pub struct HashPoolBusy;
 pub struct HashPool {
     places: Arc<Semaphore>,
     queue: Sender<Job>,
-    metrics: Hashing,
+    metrics: HashPoolMetrics,
 }
 
 /// A place in the queue, until a thread takes what waits there. Whatever a hash needs is looked up by those who have one,
@@ -66,11 +66,11 @@ impl QueuePermit {
 #[derive(Debug)]
 struct Waiting {
     since: Instant,
-    metrics: Hashing,
+    metrics: HashPoolMetrics,
 }
 
 impl Waiting {
-    fn new(metrics: Hashing) -> Self {
+    fn new(metrics: HashPoolMetrics) -> Self {
         metrics.queue.inc();
         Self { since: Instant::now(), metrics }
     }
@@ -109,7 +109,7 @@ impl HashPool {
     ///
     /// # Errors
     /// If the system gives no more threads.
-    pub fn start(threads: usize, queue: usize, metrics: Hashing) -> std::io::Result<Self> {
+    pub fn start(threads: usize, queue: usize, metrics: HashPoolMetrics) -> std::io::Result<Self> {
         let (sender, receiver) = channel();
         let receiver = Arc::new(Mutex::new(receiver));
         for number in 0..threads {
@@ -237,7 +237,7 @@ mod tests {
     use super::*;
 
     fn pool(threads: usize, queue: usize) -> HashPool {
-        HashPool::start(threads, queue, Hashing::new(&mut Registry::default())).unwrap()
+        HashPool::start(threads, queue, HashPoolMetrics::new(&mut Registry::default())).unwrap()
     }
 
     async fn run<T: Send + 'static>(pool: &HashPool, work: HashJob<T>) -> Result<T, HashPoolBusy> {

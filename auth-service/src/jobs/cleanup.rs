@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use shared::clock::Clock;
 
-use crate::{
-    config::Settings,
-    store::{Store, StoreError, audit, sessions, with_cleanup_lock},
-};
+use crate::store::{Store, StoreError, audit, sessions, with_cleanup_lock};
 
 /// How many rows are deleted at once.
 const PAGE: i64 = 1000;
@@ -27,8 +24,8 @@ pub struct Deleted {
 }
 
 impl Cleanup {
-    pub fn new(settings: &Settings) -> Self {
-        Self { leeway: settings.leeway, audit_retention: settings.audit_retention }
+    pub fn new(leeway: Duration, audit_retention: Duration) -> Self {
+        Self { leeway, audit_retention }
     }
 
     /// Deletes what has expired. Less than that, or nothing, if another process is at it.

@@ -39,7 +39,7 @@ pub enum RedisFailure {
 const MAX_CODE_CHARS: usize = 32;
 
 /// Why Redis failed with this error, in words for an operator, where nobody waits longer than `limit`.
-pub fn reason(error: &RedisError, limit: Duration) -> UnavailableReason {
+pub fn unavailable_reason(error: &RedisError, limit: Duration) -> UnavailableReason {
     match error.code() {
         Some(code) => UnavailableReason::RedisError(
             code.chars().filter(char::is_ascii_alphanumeric).take(MAX_CODE_CHARS).collect(),
@@ -53,6 +53,11 @@ pub fn reason(error: &RedisError, limit: Duration) -> UnavailableReason {
         None if error.to_string().contains("lookup") => UnavailableReason::Text("its host is not known"),
         None => UnavailableReason::Text("its connection failed: the log says how"),
     }
+}
+
+/// Returns the value of a field in the answer to `INFO`, or an empty string if the field is absent.
+pub fn info_field<'a>(info: &'a str, name: &str) -> &'a str {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or_default()
 }
 
 /// Connections to one server, and how to open others.
@@ -76,31 +81,31 @@ struct Connections {
 impl RedisLink {
     /// A link to this server, for whose answers nobody waits longer than `timeout`. It need not be reached yet.
     pub fn new(server: Server, timeout: Duration) -> Self {
-        Self::of_threads(server, timeout, 0)
+        Self::with_connection_per_thread(server, timeout, 0)
     }
 
     /// The same, with a connection for each of so many threads.
-    pub fn of_threads(server: Server, timeout: Duration, threads: usize) -> Self {
+    pub fn with_connection_per_thread(server: Server, timeout: Duration, threads: usize) -> Self {
         let current = ArcSwap::from_pointee(Connections::new(0, &server, timeout, threads));
         Self { server, timeout, threads, current }
     }
 
     /// How often the connections were given up. While it is the same, the same server answers, unless it is a cluster,
     /// which names another by itself.
-    pub fn number(&self) -> u64 {
+    pub fn epoch(&self) -> u64 {
         self.current.load().number
     }
 
     /// Does something with a connection.
-    pub async fn ask<T>(
+    pub async fn call<T>(
         &self,
         question: impl AsyncFnOnce(Connection) -> RedisResult<T>,
     ) -> Result<T, RedisFailure> {
-        self.ask_current(&self.current.load_full(), question).await
+        self.call_current(&self.current.load_full(), question).await
     }
 
     /// Does something with a connection of that number, and nothing if those were given up.
-    pub async fn ask_over<T>(
+    pub async fn call_at_epoch<T>(
         &self,
         number: u64,
         question: impl AsyncFnOnce(Connection) -> RedisResult<T>,
@@ -109,7 +114,7 @@ impl RedisLink {
         if current.number != number {
             return None;
         }
-        Some(self.ask_current(&current, question).await)
+        Some(self.call_current(&current, question).await)
     }
 
     /// Asks over every connection whether it still leads anywhere, and gives them up if one does not: of one that is idle
@@ -120,7 +125,7 @@ impl RedisLink {
         let _ = self.answer(&current, timeout(self.timeout, pings).await);
     }
 
-    async fn ask_current<T>(
+    async fn call_current<T>(
         &self,
         current: &Arc<Connections>,
         question: impl AsyncFnOnce(Connection) -> RedisResult<T>,

@@ -53,19 +53,19 @@ impl Worker {
     /// The number that the server has given the connection which this worker asks over.
     fn connection(&self) -> u64 {
         self.does(async |link| {
-            link.ask(async |mut asked| cmd("CLIENT").arg("ID").query_async(&mut asked).await).await.unwrap()
+            link.call(async |mut asked| cmd("CLIENT").arg("ID").query_async(&mut asked).await).await.unwrap()
         })
     }
 
     /// Which server answers it.
     fn server(&self) -> String {
-        self.does(async |link| link.ask(run_id).await.unwrap())
+        self.does(async |link| link.call(run_id).await.unwrap())
     }
 }
 
 fn link_to(proxy: &Proxy, threads: usize) -> Arc<RedisLink> {
     let server = Server::parse(&format!("redis://{}/", proxy.addr()), &NO_CERTIFICATES).unwrap();
-    Arc::new(RedisLink::of_threads(server, LIMIT, threads))
+    Arc::new(RedisLink::with_connection_per_thread(server, LIMIT, threads))
 }
 
 fn until(holds: impl Fn() -> bool) {
@@ -98,7 +98,7 @@ impl Two {
     fn until_given_up(&self) {
         until(|| {
             self.workers[0].does(async |link| link.ping().await);
-            self.link.number() == 1
+            self.link.epoch() == 1
         });
     }
 }
@@ -138,7 +138,7 @@ fn a_connection_that_leads_to_another_server_is_not_used() {
         proxy.forwarded() == 2 && clients.lines().count() == 1
     };
     until(is_left);
-    assert_eq!(link.number(), 0);
+    assert_eq!(link.epoch(), 0);
 }
 
 #[test]
@@ -146,12 +146,12 @@ fn when_one_breaks_all_are_replaced_and_that_is_noticed_though_nobody_uses_it() 
     let two = Two::start();
     let before = two.workers.each_ref().map(Worker::connection);
     two.workers[0].does(async |link| link.ping().await);
-    assert_eq!(two.link.number(), 0);
+    assert_eq!(two.link.epoch(), 0);
 
     two.redis.query::<usize>(&["CLIENT", "KILL", "ID", &before[1].to_string()]);
     two.until_given_up();
     // Whoever was told to ask over those asks nobody.
-    let asked = two.workers[0].does(async |link| link.ask_over(0, run_id).await);
+    let asked = two.workers[0].does(async |link| link.call_at_epoch(0, run_id).await);
     assert!(asked.is_none());
     for worker in &two.workers {
         assert!(!before.contains(&worker.connection()));

@@ -38,11 +38,11 @@ pub struct Revocation {
 
 /// Who told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum EventSource {
     /// The stream, which tells every replica the same in the same order.
     Stream,
     /// The database, or this replica itself.
-    Here,
+    Local,
 }
 
 /// How far a listener has come. The order is the same for all replicas only in what came by the stream; all else is told
@@ -64,7 +64,7 @@ impl Cursor {
     }
 
     /// Whether all that was there when it began is behind it.
-    pub fn is_past(&self) -> bool {
+    pub fn is_caught_up(&self) -> bool {
         self.next >= self.present
     }
 }
@@ -72,9 +72,9 @@ impl Cursor {
 /// What was heard of and still matters.
 #[derive(Debug, Default)]
 pub struct Log {
-    entries: VecDeque<(Origin, Revocation)>,
+    entries: VecDeque<(EventSource, Revocation)>,
     /// Who told of each: the stream, if it did.
-    sids: HashMap<SessionId, Origin>,
+    sids: HashMap<SessionId, EventSource>,
     /// How many entries have been forgotten.
     forgotten: u64,
     numbered: u64,
@@ -91,17 +91,24 @@ impl Log {
         self.entries.len()
     }
 
-    pub fn knows(&self, sid: SessionId) -> bool {
+    pub fn contains(&self, sid: SessionId) -> bool {
         self.sids.contains_key(&sid)
     }
 
     /// Whether every replica can have heard of it.
     pub fn knows_from_stream(&self, sid: SessionId) -> bool {
-        self.sids.get(&sid) == Some(&Origin::Stream)
+        self.sids.get(&sid) == Some(&EventSource::Stream)
     }
 
     /// Adds what is new and still matters, and forgets what no longer does.
-    pub fn add(&mut self, origin: Origin, id: Option<EventId>, sid: SessionId, until_ms: i64, now_ms: i64) {
+    pub fn add(
+        &mut self,
+        origin: EventSource,
+        id: Option<EventId>,
+        sid: SessionId,
+        until_ms: i64,
+        now_ms: i64,
+    ) {
         while let Some((_, oldest)) = self.entries.front()
             && oldest.until_ms <= now_ms
         {
@@ -116,7 +123,7 @@ impl Log {
             Entry::Vacant(new) => drop(new.insert(origin)),
             Entry::Occupied(mut told) => {
                 // Listeners here have been told. From the stream all others can be, too.
-                if origin == Origin::Stream {
+                if origin == EventSource::Stream {
                     told.insert(origin);
                 }
                 return;
@@ -130,8 +137,8 @@ impl Log {
 
     /// Where whoever has heard all up to `last`, perhaps from another replica, begins to listen here.
     pub fn place_after(&self, last: Option<EventId>) -> Cursor {
-        let is_last = |(origin, revocation): &(Origin, Revocation)| {
-            *origin == Origin::Stream && Some(revocation.id) == last
+        let is_last = |(origin, revocation): &(EventSource, Revocation)| {
+            *origin == EventSource::Stream && Some(revocation.id) == last
         };
         // From the back: most that come again were here a moment ago.
         let heard = last.and_then(|_| self.entries.iter().rposition(is_last)).map_or(0, |at| at + 1);
@@ -144,8 +151,8 @@ impl Log {
         let skipped = (next - self.forgotten) as usize;
         let page = self.entries.iter().skip(skipped).take(limit);
         place.next = next + page.len() as u64;
-        let may_be_new = |(number, (origin, revocation)): &(u64, &(Origin, Revocation))| {
-            revocation.until_ms > now_ms && (*number >= place.heard || *origin == Origin::Here)
+        let may_be_new = |(number, (origin, revocation)): &(u64, &(EventSource, Revocation))| {
+            revocation.until_ms > now_ms && (*number >= place.heard || *origin == EventSource::Local)
         };
         let may_be_new =
             (next..).zip(page).filter(may_be_new).map(|(_, (_, revocation))| *revocation).collect();
@@ -168,11 +175,11 @@ mod tests {
         let (a, b, c, d) =
             (SessionId::generate(), SessionId::generate(), SessionId::generate(), SessionId::generate());
         let mut log = Log::default();
-        log.add(Origin::Here, None, a, 100, 0);
-        log.add(Origin::Stream, Some(EventId(5, 0)), b, 100, 0);
-        log.add(Origin::Stream, Some(EventId(5, 1)), c, 100, 0);
-        log.add(Origin::Stream, Some(EventId(6, 0)), c, 100, 0);
-        log.add(Origin::Stream, Some(EventId(7, 0)), d, 200, 0);
+        log.add(EventSource::Local, None, a, 100, 0);
+        log.add(EventSource::Stream, Some(EventId(5, 0)), b, 100, 0);
+        log.add(EventSource::Stream, Some(EventId(5, 1)), c, 100, 0);
+        log.add(EventSource::Stream, Some(EventId(6, 0)), c, 100, 0);
+        log.add(EventSource::Stream, Some(EventId(7, 0)), d, 200, 0);
         let after = |last, now_ms| told(&log, &mut log.place_after(last), now_ms);
         assert_eq!(after(None, 0), [a, b, c, d]);
         assert_eq!(after(Some(EventId(5, 0)), 0), [a, c, d]);
@@ -185,19 +192,19 @@ mod tests {
     fn what_has_expired_is_forgotten_and_nobody_loses_their_place() {
         let (a, b, c) = (SessionId::generate(), SessionId::generate(), SessionId::generate());
         let mut log = Log::default();
-        log.add(Origin::Here, None, a, 100, 0);
+        log.add(EventSource::Local, None, a, 100, 0);
         let (mut place, mut late) = (log.place_after(None), log.place_after(None));
-        assert!(!place.is_past());
+        assert!(!place.is_caught_up());
         assert_eq!(told(&log, &mut place, 0), [a]);
-        assert!(place.is_past());
-        log.add(Origin::Here, None, b, 200, 0);
-        log.add(Origin::Here, None, c, 300, 150);
-        assert!(!log.knows(a) && log.knows(b));
+        assert!(place.is_caught_up());
+        log.add(EventSource::Local, None, b, 200, 0);
+        log.add(EventSource::Local, None, c, 300, 150);
+        assert!(!log.contains(a) && log.contains(b));
         assert_eq!(told(&log, &mut place, 150), [b, c]);
         assert_eq!(told(&log, &mut late, 150), [b, c]);
-        assert!(late.is_past());
+        assert!(late.is_caught_up());
         assert_eq!(log.count(), 3);
-        log.add(Origin::Here, None, a, 100, 150);
+        log.add(EventSource::Local, None, a, 100, 150);
         assert_eq!(log.count(), 3, "it matters no more");
     }
 

@@ -21,11 +21,10 @@ use tokio::sync::watch;
 
 pub use self::log::{EventId, Revocation};
 use self::{
-    log::{Cursor, Log, Origin},
+    log::{Cursor, EventSource, Log},
     redis_stream::Stream,
 };
 use crate::{
-    config::Settings,
     health::{DependencyHealth, UnavailableReason},
     redis::{self, Server},
     store::{Store, StoreError, sessions as rows},
@@ -48,12 +47,12 @@ const FIRST_RETRY: Duration = Duration::from_millis(50);
 
 /// From where this replica hears of what ends elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum FeedSource {
     Stream,
     Database,
 }
 
-impl Source {
+impl FeedSource {
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
@@ -61,6 +60,16 @@ impl Source {
             Self::Database => "database",
         }
     }
+}
+
+/// Settings of the feed.
+#[derive(Clone, Debug)]
+pub struct FeedSettings {
+    pub access_token_lifetime: Duration,
+    /// Prefix of the names of all keys in Redis.
+    pub redis_key_prefix: String,
+    /// Maximum time a call to Redis may take.
+    pub redis_timeout: Duration,
 }
 
 /// The sessions that ended lately.
@@ -77,14 +86,14 @@ pub struct RevocationFeed {
     reads_stream: AtomicBool,
     health: DependencyHealth,
     began: Instant,
-    /// When all that had ended by then was last known here, by [`Source`], in milliseconds after `began`.
+    /// When all that had ended by then was last known here, by [`FeedSource`], in milliseconds after `began`.
     heard_at_ms: [AtomicU64; 2],
     redis_timeout: Duration,
 }
 
 impl RevocationFeed {
     /// Nothing heard of yet. Replicas that share a Redis tell one another by a stream in it.
-    pub fn new(settings: &Settings, redis: Option<Server>, store: Store, clock: Clock) -> Self {
+    pub fn new(settings: &FeedSettings, redis: Option<Server>, store: Store, clock: Clock) -> Self {
         let window_ms = settings.access_token_lifetime.as_millis() as i64 + MARGIN_MS;
         let stream =
             redis.map(|server| Stream::new(server, &settings.redis_key_prefix, settings.redis_timeout));
@@ -119,7 +128,7 @@ impl RevocationFeed {
         };
         // Else it comes back by the stream, with an id by which a listener can go on at any replica.
         if !is_told || self.stream.is_none() || !self.reads_stream.load(Ordering::Acquire) {
-            news.iter().for_each(|(sid, until_ms)| self.hear(Origin::Here, None, *sid, *until_ms));
+            news.iter().for_each(|(sid, until_ms)| self.record(EventSource::Local, None, *sid, *until_ms));
         }
         is_told
     }
@@ -131,15 +140,15 @@ impl RevocationFeed {
         if is_coming && self.reads_stream.load(Ordering::Acquire) {
             return;
         }
-        self.hear(Origin::Here, None, sid, revoked_at_ms + self.window_ms);
+        self.record(EventSource::Local, None, sid, revoked_at_ms + self.window_ms);
     }
 
     /// Hears of what ended before and elsewhere, until `this` is dropped.
-    pub async fn listen(this: Weak<Self>) {
+    pub async fn follow_stream(this: Weak<Self>) {
         let mut last = None;
         while let Some(revocations) = this.upgrade() {
             let is_reading = revocations.reads_stream.load(Ordering::Acquire);
-            if !revocations.is_read() && revocations.read_past().await.is_err() {
+            if !revocations.is_read() && revocations.load_past().await.is_err() {
                 let store = revocations.store.clone();
                 drop(revocations);
                 store.pause(FIRST_RETRY).await;
@@ -152,7 +161,7 @@ impl RevocationFeed {
                         last = Some(id);
                         match entry {
                             Some((sid, until_ms)) => {
-                                revocations.hear(Origin::Stream, Some(id), sid, until_ms)
+                                revocations.record(EventSource::Stream, Some(id), sid, until_ms)
                             }
                             None => {
                                 ::log::warn!("the stream of revocations has an entry that is not ours: {id}")
@@ -160,14 +169,14 @@ impl RevocationFeed {
                         }
                     }
                     // It may have been lost while it could not be read. The database remembers.
-                    if is_reading || revocations.read_past().await.is_ok() {
+                    if is_reading || revocations.load_past().await.is_ok() {
                         revocations.reads_stream.store(true, Ordering::Release);
-                        revocations.mark_heard(Source::Stream);
+                        revocations.mark_current(FeedSource::Stream);
                         revocations.health.record_success();
                     }
                 }
                 Err(why) => {
-                    let reason = redis::reason(&why, revocations.redis_timeout);
+                    let reason = redis::unavailable_reason(&why, revocations.redis_timeout);
                     revocations.health.record_failure(&why, reason);
                     revocations.reads_stream.store(false, Ordering::Release);
                     // Another Redis may count from elsewhere. What is told twice does no harm.
@@ -179,18 +188,18 @@ impl RevocationFeed {
     }
 
     /// Notes that this replica knows from there of all that has ended, and has told its listeners.
-    pub fn mark_heard(&self, source: Source) {
+    pub fn mark_current(&self, source: FeedSource) {
         self.heard_at_ms[source as usize].store(self.began.elapsed().as_millis() as u64, Ordering::Release);
     }
 
     /// For how long nothing has been heard from each source that there is.
-    pub fn silences(&self) -> impl Iterator<Item = (Source, Duration)> {
-        let silence = |source: Source| {
+    pub fn silence_by_source(&self) -> impl Iterator<Item = (FeedSource, Duration)> {
+        let silence = |source: FeedSource| {
             let heard_at = Duration::from_millis(self.heard_at_ms[source as usize].load(Ordering::Acquire));
             (source, self.began.elapsed().saturating_sub(heard_at))
         };
-        let stream = self.stream.is_some().then_some(Source::Stream);
-        stream.into_iter().chain([Source::Database]).map(silence)
+        let stream = self.stream.is_some().then_some(FeedSource::Stream);
+        stream.into_iter().chain([FeedSource::Database]).map(silence)
     }
 
     /// Whether listeners can be served: the past has been read, and of what ends now this replica hears in time, from the
@@ -198,8 +207,8 @@ impl RevocationFeed {
     ///
     /// # Errors
     /// Why not.
-    pub fn check(&self) -> Result<(), UnavailableReason> {
-        let silence = self.silences().map(|(_, silence)| silence).min().unwrap_or_default();
+    pub fn readiness(&self) -> Result<(), UnavailableReason> {
+        let silence = self.silence_by_source().map(|(_, silence)| silence).min().unwrap_or_default();
         if !self.is_read() {
             Err(UnavailableReason::Text("those of the past have not been read from the database yet"))
         } else if silence > DEAF_AFTER && self.stream.is_some() {
@@ -211,7 +220,7 @@ impl RevocationFeed {
 
     /// Whether listeners can be served.
     pub fn is_ready(&self) -> bool {
-        self.check().is_ok()
+        self.readiness().is_ok()
     }
 
     fn is_read(&self) -> bool {
@@ -222,7 +231,7 @@ impl RevocationFeed {
     ///
     /// # Errors
     /// If the database does not answer.
-    pub async fn read_past(&self) -> Result<(), StoreError> {
+    pub async fn load_past(&self) -> Result<(), StoreError> {
         let since = self.clock.now_ms() - self.window_ms;
         let mut after = None;
         loop {
@@ -231,7 +240,7 @@ impl RevocationFeed {
             let Some(last) = page.last() else { break };
             after = Some(*last);
             for (sid, revoked_at_ms) in page {
-                self.hear(Origin::Here, None, sid, revoked_at_ms + self.window_ms);
+                self.record(EventSource::Local, None, sid, revoked_at_ms + self.window_ms);
             }
         }
         let count = self.lock().count();
@@ -239,7 +248,7 @@ impl RevocationFeed {
         Ok(())
     }
 
-    fn hear(&self, origin: Origin, id: Option<EventId>, sid: SessionId, until_ms: i64) {
+    fn record(&self, origin: EventSource, id: Option<EventId>, sid: SessionId, until_ms: i64) {
         let count = {
             let mut log = self.lock();
             log.add(origin, id, sid, until_ms, self.clock.now_ms());
@@ -259,18 +268,23 @@ impl RevocationFeed {
     }
 
     /// What comes next for a listener, a page at most. `None` if there is nothing yet: see [`Listener::wait`].
-    pub fn next(&self, listener: &mut Listener) -> Option<Vec<Revocation>> {
+    pub fn next_page(&self, listener: &mut Listener) -> Option<Vec<Revocation>> {
         self.lock().go_on(&mut listener.place, PAGE, self.clock.now_ms())
     }
 
     /// Whether this session is known to have ended lately.
-    pub fn knows(&self, sid: SessionId) -> bool {
-        self.lock().knows(sid)
+    pub fn contains(&self, sid: SessionId) -> bool {
+        self.lock().contains(sid)
     }
 
-    /// How many listen, and how many sessions there are to tell of.
-    pub fn counts(&self) -> (usize, usize) {
-        (self.heard.receiver_count(), self.lock().len())
+    /// Returns the number of listeners.
+    pub fn listener_count(&self) -> usize {
+        self.heard.receiver_count()
+    }
+
+    /// Returns the number of ended sessions that the feed holds.
+    pub fn revocation_count(&self) -> usize {
+        self.lock().len()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Log> {
@@ -293,7 +307,7 @@ impl Listener {
     }
 
     /// Whether all that was known when it began to listen has been told.
-    pub fn is_past(&self) -> bool {
-        self.place.is_past()
+    pub fn is_caught_up(&self) -> bool {
+        self.place.is_caught_up()
     }
 }

@@ -42,7 +42,7 @@ impl Stream {
                 add.cmd("XADD").arg(&self.key).arg("MINID").arg("~").arg(oldest).arg("*");
                 add.arg("sid").arg(sid.to_string()).arg("until").arg(until_ms).ignore();
             }
-            self.writing.ask(async |mut connection| add.exec_async(&mut connection).await).await?;
+            self.writing.call(async |mut connection| add.exec_async(&mut connection).await).await?;
         }
         Ok(())
     }

@@ -14,7 +14,10 @@ use tokio::{
     time::sleep,
 };
 
-use super::{Embedded, Redis, RefreshAttempt, Result, Retention, SessionState, SessionStateError};
+use super::{
+    EmbeddedSessionState, RedisSessionState, RefreshAttempt, Result, Retention, SessionState,
+    SessionStateError,
+};
 use crate::{
     domain::generation::{self, ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration, Watermark},
     redis::{NO_CERTIFICATES, Server},
@@ -36,13 +39,19 @@ async fn embedded() -> Fixture {
     let (folder, clock) = (temp_dir(), Clock::system());
     let store = Store::new(Database::Sqlite(folder.path().join("db")), 4, Duration::from_secs(5));
     store.migrate().await.unwrap();
-    let blacklist = SessionState::Embedded(Embedded::new(store, clock.clone()));
+    let blacklist = SessionState::Embedded(EmbeddedSessionState::new(store, clock.clone()));
     Fixture { blacklist, clock, _folder: folder }
 }
 
 fn redis_at(url: String, clock: &Clock) -> SessionState {
     let server = Server::parse(&url, &NO_CERTIFICATES).unwrap();
-    SessionState::Redis(Redis::new(server, &unique("test:"), Duration::from_secs(5), clock.clone(), 0))
+    SessionState::Redis(RedisSessionState::new(
+        server,
+        &unique("test:"),
+        Duration::from_secs(5),
+        clock.clone(),
+        0,
+    ))
 }
 
 async fn redis() -> Fixture {
@@ -71,11 +80,11 @@ impl Fixture {
     }
 
     async fn decide(&self, refresh: RefreshAttempt) -> Result<RefreshDecision> {
-        self.blacklist.advance(self.blacklist.connection(), refresh).await
+        self.blacklist.decide_refresh(self.blacklist.connection_epoch(), refresh).await
     }
 
     async fn entry(&self, sid: SessionId) -> Result<Option<SessionEntry>> {
-        self.blacklist.entry(self.blacklist.connection(), sid).await
+        self.blacklist.entry(self.blacklist.connection_epoch(), sid).await
     }
 
     async fn advance(&self, sid: SessionId, presented: TokenGeneration) -> RefreshDecision {
@@ -88,8 +97,8 @@ impl Fixture {
         self.decide(refresh).await.unwrap()
     }
 
-    async fn mark_stale(&self, sid: SessionId) {
-        self.blacklist.mark_stale(vec![(sid, self.clock.now_ms() + LIFE_MS)]).await.unwrap();
+    async fn mark_claims_stale(&self, sid: SessionId) {
+        self.blacklist.mark_claims_stale(vec![(sid, self.clock.now_ms() + LIFE_MS)]).await.unwrap();
     }
 
     /// How long an entry is kept from now on, in seconds.
@@ -253,7 +262,7 @@ contract! {
     async fn stale_claims_are_read_anew_once_whoever_asks(it) {
         let (it, sid) = (it.whole().await, SessionId::generate());
         // Before the first refresh, and after one.
-        it.mark_stale(sid).await;
+        it.mark_claims_stale(sid).await;
         assert_eq!(it.advance(sid, FIRST).await, RefreshDecision::StaleClaims);
         assert_eq!(it.advance(sid, FIRST).await, RefreshDecision::StaleClaims);
         let RefreshDecision::Rotated(one) = it.advance_fresh(sid, FIRST).await else { panic!() };
@@ -263,7 +272,7 @@ contract! {
         assert_eq!(it.advance(sid, FIRST).await, RefreshDecision::StaleClaims);
         let two = it.rotate(sid, one).await;
         assert_eq!(it.advance(sid, one).await, RefreshDecision::RetriedInGrace(two));
-        it.mark_stale(sid).await;
+        it.mark_claims_stale(sid).await;
         assert_eq!(it.advance(sid, two).await, RefreshDecision::StaleClaims);
         assert!(matches!(it.advance_fresh(sid, two).await, RefreshDecision::Rotated(_)));
     }
@@ -271,14 +280,14 @@ contract! {
     async fn a_mark_brings_no_session_back_and_hides_no_reuse(it) {
         let (it, ended, reused) = (it.whole().await, SessionId::generate(), SessionId::generate());
         it.revoke(ended).await;
-        it.mark_stale(ended).await;
+        it.mark_claims_stale(ended).await;
         assert_eq!(it.advance(ended, FIRST).await, RefreshDecision::Revoked);
         it.rotate(reused, it.rotate(reused, FIRST).await).await;
-        it.mark_stale(reused).await;
+        it.mark_claims_stale(reused).await;
         assert_eq!(it.advance(reused, FIRST).await, RefreshDecision::Reused);
         // A session of many generations whose entry was lost before it was marked goes on.
         let sid = SessionId::generate();
-        it.mark_stale(sid).await;
+        it.mark_claims_stale(sid).await;
         let seventh = TokenGeneration { generation: 7, rotated_at_ms: 1 };
         assert_eq!(it.advance(sid, seventh).await, RefreshDecision::StaleClaims);
         assert!(matches!(it.advance_fresh(sid, seventh).await, RefreshDecision::Rotated(_)));
@@ -294,7 +303,7 @@ contract! {
             for step in 0..4 {
                 let pick = history / 6u32.pow(step) % 6;
                 if pick == 5 {
-                    it.mark_stale(sid).await;
+                    it.mark_claims_stale(sid).await;
                     known = it.entry(sid).await.unwrap();
                     continue;
                 }
@@ -365,7 +374,7 @@ async fn a_redis_that_was_started_again_is_not_whole_whatever_it_says() {
 async fn a_connection_that_breaks_is_noticed_though_its_thread_does_nothing() {
     let server = RedisServer::start();
     let at = Server::parse(&server.url(), &NO_CERTIFICATES).unwrap();
-    let redis = Redis::new(at, "", Duration::from_secs(5), Clock::system(), 1024);
+    let redis = RedisSessionState::new(at, "", Duration::from_secs(5), Clock::system(), 1024);
     let blacklist = Arc::new(SessionState::Redis(redis));
     let rebuild = blacklist.begin_rebuild().await.unwrap();
     blacklist.finish_rebuild(rebuild).await.unwrap();
@@ -381,7 +390,7 @@ async fn a_connection_that_breaks_is_noticed_though_its_thread_does_nothing() {
         let blacklist = Arc::clone(&blacklist);
         thread::spawn(move || {
             Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-                let number = blacklist.connection();
+                let number = blacklist.connection_epoch();
                 while !asked.is_closed() {
                     blacklist.entry(number, SessionId::generate()).await.unwrap();
                     let _ = asked.send(());
@@ -401,10 +410,10 @@ async fn a_connection_that_breaks_is_noticed_though_its_thread_does_nothing() {
     };
     drop(has_asked);
     is_idle.await.unwrap();
-    assert_eq!(blacklist.connection(), 0);
+    assert_eq!(blacklist.connection_epoch(), 0);
     server.query::<usize>(&["CLIENT", "KILL", "ID", &of_other]);
     let deadline = Instant::now() + Duration::from_secs(10);
-    while blacklist.connection() == 0 {
+    while blacklist.connection_epoch() == 0 {
         assert!(Instant::now() < deadline, "nobody notices");
         assert!(blacklist.is_complete().await.unwrap());
     }
@@ -416,8 +425,13 @@ async fn a_connection_that_breaks_is_noticed_though_its_thread_does_nothing() {
 async fn a_refresh_that_nobody_waits_for_any_more_is_not_carried_out() {
     let server = RedisServer::start();
     let (clock, limit) = (Clock::system(), Duration::from_millis(300));
-    let redis =
-        Redis::new(Server::parse(&server.url(), &NO_CERTIFICATES).unwrap(), "", limit, clock.clone(), 0);
+    let redis = RedisSessionState::new(
+        Server::parse(&server.url(), &NO_CERTIFICATES).unwrap(),
+        "",
+        limit,
+        clock.clone(),
+        0,
+    );
     let it = Fixture { blacklist: SessionState::Redis(redis), clock, _folder: temp_dir() }.whole().await;
     assert!(it.blacklist.is_complete().await.unwrap());
     let sid = SessionId::generate();
@@ -443,10 +457,10 @@ async fn an_entry_in_redis_expires_with_the_newest_token() {
         (life + 999) / 1000
     };
     let now = it.clock.now_ms();
-    let keep = |since_ms| Retention {
+    let keep = |session_began_ms| Retention {
         presented_until_ms: now + 300_000,
         longest_until_ms: now + 1_000_000,
-        since_ms,
+        session_began_ms,
         extend: false,
     };
     // The test itself takes a while.

@@ -12,20 +12,20 @@ use crate::{
 };
 
 /// The table `blacklist` of the store.
-pub struct Embedded {
+pub struct EmbeddedSessionState {
     store: Store,
     clock: Clock,
     whole: AtomicBool,
 }
 
-impl Embedded {
+impl EmbeddedSessionState {
     /// Keeps the blacklist in `store`, which must be SQLite. It is rebuilt at every start, for sessions may have ended
     /// while another blacklist was in use.
     pub fn new(store: Store, clock: Clock) -> Self {
         Self { store, clock, whole: AtomicBool::new(false) }
     }
 
-    pub async fn advance(&self, refresh: RefreshAttempt) -> Result<RefreshDecision> {
+    pub async fn decide_refresh(&self, refresh: RefreshAttempt) -> Result<RefreshDecision> {
         if !self.is_complete() {
             return Err(SessionStateError::Incomplete);
         }
@@ -50,7 +50,7 @@ impl Embedded {
         .await
     }
 
-    pub async fn mark_stale(&self, sessions: Vec<(SessionId, i64)>) -> Result<()> {
+    pub async fn mark_claims_stale(&self, sessions: Vec<(SessionId, i64)>) -> Result<()> {
         let now = self.clock.now_ms();
         self.transaction(move |connection| {
             for (sid, until_ms) in sessions {

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, stream};
 use shared::{claims::SessionId, clock::Clock};
 use test_support::{RedisServer, long};
 
-use super::{Redis, RefreshAttempt, SessionState};
+use super::{RedisSessionState, RefreshAttempt, SessionState};
 use crate::{
     domain::generation::{ClaimsSource, RefreshDecision, TokenGeneration},
     redis::{NO_CERTIFICATES, Server},
@@ -27,7 +27,7 @@ async fn refresh_all(blacklist: &SessionState, now_ms: i64, sessions: &mut [(Ses
             grace: Duration::from_secs(10),
         };
         let RefreshDecision::Rotated(next) =
-            blacklist.advance(blacklist.connection(), refresh).await.unwrap()
+            blacklist.decide_refresh(blacklist.connection_epoch(), refresh).await.unwrap()
         else {
             panic!("not rotated")
         };
@@ -43,7 +43,7 @@ async fn a_session_takes_one_entry_however_often_it_is_refreshed() {
     let server = RedisServer::start_with_snapshots();
     let clock = Clock::system();
     let at = Server::parse(&server.url(), &NO_CERTIFICATES).unwrap();
-    let redis = Redis::new(at, "", Duration::from_secs(60), clock.clone(), 0);
+    let redis = RedisSessionState::new(at, "", Duration::from_secs(60), clock.clone(), 0);
     let blacklist = SessionState::Redis(redis);
     let rebuild = blacklist.begin_rebuild().await.unwrap();
     blacklist.finish_rebuild(rebuild).await.unwrap();

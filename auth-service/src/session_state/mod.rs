@@ -14,10 +14,7 @@ use std::time::Duration;
 
 use shared::claims::SessionId;
 
-pub use self::{
-    embedded::Embedded,
-    redis::{Redis, info_field},
-};
+pub use self::{embedded::EmbeddedSessionState, redis::RedisSessionState};
 use crate::{
     domain::generation::{ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration},
     health::UnavailableReason,
@@ -64,7 +61,7 @@ pub struct Retention {
     /// Until when any token of the session may live.
     pub longest_until_ms: i64,
     /// Before when the session began: if the blacklist has been whole since, it knows of every refresh.
-    pub since_ms: i64,
+    pub session_began_ms: i64,
     /// Whether an entry that is there already is to be kept as long as this, as after a loss.
     pub extend: bool,
 }
@@ -72,7 +69,7 @@ pub struct Retention {
 impl Retention {
     /// As long as any token of the session may live.
     pub fn until(longest_until_ms: i64) -> Self {
-        Self { presented_until_ms: longest_until_ms, longest_until_ms, since_ms: 0, extend: false }
+        Self { presented_until_ms: longest_until_ms, longest_until_ms, session_began_ms: 0, extend: false }
     }
 }
 
@@ -80,27 +77,27 @@ impl Retention {
 #[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 pub enum SessionState {
     /// Shared by all replicas.
-    Redis(Redis),
+    Redis(RedisSessionState),
     /// In the SQLite file of the one process there is.
-    Embedded(Embedded),
+    Embedded(EmbeddedSessionState),
 }
 
 impl SessionState {
     /// Decides on a refresh, over a connection of this number: else it is not whole. The entry is kept for as long as any
     /// token of the session lives.
-    pub async fn advance(&self, connection: u64, refresh: RefreshAttempt) -> Result<RefreshDecision> {
+    pub async fn decide_refresh(&self, connection: u64, refresh: RefreshAttempt) -> Result<RefreshDecision> {
         match self {
-            Self::Redis(redis) => redis.advance(connection, refresh).await,
-            Self::Embedded(embedded) => embedded.advance(refresh).await,
+            Self::Redis(redis) => redis.decide_refresh(connection, refresh).await,
+            Self::Embedded(embedded) => embedded.decide_refresh(refresh).await,
         }
     }
 
     /// Marks sessions whose user's scopes or roles have changed, each with the time until which any token of it may
     /// live: its next refresh is answered [`RefreshDecision::StaleClaims`].
-    pub async fn mark_stale(&self, sessions: Vec<(SessionId, i64)>) -> Result<()> {
+    pub async fn mark_claims_stale(&self, sessions: Vec<(SessionId, i64)>) -> Result<()> {
         match self {
-            Self::Redis(redis) => redis.mark_stale(sessions).await,
-            Self::Embedded(embedded) => embedded.mark_stale(sessions).await,
+            Self::Redis(redis) => redis.mark_claims_stale(sessions).await,
+            Self::Embedded(embedded) => embedded.mark_claims_stale(sessions).await,
         }
     }
 
@@ -130,17 +127,17 @@ impl SessionState {
     }
 
     /// The number of the connections to it. It changes before a server answers that was not brought up to date.
-    pub fn connection(&self) -> u64 {
+    pub fn connection_epoch(&self) -> u64 {
         match self {
-            Self::Redis(redis) => redis.connection(),
+            Self::Redis(redis) => redis.connection_epoch(),
             Self::Embedded(_) => 0,
         }
     }
 
     /// Why it does not answer, if it is not for want of the database.
-    pub fn why_not(&self) -> Option<UnavailableReason> {
+    pub fn failure_reason(&self) -> Option<UnavailableReason> {
         match self {
-            Self::Redis(redis) => redis.why_not(),
+            Self::Redis(redis) => redis.failure_reason(),
             Self::Embedded(_) => None,
         }
     }

@@ -20,7 +20,7 @@ use super::{Rebuild, RefreshAttempt, Result, Retention, SessionStateError};
 use crate::{
     domain::generation::{ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration, Watermark},
     health::{DependencyHealth, UnavailableReason},
-    redis::{Connection, RedisFailure, RedisLink, Server, reason},
+    redis::{Connection, RedisFailure, RedisLink, Server, info_field, unavailable_reason},
 };
 
 /// How long a rebuild may take.
@@ -35,7 +35,7 @@ const BATCH: usize = 1000;
 const BUCKETS: usize = 16;
 
 /// Redis, as all replicas share it.
-pub struct Redis {
+pub struct RedisSessionState {
     link: RedisLink,
     /// What the keys of each bucket begin with.
     starts: [String; BUCKETS],
@@ -53,11 +53,11 @@ pub struct Redis {
     info: Script,
 }
 
-impl Redis {
+impl RedisSessionState {
     /// Access to this Redis, which so many threads ask. It need not be reached yet.
     pub fn new(server: Server, prefix: &str, timeout: Duration, clock: Clock, threads: usize) -> Self {
         Self {
-            link: RedisLink::of_threads(server, timeout, threads),
+            link: RedisLink::with_connection_per_thread(server, timeout, threads),
             starts: array::from_fn(|bucket| format!("{prefix}bl{{{bucket:x}}}:")),
             timeout,
             clock,
@@ -72,7 +72,7 @@ impl Redis {
         }
     }
 
-    pub async fn advance(&self, over: u64, refresh: RefreshAttempt) -> Result<RefreshDecision> {
+    pub async fn decide_refresh(&self, over: u64, refresh: RefreshAttempt) -> Result<RefreshDecision> {
         let RefreshAttempt { sid, presented, expires_at_ms, next_expires_at_ms, claims, grace } = refresh;
         let deadline_ms = self
             .server_now_ms(bucket(sid))
@@ -97,7 +97,8 @@ impl Redis {
             }
             answer => answer,
         };
-        let (outcome, generation, rotated_at_ms): (String, u64, i64) = self.ask_over(over, asked).await?;
+        let (outcome, generation, rotated_at_ms): (String, u64, i64) =
+            self.call_at_epoch(over, asked).await?;
         let next = TokenGeneration { generation, rotated_at_ms };
         match outcome.as_str() {
             "rotated" => Ok(RefreshDecision::Rotated(next)),
@@ -116,7 +117,7 @@ impl Redis {
         let mut asked = cmd("MGET");
         asked.arg(&keys);
         let (entry, marker): (Option<Vec<u8>>, Option<String>) =
-            self.ask_over(over, async |mut connection| asked.query_async(&mut connection).await).await?;
+            self.call_at_epoch(over, async |mut connection| asked.query_async(&mut connection).await).await?;
         if marker.is_none() {
             return Err(SessionStateError::Incomplete);
         }
@@ -125,14 +126,14 @@ impl Redis {
 
     pub async fn revoke(&self, sessions: Vec<(SessionId, Retention)>) -> Result<()> {
         let call = |(sid, keep): (SessionId, Retention)| {
-            let Retention { presented_until_ms, longest_until_ms, since_ms, extend } = keep;
-            let numbers = [presented_until_ms, longest_until_ms, since_ms, extend.into()];
+            let Retention { presented_until_ms, longest_until_ms, session_began_ms, extend } = keep;
+            let numbers = [presented_until_ms, longest_until_ms, session_began_ms, extend.into()];
             (bucket(sid), self.happens(sid, "end", numbers))
         };
         self.call_each::<()>(&self.session, sessions.into_iter().map(call).collect()).await.map(drop)
     }
 
-    pub async fn mark_stale(&self, sessions: Vec<(SessionId, i64)>) -> Result<()> {
+    pub async fn mark_claims_stale(&self, sessions: Vec<(SessionId, i64)>) -> Result<()> {
         let call = |(sid, until_ms): (SessionId, i64)| (bucket(sid), self.happens(sid, "stale", [until_ms]));
         self.call_each::<()>(&self.session, sessions.into_iter().map(call).collect()).await.map(drop)
     }
@@ -194,13 +195,13 @@ impl Redis {
         Ok(servers)
     }
 
-    /// See [`super::SessionState::connection`].
-    pub fn connection(&self) -> u64 {
-        self.link.number()
+    /// See [`super::SessionState::connection_epoch`].
+    pub fn connection_epoch(&self) -> u64 {
+        self.link.epoch()
     }
 
     /// Why Redis does not answer. `None` while it does.
-    pub fn why_not(&self) -> Option<UnavailableReason> {
+    pub fn failure_reason(&self) -> Option<UnavailableReason> {
         self.health.reason()
     }
 
@@ -209,7 +210,7 @@ impl Redis {
     pub async fn ttl_ms(&self, sid: SessionId) -> i64 {
         let mut asked = cmd("PTTL");
         asked.arg(self.entry_key(sid));
-        self.ask(async |mut connection| asked.query_async(&mut connection).await).await.unwrap()
+        self.call(async |mut connection| asked.query_async(&mut connection).await).await.unwrap()
     }
 
     /// What time it is by the clock of the Redis that has this bucket, in milliseconds, as far as can be told without
@@ -266,21 +267,21 @@ impl Redis {
                 }
                 sent => sent,
             };
-            answers.extend(self.ask(sent).await?);
+            answers.extend(self.call(sent).await?);
         }
         Ok(answers)
     }
 
-    async fn ask<T>(&self, question: impl AsyncFnOnce(Connection) -> RedisResult<T>) -> Result<T> {
-        self.answer(async { Some(self.link.ask(question).await) }).await
+    async fn call<T>(&self, question: impl AsyncFnOnce(Connection) -> RedisResult<T>) -> Result<T> {
+        self.answer(async { Some(self.link.call(question).await) }).await
     }
 
-    async fn ask_over<T>(
+    async fn call_at_epoch<T>(
         &self,
         connection: u64,
         question: impl AsyncFnOnce(Connection) -> RedisResult<T>,
     ) -> Result<T> {
-        self.answer(self.link.ask_over(connection, question)).await
+        self.answer(self.link.call_at_epoch(connection, question)).await
     }
 
     /// What came of a question, if it was asked at all; and whether Redis is up is noted.
@@ -298,7 +299,7 @@ impl Redis {
             None => Err(SessionStateError::Incomplete),
             Some(Err(RedisFailure::Error(why))) if has_moved(&why) => Err(SessionStateError::Incomplete),
             Some(Err(RedisFailure::Error(why))) => {
-                self.health.record_failure(&describe(&why), reason(&why, self.timeout));
+                self.health.record_failure(&describe(&why), unavailable_reason(&why, self.timeout));
                 Err(SessionStateError::Unavailable)
             }
             Some(Err(RedisFailure::Timeout)) => {
@@ -309,11 +310,6 @@ impl Redis {
         part.end(&outcome);
         outcome
     }
-}
-
-/// A field of what a server says of itself. Empty if it does not say.
-pub fn info_field<'a>(info: &'a str, name: &str) -> &'a str {
-    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or_default()
 }
 
 fn evalsha(script: &Script, keys: &[String]) -> Cmd {

@@ -99,7 +99,7 @@ impl Sessions {
             grace: settings.refresh_grace,
             patience: settings.redis_timeout,
             leeway_ms: settings.leeway.as_millis() as i64,
-            cleanup: Cleanup::new(settings),
+            cleanup: Cleanup::new(settings.leeway, settings.audit_retention),
             outage: settings.redis_outage,
             out_since: std::sync::Mutex::new(Some(Instant::now())),
             access_ms: settings.access_token_lifetime.as_millis() as i64,
@@ -154,7 +154,7 @@ impl Sessions {
         run_to_completion(async move {
             // Without a grace period, the second of two questions would find the token rotated by the first.
             let again = if this.grace.is_zero() { RetryPolicy::No } else { RetryPolicy::Yes };
-            let decision = this.in_sync(again, |over| this.blacklist.advance(over, refresh)).await?;
+            let decision = this.in_sync(again, |over| this.blacklist.decide_refresh(over, refresh)).await?;
             match decision {
                 RefreshDecision::Reused => this.note_reuse(refresh.sid, &sub, origin).await,
                 RefreshDecision::Rotated(_) | RefreshDecision::RetriedInGrace(_) => {
@@ -205,7 +205,7 @@ impl Sessions {
             presented_until_ms: access_until_ms.max(presented.exp * 1000) + self.leeway_ms,
             longest_until_ms: presented.session_ends_at * 1000 + self.leeway_ms,
             // Initiator the clock of whichever replica it was.
-            since_ms: presented.auth_time * 1000 - self.leeway_ms,
+            session_began_ms: presented.auth_time * 1000 - self.leeway_ms,
             extend: false,
         };
         run_to_completion(async move {
@@ -317,7 +317,7 @@ impl Sessions {
                 Ok(((ended, record.is_some()), record))
             };
             let (Some(ended), is_new) = this.store.audited(end).await? else { return Ok(false) };
-            this.metrics.ended(cause, if is_new { ended.len() } else { 0 });
+            this.metrics.count_ended_sessions(cause, if is_new { ended.len() } else { 0 });
             let keep = |(sid, until_ms)| (sid, Retention::until(until_ms + this.leeway_ms));
             this.blacklist_ended(ended.into_iter().map(keep).collect()).await;
             Ok(true)
@@ -359,7 +359,7 @@ impl Sessions {
         match entry {
             Ok(Some(SessionEntry::Revoked)) => Err(VerifyError::Revoked),
             Ok(_) => Ok(()),
-            Err(_) if self.revocations.knows(sid) => Err(VerifyError::Revoked),
+            Err(_) if self.revocations.contains(sid) => Err(VerifyError::Revoked),
             Err(_) if self.outage.accepts_after(self.out_for()) => Ok(()),
             Err(_) => Err(VerifyError::RevocationsUnavailable),
         }
@@ -384,7 +384,7 @@ impl Sessions {
     pub async fn check(self: &Arc<Self>) -> (Result<(), UnavailableReason>, Result<(), UnavailableReason>) {
         let database = self.store.check().await;
         let blacklist = self.in_sync(RetryPolicy::Yes, |_| self.blacklist.is_complete()).await.map(drop);
-        let blacklist = blacklist.map_err(|why| match (why, self.blacklist.why_not()) {
+        let blacklist = blacklist.map_err(|why| match (why, self.blacklist.failure_reason()) {
             (_, Some(why)) => why,
             // Whoever waits for it to be brought up to date may not wait until that has failed.
             (why, None) if matches!(why, SessionStateError::Store(_)) || database.is_err() => {
@@ -412,7 +412,7 @@ impl Sessions {
             Ok((is_known, is_new))
         };
         let (is_known, is_new) = self.store.run(end).await?;
-        self.metrics.ended(cause, is_new.into());
+        self.metrics.count_ended_sessions(cause, is_new.into());
         Ok(is_known)
     }
 }

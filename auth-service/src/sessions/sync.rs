@@ -11,7 +11,7 @@ use shared::claims::SessionId;
 use super::Sessions;
 use crate::{
     domain::session::EndCause,
-    revocation_feed::Source,
+    revocation_feed::FeedSource,
     session_state::{Retention, SessionStateError},
     store::{
         StoreError,
@@ -95,7 +95,7 @@ impl Sessions {
             let Some(last) = page.last() else { break };
             after = Some(last.sid);
         }
-        self.revocations.mark_heard(Source::Database);
+        self.revocations.mark_current(FeedSource::Database);
         Ok(())
     }
 
@@ -166,7 +166,7 @@ impl Sessions {
     /// again over others, and be left at that.
     pub(super) fn note_outage_of(&self, connection: u64) {
         let mut since = self.out_since();
-        if self.blacklist.connection() == connection {
+        if self.blacklist.connection_epoch() == connection {
             self.outages.fetch_add(1, Ordering::AcqRel);
         }
         if !self.is_in_sync() {
@@ -191,13 +191,13 @@ impl Sessions {
     /// The connections to the blacklist, if it is known to hold that over them. Their number is read first: should they be
     /// given up meanwhile, nothing is asked over it.
     pub(super) fn connection_in_sync(&self) -> Option<u64> {
-        let connection = self.blacklist.connection();
+        let connection = self.blacklist.connection_epoch();
         self.is_in_sync().then_some(connection)
     }
 
     /// How often there was reason to doubt that. Both numbers only grow.
     fn doubts(&self) -> u64 {
-        self.outages.load(Ordering::Acquire) + self.blacklist.connection()
+        self.outages.load(Ordering::Acquire) + self.blacklist.connection_epoch()
     }
 
     /// The connection over which the blacklist is up to date, to which it is brought first if it may not be. A rebuild may
@@ -227,7 +227,7 @@ impl Sessions {
         }
         // Nobody may have noted it: connections are also given up that nobody asked over.
         self.out_since().get_or_insert_with(Instant::now);
-        let (connection, doubts) = (self.blacklist.connection(), self.doubts());
+        let (connection, doubts) = (self.blacklist.connection_epoch(), self.doubts());
         let outcome = self.bring_up_to_date().await;
         self.attempts.fetch_add(1, Ordering::AcqRel);
         outcome?;
@@ -300,7 +300,7 @@ impl Sessions {
             for (id, changed_at) in page {
                 let user = id.clone();
                 let query = move |connection: &mut _| rows::of_user(connection, &user, now);
-                self.blacklist.mark_stale(self.store.run(query).await?).await?;
+                self.blacklist.mark_claims_stale(self.store.run(query).await?).await?;
                 if unmarked_only && self.is_settled(&id, changed_at) {
                     let query =
                         move |connection: &mut _| users::set_claims_marked(connection, &id, changed_at);

@@ -12,7 +12,7 @@ use crate::{
     credentials::{hash_pool::HashPool, password_hash::PasswordHash},
     domain::password::Password,
     keys::secret::Secret,
-    metrics::Hashing,
+    metrics::HashPoolMetrics,
 };
 
 /// Fewer open files than this are fewer connections than a service may have.
@@ -98,7 +98,9 @@ pub fn limits() -> Vec<Finding> {
 /// What a login costs on this machine, one at a time.
 pub async fn hashing(settings: &Settings) -> Vec<Finding> {
     let Ok(password) = Password::presented("how long does this take?".into()) else { return Vec::new() };
-    let Ok(pool) = HashPool::start(1, 1, Hashing::new(&mut Registry::default())) else { return Vec::new() };
+    let Ok(pool) = HashPool::start(1, 1, HashPoolMetrics::new(&mut Registry::default())) else {
+        return Vec::new();
+    };
     let hash = PasswordHash::make(&password, settings.bcrypt_cost);
     let began = Instant::now();
     let hashed = match pool.place().await {

@@ -18,7 +18,7 @@ use crate::{
         error::ApiError,
         form::{Form, FromForm, Valid, not_blank},
     },
-    metrics::Login as Outcome,
+    metrics::LoginOutcome,
     sessions::FIRST,
     store::users::{self, LoginKey, User},
     tokens::{Session, TokenPair},
@@ -82,11 +82,11 @@ pub async fn login(
     Valid(request): Valid<LoginRequest>,
 ) -> Result<Json<LoggedIn>, ApiError> {
     let answer = log_in(&app, origin, request).await;
-    app.metrics.login(match &answer {
-        Ok(_) => Outcome::Succeeded,
-        Err(ApiError::WrongCredentials) => Outcome::Refused,
-        Err(ApiError::HashPoolBusy) => Outcome::HashPoolBusy,
-        Err(_) => Outcome::Unavailable,
+    app.metrics.count_login(match &answer {
+        Ok(_) => LoginOutcome::Succeeded,
+        Err(ApiError::WrongCredentials) => LoginOutcome::Refused,
+        Err(ApiError::HashPoolBusy) => LoginOutcome::HashPoolBusy,
+        Err(_) => LoginOutcome::Unavailable,
     });
     answer.map(Json)
 }

@@ -15,7 +15,7 @@ use crate::{
         error::ApiError,
         form::{Form, FromForm, Valid, not_blank},
     },
-    metrics::Refresh as Outcome,
+    metrics::RefreshOutcome,
     store::users,
     tokens::{RefreshError, TokenPair},
 };
@@ -75,8 +75,8 @@ pub async fn trade<E: From<ApiError>>(
 ) -> Result<(TokenPair, Scope), E> {
     let traded = decide(app, token, origin, narrow).await;
     match &traded {
-        Ok((_, _, outcome)) | Err(Refusal::Token(_, outcome)) => app.metrics.refresh(*outcome),
-        Err(Refusal::Unavailable(_)) => app.metrics.refresh(Outcome::Unavailable),
+        Ok((_, _, outcome)) | Err(Refusal::Token(_, outcome)) => app.metrics.count_refresh(*outcome),
+        Err(Refusal::Unavailable(_)) => app.metrics.count_refresh(RefreshOutcome::Unavailable),
         Err(Refusal::Scope(_)) => {}
     }
     match traded {
@@ -89,7 +89,7 @@ pub async fn trade<E: From<ApiError>>(
 
 /// Why there are no new tokens.
 enum Refusal<E> {
-    Token(RefreshError, Outcome),
+    Token(RefreshError, RefreshOutcome),
     Scope(E),
     Unavailable(ApiError),
 }
@@ -105,10 +105,10 @@ async fn decide<E>(
     token: &str,
     origin: &Origin,
     narrow: impl Fn(&Scope) -> Result<Scope, E>,
-) -> Result<(TokenPair, Scope, Outcome), Refusal<E>> {
+) -> Result<(TokenPair, Scope, RefreshOutcome), Refusal<E>> {
     let presented = app.tokens.read_refresh(token).map_err(|why| match why {
-        RefreshError::Expired => Refusal::Token(why, Outcome::Expired),
-        why => Refusal::Token(why, Outcome::Unknown),
+        RefreshError::Expired => Refusal::Token(why, RefreshOutcome::Expired),
+        why => Refusal::Token(why, RefreshOutcome::Unknown),
     })?;
     let minter = app.tokens.minter().map_err(Refusal::unavailable)?;
     let mut session = presented.session();
@@ -121,7 +121,7 @@ async fn decide<E>(
     if decision == RefreshDecision::StaleClaims {
         let id = session.sub.clone();
         let user = app.store.run(move |connection| users::find(connection, &id)).await;
-        let gone = || Refusal::Token(RefreshError::Revoked, Outcome::Unknown);
+        let gone = || Refusal::Token(RefreshError::Revoked, RefreshOutcome::Unknown);
         session = session.with_claims_of(&user.map_err(Refusal::unavailable)?.ok_or_else(gone)?);
         scope = narrow(&session.scope).map_err(Refusal::Scope)?;
         decision = advance(ClaimsSource::Database).await?;

@@ -40,7 +40,7 @@ pub async fn readyz(app: Data<App>) -> HttpResponse {
         keys: reasons.word("keys", app.signing_keys.check()),
         database: reasons.word("database", database),
         blacklist: reasons.word("blacklist", blacklist),
-        revocations: reasons.word("revocations", app.revocations.check()),
+        revocations: reasons.word("revocations", app.revocations.readiness()),
         reasons,
     };
     readiness(ready.reasons.is_empty(), ready)
