@@ -31,9 +31,9 @@ pub async fn examine(settings: &Settings, clock: &Clock) -> Vec<Finding> {
     };
     let answered_ms = clock.now_ms();
     let mut findings = Vec::new();
-    for (info, now_ms) in &servers {
-        findings.extend(server_findings(info));
-        findings.push(clocks("Redis'", *now_ms, asked_ms, answered_ms, settings));
+    for server in &servers {
+        findings.extend(server_findings(&server.info));
+        findings.push(clocks("Redis'", server.now_ms, asked_ms, answered_ms, settings));
     }
     if let Ok(false) = redis.is_complete().await {
         findings
