@@ -13,7 +13,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum SessionStateError {
     /// Redis cannot be reached, or refused the call.
-    #[error("session state is unavailable")]
+    #[error("session state is not available")]
     Unavailable,
     /// Redis did not answer in time.
     #[error("session state did not answer in time")]
