@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use auth_service::hot_paths::{
     SigningKey,
-    generation::{ClaimsSource, SessionEntry, TokenGeneration, Watermark, decide},
+    refresh_decision::{ClaimsSource, SessionEntry, TokenGeneration, Watermark, decide},
 };
 use divan::{Bencher, black_box};
 use shared::keys::Algorithm;

@@ -25,6 +25,7 @@
 
 mod accounts;
 mod app;
+mod audit_log;
 pub mod cli;
 pub mod config;
 mod credentials;
@@ -50,5 +51,5 @@ pub use self::{
 /// What `benches/` measure of the inside. Not for others.
 #[doc(hidden)]
 pub mod hot_paths {
-    pub use crate::{domain::generation, keys::signing_key::SigningKey};
+    pub use crate::{domain::refresh_decision, keys::signing_key::SigningKey};
 }

@@ -9,14 +9,10 @@ use service_kit::{CommandError, logs::field};
 use shared::clock::Clock;
 use uuid::Uuid;
 
-use super::users;
+use super::{open_migrated_store, users};
 use crate::{
-    app::open_store_patiently,
     config::Settings,
-    store::{
-        StoreError,
-        audit::{self, Filter, StoredEvent},
-    },
+    store::audit::{self, Filter, StoredEvent},
 };
 
 #[derive(Args, Debug)]
@@ -42,22 +38,19 @@ pub struct Which {
 }
 
 pub async fn run(settings: &Settings, which: Which) -> Result<(), CommandError> {
-    let failed = |why: StoreError| CommandError::new(why.to_string());
-    let store = open_store_patiently(settings)?;
-    store.migrate().await.map_err(failed)?;
+    let store = open_migrated_store(settings).await?;
     let user_id = match which.user {
         // A name first: it may look like an id.
-        Some(user) => Some(match (users::find(&store, &user).await, user.parse::<Uuid>()) {
+        Some(user) => Some(match (users::admin(store.clone()).find(&user).await, user.parse::<Uuid>()) {
             (Ok(user), _) => user.id.to_string(),
             (Err(_), Ok(id)) => id.to_string(),
-            (Err(why), Err(_)) => return Err(why),
+            (Err(why), Err(_)) => return Err(why.into()),
         }),
         None => None,
     };
     let filter = Filter { user_id, client_id: which.client, event: which.event, since_ms: which.since };
     let limit = which.limit.into();
-    let events =
-        store.run(move |connection| audit::last(connection, &filter, limit)).await.map_err(failed)?;
+    let events = store.run(move |connection| audit::last(connection, &filter, limit)).await?;
     let print = if which.json { print_json } else { print_lines };
     // A reader that has seen enough (`head`) is no error.
     match print(&events, &mut std::io::stdout().lock()) {

@@ -3,14 +3,13 @@
 use service_kit::CommandError;
 use shared::clock::Clock;
 
-use crate::{app::open_store_patiently, config::Settings, jobs::cleanup::Cleanup, store::StoreError};
+use super::open_migrated_store;
+use crate::{config::Settings, jobs::cleanup::Cleanup};
 
 pub async fn run(settings: &Settings) -> Result<(), CommandError> {
-    let failed = |why: StoreError| CommandError::new(why.to_string());
-    let store = open_store_patiently(settings)?;
-    store.migrate().await.map_err(failed)?;
+    let store = open_migrated_store(settings).await?;
     let cleanup = Cleanup::new(settings.leeway, settings.audit_retention);
-    let deleted = cleanup.run(&store, &Clock::system()).await.map_err(failed)?;
+    let deleted = cleanup.run(&store, &Clock::system()).await?;
     println!(
         "Deleted {} sessions that had expired, and {} old events of the audit trail.",
         deleted.sessions, deleted.audit_events

@@ -12,14 +12,12 @@ use shared::{
 
 use super::time;
 use crate::{
-    app::open_store_patiently,
+    app::{key_settings, open_store_for_cli},
     config::Settings,
     domain::{audit::Initiator, key_schedule::KeyState},
     keys::{
-        rotation::KeyInfo,
-        secret::Secret,
-        signing_key::SigningKey,
-        signing_keys::{KeysError, SigningKeys},
+        error::KeysError, operator::KeyInfo, secret::Secret, signing_key::SigningKey,
+        signing_keys::SigningKeys,
     },
 };
 
@@ -67,13 +65,20 @@ pub struct Retire {
 
 pub async fn run(settings: &Settings, action: Action) -> Result<(), CommandError> {
     if settings.makes_secret() {
-        Secret::make_missing(&settings.secret_key_file())?;
+        Secret::create_if_missing(&settings.secret_key_file())?;
     }
     let secret = Arc::new(Secret::read(&settings.secret_key_file())?);
-    let store = open_store_patiently(settings)?;
+    let store = open_store_for_cli(settings)?;
     store.migrate().await.map_err(failed)?;
     let nothing = Verifier::builder(settings.issuer()).build_with_keys(&JwkSet { keys: Vec::new() });
-    let keys = SigningKeys::new(settings, store, secret, Clock::system(), nothing, Initiator::operator());
+    let keys = SigningKeys::new(
+        key_settings(settings),
+        store,
+        secret,
+        Clock::system(),
+        nothing,
+        Initiator::operator(),
+    );
     match action {
         Action::List => list(&keys.list().await.map_err(failed)?),
         Action::Generate(Generate { algorithm, from: None }) => {

@@ -2,10 +2,10 @@
 
 use service_kit::CommandError;
 
-use crate::{app::open_store_patiently, config::Settings};
+use crate::{app::open_store_for_cli, config::Settings};
 
 pub async fn run(settings: &Settings) -> Result<(), CommandError> {
-    let store = open_store_patiently(settings)?;
+    let store = open_store_for_cli(settings)?;
     store
         .migrate()
         .await

@@ -14,7 +14,14 @@ use jiff::Timestamp;
 use service_kit::{CommandError, health::check_health, logs, reload::reload_on_sighup, traces::Traces};
 use shared::{claims::is_scope_name, clock::Clock};
 
-use crate::{config::Settings, http::server};
+use crate::{
+    accounts::admin::AdminError,
+    app::open_store_for_cli,
+    config::Settings,
+    http::server,
+    oauth::clients::ClientAdminError,
+    store::{Store, StoreError},
+};
 
 /// Registers people, logs them in, and issues, refreshes and revokes tokens.
 ///
@@ -91,8 +98,30 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
     }
 }
 
-/// Scopes and roles are in every token, and a token has a limit.
-const MAX_SCOPE_BYTES: usize = 2000;
+/// Opens the database and applies missing migrations.
+async fn open_migrated_store(settings: &Settings) -> Result<Store, CommandError> {
+    let store = open_store_for_cli(settings)?;
+    store.migrate().await?;
+    Ok(store)
+}
+
+impl From<StoreError> for CommandError {
+    fn from(why: StoreError) -> Self {
+        Self::new(why.to_string())
+    }
+}
+
+impl From<AdminError> for CommandError {
+    fn from(why: AdminError) -> Self {
+        Self::new(why.to_string())
+    }
+}
+
+impl From<ClientAdminError> for CommandError {
+    fn from(why: ClientAdminError) -> Self {
+        Self::new(why.to_string())
+    }
+}
 
 /// What a scope or a role may be called (RFC 6749 section 3.3).
 fn scope_name(text: &str) -> Result<String, String> {

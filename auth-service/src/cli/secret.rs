@@ -4,12 +4,12 @@ use service_kit::CommandError;
 
 use crate::{
     config::Settings,
-    keys::secret::{Secret, WriteOutcome},
+    keys::{private_file::WriteOutcome, secret::Secret},
 };
 
 pub fn run(settings: &Settings) -> Result<(), CommandError> {
     let file = settings.secret_key_file();
-    let made = Secret::make_missing(&file)?;
+    let made = Secret::create_if_missing(&file)?;
     Secret::read(&file)?;
     let verb = if made == WriteOutcome::Created { "Made" } else { "There already:" };
     println!("{verb} {}", file.display());

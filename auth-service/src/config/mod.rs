@@ -23,7 +23,19 @@ use crate::redis::{Certificates, ClientCertificate, NO_CERTIFICATES, Server};
 
 /// A URL that may hold a password. Never printed.
 #[derive(Clone)]
-pub struct SecretUrl(pub String);
+pub struct SecretUrl(String);
+
+impl SecretUrl {
+    /// Creates a URL that is never printed.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self(url.into())
+    }
+
+    /// Returns the URL, which may hold a password.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
 
 impl fmt::Debug for SecretUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,34 +1,36 @@
-//! Hashes that are still to be computed: what a rule asks for, without the time it takes. The hash pool does the work.
+//! Hash jobs: descriptions of hashes that the hash pool computes later.
 
 use std::fmt;
 
-use bcrypt_lanes::{Input, Sum};
+use bcrypt_lanes::{Digest, Input};
 
 type Next<A, T> = Box<dyn FnOnce(A) -> HashJob<T> + Send>;
 
-/// HashJob that comes to a `T`.
+/// A job whose result is a `T`.
 pub enum HashJob<T> {
-    /// Nothing is left to do.
+    /// No computation is left.
     Done(T),
-    /// A bcrypt hash, and how to go on with it.
-    Bcrypt(Input, Next<Sum, T>),
-    /// Anything else that takes its time.
+    /// A bcrypt hash, and the job that follows from its digest.
+    Bcrypt(Input, Next<Digest, T>),
+    /// Another slow computation, and the job that follows from it.
     Other(Next<(), T>),
 }
 
 impl<T: 'static> HashJob<T> {
-    /// This, and then what follows from it.
+    /// Returns a job that runs this job, then the job that `next` returns for its result.
     pub fn then<U: 'static>(self, next: impl FnOnce(T) -> HashJob<U> + Send + 'static) -> HashJob<U> {
         match self {
             Self::Done(value) => next(value),
-            Self::Bcrypt(input, go_on) => HashJob::Bcrypt(input, Box::new(|sum| go_on(sum).then(next))),
-            Self::Other(go_on) => HashJob::Other(Box::new(|()| go_on(()).then(next))),
+            Self::Bcrypt(input, finish) => {
+                HashJob::Bcrypt(input, Box::new(|digest| finish(digest).then(next)))
+            }
+            Self::Other(compute) => HashJob::Other(Box::new(|()| compute(()).then(next))),
         }
     }
 
-    /// This, and then what is made of it.
-    pub fn map<U: 'static>(self, make: impl FnOnce(T) -> U + Send + 'static) -> HashJob<U> {
-        self.then(|value| HashJob::Done(make(value)))
+    /// Returns a job that runs this job, and applies `convert` to its result.
+    pub fn map<U: 'static>(self, convert: impl FnOnce(T) -> U + Send + 'static) -> HashJob<U> {
+        self.then(|value| HashJob::Done(convert(value)))
     }
 }
 

@@ -1,5 +1,6 @@
-//! What proves a user: password hashes, and the bounded pool that computes them.
+//! What proves the identity of a user: password hashes, and the bounded pool that computes them.
 
 pub mod hash_job;
 pub mod hash_pool;
 pub mod password_hash;
+pub mod passwords;

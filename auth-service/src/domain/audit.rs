@@ -59,7 +59,7 @@ pub enum Actor {
     /// This service by itself.
     Service,
     /// Nobody that could be told.
-    Anyone,
+    Unknown,
 }
 
 impl Actor {
@@ -70,7 +70,7 @@ impl Actor {
             Self::Client => "client",
             Self::Operator => "operator",
             Self::Service => "service",
-            Self::Anyone => "anyone",
+            Self::Unknown => "anyone",
         }
     }
 }
@@ -92,8 +92,8 @@ impl Initiator {
         Self { actor: Actor::Client, client_id: Some(id.to_owned()), origin }
     }
 
-    pub fn anyone(origin: Origin) -> Self {
-        Self { actor: Actor::Anyone, client_id: None, origin }
+    pub fn unknown(origin: Origin) -> Self {
+        Self { actor: Actor::Unknown, client_id: None, origin }
     }
 
     pub fn operator() -> Self {
@@ -146,23 +146,5 @@ impl AuditRecord {
     pub fn detail(mut self, detail: impl ToString) -> Self {
         self.detail = Some(detail.to_string());
         self
-    }
-
-    /// Says it in the log, in fields.
-    pub fn log(&self) {
-        let session = self.session_id.map(|sid| sid.to_string());
-        let optional = [
-            ("user", self.user_id.as_deref()),
-            ("session", session.as_deref()),
-            ("client", self.client_id.as_deref()),
-            ("ip", self.origin.ip.as_deref()),
-            ("user_agent", self.origin.user_agent.as_deref()),
-            ("detail", self.detail.as_deref()),
-        ];
-        let mut fields = vec![("event", self.event.name()), ("actor", self.actor.name())];
-        fields.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
-        let mut line = log::Record::builder();
-        line.target("audit").level(log::Level::Info).key_values(&fields);
-        log::logger().log(&line.args(format_args!("{}", self.event.name())).build());
     }
 }

@@ -39,7 +39,7 @@ impl ClientId {
     }
 
     /// An id that was read before.
-    pub fn stored(text: String) -> Self {
+    pub fn from_stored(text: String) -> Self {
         Self(text)
     }
 
@@ -66,7 +66,7 @@ impl ClientSecret {
     }
 
     /// A secret that somebody presents.
-    pub fn presented(text: String) -> Self {
+    pub fn from_text(text: String) -> Self {
         Self(text)
     }
 
@@ -93,7 +93,7 @@ impl fmt::Debug for SecretHash {
 
 impl SecretHash {
     /// A hash from the database.
-    pub fn stored(text: String) -> Self {
+    pub fn from_stored(text: String) -> Self {
         Self(text)
     }
 
@@ -102,7 +102,7 @@ impl SecretHash {
     }
 
     /// Whether it is this secret's. Takes the same time wherever they differ.
-    pub fn is_of(&self, secret: &ClientSecret) -> bool {
+    pub fn matches(&self, secret: &ClientSecret) -> bool {
         verify_slices_are_equal(self.0.as_bytes(), secret.hash().0.as_bytes()).is_ok()
     }
 }
@@ -136,7 +136,7 @@ mod tests {
     fn a_hash_is_of_one_secret() {
         let (one, other) = (ClientSecret::generate(), ClientSecret::generate());
         assert_eq!(one.reveal().len(), 43);
-        assert!(one.hash().is_of(&one) && !one.hash().is_of(&other));
+        assert!(one.hash().matches(&one) && !one.hash().matches(&other));
         assert!(!format!("{one:?} {:?}", one.hash()).contains(one.reveal()));
         assert!(!one.hash().as_str().contains(one.reveal()));
     }

@@ -2,7 +2,7 @@
 
 use email_address::{EmailAddress, Options};
 
-use super::fold;
+use super::uniqueness_key;
 
 /// RFC 5321 section 4.5.3.1.3, less the angle brackets.
 const MAX_BYTES: usize = 254;
@@ -31,8 +31,8 @@ impl Email {
     }
 
     /// What makes it unique.
-    pub fn key(&self) -> String {
-        fold(&self.0)
+    pub fn uniqueness_key(&self) -> String {
+        uniqueness_key(&self.0)
     }
 }
 
@@ -43,8 +43,8 @@ mod tests {
     #[test]
     fn spellings_of_one_address_share_a_key() {
         assert_eq!(
-            Email::parse("Ada@Example.COM").unwrap().key(),
-            Email::parse("ada@example.com").unwrap().key()
+            Email::parse("Ada@Example.COM").unwrap().uniqueness_key(),
+            Email::parse("ada@example.com").unwrap().uniqueness_key()
         );
     }
 

@@ -2,18 +2,22 @@
 
 pub mod audit;
 pub mod client;
+pub mod compact_jws;
 pub mod email;
-pub mod generation;
 pub mod key_schedule;
+pub mod login_key;
 pub mod password;
+pub mod refresh_decision;
+pub mod scope;
 pub mod session;
+pub mod user_claims;
 pub mod username;
 
 use unicode_normalization::UnicodeNormalization;
 
 /// What two spellings of one name have in common: NFKC, without case. Upper-casing first folds what lower-casing
 /// alone leaves apart (`ß` and `SS`, `ς` and `σ`).
-fn fold(text: &str) -> String {
+fn uniqueness_key(text: &str) -> String {
     let folded = text.nfkc().collect::<String>().to_uppercase().to_lowercase();
     folded.nfkc().collect()
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::fold;
+use super::uniqueness_key;
 
 const MIN_CHARS: usize = 8;
 const MAX_BYTES: usize = 1024;
@@ -17,7 +17,7 @@ pub struct Password(String);
 
 impl Password {
     /// A password to log in with: it may be anything but empty, for it may be older than the rules.
-    pub fn presented(text: String) -> Result<Self, Vec<String>> {
+    pub fn parse(text: String) -> Result<Self, Vec<String>> {
         if text.is_empty() {
             return Err(vec!["This field may not be blank.".into()]);
         }
@@ -25,8 +25,8 @@ impl Password {
     }
 
     /// A password to register with, or every reason why it will not do.
-    pub fn chosen(text: String) -> Result<Self, Vec<String>> {
-        let password = Self::presented(text)?;
+    pub fn parse_new(text: String) -> Result<Self, Vec<String>> {
+        let password = Self::parse(text)?;
         let mut wrong = Vec::new();
         if password.0.chars().count() < MIN_CHARS {
             wrong.push(format!(
@@ -35,15 +35,15 @@ impl Password {
         }
         if password.0.len() > MAX_BYTES {
             wrong.push(format!("This password is too long. It must contain at most {MAX_BYTES} bytes."));
-        } else if is_common(&fold(&password.0)) {
+        } else if is_common(&uniqueness_key(&password.0)) {
             wrong.push("This password is too common.".into());
         }
         if wrong.is_empty() { Ok(password) } else { Err(wrong) }
     }
 
     /// Whether it is just this name, in whatever case.
-    pub fn is(&self, name: &str) -> bool {
-        fold(&self.0) == fold(name)
+    pub fn equals_ignoring_case(&self, name: &str) -> bool {
+        uniqueness_key(&self.0) == uniqueness_key(name)
     }
 
     /// The bytes to hash.
@@ -95,17 +95,17 @@ mod tests {
 
     #[test]
     fn length_counts_characters_below_and_bytes_above() {
-        assert!(Password::chosen("äöüßéèê".into()).is_err());
-        assert!(Password::chosen("äöüßéèêç".into()).is_ok());
-        assert!(Password::chosen("ä".repeat(512)).is_ok());
-        assert!(Password::chosen("ä".repeat(513)).is_err());
-        assert!(Password::chosen("PassWord123".into()).is_err());
-        assert!(Password::chosen("nul\0is\0fine".into()).is_ok());
+        assert!(Password::parse_new("äöüßéèê".into()).is_err());
+        assert!(Password::parse_new("äöüßéèêç".into()).is_ok());
+        assert!(Password::parse_new("ä".repeat(512)).is_ok());
+        assert!(Password::parse_new("ä".repeat(513)).is_err());
+        assert!(Password::parse_new("PassWord123".into()).is_err());
+        assert!(Password::parse_new("nul\0is\0fine".into()).is_ok());
     }
 
     #[test]
     fn is_not_printed() {
-        let password = Password::presented("correct horse".into()).unwrap();
+        let password = Password::parse("correct horse".into()).unwrap();
         assert_eq!(format!("{password:?}"), "Password(redacted)");
     }
 }

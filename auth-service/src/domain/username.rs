@@ -2,7 +2,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::fold;
+use super::uniqueness_key;
 
 const MIN_CHARS: usize = 3;
 const MAX_CHARS: usize = 150;
@@ -45,8 +45,8 @@ impl Username {
     }
 
     /// What makes it unique.
-    pub fn key(&self) -> String {
-        fold(&self.0)
+    pub fn uniqueness_key(&self) -> String {
+        uniqueness_key(&self.0)
     }
 }
 
@@ -60,8 +60,8 @@ mod tests {
             [("Ada", "aDA"), ("Straße", "STRASSE"), ("ΑΣΑΣ", "ασας"), ("ﬁnn", "FINN"), ("Ａｄａ", "ada")]
         {
             assert_eq!(
-                Username::parse(one).unwrap().key(),
-                Username::parse(other).unwrap().key(),
+                Username::parse(one).unwrap().uniqueness_key(),
+                Username::parse(other).unwrap().uniqueness_key(),
                 "{one} {other}"
             );
         }

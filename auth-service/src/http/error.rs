@@ -14,7 +14,12 @@ use shared::{
     problem::{FieldErrors, Problem},
 };
 
-use crate::{credentials::hash_pool::HashPoolBusy, session_state::SessionStateError, store::StoreError};
+use crate::{
+    credentials::hash_pool::HashPoolBusy,
+    session_state::SessionStateError,
+    store::StoreError,
+    tokens::{NoSigningKey, RefreshTokenError},
+};
 
 /// Every refusal of auth-service.
 #[derive(Debug)]
@@ -44,7 +49,7 @@ pub enum ApiError {
     /// A refresh token that is refused, and why.
     RefreshToken(&'static str),
     /// The hash pool's queue is full.
-    HashPoolBusy,
+    Busy,
     /// The database or the blacklist is out of reach. Logged where it was noticed.
     Unavailable,
     /// Our fault. Logged where it was noticed.
@@ -81,9 +86,7 @@ impl ApiError {
                 Problem::new(403, "permission_denied", "This is a client's token, and no user's.")
             }
             Self::RefreshToken(why) => Problem::new(401, "token_not_valid", *why),
-            Self::HashPoolBusy => {
-                Problem::new(503, "busy", "Too many logins at the moment. Try again shortly.")
-            }
+            Self::Busy => Problem::new(503, "busy", "Too many logins at the moment. Try again shortly."),
             Self::Unavailable => Problem::new(
                 503,
                 "unavailable",
@@ -138,9 +141,25 @@ impl From<VerifyError> for ApiError {
     }
 }
 
+impl From<RefreshTokenError> for ApiError {
+    fn from(why: RefreshTokenError) -> Self {
+        Self::RefreshToken(match why {
+            RefreshTokenError::Invalid => "The refresh token is invalid.",
+            RefreshTokenError::Expired => "The refresh token has expired.",
+            RefreshTokenError::Revoked => "The refresh token's session has ended.",
+        })
+    }
+}
+
 impl From<HashPoolBusy> for ApiError {
     fn from(_: HashPoolBusy) -> Self {
-        Self::HashPoolBusy
+        Self::Busy
+    }
+}
+
+impl From<NoSigningKey> for ApiError {
+    fn from(_: NoSigningKey) -> Self {
+        Self::Unavailable
     }
 }
 

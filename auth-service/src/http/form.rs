@@ -71,6 +71,18 @@ impl Form {
         if self.errors.is_empty() { Ok(()) } else { Err(ApiError::Fields(self.errors)) }
     }
 
+    /// Returns the answer that names the wrong fields, of which there is at least one.
+    pub fn into_error(self) -> ApiError {
+        ApiError::Fields(self.errors)
+    }
+
+    /// Returns the answer that names one wrong field.
+    pub fn error_of(name: &str, why: &str) -> ApiError {
+        let mut form = Self::default();
+        form.wrong(name, why);
+        form.into_error()
+    }
+
     fn read<T: FromForm>(body: &[u8]) -> Result<T, ApiError> {
         let members = serde_json::from_slice(body).map_err(|_| ApiError::NotJson)?;
         let mut form = Self { members, errors: FieldErrors::new() };

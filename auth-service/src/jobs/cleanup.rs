@@ -52,7 +52,11 @@ impl Cleanup {
             if page.sessions.max(page.audit_events) < PAGE as usize {
                 return Ok(deleted);
             }
-            log::info!("{} sessions, {} events deleted so far", deleted.sessions, deleted.audit_events);
+            log::info!(
+                "{} sessions, {} events deleted so far",
+                deleted.sessions,
+                deleted.audit_events
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The key that signs access tokens, parsed once and kept: parsing it at every signature would double the cost.
+//! A key that signs access tokens: parsed once and kept, because parsing it for each signature
+//! would double the cost of signing.
 
 use aws_lc_rs::{
     encoding::AsDer,
@@ -16,6 +17,9 @@ use jsonwebtoken::jwk::{
 };
 use shared::keys::Algorithm;
 
+/// Minimum size of an RSA modulus in bytes: 2048 bits (RFC 7518 section 3.3).
+const MIN_RSA_BYTES: usize = 256;
+
 enum Pair {
     EdDSA(Ed25519KeyPair),
     ES256(EcdsaKeyPair),
@@ -26,10 +30,11 @@ enum Pair {
 pub struct SigningKey {
     pair: Pair,
     kid: String,
+    jwk: Jwk,
 }
 
 impl SigningKey {
-    /// A new key's private part (PKCS#8).
+    /// Generates a private key, and returns it as PKCS#8 in DER.
     pub fn generate(algorithm: Algorithm) -> Vec<u8> {
         let pkcs8 = match algorithm {
             Algorithm::EdDSA => Ed25519KeyPair::generate().and_then(|key| key.to_pkcs8v1().map(to_vec)),
@@ -41,7 +46,7 @@ impl SigningKey {
         pkcs8.expect("a working random source")
     }
 
-    /// Reads a private key (PKCS#8, DER). `None` if it is not a private key of this algorithm.
+    /// Parses a private key (PKCS#8 in DER). `None` if it is not a private key for `algorithm`.
     pub fn from_pkcs8(algorithm: Algorithm, der: &[u8]) -> Option<Self> {
         let pair = match algorithm {
             Algorithm::EdDSA => Pair::EdDSA(Ed25519KeyPair::from_pkcs8(der).ok()?),
@@ -50,27 +55,35 @@ impl SigningKey {
             }
             Algorithm::RS256 => {
                 let pair = RsaKeyPair::from_pkcs8(der).ok()?;
-                // RFC 7518 section 3.3.
-                (pair.public_modulus_len() >= 256).then(|| Pair::RS256(Box::new(pair)))?
+                let is_long_enough = pair.public_modulus_len() >= MIN_RSA_BYTES;
+                is_long_enough.then(|| Pair::RS256(Box::new(pair)))?
             }
         };
-        let mut key = Self { pair, kid: String::new() };
-        key.kid = key.jwk().thumbprint(ThumbprintHash::SHA256).ok()?;
-        Some(key)
+        let mut jwk = pair.jwk();
+        let kid = jwk.thumbprint(ThumbprintHash::SHA256).ok()?;
+        jwk.common.key_id = Some(kid.clone());
+        Some(Self { pair, kid, jwk })
     }
 
-    /// The key's id: its thumbprint (RFC 7638).
+    /// Returns the key's id, which is its thumbprint (RFC 7638).
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// The signature, as a JWS has it (RFC 7515, RFC 8037, RFC 7518 sections 3.3 and 3.4).
+    /// Returns the public key in the form that clients fetch.
+    pub fn jwk(&self) -> &Jwk {
+        &self.jwk
+    }
+
+    /// Signs `message`, and returns the signature in the form of a JWS (RFC 8037 section 3.1, RFC
+    /// 7518 sections 3.3 and 3.4).
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
         match &self.pair {
             Pair::EdDSA(pair) => pair.sign(message).as_ref().to_vec(),
             Pair::ES256(pair) => {
-                pair.sign(&random, message).expect("a working random source").as_ref().to_vec()
+                let signature = pair.sign(&random, message).expect("a working random source");
+                signature.as_ref().to_vec()
             }
             Pair::RS256(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
@@ -80,51 +93,51 @@ impl SigningKey {
             }
         }
     }
+}
 
-    /// The public key, as services fetch it.
-    pub fn jwk(&self) -> Jwk {
-        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        let (key_algorithm, algorithm) = match &self.pair {
-            Pair::EdDSA(pair) => (
-                KeyAlgorithm::EdDSA,
-                AlgorithmParameters::OctetKeyPair(OctetKeyPairParameters {
-                    key_type: OctetKeyPairType::OctetKeyPair,
-                    curve: EllipticCurve::Ed25519,
-                    x: text(pair.public_key().as_ref()),
-                }),
-            ),
-            Pair::ES256(pair) => {
-                // An uncompressed point: 4, x, y.
-                let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
-                (
-                    KeyAlgorithm::ES256,
-                    AlgorithmParameters::EllipticCurve(EllipticCurveKeyParameters {
-                        key_type: EllipticCurveKeyType::EC,
-                        curve: EllipticCurve::P256,
-                        x: text(x),
-                        y: text(y),
-                    }),
-                )
-            }
-            Pair::RS256(pair) => {
-                let public: PublicKeyComponents<Vec<u8>> = pair.public_key().into();
-                (
-                    KeyAlgorithm::RS256,
-                    AlgorithmParameters::RSA(RSAKeyParameters {
-                        key_type: RSAKeyType::RSA,
-                        n: text(&public.n),
-                        e: text(&public.e),
-                    }),
-                )
-            }
+impl Pair {
+    /// Returns the public key, without a key id.
+    fn jwk(&self) -> Jwk {
+        let key_algorithm = match self {
+            Self::EdDSA(_) => KeyAlgorithm::EdDSA,
+            Self::ES256(_) => KeyAlgorithm::ES256,
+            Self::RS256(_) => KeyAlgorithm::RS256,
         };
         let common = CommonParameters {
             public_key_use: Some(PublicKeyUse::Signature),
             key_algorithm: Some(key_algorithm),
-            key_id: Some(self.kid.clone()),
             ..CommonParameters::default()
         };
-        Jwk { common, algorithm }
+        Jwk { common, algorithm: self.jwk_parameters() }
+    }
+
+    fn jwk_parameters(&self) -> AlgorithmParameters {
+        let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        match self {
+            Self::EdDSA(pair) => AlgorithmParameters::OctetKeyPair(OctetKeyPairParameters {
+                key_type: OctetKeyPairType::OctetKeyPair,
+                curve: EllipticCurve::Ed25519,
+                x: encode(pair.public_key().as_ref()),
+            }),
+            Self::ES256(pair) => {
+                // An uncompressed point: the byte 4, then x, then y.
+                let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
+                AlgorithmParameters::EllipticCurve(EllipticCurveKeyParameters {
+                    key_type: EllipticCurveKeyType::EC,
+                    curve: EllipticCurve::P256,
+                    x: encode(x),
+                    y: encode(y),
+                })
+            }
+            Self::RS256(pair) => {
+                let public: PublicKeyComponents<Vec<u8>> = pair.public_key().into();
+                AlgorithmParameters::RSA(RSAKeyParameters {
+                    key_type: RSAKeyType::RSA,
+                    n: encode(&public.n),
+                    e: encode(&public.e),
+                })
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use shared::{claims::SessionId, clock::Clock};
 
 use super::types::{RefreshAttempt, Result, Retention, SessionStateError};
 use crate::{
-    domain::generation::{self, RefreshDecision, SessionEntry, Watermark},
+    domain::refresh_decision::{self, RefreshDecision, SessionEntry, Watermark},
     store::{AnyConnection, Store, schema::blacklist},
 };
 
@@ -145,7 +145,7 @@ fn decide_refresh(
         return Ok(RefreshDecision::Expired);
     }
     let (decision, new_entry) =
-        generation::decide(entry, refresh.presented, refresh.claims, now_ms, refresh.grace);
+        refresh_decision::decide(entry, refresh.presented, refresh.claims, now_ms, refresh.grace);
     let is_unchanged = matches!(decision, RefreshDecision::Revoked | RefreshDecision::StaleClaims);
     if let Some(new_entry) = new_entry
         && !is_unchanged

@@ -8,7 +8,7 @@ use test_support::{RedisServer, long};
 
 use super::{RedisSessionState, RefreshAttempt, SessionState};
 use crate::{
-    domain::generation::{ClaimsSource, RefreshDecision, TokenGeneration},
+    domain::refresh_decision::{ClaimsSource, RefreshDecision, TokenGeneration},
     redis::{NO_CERTIFICATES, Server},
 };
 

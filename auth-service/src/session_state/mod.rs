@@ -23,7 +23,7 @@ pub use self::{
     types::{Rebuild, RefreshAttempt, Retention, SessionStateError},
 };
 use crate::{
-    domain::generation::{RefreshDecision, SessionEntry},
+    domain::refresh_decision::{RefreshDecision, SessionEntry},
     health::UnavailableReason,
 };
 

@@ -27,7 +27,9 @@ use super::{
     types::{Rebuild, RefreshAttempt, Result, Retention, SessionStateError},
 };
 use crate::{
-    domain::generation::{ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration, Watermark},
+    domain::refresh_decision::{
+        ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration, Watermark,
+    },
     health::UnavailableReason,
     redis::{Server, info_field},
 };

@@ -1,5 +1,5 @@
 -- Decides, in one round trip, what happens to a session: a refresh, its end, or a change of its
--- user's claims. domain/generation.rs has the rules of a refresh, and one suite of tests runs
+-- user's claims. domain/refresh_decision.rs has the rules of a refresh, and one suite of tests runs
 -- against both. session_state/redis.rs describes the bytes of an entry.
 --
 -- KEYS: the session's entry, the marker that session state is complete.

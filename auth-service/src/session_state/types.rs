@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::claims::SessionId;
 
 use crate::{
-    domain::generation::{ClaimsSource, TokenGeneration},
+    domain::refresh_decision::{ClaimsSource, TokenGeneration},
     store::StoreError,
 };
 

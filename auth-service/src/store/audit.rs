@@ -36,20 +36,52 @@ pub struct Filter {
     pub since_ms: Option<i64>,
 }
 
+type EventColumns = (
+    audit_events::at,
+    audit_events::event,
+    audit_events::actor,
+    audit_events::user_id,
+    audit_events::session_id,
+    audit_events::client_id,
+    audit_events::ip,
+    audit_events::user_agent,
+    audit_events::detail,
+);
+
+const EVENT_COLUMNS: EventColumns = (
+    audit_events::at,
+    audit_events::event,
+    audit_events::actor,
+    audit_events::user_id,
+    audit_events::session_id,
+    audit_events::client_id,
+    audit_events::ip,
+    audit_events::user_agent,
+    audit_events::detail,
+);
+
+/// The values of an event, in the order of [`EVENT_COLUMNS`].
+macro_rules! event_values {
+    ($record:expr) => {
+        (
+            $record.at_ms.into_sql::<BigInt>(),
+            $record.event.name().into_sql::<Text>(),
+            $record.actor.name().into_sql::<Text>(),
+            $record.user_id.as_deref().into_sql::<Nullable<Text>>(),
+            $record.session_id.map(|sid| sid.to_string()).into_sql::<Nullable<Text>>(),
+            $record.client_id.as_deref().into_sql::<Nullable<Text>>(),
+            $record.origin.ip.as_deref().into_sql::<Nullable<Text>>(),
+            $record.origin.user_agent.as_deref().into_sql::<Nullable<Text>>(),
+            $record.detail.as_deref().into_sql::<Nullable<Text>>(),
+        )
+    };
+}
+
 /// Adds an event.
 pub fn insert(connection: &mut AnyConnection, record: &AuditRecord) -> QueryResult<()> {
-    diesel::insert_into(audit_events::table)
-        .values((
-            audit_events::at.eq(record.at_ms),
-            audit_events::event.eq(record.event.name()),
-            audit_events::actor.eq(record.actor.name()),
-            audit_events::user_id.eq(&record.user_id),
-            audit_events::session_id.eq(record.session_id.map(|sid| sid.to_string())),
-            audit_events::client_id.eq(&record.client_id),
-            audit_events::ip.eq(&record.origin.ip),
-            audit_events::user_agent.eq(&record.origin.user_agent),
-            audit_events::detail.eq(&record.detail),
-        ))
+    diesel::select(event_values!(record))
+        .insert_into(audit_events::table)
+        .into_columns(EVENT_COLUMNS)
         .execute(connection)
         .map(drop)
 }
@@ -110,28 +142,10 @@ fn insert_for_each(
     change: impl QueryFragment<Pg> + QueryId,
     record: &AuditRecord,
 ) -> QueryResult<usize> {
-    let event = (
-        record.at_ms.into_sql::<BigInt>(),
-        record.event.name().into_sql::<Text>(),
-        record.actor.name().into_sql::<Text>(),
-        record.user_id.as_deref().into_sql::<Nullable<Text>>(),
-        record.session_id.map(|sid| sid.to_string()).into_sql::<Nullable<Text>>(),
-        record.client_id.as_deref().into_sql::<Nullable<Text>>(),
-        record.origin.ip.as_deref().into_sql::<Nullable<Text>>(),
-        record.origin.user_agent.as_deref().into_sql::<Nullable<Text>>(),
-        record.detail.as_deref().into_sql::<Nullable<Text>>(),
-    );
-    let insert = changed::table.select(event).insert_into(audit_events::table).into_columns((
-        audit_events::at,
-        audit_events::event,
-        audit_events::actor,
-        audit_events::user_id,
-        audit_events::session_id,
-        audit_events::client_id,
-        audit_events::ip,
-        audit_events::user_agent,
-        audit_events::detail,
-    ));
+    let insert = changed::table
+        .select(event_values!(record))
+        .insert_into(audit_events::table)
+        .into_columns(EVENT_COLUMNS);
     Recorded { change, insert }.execute(connection)
 }
 

@@ -17,13 +17,29 @@ use diesel::{
 };
 
 use super::failure::reason;
-use crate::{config::SecretUrl, health::DependencyHealth};
+use crate::health::DependencyHealth;
+
+/// URL of a PostgreSQL database, which may hold a password. Never printed.
+#[derive(Clone)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    pub fn new(url: impl Into<String>) -> Self {
+        Self(url.into())
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DatabaseUrl(redacted)")
+    }
+}
 
 /// Which database.
 #[derive(Clone, Debug)]
 pub enum Database {
     /// PostgreSQL at this URL.
-    Postgres(SecretUrl),
+    Postgres(DatabaseUrl),
     /// A SQLite file.
     Sqlite(PathBuf),
 }
@@ -135,7 +151,7 @@ impl Database {
     pub fn connect(&self, limit: Option<Duration>) -> Result<AnyConnection, ConnectError> {
         let millis = limit.unwrap_or_default().as_millis();
         match self {
-            Self::Postgres(SecretUrl(url)) => {
+            Self::Postgres(DatabaseUrl(url)) => {
                 let mut connection = PgConnection::establish(&with_patience(url))?;
                 // What locks are taken for, whatever the database's default is: with another isolation a change of a
                 // password would wait for a login, and then not see its session.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diesel::QueryResult;
+use diesel::{QueryResult, RunQueryDsl};
 use futures_util::future::{join, join_all};
 use shared::claims::SessionId;
 use test_support::{Proxy, TempDir, TestDatabase, sql, temp_dir, until_waiting};
@@ -10,27 +10,34 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{
-    AnyConnection, Database, Store, StoreError,
+    AnyConnection, Database, DatabaseUrl, Store, StoreError,
     audit::{self, Filter, StoredEvent},
     clients::{self, Client},
+    credentials::{self, StoredPassword},
     in_transaction,
-    sessions::{self, Revoked},
-    users::{self, InsertOutcome, LoginKey, Taken, User},
+    sessions::{self, NewSession, Revoked},
+    users::{self, InsertOutcome, NewUser, PasswordChange, Taken, User, UserKey},
     with_cleanup_lock,
 };
 use crate::{
-    config::SecretUrl,
     credentials::password_hash::PasswordHash,
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
         client::{ClientId, ClientSecret},
         email::Email,
+        login_key::LoginKey,
         session::{EndCause, Origin},
         username::Username,
     },
 };
 
 const NOW: i64 = 1_700_000_000_000;
+
+#[derive(diesel::QueryableByName)]
+struct Number {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    number: i64,
+}
 
 struct Fixture {
     database: Database,
@@ -55,7 +62,7 @@ async fn postgres() -> Fixture {
     let isolate = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation \
         = ''repeatable read''', current_database()); END $$";
     sql(&postgres.url(), isolate);
-    let database = Database::Postgres(SecretUrl(postgres.url()));
+    let database = Database::Postgres(DatabaseUrl::new(postgres.url()));
     Fixture { store: store(&database), database, _folder: temp_dir(), postgres: Some(postgres) }
 }
 
@@ -74,8 +81,9 @@ impl Fixture {
 
     async fn insert(&self, username: &str, email: &str) -> (Uuid, InsertOutcome) {
         let (id, username, email) = (Uuid::now_v7(), name(username), address(email));
-        let hash = PasswordHash::stored("hash".into());
-        (id, self.run(move |connection| users::insert(connection, id, &username, &email, &hash, NOW)).await)
+        let hash = PasswordHash::from_stored("hash".into());
+        let new = NewUser { id, username, email, password_hash: hash, created_at_ms: NOW };
+        (id, self.run(move |connection| users::insert(connection, &new)).await)
     }
 
     async fn session(&self, user: Uuid, expires_at_ms: i64) -> SessionId {
@@ -90,6 +98,25 @@ impl Fixture {
         self.user(ada).await.unwrap()
     }
 
+    async fn sql(&self, statement: String) {
+        self.run(move |connection| diesel::sql_query(statement).execute(connection)).await;
+    }
+
+    async fn number(&self, query: &str) -> i64 {
+        let query = query.to_owned();
+        let read = move |connection: &mut AnyConnection| match connection {
+            AnyConnection::Postgres(postgres) => diesel::sql_query(query).get_result::<Number>(postgres),
+            AnyConnection::Sqlite(sqlite) => diesel::sql_query(query).get_result::<Number>(sqlite),
+        };
+        self.run(read).await.number
+    }
+
+    async fn password(&self, id: Uuid) -> StoredPassword {
+        let key = UserKey::Id(id.to_string());
+        let found = self.run(move |connection| users::find_with_password(connection, &key)).await;
+        found.unwrap().password.unwrap()
+    }
+
     async fn user(&self, id: Uuid) -> Option<User> {
         self.run(move |connection| users::find(connection, &id.to_string())).await
     }
@@ -100,8 +127,8 @@ impl Fixture {
         let origin = Origin { user_agent: Some("curl".into()), ip: None };
         let record =
             AuditRecord::new(AuditEvent::Login, Initiator::user(origin), NOW).user(user.id).session(sid);
-        let begin =
-            move |connection: &mut _| sessions::begin(connection, &user, sid, NOW, expires_at_ms, &record);
+        let session = new_session(&user, sid, expires_at_ms);
+        let begin = move |connection: &mut _| sessions::begin(connection, &session, &record);
         Ok((sid, self.store.run(begin).await?))
     }
 
@@ -112,6 +139,17 @@ impl Fixture {
 
     async fn revoked(&self, after: Option<SessionId>, missing_only: bool, limit: i64) -> Vec<Revoked> {
         self.run(move |connection| sessions::revoked(connection, after, missing_only, NOW, limit)).await
+    }
+}
+
+fn new_session(user: &User, sid: SessionId, ends_at_ms: i64) -> NewSession {
+    NewSession {
+        sid,
+        user_id: user.id.to_string(),
+        user_revision: user.revision,
+        amr: "pwd",
+        auth_time_ms: NOW,
+        ends_at_ms,
     }
 }
 
@@ -158,13 +196,14 @@ contract! {
         let it = it.migrated().await;
         let (id, inserted) = it.insert("Zoë", "Zoe@example.com").await;
         assert_eq!(inserted, InsertOutcome::Inserted);
-        let keys = [LoginKey::Username(name("ZOË").key()), LoginKey::Email(address("zoe@EXAMPLE.com").key())];
+        let keys = [LoginKey::Username(name("ZOË").uniqueness_key()), LoginKey::Email(address("zoe@EXAMPLE.com").uniqueness_key())];
         for key in keys {
             let user = it.run(move |connection| users::find_by_login(connection, &key)).await.unwrap();
             assert_eq!((user.id, user.username.as_str(), user.email.as_str()), (id, "Zoë", "Zoe@example.com"));
         }
         let user = it.run(move |connection| users::find(connection, &id.to_string())).await.unwrap();
-        assert_eq!((user.id, user.password_hash.as_str(), user.scope.as_str()), (id, "hash", ""));
+        assert_eq!((user.id, user.scope.as_str(), user.revision), (id, "", 0));
+        assert_eq!(it.password(id).await.hash.as_str(), "hash");
         let nobody = LoginKey::Username("zoe@example.com".into());
         assert!(it.run(move |connection| users::find_by_login(connection, &nobody)).await.is_none());
     }
@@ -177,6 +216,7 @@ contract! {
             id: ClientId::parse(id).unwrap(),
             secret_hash: ClientSecret::generate().hash(),
             scope: String::new(),
+            audiences: String::new(),
             created_at_ms: NOW,
             secret_changed_at_ms: NOW,
         };
@@ -255,10 +295,12 @@ contract! {
         let it = it.migrated().await;
         let (id, _) = it.insert("ada", "ada@example.com").await;
         for (old, new, then) in [("hash", "newer", "newer"), ("hash", "late", "newer")] {
-            let (old, new) = (PasswordHash::stored(old.into()), PasswordHash::stored(new.into()));
-            it.run(move |connection| users::replace_hash(connection, &id.to_string(), &old, &new)).await;
-            let user = it.run(move |connection| users::find(connection, &id.to_string())).await.unwrap();
-            assert_eq!(user.password_hash.as_str(), then);
+            let old = StoredPassword { hash: PasswordHash::from_stored(old.into()), ..it.password(id).await };
+            let new = PasswordHash::from_stored(new.into());
+            it.run(move |connection| credentials::rehash(connection, &id.to_string(), &old, &new)).await;
+            assert_eq!(it.password(id).await.hash.as_str(), then);
+            // Nothing has changed that a login must notice.
+            assert_eq!(it.user(id).await.unwrap().revision, 0);
         }
     }
 
@@ -336,9 +378,7 @@ contract! {
         assert_eq!(found, [(sid, NOW, NOW, NOW + 1000)]);
         let id = user.id.to_string();
         let changed = [
-            User { password_hash: PasswordHash::stored("other".into()), ..user.clone() },
-            User { scope: "read".into(), ..user.clone() },
-            User { roles: "admin".into(), ..user.clone() },
+            User { revision: user.revision + 1, ..user.clone() },
             User { id: Uuid::now_v7(), ..user.clone() },
         ];
         for user in changed {
@@ -351,6 +391,80 @@ contract! {
         let events = it.run(|c| audit::last(c, &Filter::default(), 10)).await;
         let events: Vec<_> = events.iter().map(|it| (it.event.as_str(), it.session_id.clone(), it.user_agent.as_deref())).collect();
         assert_eq!(events, [("login", Some(sid.to_string()), Some("curl"))]);
+    }
+
+    async fn each_change_that_a_login_must_notice_counts_as_a_revision(it) {
+        let it = it.migrated().await;
+        let user = it.registered().await;
+        let id = user.id.to_string();
+        it.run(changing_password(&it, &user).await).await.unwrap();
+        assert_eq!(it.user(user.id).await.unwrap().revision, 1);
+        // A change of password is refused if the user has changed since the old one was verified.
+        assert_eq!(it.run(changing_password(&it, &user).await).await, None);
+        let was = it.user(user.id).await.unwrap();
+        assert!(it.run(move |c| users::set_claims(c, &was, "read", "admin", NOW)).await);
+        assert_eq!(it.user(user.id).await.unwrap().revision, 2);
+        for (disabled, revision) in [(true, 3), (false, 4)] {
+            let id = id.clone();
+            it.run(move |c| users::set_disabled(c, &id, disabled, NOW)).await;
+            assert_eq!(it.user(user.id).await.unwrap().revision, revision);
+        }
+    }
+
+    async fn what_the_previous_version_writes_is_noticed(it) {
+        let it = it.migrated().await;
+        let id = Uuid::now_v7();
+        it.sql(format!(
+            "INSERT INTO users (id, username, username_key, email, email_key, password_hash, created_at) \
+             VALUES ('{id}', 'ada', 'ada', 'ada@example.com', 'ada@example.com', 'old', {NOW})"
+        ))
+        .await;
+        assert_eq!(it.password(id).await.hash.as_str(), "old");
+        for (set, revision) in [
+            ("password_hash = 'newer'", 1),
+            ("scope = 'read', roles = 'admin'", 2),
+            ("disabled_at = 1", 3),
+            // Nothing has changed.
+            ("password_hash = 'newer', scope = 'read'", 3),
+        ] {
+            it.sql(format!("UPDATE users SET {set} WHERE id = '{id}'")).await;
+            assert_eq!(it.user(id).await.unwrap().revision, revision, "{set}");
+        }
+        assert_eq!(it.password(id).await.hash.as_str(), "newer");
+        it.sql(format!("DELETE FROM users WHERE id = '{id}'")).await;
+        assert_eq!(it.number("SELECT count(*) AS number FROM credentials").await, 0);
+    }
+
+    async fn the_previous_version_reads_what_this_one_writes(it) {
+        let it = it.migrated().await;
+        let user = it.registered().await;
+        let same = "SELECT count(*) AS number FROM users JOIN credentials ON user_id = users.id AND data = password_hash";
+        assert_eq!(it.number(same).await, 1);
+        it.run(changing_password(&it, &user).await).await.unwrap();
+        assert_eq!(it.number(same).await, 1);
+        let (id, old) = (user.id.to_string(), it.password(user.id).await);
+        let rehash = move |c: &mut _| credentials::rehash(c, &id, &old, &PasswordHash::from_stored("newest".into()));
+        it.run(rehash).await;
+        assert_eq!(it.number(same).await, 1);
+        assert_eq!(it.password(user.id).await.hash.as_str(), "newest");
+    }
+
+    async fn a_session_records_how_and_when_its_user_authenticated(it) {
+        let it = it.migrated().await;
+        let user = it.registered().await;
+        it.session(user.id, NOW + 1000).await;
+        let recorded = format!("SELECT count(*) AS number FROM sessions WHERE amr = 'pwd' AND auth_time = {NOW}");
+        assert_eq!(it.number(&recorded).await, 1);
+    }
+
+    async fn the_last_use_of_a_credential_is_recorded(it) {
+        let it = it.migrated().await;
+        let user = it.registered().await;
+        let ids = vec![it.password(user.id).await.id];
+        let used = format!("SELECT count(*) AS number FROM credentials WHERE last_used_at = {NOW}");
+        assert_eq!(it.number(&used).await, 0);
+        it.run(move |connection| credentials::touch(connection, &ids, NOW)).await;
+        assert_eq!(it.number(&used).await, 1);
     }
 
     async fn a_session_that_is_not_there_cannot_be_ended(it) {
@@ -416,7 +530,7 @@ contract! {
 async fn connections_that_died_are_noticed_and_replaced() {
     let postgres = TestDatabase::create();
     let proxy = Proxy::to(postgres.server_addr());
-    let store = store(&Database::Postgres(SecretUrl(postgres.url_via(proxy.addr()))));
+    let store = store(&Database::Postgres(DatabaseUrl::new(postgres.url_via(proxy.addr()))));
     store.migrate().await.unwrap();
     for outcome in join_all((0..4).map(|_| store.run(sessions::ping))).await {
         outcome.unwrap();
@@ -475,19 +589,26 @@ async fn overlapping<T: Send + 'static>(
     join(first, second).await.0
 }
 
-fn changing_password(
+async fn changing_password(
+    it: &Fixture,
     user: &User,
 ) -> impl FnOnce(&mut AnyConnection) -> QueryResult<Option<Vec<(SessionId, i64)>>> + use<> {
-    let (id, old, new) =
-        (user.id.to_string(), user.password_hash.clone(), PasswordHash::stored("new".into()));
-    move |connection| users::change_password(connection, &id, &old, &new, None, NOW)
+    let change = PasswordChange {
+        user_id: user.id.to_string(),
+        revision: user.revision,
+        credential_id: it.password(user.id).await.id,
+        new_hash: PasswordHash::from_stored("new".into()),
+        keep: None,
+        at_ms: NOW,
+    };
+    move |connection| users::change_password(connection, &change)
 }
 
 #[actix_web::test]
 async fn a_session_that_begins_while_the_password_changes_does_not_begin() {
     let it = postgres().await.migrated().await;
     let user = it.registered().await;
-    let change = changing_password(&user);
+    let change = changing_password(&it, &user).await;
     let begin = async { assert!(!it.begin(user, NOW + 1000).await.unwrap().1) };
     assert_eq!(overlapping(&it, change, begin).await, Some(vec![]));
 }
@@ -496,10 +617,11 @@ async fn a_session_that_begins_while_the_password_changes_does_not_begin() {
 async fn a_change_of_password_ends_a_session_that_begins_meanwhile() {
     let it = postgres().await.migrated().await;
     let user = it.registered().await;
-    let change = changing_password(&user);
+    let change = changing_password(&it, &user).await;
     let (sid, record) =
         (SessionId::generate(), AuditRecord::new(AuditEvent::Login, Initiator::user(Origin::default()), NOW));
-    let begin = move |c: &mut _| sessions::begin(c, &user, sid, NOW, NOW + 1000, &record);
+    let session = new_session(&user, sid, NOW + 1000);
+    let begin = move |c: &mut _| sessions::begin(c, &session, &record);
     let change = async { assert_eq!(it.run(change).await, Some(vec![(sid, NOW + 1000)])) };
     assert!(overlapping(&it, begin, change).await);
 }

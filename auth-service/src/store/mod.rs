@@ -8,6 +8,7 @@ pub mod clients;
 mod connection;
 #[cfg(test)]
 mod contract;
+pub mod credentials;
 pub mod examine;
 mod failure;
 mod migrate;
@@ -15,6 +16,7 @@ mod pool;
 pub mod schema;
 pub mod sessions;
 pub mod signing_keys;
+mod user_lock;
 pub mod users;
 
 use std::{
@@ -26,7 +28,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-pub use connection::{AnyConnection, Database, with_cleanup_lock};
+pub use connection::{AnyConnection, Database, DatabaseUrl, with_cleanup_lock};
 use connection::{Failures, in_transaction, insert_unless_exists};
 use diesel::{QueryResult, result::Error as DieselError};
 pub use failure::Failure;
@@ -37,6 +39,7 @@ use service_kit::{metrics::Counters, traces};
 use tokio::sync::SetOnce;
 
 use crate::{
+    audit_log,
     domain::audit::AuditRecord,
     health::{DependencyHealth, UnavailableReason},
 };
@@ -214,7 +217,7 @@ impl Store {
                 // Nobody waits any more: they have been told that it failed.
                 if Instant::now() < deadline { Ok((answer, record)) } else { Err(too_late()) }
             })?;
-            record.iter().for_each(AuditRecord::log);
+            record.iter().for_each(audit_log::write);
             Ok(answer)
         };
         self.run(remembered).await
@@ -222,7 +225,7 @@ impl Store {
 
     /// Remembers what changed nothing, such as a login that failed. The log says so in any case.
     pub async fn remember(&self, record: AuditRecord) {
-        record.log();
+        audit_log::write(&record);
         let insert = move |connection: &mut AnyConnection| audit::insert(connection, &record);
         // The reason is in the log.
         let _ = self.run(insert).await;

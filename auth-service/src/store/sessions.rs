@@ -10,7 +10,6 @@ use shared::claims::SessionId;
 use super::{
     AnyConnection, audit, insert_unless_exists,
     schema::{sessions, users},
-    users::{User, as_read},
 };
 use crate::domain::{
     audit::AuditRecord,
@@ -25,26 +24,42 @@ pub struct Revoked {
     pub expires_at_ms: i64,
 }
 
-/// Begins a session of a user who is still as they were read, and remembers it. Says whether it began. Whoever changes the
-/// user has either done so before, and no session begins, or waits until it is there to be marked or ended. Where the user
-/// is, the record says. What takes longer than anybody waits may still come about: a session whose tokens nobody has.
+/// A session that begins.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    pub sid: SessionId,
+    pub user_id: String,
+    /// The revision of the user when the credentials were verified.
+    pub user_revision: i64,
+    /// How the user authenticated: method names separated by spaces (RFC 8176).
+    pub amr: &'static str,
+    /// Time of the authentication, in milliseconds since the Unix epoch. The session begins then.
+    pub auth_time_ms: i64,
+    /// Time when the session ends at the latest, in milliseconds since the Unix epoch.
+    pub ends_at_ms: i64,
+}
+
+/// Begins a session and records it in the audit trail, unless the user has changed since the credentials were verified. Returns whether
+/// it began. A concurrent change of the user either precedes this statement, and no session begins, or waits for it, and finds the
+/// session. The record holds where the user is. A statement that outlasts the time limit may still succeed: then a session exists
+/// whose tokens no client has.
 pub fn begin(
     connection: &mut AnyConnection,
-    user: &User,
-    sid: SessionId,
-    began_ms: i64,
-    ends_ms: i64,
+    session: &NewSession,
     record: &AuditRecord,
 ) -> QueryResult<bool> {
-    let id = user.id.to_string();
-    let row = users::table.find(id).filter(as_read(user)).select((
+    let NewSession { sid, user_id, user_revision, amr, auth_time_ms, ends_at_ms } = session;
+    let is_unchanged = users::revision.eq(*user_revision);
+    let row = users::table.find(user_id).filter(is_unchanged).select((
         sid.to_string().into_sql::<Text>(),
         users::id.nullable(),
         record.origin.user_agent.as_deref().into_sql::<Nullable<Text>>(),
         record.origin.ip.as_deref().into_sql::<Nullable<Text>>(),
-        began_ms.into_sql::<BigInt>(),
-        Some(began_ms).into_sql::<Nullable<BigInt>>(),
-        ends_ms.into_sql::<BigInt>(),
+        auth_time_ms.into_sql::<BigInt>(),
+        Some(auth_time_ms).into_sql::<Nullable<BigInt>>(),
+        ends_at_ms.into_sql::<BigInt>(),
+        Some(*amr).into_sql::<Nullable<Text>>(),
+        Some(auth_time_ms).into_sql::<Nullable<BigInt>>(),
     ));
     let columns = (
         sessions::id,
@@ -54,6 +69,8 @@ pub fn begin(
         sessions::created_at,
         sessions::last_used_at,
         sessions::expires_at,
+        sessions::amr,
+        sessions::auth_time,
     );
     let locked = row.clone().for_share().insert_into(sessions::table).into_columns(columns);
     let insert = row.insert_into(sessions::table).into_columns(columns);
@@ -67,7 +84,7 @@ pub fn begin(
 
 /// A session as its owner sees it. Times are milliseconds since the Unix epoch.
 #[derive(Clone, Debug)]
-pub struct Details {
+pub struct SessionDetails {
     pub sid: SessionId,
     pub created_at_ms: i64,
     pub last_used_at_ms: i64,
@@ -81,7 +98,7 @@ pub fn details(
     user_id: &str,
     now_ms: i64,
     limit: i64,
-) -> QueryResult<Vec<Details>> {
+) -> QueryResult<Vec<SessionDetails>> {
     type Row = (String, i64, Option<i64>, i64, Option<String>, Option<String>);
     let rows: Vec<Row> = sessions::table
         .filter(sessions::user_id.eq(user_id))
@@ -101,7 +118,7 @@ pub fn details(
     let details = |(id, created_at_ms, last_used_at_ms, expires_at_ms, user_agent, ip): Row| {
         let last_used_at_ms = last_used_at_ms.unwrap_or(created_at_ms);
         let origin = Origin { user_agent, ip };
-        Ok(Details { sid: parse_id(&id)?, created_at_ms, last_used_at_ms, expires_at_ms, origin })
+        Ok(SessionDetails { sid: parse_id(&id)?, created_at_ms, last_used_at_ms, expires_at_ms, origin })
     };
     rows.into_iter().map(details).collect()
 }

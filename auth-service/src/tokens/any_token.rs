@@ -1,38 +1,37 @@
-//! A token of either kind, as the routes take it that are asked about one.
+//! Reading a token that may be an access token or a refresh token.
 
 use std::sync::Arc;
 
-use shared::{VerifyError, claims::AccessClaims};
+use shared::{Verifier, VerifyError, claims::AccessClaims};
 
-use crate::{
-    app::App,
-    tokens::{RefreshClaims, RefreshError},
-};
+use super::{RefreshClaims, RefreshTokenError, Tokens};
 
-/// A token of either kind.
+/// The claims of a token of either kind.
 pub enum AnyToken {
     Access(Arc<AccessClaims>),
     Refresh(Box<RefreshClaims>),
 }
 
-/// Why a token is neither: what is wrong with it as an access token, and what as a refresh token.
+/// Error returned for a token that is neither an access token nor a refresh token: why each kind
+/// is ruled out.
 pub struct TokenErrors {
     pub as_access: VerifyError,
-    pub as_refresh: RefreshError,
+    pub as_refresh: RefreshTokenError,
 }
 
 impl AnyToken {
-    /// What a token is, if it is authentic and has not expired. Whether its session goes on is not asked.
+    /// Returns the claims of a token that is authentic and has not expired. The caller checks
+    /// whether the token's session has ended.
     ///
     /// # Errors
-    /// [`TokenErrors`].
-    pub async fn read(app: &App, token: &str) -> Result<Self, TokenErrors> {
-        // An access token first: it is what is asked about, and the verifier may remember it.
-        let as_access = match app.verifier.verify(token).await {
+    /// [`TokenErrors`], if both kinds are ruled out.
+    pub async fn read(verifier: &Verifier, tokens: &Tokens, token: &str) -> Result<Self, TokenErrors> {
+        // Access tokens are the common case, and the verifier caches the ones it has verified.
+        let as_access = match verifier.verify(token).await {
             Ok(claims) => return Ok(Self::Access(claims)),
             Err(why) => why,
         };
-        match app.tokens.read_refresh(token) {
+        match tokens.read_refresh(token) {
             Ok(claims) => Ok(Self::Refresh(Box::new(claims))),
             Err(as_refresh) => Err(TokenErrors { as_access, as_refresh }),
         }

@@ -97,7 +97,7 @@ async fn what_cannot_be_granted_is_refused_in_one_line() {
     app.register("ada").await;
     for (args, expected) in [
         (vec!["grant", "nobody", "--role", "editor"], "error: there is no user nobody"),
-        (vec!["grant", "ada"], "error: say which: --scope NAME or --role NAME"),
+        (vec!["grant", "ada"], "error: name at least one: --scope NAME or --role NAME"),
         (vec!["grant", "ada", "--scope", "two words"], "error: invalid value 'two words'"),
         (vec!["grant", "ada", "--role", ""], "error: "),
         (vec!["show", "no such user"], "error: there is no user no such user"),

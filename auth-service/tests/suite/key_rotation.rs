@@ -232,7 +232,7 @@ async fn keys_sealed_with_another_secret_are_not_used_and_not_replaced() {
     let (database, other) = (app.database.as_ref().unwrap().url(), temp_dir());
     let env = [
         ("DATABASE_URL", database.as_str()),
-        ("REDIS_URL", app.settings.redis_url.as_ref().map_or("", |url| &url.0)),
+        ("REDIS_URL", app.settings.redis_url.as_ref().map_or("", |url| url.reveal())),
         ("DATA_DIR", other.path().to_str().unwrap()),
         ("ISSUER", "http://auth.example.com"),
     ];
@@ -291,7 +291,7 @@ async fn a_key_that_another_replica_signs_with_is_looked_up() {
     let (app, proxy) = TestApp::with_proxy(&["--database-timeout=1"]).await;
     let direct = app.database.as_ref().unwrap().url();
     let ahead = app.replica_with(|settings| {
-        settings.database_url = Some(auth_service::config::SecretUrl(direct));
+        settings.database_url = Some(auth_service::config::SecretUrl::new(direct));
     });
     let ahead = ahead.await;
     ahead.until_get("/readyz", 200).await;

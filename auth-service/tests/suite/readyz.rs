@@ -123,7 +123,7 @@ async fn a_database_that_stops_is_told_from_one_that_refuses_us() {
         (url.replace("127.0.0.1", "nowhere.invalid"), "its host is not known"),
     ] {
         let stranger = app.replica_with(|settings| {
-            settings.database_url = Some(auth_service::config::SecretUrl(url));
+            settings.database_url = Some(auth_service::config::SecretUrl::new(url));
         });
         until_reason(&stranger.await, "database", reason).await;
     }

@@ -12,7 +12,7 @@ use crate::{
         session::{EndCause, Origin},
     },
     http::{error::ApiError, form::Valid},
-    tokens::RefreshError,
+    tokens::RefreshTokenError,
 };
 
 /// Log out: end the session of the refresh token in the body.
@@ -35,12 +35,12 @@ pub async fn logout(
 ) -> Result<HttpResponse, ApiError> {
     let presented = app.tokens.read_refresh(request.token())?;
     if presented.sub != caller.sub {
-        return Err(RefreshError::Invalid.into());
+        return Err(RefreshTokenError::Invalid.into());
     }
     if app.sessions.log_out(&presented, EndCause::Logout, Initiator::user(origin)).await? {
         Ok(HttpResponse::NoContent().finish())
     } else {
         // The blacklist has it. But what the database does not know, it cannot remember.
-        Err(RefreshError::Revoked.into())
+        Err(RefreshTokenError::Revoked.into())
     }
 }

@@ -1,4 +1,4 @@
-//! `GET /me`: who the access token's user is.
+//! `GET /me`: the user of the access token.
 
 use actix_web::web::{Data, Json};
 use serde::Serialize;
@@ -7,8 +7,13 @@ use shared::VerifyError;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{app::App, http::error::ApiError, http::extract::Person, store::users};
+use crate::{
+    accounts::{Profile, ProfileError},
+    app::App,
+    http::{error::ApiError, extract::Person},
+};
 
+/// The user.
 #[derive(Serialize, ToSchema)]
 pub struct Me {
     id: Uuid,
@@ -16,7 +21,7 @@ pub struct Me {
     username: String,
 }
 
-/// Who the access token's user is.
+/// Returns the user of the access token.
 #[utoipa::path(
     get,
     path = "/me",
@@ -28,8 +33,16 @@ pub struct Me {
     )
 )]
 pub async fn me(app: Data<App>, Person(claims): Person) -> Result<Json<Me>, ApiError> {
-    let user = app.store.run(move |connection| users::find(connection, &claims.sub)).await?;
-    // A user who is gone has no session.
-    let user = user.ok_or(VerifyError::Revoked)?;
-    Ok(Json(Me { id: user.id, email: user.email, username: user.username }))
+    let Profile { id, email, username } = app.accounts.profile(claims.sub.clone()).await?;
+    Ok(Json(Me { id, email, username }))
+}
+
+impl From<ProfileError> for ApiError {
+    fn from(why: ProfileError) -> Self {
+        match why {
+            // A deleted user has no session.
+            ProfileError::UnknownUser => VerifyError::Revoked.into(),
+            ProfileError::Store(why) => why.into(),
+        }
+    }
 }

@@ -40,7 +40,7 @@ const HEARTBEAT: Duration = Duration::from_secs(3);
     )
 )]
 pub async fn revocations(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, OAuthError> {
-    let client = basic_client(&app, &request).await?;
+    let client = basic_client(&app.clients, &request).await?;
     if !client.scope.split(' ').any(|scope| scope == SCOPE) {
         return Err(ApiError::InsufficientScope(SCOPE.into()).into());
     }

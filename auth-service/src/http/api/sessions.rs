@@ -16,11 +16,8 @@ use crate::{
     domain::{audit::Initiator, session::Origin},
     http::error::ApiError,
     http::extract::Person,
-    store::sessions::{self as rows, Details},
+    store::sessions::SessionDetails,
 };
-
-/// More than anybody looks through.
-const LIMIT: i64 = 100;
 
 #[derive(Serialize, ToSchema)]
 pub struct Sessions {
@@ -61,17 +58,19 @@ struct Listed {
     )
 )]
 pub async fn sessions(app: Data<App>, Person(claims): Person) -> Result<Json<Sessions>, ApiError> {
-    let (user_id, now) = (claims.sub.clone(), app.clock.now_ms());
-    let details = app.store.run(move |connection| rows::details(connection, &user_id, now, LIMIT)).await?;
-    let listed = |Details { sid, created_at_ms, last_used_at_ms, expires_at_ms, origin }: Details| Listed {
-        id: sid.0,
-        created_at: time(created_at_ms),
-        last_used_at: time(last_used_at_ms),
-        expires_at: time(expires_at_ms),
-        user_agent: origin.user_agent,
-        ip: origin.ip,
-        current: sid == claims.sid,
-    };
+    let details = app.sessions.list(claims.sub.clone()).await?;
+    let listed =
+        |SessionDetails { sid, created_at_ms, last_used_at_ms, expires_at_ms, origin }: SessionDetails| {
+            Listed {
+                id: sid.0,
+                created_at: time(created_at_ms),
+                last_used_at: time(last_used_at_ms),
+                expires_at: time(expires_at_ms),
+                user_agent: origin.user_agent,
+                ip: origin.ip,
+                current: sid == claims.sid,
+            }
+        };
     Ok(Json(Sessions { sessions: details.into_iter().map(listed).collect() }))
 }
 

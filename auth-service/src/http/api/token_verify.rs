@@ -12,7 +12,7 @@ use crate::{
         error::ApiError,
         form::{Form, FromForm, Valid, not_blank},
     },
-    tokens::RefreshError,
+    tokens::RefreshTokenError,
     tokens::any_token::{AnyToken, TokenErrors},
 };
 
@@ -43,14 +43,14 @@ pub struct Good {}
     responses((status = 200, description = "It is.", body = Good), BadBody, Unauthorized, Unavailable)
 )]
 pub async fn verify(app: Data<App>, request: Valid<VerifyRequest>) -> Result<Json<Good>, ApiError> {
-    match AnyToken::read(&app, &request.token).await {
+    match AnyToken::read(&app.verifier, &app.tokens, &request.token).await {
         Ok(AnyToken::Access(claims)) => {
             app.sessions.refuse_ended(claims.sid).await.map_err(not_valid)?;
             Ok(Json(Good {}))
         }
         Ok(AnyToken::Refresh(presented)) if app.sessions.accepts(&presented).await? => Ok(Json(Good {})),
-        Ok(AnyToken::Refresh(_)) => Err(RefreshError::Revoked.into()),
-        Err(TokenErrors { as_access, as_refresh: RefreshError::Invalid }) => Err(not_valid(as_access)),
+        Ok(AnyToken::Refresh(_)) => Err(RefreshTokenError::Revoked.into()),
+        Err(TokenErrors { as_access, as_refresh: RefreshTokenError::Invalid }) => Err(not_valid(as_access)),
         Err(TokenErrors { as_refresh, .. }) => Err(as_refresh.into()),
     }
 }

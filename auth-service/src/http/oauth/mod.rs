@@ -22,19 +22,20 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::LocalBoxFuture;
 use serde::Serialize;
 use service_kit::openapi::header;
-use shared::VerifyError;
 use utoipa::{
     IntoResponses, ToSchema,
     openapi::{Content, Ref, RefOr, Response, ResponseBuilder},
 };
 
 use crate::{
-    app::App,
-    domain::client::ClientSecret,
+    domain::{client::ClientSecret, scope::ScopeNotGranted},
     http::{error::ApiError, form},
+    oauth::{
+        clients::Clients,
+        grants::{ClientCredentialsError, TokenError},
+    },
+    sessions::RefreshError,
     store::{StoreError, clients::Client},
-    tokens::RefreshError,
-    tokens::any_token::{AnyToken, TokenErrors},
 };
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -242,16 +243,16 @@ fn basic(header: &[u8]) -> Option<Credentials> {
     let (scheme, encoded) = std::str::from_utf8(header).ok()?.trim().split_once(' ')?;
     let decoded = STANDARD.decode(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("Basic"))?;
     let (id, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-    Some(Credentials { id: form_decoded(id), secret: ClientSecret::presented(form_decoded(secret)) })
+    Some(Credentials { id: form_decoded(id), secret: ClientSecret::from_text(form_decoded(secret)) })
 }
 
 /// The client that the `Authorization` header proves.
 ///
 /// # Errors
 /// [`OAuthError::InvalidClient`], if it proves none.
-pub async fn basic_client(app: &App, request: &HttpRequest) -> Result<Client, OAuthError> {
+pub async fn basic_client(clients: &Clients, request: &HttpRequest) -> Result<Client, OAuthError> {
     let Credentials { id, secret } = credentials(request).ok_or(OAuthError::InvalidClient)??;
-    app.clients.authenticate(&id, &secret).await?.ok_or(OAuthError::InvalidClient)
+    clients.authenticate(&id, &secret).await?.ok_or(OAuthError::InvalidClient)
 }
 
 /// Both halves are form-encoded before they are joined. TokenErrors holds a character that this changes, unless a client
@@ -277,7 +278,7 @@ impl Parameters {
     ///
     /// # Errors
     /// [`OAuthError::InvalidClient`], if it is not who it says it is.
-    pub async fn client(&self, app: &App) -> Result<Option<Client>, OAuthError> {
+    pub async fn client(&self, clients: &Clients) -> Result<Option<Client>, OAuthError> {
         let refused = |why: &str| Err(OAuthError::InvalidRequest(why.into()));
         let in_body;
         let Credentials { id, secret } = match (&self.header, self.get("client_secret")) {
@@ -291,12 +292,12 @@ impl Parameters {
                 credentials
             }
             (None, Some(secret)) => {
-                let secret = ClientSecret::presented(secret.to_owned());
+                let secret = ClientSecret::from_text(secret.to_owned());
                 in_body = Credentials { id: self.required("client_id")?.to_owned(), secret };
                 &in_body
             }
         };
-        let client = app.clients.authenticate(id, secret).await?;
+        let client = clients.authenticate(id, secret).await?;
         client.map(Some).ok_or(OAuthError::InvalidClient)
     }
 
@@ -304,23 +305,43 @@ impl Parameters {
     ///
     /// # Errors
     /// [`OAuthError::InvalidClient`], if it does not prove who it is.
-    pub async fn authenticated_client(&self, app: &App) -> Result<Client, OAuthError> {
-        self.client(app).await?.ok_or(OAuthError::InvalidClient)
+    pub async fn authenticated_client(&self, clients: &Clients) -> Result<Client, OAuthError> {
+        self.client(clients).await?.ok_or(OAuthError::InvalidClient)
     }
 }
 
-/// What a token is, if it is authentic and has not expired. Whether its session goes on is not asked.
-///
-/// # Errors
-/// [`ApiError::Unavailable`], while the keys have not been read yet.
-pub async fn read(app: &App, token: &str) -> Result<Option<AnyToken>, ApiError> {
-    match AnyToken::read(app, token).await {
-        Ok(token) => Ok(Some(token)),
-        // Not worthless: nobody can tell yet.
-        Err(TokenErrors {
-            as_access: VerifyError::KeysUnavailable | VerifyError::NotYetValid,
-            as_refresh: RefreshError::Invalid,
-        }) => Err(ApiError::Unavailable),
-        Err(_) => Ok(None),
+impl From<ScopeNotGranted> for OAuthError {
+    fn from(_: ScopeNotGranted) -> Self {
+        Self::InvalidScope
+    }
+}
+
+impl From<RefreshError> for OAuthError {
+    fn from(why: RefreshError) -> Self {
+        match why {
+            RefreshError::Scope(why) => why.into(),
+            why => ApiError::from(why).into(),
+        }
+    }
+}
+
+impl From<ClientCredentialsError> for OAuthError {
+    fn from(why: ClientCredentialsError) -> Self {
+        match why {
+            ClientCredentialsError::Scope(why) => why.into(),
+            ClientCredentialsError::NoSigningKey(why) => ApiError::from(why).into(),
+        }
+    }
+}
+
+impl From<TokenError> for OAuthError {
+    fn from(why: TokenError) -> Self {
+        match why {
+            TokenError::Undecidable => Self::Other(ApiError::Unavailable),
+            TokenError::Unauthenticated => Self::InvalidClient,
+            TokenError::OtherClient => Self::UnauthorizedClient("The token is another client's."),
+            TokenError::SessionState(why) => ApiError::from(why).into(),
+            TokenError::Store(why) => why.into(),
+        }
     }
 }

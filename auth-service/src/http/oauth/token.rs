@@ -1,4 +1,4 @@
-//! `POST /oauth/token`: tokens for a refresh token or for a client in its own right (RFC 6749 sections 4.4, 5 and 6).
+//! `POST /oauth/token`: tokens for a refresh token, or for a client in its own right (RFC 6749 sections 4.4, 5 and 6).
 
 use actix_web::web::{Data, Json};
 use serde::Serialize;
@@ -6,19 +6,22 @@ use shared::claims::{Scope, is_scope_name};
 use utoipa::ToSchema;
 
 use super::{OAuthError, Parameters, Refusals};
-use crate::{app::App, domain::session::Origin, http::api::token_refresh::trade};
+use crate::{app::App, domain::session::Origin, oauth::grants::ClientToken, sessions::Refreshed};
 
-/// RFC 6749 section 5.1.
+const BEARER: &str = "Bearer";
+
+/// An access token response (RFC 6749 section 5.1).
 #[derive(Serialize, ToSchema)]
-pub struct Issued {
+#[schema(as = Issued)]
+pub struct TokenResponse {
     access_token: String,
     token_type: &'static str,
-    /// Seconds.
+    /// Lifetime of the access token, in seconds.
     expires_in: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     refresh_token: Option<String>,
-    /// What the access token grants. Not there if that is nothing.
+    /// Scope of the access token. Absent if it grants none.
     #[serde(skip_serializing_if = "Scope::is_empty")]
     #[schema(value_type = String, required = false)]
     scope: Scope,
@@ -26,7 +29,7 @@ pub struct Issued {
 
 #[derive(ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(dead_code, reason = "says what the form takes")]
+#[expect(dead_code, reason = "describes the fields of the form")]
 enum GrantType {
     RefreshToken,
     ClientCredentials,
@@ -34,59 +37,69 @@ enum GrantType {
 
 #[derive(ToSchema)]
 #[schema(as = TokenRequest, example = json!({"grant_type": "refresh_token", "refresh_token": ""}))]
-#[expect(dead_code, reason = "says what the form takes")]
-struct Fields {
+#[expect(dead_code, reason = "describes the fields of the form")]
+struct TokenFields {
     #[schema(inline)]
     grant_type: GrantType,
     #[schema(nullable = false)]
     refresh_token: Option<String>,
-    /// Less scope than may be granted, separated by spaces.
+    /// Scopes to grant, separated by spaces: all or part of what may be granted.
     #[schema(nullable = false, pattern = "^[!#-\\[\\]-~]+( [!#-\\[\\]-~]+)*$")]
     scope: Option<String>,
-    /// Where the client does not authenticate itself by the header.
+    /// For a client that does not authenticate by the `Authorization` header.
     #[schema(nullable = false)]
     client_id: Option<String>,
     #[schema(nullable = false)]
     client_secret: Option<String>,
 }
 
-/// Get tokens: for a refresh token, or for a client in its own right.
+/// Returns tokens: for a refresh token, or for a client in its own right.
 #[utoipa::path(
     post,
     path = "/oauth/token",
     tag = "oauth",
     security((), ("client" = [])),
-    request_body(content = Fields, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "The tokens.", body = Issued), Refusals)
+    request_body(content = TokenFields, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "The tokens.", body = TokenResponse), Refusals)
 )]
 pub async fn token(
     app: Data<App>,
     origin: Origin,
     parameters: Parameters,
-) -> Result<Json<Issued>, OAuthError> {
+) -> Result<Json<TokenResponse>, OAuthError> {
     let wanted = wanted_scope(&parameters)?;
-    let narrow = |granted: &Scope| match &wanted {
-        None => Ok(granted.clone()),
-        Some(wanted) if granted.contains_all(wanted) => Ok(wanted.clone()),
-        Some(_) => Err(OAuthError::InvalidScope),
-    };
-    let (access_token, refresh_token, expires_in, scope) = match parameters.required("grant_type")? {
+    let response = match parameters.required("grant_type")? {
         "refresh_token" => {
             let refresh = parameters.required("refresh_token")?;
-            // Refresh tokens are people's, not clients'. A client may say who it is, and is then held to it.
-            parameters.client(&app).await?;
-            let (tokens, scope) = trade(&app, refresh, &origin, narrow).await?;
-            (tokens.access, Some(tokens.refresh), tokens.access_secs, scope)
+            // A refresh token belongs to a user. A client need not authenticate, but credentials that it presents must be right.
+            parameters.client(&app.clients).await?;
+            TokenResponse::from(app.sessions.refresh(refresh, wanted.as_ref(), &origin).await?)
         }
         "client_credentials" => {
-            let client = parameters.authenticated_client(&app).await?;
-            let scope = narrow(&client.scope.into())?;
-            let access = app.tokens.minter()?.for_client(client.id.as_str().into(), scope.clone());
-            (access, None, app.tokens.access_lifetime_secs(), scope)
+            let client = parameters.authenticated_client(&app.clients).await?;
+            TokenResponse::from(app.grants.client_credentials(&client, wanted.as_ref())?)
         }
         _ => return Err(OAuthError::UnsupportedGrantType),
     };
-    Ok(Json(Issued { access_token, token_type: "Bearer", expires_in, refresh_token, scope }))
+    Ok(Json(response))
+}
+
+impl From<Refreshed> for TokenResponse {
+    fn from(Refreshed { tokens, scope }: Refreshed) -> Self {
+        Self {
+            access_token: tokens.access,
+            token_type: BEARER,
+            expires_in: tokens.access_lifetime_secs,
+            refresh_token: Some(tokens.refresh),
+            scope,
+        }
+    }
+}
+
+impl From<ClientToken> for TokenResponse {
+    fn from(ClientToken { access, expires_in, scope }: ClientToken) -> Self {
+        Self { access_token: access, token_type: BEARER, expires_in, refresh_token: None, scope }
+    }
 }
 
 fn wanted_scope(parameters: &Parameters) -> Result<Option<Scope>, OAuthError> {

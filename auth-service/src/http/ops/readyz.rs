@@ -33,13 +33,13 @@ struct Ready {
     )
 )]
 pub async fn readyz(app: Data<App>) -> HttpResponse {
-    let (database, blacklist) = app.sessions.check().await;
+    let stores = app.sessions.readiness().await;
     let mut reasons = Reasons::default();
     let ready = Ready {
         service: reasons.service(app.shutdown.is_triggered()),
         keys: reasons.word("keys", app.signing_keys.check()),
-        database: reasons.word("database", database),
-        blacklist: reasons.word("blacklist", blacklist),
+        database: reasons.word("database", stores.database),
+        blacklist: reasons.word("blacklist", stores.session_state),
         revocations: reasons.word("revocations", app.revocations.readiness()),
         reasons,
     };

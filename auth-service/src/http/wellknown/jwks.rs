@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH},
+    http::header::{CACHE_CONTROL, ContentType, ETAG, IF_NONE_MATCH},
     web::Data,
 };
 
@@ -34,15 +34,14 @@ struct Keys {
     )
 )]
 pub async fn jwks(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    let jwks = app.tokens.jwks();
-    if jwks.keys.is_empty() {
-        return Err(ApiError::Unavailable);
+    let jwks = app.signing_keys.jwks().ok_or(ApiError::Unavailable)?;
+    let known = request.headers().get(IF_NONE_MATCH);
+    let is_known = known.is_some_and(|known| known == jwks.etag.as_str());
+    let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response.insert_header((CACHE_CONTROL, "public, max-age=300"));
+    response.insert_header((ETAG, jwks.etag.as_str()));
+    if is_known {
+        return Ok(response.finish());
     }
-    // A key's id is its thumbprint, so the ids name the content.
-    let kids: Vec<&str> = jwks.keys.iter().filter_map(|key| key.common.key_id.as_deref()).collect();
-    let etag = format!("\"{}\"", kids.join("."));
-    let known = request.headers().get(IF_NONE_MATCH).is_some_and(|known| known == etag.as_str());
-    let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    response.insert_header((CACHE_CONTROL, "public, max-age=300")).insert_header((ETAG, etag));
-    Ok(if known { response.finish() } else { response.json(jwks) })
+    Ok(response.content_type(ContentType::json()).body(jwks.body.clone()))
 }

@@ -3,7 +3,7 @@
 use shared::claims::SessionId;
 
 use super::test_state::{FIRST, TestState, run_on_both_kinds};
-use crate::domain::generation::{RefreshDecision, TokenGeneration};
+use crate::domain::refresh_decision::{RefreshDecision, TokenGeneration};
 
 run_on_both_kinds!(
     refresh_reads_stale_claims_from_the_database_once,

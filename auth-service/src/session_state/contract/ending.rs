@@ -4,7 +4,7 @@ use shared::claims::SessionId;
 
 use super::test_state::{FIRST, TestState, run_on_both_kinds};
 use crate::{
-    domain::generation::RefreshDecision,
+    domain::refresh_decision::RefreshDecision,
     session_state::{RefreshAttempt, SessionStateError},
 };
 

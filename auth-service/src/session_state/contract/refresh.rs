@@ -6,7 +6,7 @@ use shared::claims::SessionId;
 
 use super::test_state::{FIRST, GRACE, TestState, run_on_both_kinds};
 use crate::{
-    domain::generation::{
+    domain::refresh_decision::{
         self, ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration, Watermark,
     },
     session_state::RefreshAttempt,
@@ -90,7 +90,7 @@ async fn token_made_long_before_the_watermark_moved_ends_the_session(state: Test
 }
 
 /// Plays every history of four steps. A step marks the claims as stale, or presents a recent
-/// token. Compares each decision and each entry with those of [`generation::decide`].
+/// token. Compares each decision and each entry with those of [`refresh_decision::decide`].
 async fn decides_by_the_rules_of_the_domain(state: TestState) {
     const STEPS: u32 = 4;
     /// Choices at each step: one of the last four tokens, the newest token with claims from the
@@ -131,7 +131,8 @@ async fn assert_decided_by_the_rules(
         _ => before_ms,
     };
     let RefreshAttempt { sid, presented, claims, .. } = attempt;
-    let (expected, expected_entry) = generation::decide(entry, presented, claims, now_ms, GRACE);
+    let (expected, expected_entry) =
+        refresh_decision::decide(entry, presented, claims, now_ms, GRACE);
     assert_eq!(decision, expected, "{entry:?} {attempt:?}");
     let entry = state.entry(sid).await.unwrap();
     assert_eq!(entry, expected_entry, "{attempt:?}");

@@ -6,7 +6,7 @@ use shared::{claims::SessionId, clock::Clock};
 use test_support::{RedisServer, TempDir, redis_url, temp_dir, unique};
 
 use crate::{
-    domain::generation::{ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration},
+    domain::refresh_decision::{ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration},
     redis::{NO_CERTIFICATES, Server},
     session_state::{
         EmbeddedSessionState, RedisSessionState, RefreshAttempt, Retention, SessionState,
