@@ -49,7 +49,7 @@ async fn a_database_and_a_redis_that_are_not_there_are_told_from_what_only_waits
         "database": "connection refused",
         "blacklist": "connection refused",
         "keys": "no key to sign with yet",
-        "revocations": "those of the past have not been read from the database yet",
+        "revocations": "past revocations are not loaded yet",
     });
     assert_eq!(reasons, expected);
 }
@@ -197,8 +197,8 @@ async fn a_replica_that_hears_nothing_of_what_ends_says_for_how_long() {
     proxy.cut();
     let answer = app.until_json("/readyz", &[("revocations", "unavailable")]).await;
     let reason = answer.json["reasons"]["revocations"].as_str().unwrap().to_owned();
-    let seconds = reason.strip_prefix("nothing heard for ").and_then(|rest| {
-        rest.strip_suffix(" s, neither from Redis nor from the database")?.parse::<u64>().ok()
-    });
+    let seconds = reason
+        .strip_prefix("no answer from Redis or the database for ")
+        .and_then(|rest| rest.strip_suffix(" s")?.parse::<u64>().ok());
     assert!(seconds.is_some_and(|seconds| (6..30).contains(&seconds)), "{reason}");
 }
