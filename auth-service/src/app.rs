@@ -7,18 +7,13 @@ use shared::{Verifier, clock::Clock, keys::JwkSet};
 
 use crate::{
     config::Settings,
-    credentials::hash_pool::HashPool,
+    credentials::HashPool,
     domain::{
         audit::Initiator,
         client::{ClientId, ClientSecret},
         key_schedule::Schedule,
     },
-    keys::{
-        error::KeysError,
-        private_file::create_private_folder,
-        secret::Secret,
-        signing_keys::{KeySettings, SigningKeys},
-    },
+    keys::{KeySettings, KeysError, Secret, SigningKeys, create_private_folder},
     metrics::Metrics,
     oauth::clients::Clients,
     revocation_feed::RevocationFeed,
@@ -78,7 +73,13 @@ impl App {
             Initiator::service(),
         ));
         verifier.set_key_source(Arc::downgrade(&signing_keys) as _);
-        let tokens = Tokens::new(token_settings(settings), &secret, Arc::clone(&signing_keys), clock.clone());
+        let tokens = Tokens::new(
+            token_settings(settings),
+            &secret,
+            Arc::clone(&signing_keys),
+            verifier.clone(),
+            clock.clone(),
+        );
         let revocations =
             Arc::new(RevocationFeed::new(settings, redis.clone(), store.clone(), clock.clone()));
         if settings.database_url().is_none() {

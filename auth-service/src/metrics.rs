@@ -12,9 +12,9 @@ use service_kit::{
 };
 
 use crate::{
-    credentials::hash_pool::HashPoolMetrics,
+    credentials::HashPoolMetrics,
     domain::{refresh_decision::RefreshDecision, session::EndCause},
-    keys::signing_keys::KeyAge,
+    keys::KeyAge,
     revocation_feed::Source,
     store::{Failure, Store, Usage},
 };

@@ -14,7 +14,7 @@ use crate::{
         audit::{AuditEvent, AuditRecord, Initiator},
         client::{ClientId, ClientSecret},
     },
-    keys::private_file::write_once,
+    keys::write_once,
     store::{
         StoreError,
         clients::{self as rows, Client},

@@ -1,5 +1,11 @@
 //! What proves the identity of a user: password hashes, and the bounded pool that computes them.
 
-pub mod hash_job;
-pub mod hash_pool;
-pub mod password_hash;
+mod hash_job;
+mod hash_pool;
+mod password_hash;
+
+pub use self::{
+    hash_job::HashJob,
+    hash_pool::{HashPool, HashPoolBusy, HashPoolMetrics, QueuePermit},
+    password_hash::PasswordHash,
+};

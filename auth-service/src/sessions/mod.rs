@@ -25,7 +25,7 @@ use self::{run_to_completion::run_to_completion, sync::RetryPolicy};
 use crate::{
     audit_log,
     config::Settings,
-    credentials::password_hash::PasswordHash,
+    credentials::PasswordHash,
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
         refresh_decision::{self, ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration},

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     config::SecretUrl,
-    credentials::password_hash::PasswordHash,
+    credentials::PasswordHash,
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
         client::{ClientId, ClientSecret},

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{AnyConnection, in_transaction, insert_unless_exists, schema::users, sessions};
 use crate::{
-    credentials::password_hash::PasswordHash,
+    credentials::PasswordHash,
     domain::{email::Email, session::EndCause, user_claims::UserClaims, username::Username},
 };
 

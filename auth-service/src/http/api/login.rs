@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::{
     app::App,
-    credentials::{hash_job::HashJob, hash_pool::QueuePermit, password_hash::PasswordHash},
+    credentials::{HashJob, PasswordHash, QueuePermit},
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
         password::Password,

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::{
     app::App,
-    credentials::{hash_job::HashJob, password_hash::PasswordHash},
+    credentials::{HashJob, PasswordHash},
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
         password::Password,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    credentials::password_hash::PasswordHash,
+    credentials::PasswordHash,
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
         email::Email,

@@ -8,8 +8,10 @@ use uuid::Uuid;
 
 use super::{OAuthError, Parameters, Refusals};
 use crate::{
-    app::App, domain::client::FIRST_PARTY, http::error::ApiError, tokens::RefreshClaims,
-    tokens::any_token::AnyToken,
+    app::App,
+    domain::client::FIRST_PARTY,
+    http::error::ApiError,
+    tokens::{AnyToken, RefreshClaims},
 };
 
 /// RFC 7662 section 2.2.

@@ -33,8 +33,7 @@ use crate::{
     domain::client::ClientSecret,
     http::{error::ApiError, form},
     store::{StoreError, clients::Client},
-    tokens::RefreshError,
-    tokens::any_token::{AnyToken, TokenErrors},
+    tokens::{AnyToken, RefreshError, TokenErrors},
 };
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -314,7 +313,7 @@ impl Parameters {
 /// # Errors
 /// [`ApiError::Unavailable`], while the keys have not been read yet.
 pub async fn read(app: &App, token: &str) -> Result<Option<AnyToken>, ApiError> {
-    match AnyToken::read(&app.verifier, &app.tokens, token).await {
+    match app.tokens.read_any(token).await {
         Ok(token) => Ok(Some(token)),
         // Not worthless: nobody can tell yet.
         Err(TokenErrors {

@@ -10,7 +10,7 @@ use crate::{
         audit::Initiator,
         session::{EndCause, Origin},
     },
-    tokens::any_token::AnyToken,
+    tokens::AnyToken,
 };
 
 #[derive(ToSchema)]
