@@ -20,7 +20,7 @@ use super::{
     with_cleanup_lock,
 };
 use crate::{
-    credentials::password_hash::PasswordHash,
+    credentials::PasswordHash,
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
         client::{ClientId, ClientSecret},

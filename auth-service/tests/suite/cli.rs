@@ -143,7 +143,10 @@ fn the_secret_is_private_made_once_and_checked() {
     for short in ["too-short", "", &format!("{secret}\ntoo-short")] {
         std::fs::write(&file, short).unwrap();
         let line = refused_with(&[]);
-        assert!(line.contains("secret.key holds a secret of less than 32 bytes"), "{line}");
+        assert!(
+            line.contains("secret.key (SECRET_KEY_FILE) contains a secret of less than 32 bytes"),
+            "{line}"
+        );
         assert!(!line.contains("too-short"), "{line}");
     }
     for comment in
@@ -151,12 +154,15 @@ fn the_secret_is_private_made_once_and_checked() {
     {
         std::fs::write(&file, format!("{secret}\n{comment}\n")).unwrap();
         let line = refused_with(&[]);
-        assert!(line.contains("holds a line that is no secret") && !line.contains("long enough"), "{line}");
+        assert!(
+            line.contains("contains a line that is not a secret") && !line.contains("long enough"),
+            "{line}"
+        );
     }
     std::fs::remove_file(&file).unwrap();
     // One in a file that was named is the operator's to make.
     let line = refused_with(&[("SECRET_KEY_FILE", file.to_str().unwrap())]);
-    assert!(line.contains("there is no secret at"), "{line}");
+    assert!(line.contains("the secret file "), "{line}");
     assert!(line.contains("auth-service generate-secret"), "{line}");
 }
 

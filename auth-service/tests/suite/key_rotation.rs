@@ -97,9 +97,9 @@ on_both! {
         let generated = said(app.cli(&["keys", "generate", "--algorithm", "ES256"]));
         assert!(generated.contains("(ES256) is next: waits for `keys rotate`"), "{generated}");
         let again = refused(app.cli(&["keys", "generate"]));
-        assert!(again.contains("there is a next key already"), "{again}");
+        assert!(again.contains("a next key already exists"), "{again}");
         let other = refused(app.cli(&["keys", "rotate", "--algorithm", "RS256"]));
-        assert!(other.contains("there is a next key already"), "{other}");
+        assert!(other.contains("a next key already exists"), "{other}");
         let list = said(app.cli(&["keys", "list"]));
         let rows: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(rows[0], ["KID", "ALGORITHM", "STATE", "PUBLISHED", "WHEN"]);
@@ -118,10 +118,10 @@ on_both! {
         let leaked = published(&app).await[0].clone();
         for unknown in ["nonsense", "-an-id-that-looks-like-an-option"] {
             let line = refused(app.cli(&["keys", "retire", unknown]));
-            assert!(line.contains(&format!("there is no key {unknown}")), "{line}");
+            assert!(line.contains(&format!("no key has the id {unknown}")), "{line}");
         }
         let line = refused(app.cli(&["keys", "retire", &leaked]));
-        assert!(line.contains("is the current key: rotate first, or say --force"), "{line}");
+        assert!(line.contains("is the current key: rotate first, or use --force"), "{line}");
         // A next key that is retired is gone.
         said(app.cli(&["keys", "generate"]));
         let next = until_published(&app, 2).await[1].clone();
@@ -219,7 +219,7 @@ async fn a_key_of_your_own_is_used() {
     let made = said(auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]));
     assert!(made.contains("(EdDSA) is current"), "{made}");
     let again = refused(auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]));
-    assert!(again.contains("is there already"), "{again}");
+    assert!(again.contains("already exists"), "{again}");
     std::fs::write(&file, new_pem() + &new_pem()).unwrap();
     let two = refused(auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]));
     assert!(two.contains("is not one private key"), "{two}");
