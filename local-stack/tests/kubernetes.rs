@@ -9,7 +9,7 @@ use std::{
 
 use clap::Args;
 use serde_json::{Value, json};
-use test_support::{kustomized, python_reads};
+use test_support::{kustomize, run_python};
 
 /// The oldest that they are for, and the newest whose schemas we have.
 const RELEASES: [&str; 2] = ["1.27", "1.37"];
@@ -19,8 +19,8 @@ fn here(path: &str) -> PathBuf {
 }
 
 static VALIDATED: LazyLock<Value> = LazyLock::new(|| {
-    let manifests = kustomized(&here("../deploy/kubernetes"));
-    python_reads(here("tests/support/manifests.py"), &RELEASES, &manifests)
+    let manifests = kustomize(&here("../deploy/kubernetes"));
+    run_python(here("tests/support/manifests.py"), &RELEASES, &manifests)
 });
 
 fn of_kind(kind: &str) -> Vec<&'static Value> {

@@ -66,7 +66,7 @@ fn the_walk_through_works_when_it_is_pasted() {
 
     // The program prints the very same lines, between which its log may come.
     for line in lines.trim().lines() {
-        process.log_with(line);
+        process.wait_for_log(line);
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::Value;
-use test_support::python_reads;
+use test_support::run_python;
 
 /// As the images have them.
 const PROGRAMS: [(&str, &[&str]); 2] =
@@ -72,7 +72,7 @@ fn it_is_valid_and_the_same_each_time() {
     for (program, features) in PROGRAMS {
         let (sbom, _) = sbom(program, features);
         let validator = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/sbom.py");
-        assert_eq!(python_reads(validator, &[], &sbom), Value::Null, "{program}");
+        assert_eq!(run_python(validator, &[], &sbom), Value::Null, "{program}");
         assert_eq!(self::sbom(program, features).0, sbom);
     }
 }

@@ -82,7 +82,7 @@ impl Deployment {
     pub async fn add_replica(&mut self, settings: &[(&str, &str)]) -> Client {
         let process = self.replica(settings);
         let client = Client::new(process.addr(0));
-        client.until_get("/readyz", 200).await;
+        client.wait_for_status("/readyz", 200).await;
         self.auth.push(process);
         client
     }
@@ -140,7 +140,7 @@ impl Deployment {
         env.extend(settings);
         let process = Process::start(&program("resource-service"), 1, &env);
         let client = Client::new(process.addr(0));
-        client.until_json("/readyz", &[("revocations", "ok"), ("keys", "ok")]).await;
+        client.wait_for_fields("/readyz", &[("revocations", "ok"), ("keys", "ok")]).await;
         (process, client)
     }
 }

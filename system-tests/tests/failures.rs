@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::json;
 use system_tests::{Deployment, is_accepted, refresh_once_possible, until_refused};
-use test_support::{Answer, Client, PostgresServer, Proxy, RedisServer, Tokens, claims_of, long};
+use test_support::{Answer, Client, PostgresServer, Proxy, RedisServer, Tokens, claims_of, is_long_run};
 
 /// Does this for as long as an outage is to last.
 async fn for_an_outage(mut requests: impl AsyncFnMut()) {
-    let end = Instant::now() + Duration::from_secs(if long() { 20 } else { 3 });
+    let end = Instant::now() + Duration::from_secs(if is_long_run() { 20 } else { 3 });
     while Instant::now() < end {
         requests().await;
     }
@@ -43,7 +43,7 @@ async fn while_redis_is_away_only_refreshes_wait_and_logouts_hold_when_it_is_bac
     })
     .await;
 
-    redis.resume();
+    redis.restart();
     for tokens in &gone {
         for auth in &auth {
             let answer = refresh_once_possible(auth, &tokens.refresh).await;
@@ -73,10 +73,10 @@ async fn a_logout_that_redis_missed_is_heard_of_at_a_replica_that_finds_redis_ag
 
     proxies.iter().for_each(Proxy::cut);
     assert_eq!(auth[1].logout(&gone).await.status, 204);
-    proxies[1].mend();
+    proxies[1].restore();
     // Until Redis is trusted to have it, and nobody writes it there again.
     until_found(&deployment, &format!("{} AND blacklisted_at IS NOT NULL", session_of(&gone))).await;
-    proxies[0].mend();
+    proxies[0].restore();
     until_refused(&resource, &gone).await;
 }
 
@@ -149,9 +149,9 @@ async fn while_postgresql_is_away_refreshes_go_on_and_no_end_of_a_session_is_cla
         go_on().await;
     }
 
-    postgres.resume();
+    postgres.restart();
     for auth in &auth {
-        auth.until_get("/readyz", 200).await;
+        auth.wait_for_status("/readyz", 200).await;
     }
     let mut refreshed = users.clone();
     for tokens in refreshed.iter_mut().flatten() {
@@ -183,7 +183,7 @@ async fn a_logout_that_only_the_database_knows_of_holds(others: usize) {
     let alive = auth.new_user("ada").await;
     let gone = auth.refreshed(&auth.login("ada").await.tokens().refresh).await;
 
-    proxy.swallow();
+    proxy.blackhole_all();
     let logout = auth.request(Method::POST, "/logout").bearer_auth(&gone.access);
     let logout = tokio::spawn(logout.json(&json!({"refresh": gone.refresh})).send());
     until_found(&deployment, &format!("{} AND revoked_at IS NOT NULL", session_of(&gone))).await;

@@ -8,11 +8,11 @@ use std::{
 use futures_util::{StreamExt, stream};
 use reqwest::Method;
 use system_tests::{Deployment, ISSUER, is_accepted, until_refused};
-use test_support::{Client, Process, Proxy, Tokens, long, program};
+use test_support::{Client, Process, Proxy, Tokens, is_long_run, program};
 
 /// Waits until it follows the revocations, or does not.
 async fn until(resource: &Client, revocations: &str) {
-    resource.until_json("/readyz", &[("revocations", revocations), ("keys", "ok")]).await;
+    resource.wait_for_fields("/readyz", &[("revocations", revocations), ("keys", "ok")]).await;
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn of_a_thousand_sessions_that_end_while_the_feed_is_cut_none_is_missed() 
     proxy.cut();
     let cut = Instant::now();
     until(&resource, "unavailable").await;
-    process.log_with("cannot follow the revocations at");
+    process.wait_for_log("cannot follow the revocations at");
     for tokens in &adas {
         assert_eq!(auth.logout(tokens).await.status, 204);
     }
@@ -94,7 +94,7 @@ async fn of_a_thousand_sessions_that_end_while_the_feed_is_cut_none_is_missed() 
     stream::iter(&clients).for_each_concurrent(8, revoke).await;
     let ended: Vec<&Tokens> = adas.iter().chain(&graces).chain(&clients).collect();
     assert_eq!(ended.len(), 1000);
-    let outage = Duration::from_secs(if long() { 30 } else { 0 });
+    let outage = Duration::from_secs(if is_long_run() { 30 } else { 0 });
     while cut.elapsed() < outage {
         for tokens in ended.iter().step_by(100).chain(&[&kept[0]]) {
             assert!(is_accepted(&resource, tokens).await, "until it expires, as the policy has it");
@@ -102,9 +102,9 @@ async fn of_a_thousand_sessions_that_end_while_the_feed_is_cut_none_is_missed() 
     }
     assert!(is_accepted(&resource, ended[999]).await);
 
-    let connections = proxy.forwarded();
-    proxy.mend();
-    while proxy.forwarded() == connections {
+    let connections = proxy.connection_count();
+    proxy.restore();
+    while proxy.connection_count() == connections {
         tokio::task::yield_now().await;
     }
     let connected = Instant::now();
@@ -146,11 +146,11 @@ async fn without_the_feed_the_policy_decides() {
     ask(&closed).await.assert_problem(503, "unavailable");
     assert_eq!(closed.get("/readyz", None).await.status, 503);
     assert_eq!(ask(&bounded).await.status, 200, "not yet");
-    bounded.until_get_as("/whoami", &tokens.access, 503).await.assert_problem(503, "unavailable");
+    bounded.wait_for_status_as("/whoami", &tokens.access, 503).await.assert_problem(503, "unavailable");
     assert_eq!(bounded.get("/readyz", None).await.status, 503);
     assert_eq!((ask(&open).await.status, open.get("/readyz", None).await.status), (200, 200));
 
-    proxy.mend();
+    proxy.restore();
     for resource in [&closed, &bounded, &open] {
         until(resource, "ok").await;
         assert!(is_accepted(resource, &tokens).await);
@@ -162,10 +162,10 @@ async fn a_feed_that_hangs_is_given_up() {
     let deployment = Deployment::start(1).await;
     let proxy = Proxy::to(deployment.auth[0].addr(0).to_string());
     let (process, resource) = deployment.resource_service(&proxy.addr().to_string(), &[]).await;
-    proxy.freeze();
+    proxy.blackhole_open();
     until(&resource, "unavailable").await;
-    process.log_with("it fell silent");
-    proxy.mend();
+    process.wait_for_log("it fell silent");
+    proxy.restore();
     until(&resource, "ok").await;
 }
 
@@ -183,7 +183,7 @@ async fn a_client_that_may_not_listen_is_said_to() {
         ("REVOCATIONS_CLIENT_SECRET", "hunter2-is-not-it"),
     ];
     let process = Process::start(&program("resource-service"), 1, &env);
-    let log = process.log_with("cannot follow the revocations at");
+    let log = process.wait_for_log("cannot follow the revocations at");
     assert!(log.contains("401 Unauthorized") && !log.contains("hunter2"), "{log}");
     let env = [("REVOCATIONS_CLIENT_ID", "resource-service")];
     let command = Command::new(program("resource-service")).env_clear().envs(env).output().unwrap();

@@ -155,7 +155,7 @@ async fn nothing_comes_back_when_redis_starts_again_empty_and_clients_wait_no_lo
         clients.go_on_for(80, |counts| &counts.refreshed).await;
         redis.stop();
         clients.go_on_for(16, |counts| &counts.unavailable).await;
-        redis.resume();
+        redis.restart();
         clients.go_on_for(16, |counts| &counts.refreshed).await;
     })
     .await;

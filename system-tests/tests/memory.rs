@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use system_tests::{Deployment, is_accepted, until_refused};
-use test_support::{Client, Process, Proxy, RedisServer, long, program};
+use test_support::{Client, Process, Proxy, RedisServer, is_long_run, program};
 
 /// Waits until a service follows the revocations: a million of them take longer than anything else that is waited for.
 async fn until_caught_up(resource: &Client) {
@@ -22,7 +22,7 @@ async fn until_ready(auth: &Client) {
 
 #[tokio::test]
 async fn a_million_sessions_that_ended_lately_are_followed() {
-    let count = if long() { 1_000_000 } else { 20_000 };
+    let count = if is_long_run() { 1_000_000 } else { 20_000 };
     let redis = RedisServer::start_with_snapshots();
     // They matter for as long as an access token lives.
     let url = redis.url();
@@ -51,10 +51,10 @@ async fn a_million_sessions_that_ended_lately_are_followed() {
     let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let process = Process::start(&program("resource-service"), 1, &settings);
     let resource = Client::new(process.addr(0));
-    resource.until_json("/readyz", &[("keys", "ok"), ("revocations", "unavailable")]).await;
+    resource.wait_for_fields("/readyz", &[("keys", "ok"), ("revocations", "unavailable")]).await;
     assert!(is_accepted(&resource, &alive).await && is_accepted(&resource, &gone).await);
     let before = process.memory();
-    proxy.mend();
+    proxy.restore();
     let began = Instant::now();
     until_caught_up(&resource).await;
     let caught_up = began.elapsed();

@@ -31,7 +31,7 @@ async fn metrics_are_at_their_own_address_and_not_at_the_main_one() {
             process.addr(0),
             process.addr(1)
         );
-        process.log_with(&line);
+        process.wait_for_log(&line);
         // The document does not have it either: the client would say so.
         main.get("/metrics", None).await.assert_problem(404, "not_found");
         assert_eq!(main.get("/healthz", None).await.status, 200);
@@ -56,7 +56,7 @@ async fn the_second_address_tells_of_the_end_and_ends_last() {
     for service in SERVICES {
         let data = temp_dir();
         let (mut process, _main, aside) = start(service, &data, &[("SHUTDOWN_DELAY", "2")]);
-        process.tell_to_end();
+        process.send_sigterm();
         while status(&aside, "/readyz").await != 503 {}
         let answer = aside.request(Method::GET, "/readyz").send().await.unwrap();
         let ready: serde_json::Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();

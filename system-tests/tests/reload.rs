@@ -15,16 +15,16 @@ async fn told_to_resource_service_follows_the_revocations_with_the_secret_that_i
     settings.push(("REVOCATIONS_CLIENT_SECRET_FILE", file.to_str().unwrap().into()));
     let env: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let process = Process::start(&program("resource-service"), 1, &env);
-    process.log_with("cannot follow the revocations");
+    process.wait_for_log("cannot follow the revocations");
 
     std::fs::write(&file, "").unwrap();
-    process.hang_up();
-    process.log_with("cannot read REVOCATIONS_CLIENT_SECRET_FILE again: must not be empty");
+    process.send_sighup();
+    process.wait_for_log("cannot read REVOCATIONS_CLIENT_SECRET_FILE again: must not be empty");
 
     std::fs::write(&file, format!("{secret}\n")).unwrap();
-    process.hang_up();
-    process.log_with("read again: REVOCATIONS_CLIENT_SECRET_FILE");
+    process.send_sighup();
+    process.wait_for_log("read again: REVOCATIONS_CLIENT_SECRET_FILE");
     let client = Client::new(process.addr(0));
-    client.until_json("/readyz", &[("revocations", "ok"), ("keys", "ok")]).await;
+    client.wait_for_fields("/readyz", &[("revocations", "ok"), ("keys", "ok")]).await;
     assert!(!process.log().contains(&secret));
 }

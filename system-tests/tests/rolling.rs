@@ -47,7 +47,7 @@ impl Stack {
             resource.push(Replica { addr, process: start_resource(&deployment, addr).await });
         }
         let all = |replicas: &[Replica]| replicas.iter().map(|replica| replica.addr).collect::<Vec<_>>();
-        let nginx = Nginx::before_all(&all(&auth), &all(&resource));
+        let nginx = Nginx::in_front_of_replicas(&all(&auth), &all(&resource));
         deployment.auth.truncate(1);
         Self { deployment, auth, resource, nginx }
     }
@@ -64,7 +64,7 @@ impl Stack {
 
 async fn start_auth(deployment: &Deployment, addr: SocketAddr) -> Process {
     let process = deployment.replica(&[("AUTH_ADDR", &addr.to_string()), DRAIN]);
-    Client::new(addr).until_get("/readyz", 200).await;
+    Client::new(addr).wait_for_status("/readyz", 200).await;
     process
 }
 
@@ -74,7 +74,7 @@ async fn start_resource(deployment: &Deployment, addr: SocketAddr) -> Process {
     let addr_text = addr.to_string();
     env.extend([("RESOURCE_ADDR", addr_text.as_str()), DRAIN]);
     let process = Process::start(&program("resource-service"), 1, &env);
-    Client::new(addr).until_get("/readyz", 200).await;
+    Client::new(addr).wait_for_status("/readyz", 200).await;
     process
 }
 
@@ -87,7 +87,7 @@ async fn nobody_notices_a_rolling_restart() {
     for number in 0..PEOPLE {
         let (over, rounds) = (Arc::clone(&over), Arc::clone(&rounds));
         people.push(tokio::spawn(async move {
-            let [auth, resource] = [auth, resource].map(Client::that_keeps_no_connection);
+            let [auth, resource] = [auth, resource].map(Client::without_keep_alive);
             let name = format!("person{number}");
             assert_eq!(auth.register(&name).await.status, 201);
             while !over.load(Ordering::Acquire) {
@@ -114,7 +114,7 @@ async fn nobody_notices_a_rolling_restart() {
             more_rounds(Arc::clone(&rounds)).await.unwrap();
             stack.without(Some(addr));
             let replica = if is_auth { &mut stack.auth[number] } else { &mut stack.resource[number] };
-            replica.process.tell_to_end();
+            replica.process.send_sigterm();
             let status = tokio::task::block_in_place(|| replica.process.wait());
             assert!(status.success(), "{status}: {}", replica.process.log());
             let process = if is_auth {

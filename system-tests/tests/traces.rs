@@ -15,9 +15,9 @@ async fn what_resource_service_asks_of_auth_service_is_one_trace_in_both() {
         [("GET /.well-known/jwks.json", "/.well-known/jwks.json"), ("GET /revocations", "/revocations")]
     {
         let is_asked = |span: &Span| span.service == "resource-service" && span.name == name;
-        let asked = collector.span(is_asked).await;
+        let asked = collector.wait_for_span(is_asked).await;
         let is_answered = |span: &Span| span.service == "auth-service" && span.parent_id == asked.id;
-        let answered = collector.span(is_answered).await;
+        let answered = collector.wait_for_span(is_answered).await;
         assert_eq!((&answered.name, &answered.trace_id), (&asked.name, &asked.trace_id));
         assert_eq!((&*asked.parent_id, asked.kind.as_str_name()), ("", "SPAN_KIND_CLIENT"));
         assert_eq!(answered.kind.as_str_name(), "SPAN_KIND_SERVER");
@@ -28,5 +28,5 @@ async fn what_resource_service_asks_of_auth_service_is_one_trace_in_both() {
         assert_eq!(asked.attributes["server.address"], "127.0.0.1");
     }
     let (_, secret) = deployment.resource_settings(&addr).into_iter().nth(4).unwrap();
-    assert!(!collector.has(&secret) && !process.log().contains(&secret));
+    assert!(!collector.contains(&secret) && !process.log().contains(&secret));
 }

@@ -348,7 +348,7 @@ async fn a_redis_that_was_started_again_is_not_whole_whatever_it_says() {
     blacklist.finish_rebuild(rebuild).await.unwrap();
     assert!(blacklist.is_whole().await.unwrap());
     server.stop();
-    server.resume();
+    server.restart();
     assert!(blacklist.is_whole().await.is_err(), "the connection was cut");
     assert!(!blacklist.is_whole().await.unwrap());
 }
@@ -416,7 +416,7 @@ async fn a_refresh_that_nobody_waits_for_any_more_is_not_carried_out() {
     server.pause();
     let given_up = it.decide(it.refresh(sid, FIRST)).await;
     assert!(matches!(given_up, Err(BlacklistError::TimedOut)), "{given_up:?}");
-    server.go_on();
+    server.unpause();
     // Commands are carried out in order: once this one is answered, that one was refused.
     while it.entry(sid).await.is_err() {}
     assert_eq!(it.entry(sid).await.unwrap(), None);

@@ -108,7 +108,7 @@ fn each_thread_asks_over_its_own_connection() {
     let connections = two.workers.each_ref().map(Worker::connection);
     assert_eq!(connections, two.workers.each_ref().map(Worker::connection));
     // The first serves the thread that opened it.
-    assert_eq!(two.proxy.forwarded(), 2);
+    assert_eq!(two.proxy.connection_count(), 2);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn without_threads_all_ask_over_one() {
     let link = link_to(&proxy, 0);
     let workers = [Worker::of(&link), Worker::of(&link)];
     assert_eq!(workers[0].connection(), workers[1].connection());
-    assert_eq!(proxy.forwarded(), 1);
+    assert_eq!(proxy.connection_count(), 1);
 }
 
 #[test]
@@ -128,13 +128,13 @@ fn a_connection_that_leads_to_another_server_is_not_used() {
     let link = link_to(&proxy, MANY);
     let (one, other) = (Worker::of(&link), Worker::of(&link));
     let server = one.server();
-    proxy.lead_to(successor.addr());
+    proxy.redirect_to(successor.addr());
     assert_eq!(other.server(), server);
     let is_left = || {
         // It goes on where it has begun.
         assert_eq!(other.server(), server);
         let clients: String = successor.query(&["CLIENT", "LIST"]);
-        proxy.forwarded() == 2 && clients.lines().count() == 1
+        proxy.connection_count() == 2 && clients.lines().count() == 1
     };
     until(is_left);
     assert_eq!(link.number(), 0);
@@ -160,7 +160,7 @@ fn when_one_breaks_all_are_replaced_and_that_is_noticed_though_nobody_uses_it() 
 #[test]
 fn when_one_hangs_all_are_replaced() {
     let two = Two::start();
-    two.proxy.freeze();
+    two.proxy.blackhole_open();
     two.until_given_up();
     two.workers[1].connection();
 }

@@ -82,7 +82,7 @@ impl BreakableRedis {
             RedisFault::Pause => {
                 self.server.pause();
                 let away = self.away(None, fault.lasts);
-                self.server.go_on();
+                self.server.unpause();
                 ("Redis stands still".to_owned(), Some(away), None)
             }
             RedisFault::Crash { .. } => {
@@ -105,11 +105,11 @@ impl BreakableRedis {
             RedisFault::CutOff(replica) => {
                 self.links[replica].cut();
                 let away = self.away(Some(replica), fault.lasts);
-                self.links[replica].mend();
+                self.links[replica].restore();
                 (format!("Redis is out of reach for replica {replica}"), Some(away), None)
             }
             RedisFault::Hang(replica) => {
-                self.links[replica].freeze();
+                self.links[replica].blackhole_open();
                 thread::sleep(NOTICED);
                 (format!("what replica {replica} says to Redis is swallowed"), None, None)
             }
@@ -128,7 +128,7 @@ impl BreakableRedis {
     fn crash(&mut self, lasts: Duration) -> Away {
         self.server.stop();
         let away = self.away(None, lasts);
-        self.server.resume();
+        self.server.restart();
         away
     }
 
@@ -154,13 +154,13 @@ fn suffer_database(doors: &Doors, server: &PostgresServer, link: &Proxy, fault: 
         DatabaseFault::Cut => {
             link.cut();
             thread::sleep(fault.lasts);
-            link.mend();
+            link.restore();
             "the database is out of reach"
         }
         DatabaseFault::Crash => {
             server.stop();
             thread::sleep(fault.lasts);
-            server.resume();
+            server.restart();
             "the database crashes"
         }
     };

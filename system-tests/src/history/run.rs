@@ -87,7 +87,7 @@ pub async fn run(plan: Plan, memory: Memory) -> History {
     let breakable = breaking.await.expect("all that was broken is mended");
 
     for replica in 0..REPLICAS {
-        breakable.deployment.client(replica).until_get("/readyz", 200).await;
+        breakable.deployment.client(replica).wait_for_status("/readyz", 200).await;
     }
     // Until then nobody can say that a replica should have learned of it.
     tokio::time::sleep(LEARNED).await;
