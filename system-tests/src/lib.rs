@@ -4,7 +4,7 @@
 //! | file | what the tests show |
 //! |---|---|
 //! | `tests/logout.rs` | a logout takes effect at every service |
-//! | `tests/failures.rs` | what works while PostgreSQL or Redis is unreachable or auth-service is killed |
+//! | `tests/failures.rs` | PostgreSQL or Redis is unreachable, or auth-service is killed |
 //! | `tests/losses.rs` | Redis loses all data while clients refresh |
 //! | `tests/clocks.rs` | replicas whose clocks differ |
 //! | `tests/memory.rs` | memory and time for a million ended sessions |

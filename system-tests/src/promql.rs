@@ -83,8 +83,10 @@ mod tests {
     #[test]
     fn every_metric_and_label_of_an_expression_is_found() {
         let found = names(
-            r#"histogram_quantile(0.99, sum by (job, le) (rate(a_bucket{x="1",y!~"2|3.."}[5m]))) > 1e9
-            and on (instance) b offset 5m or absent(up{job="(c)"}) unless sum(d) without (e) == time() - 2.5
+            r#"histogram_quantile(0.99, sum by (job, le) (rate(a_bucket{x="1",y!~"2|3.."}[5m])))
+            > 1e9
+            and on (instance) b offset 5m or absent(up{job="(c)"})
+            unless sum(d) without (e) == time() - 2.5
             or f * on (g) group_left (h) topk(scalar(i), j)"#,
         );
         let metrics: Vec<_> = found.selectors.iter().map(ToString::to_string).collect();

@@ -75,10 +75,14 @@ fn start_prometheus(addrs: [SocketAddr; 2]) -> Prometheus {
     let [auth, resource] =
         addrs.map(|addr| format!("static_configs: [{{targets: [\"{addr}\"]}}]\n"));
     let discovery = |name: &str, port: u16| {
-        format!(
-            "dns_sd_configs:\n      - names: [{name}]\n        type: A\n        port: {port}\n        \
-             refresh_interval: 5s\n"
-        )
+        let lines = [
+            "dns_sd_configs:".to_owned(),
+            format!("      - names: [{name}]"),
+            "        type: A".to_owned(),
+            format!("        port: {port}"),
+            "        refresh_interval: 5s\n".to_owned(),
+        ];
+        lines.join("\n")
     };
     for (deployed, test) in [
         (discovery("auth-service", 8080), auth),
