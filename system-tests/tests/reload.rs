@@ -3,7 +3,7 @@
 use std::fs;
 
 use system_tests::Deployment;
-use test_support::{Client, temp_dir};
+use test_support::{Client, Process, program, temp_dir};
 
 #[tokio::test]
 async fn after_sighup_the_feed_is_followed_with_the_secret_that_is_now_in_the_file() {
@@ -11,12 +11,11 @@ async fn after_sighup_the_feed_is_followed_with_the_secret_that_is_now_in_the_fi
     let folder = temp_dir();
     let file = folder.path().join("secret");
     fs::write(&file, "an old secret").unwrap();
-    // An empty variable counts as not set.
-    let settings = [
-        ("REVOCATIONS_CLIENT_SECRET", ""),
-        ("REVOCATIONS_CLIENT_SECRET_FILE", file.to_str().unwrap()),
-    ];
-    let process = deployment.start_resource_service(&deployment.addr(0), &settings);
+    let settings = deployment.resource_settings(&deployment.addr(0));
+    let mut env: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    env.retain(|(name, _)| *name != "REVOCATIONS_CLIENT_SECRET");
+    env.push(("REVOCATIONS_CLIENT_SECRET_FILE", file.to_str().unwrap()));
+    let process = Process::start(&program("resource-service"), 1, &env);
     process.wait_for_log("cannot follow the revocations");
 
     fs::write(&file, "").unwrap();

@@ -61,8 +61,7 @@ impl Client {
         self.outstay_grace_period().await;
     }
 
-    /// Presents a token after a grace period in which nothing was lost. A plan may contain no such
-    /// case.
+    /// Presents a token after a grace period in which nothing was lost. A plan may lack this case.
     async fn outstay_grace_period(&self) {
         let (outcome, tokens) = self.api.login(0).await;
         let (Outcome::Tokens(pair), Some(tokens)) = (outcome, tokens) else { return };

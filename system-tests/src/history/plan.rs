@@ -53,7 +53,7 @@ pub enum Action {
     /// Presents the newest token, and then leaves the session alone for longer than the grace
     /// period.
     Rest,
-    /// Presents the token before the newest of such a session.
+    /// Presents the token before the newest of a session after `Rest`.
     ReplayRested,
     /// Presents a token of an ended session.
     UseEnded,
@@ -94,7 +94,7 @@ pub enum RedisFault {
     Pause,
     /// Redis is killed, and comes back with the data on its disk.
     Crash {
-        /// Whether a Redis that keeps data only at `SAVE` is told to save shortly before.
+        /// Whether Redis saves shortly before, if Redis keeps data only at `SAVE`.
         saves: bool,
     },
     /// Redis is killed, and comes back without data.
