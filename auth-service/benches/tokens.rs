@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use auth_service::hot_paths::{
     SigningKey,
-    generation::{Claims, Entry, Presented, Watermark, advance},
+    generation::{ClaimsSource, SessionEntry, TokenGeneration, Watermark, decide},
 };
 use divan::{Bencher, black_box};
 use shared::keys::Algorithm;
@@ -25,11 +25,11 @@ fn sign(bencher: Bencher, algorithm: &str) {
 
 #[divan::bench]
 fn refresh_decision(bencher: Bencher) {
-    let entry = Entry::Alive(Watermark { generation: 7, moved_at_ms: 1_000, claims_from: None });
-    let presented = Presented { generation: 7, rotated_at_ms: 1_000 };
+    let entry = SessionEntry::Alive(Watermark { generation: 7, moved_at_ms: 1_000, claims_from: None });
+    let presented = TokenGeneration { generation: 7, rotated_at_ms: 1_000 };
     let grace = Duration::from_secs(10);
     bencher.bench(|| {
-        advance(black_box(Some(entry)), black_box(presented), Claims::Presented, black_box(60_000), grace)
+        decide(black_box(Some(entry)), black_box(presented), ClaimsSource::Token, black_box(60_000), grace)
     });
 }
 

@@ -16,37 +16,37 @@ const QUIET: Duration = Duration::from_secs(5);
 /// Why something does not work, for whoever is called out. In our own words alone: those of a server or a library may quote
 /// a URL or a statement, and are for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum UnavailableReason {
     /// As they are.
-    Words(&'static str),
+    Text(&'static str),
     /// Nobody waits for it any longer than this.
-    NoAnswer(Duration),
+    Timeout(Duration),
     /// Nobody waits for a connection any longer than this.
-    NoConnection(Duration),
+    ConnectTimeout(Duration),
     /// All connections, as many as this, were in use for this long.
-    AllInUse(u32, Duration),
+    PoolExhausted(u32, Duration),
     /// Redis answered with this code.
-    Redis(String),
+    RedisError(String),
     /// A key that does not open.
-    Sealed(String),
+    WrongSecret(String),
     /// Nothing was heard for this long.
-    Unheard(Duration),
+    FeedSilent(Duration),
 }
 
-impl Display for Reason {
+impl Display for UnavailableReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Words(words) => f.write_str(words),
-            Self::NoAnswer(limit) => write!(f, "no answer within {} s", limit.as_secs()),
-            Self::NoConnection(limit) => write!(f, "no connection within {} s", limit.as_secs()),
-            Self::AllInUse(count, limit) => {
+            Self::Text(words) => f.write_str(words),
+            Self::Timeout(limit) => write!(f, "no answer within {} s", limit.as_secs()),
+            Self::ConnectTimeout(limit) => write!(f, "no connection within {} s", limit.as_secs()),
+            Self::PoolExhausted(count, limit) => {
                 write!(f, "none of the {count} connections became free within {} s", limit.as_secs())
             }
-            Self::Redis(code) => write!(f, "Redis answered {code}"),
-            Self::Sealed(kid) => {
+            Self::RedisError(code) => write!(f, "Redis answered {code}"),
+            Self::WrongSecret(kid) => {
                 write!(f, "the key {kid} does not open with this secret (SECRET_KEY_FILE)")
             }
-            Self::Unheard(silence) => {
+            Self::FeedSilent(silence) => {
                 write!(
                     f,
                     "nothing heard for {} s, neither from Redis nor from the database",
@@ -57,11 +57,11 @@ impl Display for Reason {
     }
 }
 
-impl Reason {
+impl UnavailableReason {
     /// For how long a reason that says more than this one is still the better one.
     fn yields_for(&self) -> Duration {
         match self {
-            Self::NoAnswer(limit) | Self::NoConnection(limit) => *limit * 3,
+            Self::Timeout(limit) | Self::ConnectTimeout(limit) => *limit * 3,
             _ => Duration::ZERO,
         }
     }
@@ -69,17 +69,17 @@ impl Reason {
 
 /// The state of one dependency.
 #[derive(Debug)]
-pub struct Health {
+pub struct DependencyHealth {
     what: &'static str,
     down: AtomicBool,
     /// Whether the log says that it is down.
     said: AtomicBool,
     last_line: Mutex<Option<Instant>>,
     /// Why it last failed, and when.
-    why: Mutex<Option<(Reason, Instant)>>,
+    why: Mutex<Option<(UnavailableReason, Instant)>>,
 }
 
-impl Health {
+impl DependencyHealth {
     /// A dependency that works until the opposite is seen.
     pub fn new(what: &'static str) -> Self {
         Self {
@@ -92,10 +92,10 @@ impl Health {
     }
 
     /// It failed just now: why, for the log, and in our own words.
-    pub fn is_down(&self, why: &dyn Display, reason: Reason) {
+    pub fn record_failure(&self, why: &dyn Display, reason: UnavailableReason) {
         {
             let mut last = self.why.lock().unwrap_or_else(PoisonError::into_inner);
-            let yields = |(before, at): &(Reason, Instant)| {
+            let yields = |(before, at): &(UnavailableReason, Instant)| {
                 before.yields_for().is_zero() && at.elapsed() < reason.yields_for()
             };
             if !last.as_ref().is_some_and(yields) {
@@ -109,7 +109,7 @@ impl Health {
     }
 
     /// It worked just now.
-    pub fn is_up(&self) {
+    pub fn record_success(&self) {
         // A read first: this is called at every request, and a swap would make every core wait for the others.
         if self.down.load(Ordering::Relaxed) && self.down.swap(false, Ordering::Relaxed) {
             *self.why.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -120,7 +120,7 @@ impl Health {
     }
 
     /// Why it does not work. `None` while it does.
-    pub fn why(&self) -> Option<Reason> {
+    pub fn reason(&self) -> Option<UnavailableReason> {
         self.why.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(reason, _)| reason.clone())
     }
 
@@ -145,16 +145,16 @@ mod tests {
 
     #[test]
     fn a_reason_that_says_more_is_kept_until_it_works_again() {
-        let (health, limit) = (Health::new("it"), Duration::from_secs(60));
-        assert_eq!(health.why(), None);
-        health.is_down(&"late", Reason::NoAnswer(limit));
-        health.is_down(&"refused", Reason::Words("connection refused"));
-        health.is_down(&"late", Reason::NoAnswer(limit));
-        assert_eq!(health.why(), Some(Reason::Words("connection refused")));
-        health.is_down(&"late", Reason::NoAnswer(Duration::ZERO));
-        assert_eq!(health.why(), Some(Reason::NoAnswer(Duration::ZERO)), "the other is too old");
-        health.is_down(&"refused", Reason::Redis("READONLY".into()));
-        health.is_up();
-        assert_eq!(health.why(), None);
+        let (health, limit) = (DependencyHealth::new("it"), Duration::from_secs(60));
+        assert_eq!(health.reason(), None);
+        health.record_failure(&"late", UnavailableReason::Timeout(limit));
+        health.record_failure(&"refused", UnavailableReason::Text("connection refused"));
+        health.record_failure(&"late", UnavailableReason::Timeout(limit));
+        assert_eq!(health.reason(), Some(UnavailableReason::Text("connection refused")));
+        health.record_failure(&"late", UnavailableReason::Timeout(Duration::ZERO));
+        assert_eq!(health.reason(), Some(UnavailableReason::Timeout(Duration::ZERO)), "the other is too old");
+        health.record_failure(&"refused", UnavailableReason::RedisError("READONLY".into()));
+        health.record_success();
+        assert_eq!(health.reason(), None);
     }
 }

@@ -23,28 +23,32 @@
 //!
 //! Dependencies run one way: routes → sessions → store, blacklist; nothing depends on routes.
 
-mod blacklist;
-mod cleanup;
+mod accounts;
+mod app;
 pub mod cli;
-mod clients;
 pub mod config;
+mod credentials;
 mod domain;
-mod error;
-mod form;
-mod hashing;
 mod health;
+mod http;
+mod jobs;
+mod keys;
 mod metrics;
-mod redis_link;
-mod revocations;
-mod routes;
-pub mod server;
+mod oauth;
+mod redis;
+mod revocation_feed;
+mod session_state;
 mod sessions;
-pub mod state;
 mod store;
 mod tokens;
+
+pub use self::{
+    app::App,
+    http::server::{self, Running, start},
+};
 
 /// What `benches/` measure of the inside. Not for others.
 #[doc(hidden)]
 pub mod hot_paths {
-    pub use crate::{domain::generation, tokens::signing_key::SigningKey};
+    pub use crate::{domain::generation, keys::signing_key::SigningKey};
 }

@@ -6,16 +6,16 @@ use prometheus_client::{
     metrics::{family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
-use shared::service::{
-    metrics::{Counters, Labels, Requests, begin, counters, gauge},
-    process,
+use service_kit::{
+    metrics::{Counters, Labels, RequestMetrics, begin, counters, gauge},
+    process_metrics,
 };
 
 use crate::{
-    domain::{generation::Advance, session::Cause},
-    revocations::Source,
+    domain::{generation::RefreshDecision, session::EndCause},
+    keys::signing_keys::KeyAge,
+    revocation_feed::Source,
     store::{Failure, Store, Usage},
-    tokens::signing_keys::KeyAge,
 };
 
 /// What became of a refresh. A lost answer and a theft are told apart here: [`Refresh::Retried`] is the one,
@@ -62,15 +62,15 @@ impl Refresh {
     }
 }
 
-impl From<Advance> for Refresh {
-    fn from(decision: Advance) -> Self {
+impl From<RefreshDecision> for Refresh {
+    fn from(decision: RefreshDecision) -> Self {
         match decision {
-            Advance::Rotated(_) => Self::Rotated,
-            Advance::RetriedInGrace(_) => Self::Retried,
-            Advance::Reused => Self::Reused,
-            Advance::Expired => Self::Expired,
+            RefreshDecision::Rotated(_) => Self::Rotated,
+            RefreshDecision::RetriedInGrace(_) => Self::Retried,
+            RefreshDecision::Reused => Self::Reused,
+            RefreshDecision::Expired => Self::Expired,
             // Claims that went stale a second time, while the database was read.
-            Advance::Revoked | Advance::StaleClaims => Self::Revoked,
+            RefreshDecision::Revoked | RefreshDecision::StaleClaims => Self::Revoked,
         }
     }
 }
@@ -82,19 +82,19 @@ pub enum Login {
     /// Wrong name or password, or a user who may not log in.
     Refused,
     /// The hash pool's queue was full.
-    Busy,
+    HashPoolBusy,
     /// The database gave no answer, or there is no key to sign with.
     Unavailable,
 }
 
 impl Login {
-    const ALL: [Self; 4] = [Self::Succeeded, Self::Refused, Self::Busy, Self::Unavailable];
+    const ALL: [Self; 4] = [Self::Succeeded, Self::Refused, Self::HashPoolBusy, Self::Unavailable];
 
     fn name(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
             Self::Refused => "refused",
-            Self::Busy => "busy",
+            Self::HashPoolBusy => "busy",
             Self::Unavailable => "unavailable",
         }
     }
@@ -126,7 +126,7 @@ impl Hashing {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    requests: Requests,
+    requests: RequestMetrics,
     refreshes: Counters<1>,
     logins: Counters<1>,
     ended: Counters<1>,
@@ -166,8 +166,8 @@ impl Metrics {
     /// Nothing counted yet, but what this store counts.
     pub fn new(store: &Store) -> Self {
         let mut registry = Registry::default();
-        process::register(&mut registry, env!("CARGO_PKG_VERSION"));
-        let requests = Requests::new(&mut registry);
+        process_metrics::register(&mut registry, env!("CARGO_PKG_VERSION"));
+        let requests = RequestMetrics::new(&mut registry);
         let auth = registry.sub_registry_with_prefix("auth");
         let refreshes = counters(
             auth,
@@ -183,7 +183,7 @@ impl Metrics {
             "sessions_ended",
             "Sessions that this process ended, by cause",
             "cause",
-            Cause::ALL.map(Cause::name),
+            EndCause::ALL.map(EndCause::name),
         );
         let hashing = Hashing::new(auth);
         let listeners = gauge(auth, "revocation_listeners", "Services that follow the revocations here");
@@ -197,10 +197,10 @@ impl Metrics {
             gauges(auth, "database_connections", "Connections to the database, by what they do");
         let connections_max =
             gauge(auth, "database_connections_max", "As many connections to the database as there may be");
-        let help = "Requests that wait for a connection to the database";
+        let help = "RequestMetrics that wait for a connection to the database";
         let connections_awaited = gauge(auth, "database_connections_awaited", help);
         begin(store.failed(), "kind", Failure::ALL.map(Failure::name));
-        let help = "Requests that the database failed, by how";
+        let help = "RequestMetrics that the database failed, by how";
         auth.register("database_failures", help, store.failed().clone());
         let key_age =
             gauges(auth, "signing_key_age_seconds", "For how long the current key has been signing");
@@ -225,7 +225,7 @@ impl Metrics {
         }
     }
 
-    pub fn requests(&self) -> Requests {
+    pub fn requests(&self) -> RequestMetrics {
         self.requests.clone()
     }
 
@@ -245,7 +245,7 @@ impl Metrics {
         self.logins.get_or_create(&[("result", result.name())]).inc();
     }
 
-    pub fn ended(&self, cause: Cause, sessions: usize) {
+    pub fn ended(&self, cause: EndCause, sessions: usize) {
         self.ended.get_or_create(&[("cause", cause.name())]).inc_by(sessions as u64);
     }
 

@@ -11,7 +11,7 @@ use std::{
 
 use actix_web::{App, HttpServer, web};
 use futures_util::{StreamExt, future::join_all, stream};
-use shared::test_util::TestIssuer;
+use shared::testing::TestIssuer;
 use test_support::{Client, Process, Proxy, claims_of, program, temp_dir};
 
 /// An issuer's keys over HTTP, and how often they were asked for.

@@ -7,7 +7,7 @@ use std::{
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 use serde_json::json;
-use shared::test_util::TestIssuer;
+use shared::testing::TestIssuer;
 use test_support::{Client, Process, Proxy};
 
 /// A resource-service that finds keys and revocations at these URLs.

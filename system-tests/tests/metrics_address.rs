@@ -41,7 +41,7 @@ async fn metrics_are_at_the_listener_for_operators_only() {
         let data = temp_dir();
         let Service { process, main, ops } = Service::start(name, &data, &[]);
         let line = format!(
-            "{name} listens on http://{} and, for metrics alone, on http://{}",
+            "{name} listens on http://{} and, for operators, on http://{}",
             process.addr(0),
             process.addr(1)
         );

@@ -5,19 +5,17 @@ use std::io::Write;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use shared::{
-    clock::Clock,
-    service::{StartError, field},
-};
+use service_kit::{CommandError, logs::field};
+use shared::clock::Clock;
 use uuid::Uuid;
 
 use super::users;
 use crate::{
+    app::open_store_patiently,
     config::Settings,
-    state::open_store_patiently,
     store::{
         StoreError,
-        audit::{self, Filter, Remembered},
+        audit::{self, Filter, StoredEvent},
     },
 };
 
@@ -43,8 +41,8 @@ pub struct Which {
     json: bool,
 }
 
-pub async fn run(settings: &Settings, which: Which) -> Result<(), StartError> {
-    let failed = |why: StoreError| StartError::new(why.to_string());
+pub async fn run(settings: &Settings, which: Which) -> Result<(), CommandError> {
+    let failed = |why: StoreError| CommandError::new(why.to_string());
     let store = open_store_patiently(settings)?;
     store.migrate().await.map_err(failed)?;
     let user_id = match which.user {
@@ -63,14 +61,14 @@ pub async fn run(settings: &Settings, which: Which) -> Result<(), StartError> {
     let print = if which.json { print_json } else { print_lines };
     // A reader that has seen enough (`head`) is no error.
     match print(&events, &mut std::io::stdout().lock()) {
-        Err(why) if why.kind() != std::io::ErrorKind::BrokenPipe => Err(StartError::new(why.to_string())),
+        Err(why) if why.kind() != std::io::ErrorKind::BrokenPipe => Err(CommandError::new(why.to_string())),
         _ => Ok(()),
     }
 }
 
-fn print_json(events: &[Remembered], out: &mut dyn Write) -> std::io::Result<()> {
+fn print_json(events: &[StoredEvent], out: &mut dyn Write) -> std::io::Result<()> {
     for event in events {
-        let Remembered { at, event, actor, user_id, session_id, client_id, ip, user_agent, detail } = event;
+        let StoredEvent { at, event, actor, user_id, session_id, client_id, ip, user_agent, detail } = event;
         let line = json!({
             "time": time(*at),
             "event": event,
@@ -87,7 +85,7 @@ fn print_json(events: &[Remembered], out: &mut dyn Write) -> std::io::Result<()>
     Ok(())
 }
 
-fn print_lines(events: &[Remembered], out: &mut dyn Write) -> std::io::Result<()> {
+fn print_lines(events: &[StoredEvent], out: &mut dyn Write) -> std::io::Result<()> {
     for event in events {
         write!(out, "{}  {:21}  by {:8}", time(event.at), event.event, event.actor)?;
         let fields = [

@@ -1,11 +1,12 @@
 //! `auth-service cleanup`: delete what has expired, and end.
 
-use shared::{clock::Clock, service::StartError};
+use service_kit::CommandError;
+use shared::clock::Clock;
 
-use crate::{cleanup::Cleanup, config::Settings, state::open_store_patiently, store::StoreError};
+use crate::{app::open_store_patiently, config::Settings, jobs::cleanup::Cleanup, store::StoreError};
 
-pub async fn run(settings: &Settings) -> Result<(), StartError> {
-    let failed = |why: StoreError| StartError::new(why.to_string());
+pub async fn run(settings: &Settings) -> Result<(), CommandError> {
+    let failed = |why: StoreError| CommandError::new(why.to_string());
     let store = open_store_patiently(settings)?;
     store.migrate().await.map_err(failed)?;
     let deleted = Cleanup::new(settings).run(&store, &Clock::system()).await.map_err(failed)?;

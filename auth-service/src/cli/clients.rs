@@ -3,21 +3,22 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use shared::{clock::Clock, service::StartError};
+use service_kit::CommandError;
+use shared::clock::Clock;
 
 use super::{MAX_SCOPE_BYTES, scope_name, time};
 use crate::{
+    app::open_store_patiently,
     config::Settings,
     domain::{
-        audit::{By, Event, Record},
+        audit::{AuditEvent, AuditRecord, Initiator},
         client::{ClientId, ClientSecret},
     },
-    state::open_store_patiently,
+    keys::secret::write_once,
     store::{
         StoreError,
         clients::{self as rows, Client},
     },
-    tokens::secret::write_once,
 };
 
 #[derive(Debug, Subcommand)]
@@ -54,18 +55,19 @@ pub struct Create {
     secret_file: Option<PathBuf>,
 }
 
-pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> {
+pub async fn run(settings: &Settings, action: Action) -> Result<(), CommandError> {
     let store = open_store_patiently(settings)?;
     store.migrate().await.map_err(failed)?;
     let now = Clock::system().now_ms();
-    let record = |event, id: &ClientId| Record::new(event, By::operator(), now).client(id.as_str());
+    let record =
+        |event, id: &ClientId| AuditRecord::new(event, Initiator::operator(), now).client(id.as_str());
     match action {
         Action::Create(Create { id, mut scopes, secret_file }) => {
             scopes.sort();
             scopes.dedup();
             let scope = scopes.join(" ");
             if scope.len() > MAX_SCOPE_BYTES {
-                return Err(StartError::new(format!("more than {MAX_SCOPE_BYTES} bytes of scopes")));
+                return Err(CommandError::new(format!("more than {MAX_SCOPE_BYTES} bytes of scopes")));
             }
             let secret = ClientSecret::generate();
             let client = Client {
@@ -75,7 +77,7 @@ pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> 
                 created_at_ms: now,
                 secret_changed_at_ms: now,
             };
-            let record = record(Event::ClientCreated, &id).detail(format!("scope: {}", client.scope));
+            let record = record(AuditEvent::ClientCreated, &id).detail(format!("scope: {}", client.scope));
             let insert = move |connection: &mut _| {
                 let inserted = rows::insert(connection, &client)?;
                 Ok((inserted, inserted.then_some(record)))
@@ -84,13 +86,14 @@ pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> 
             match (inserted.map_err(failed)?, secret_file) {
                 (true, None) => show(&id, &secret),
                 (true, Some(file)) => {
-                    write_once(&file, secret.reveal().as_bytes())
-                        .map_err(|why| StartError::new(format!("cannot write {}: {why}", file.display())))?;
+                    write_once(&file, secret.reveal().as_bytes()).map_err(|why| {
+                        CommandError::new(format!("cannot write {}: {why}", file.display()))
+                    })?;
                     println!("Made {}, and its secret in {}", id.as_str(), file.display());
                 }
                 (false, Some(file)) if file.exists() => println!("There already: {}", id.as_str()),
                 (false, _) => {
-                    return Err(StartError::new(format!("there is a client {} already", id.as_str())));
+                    return Err(CommandError::new(format!("there is a client {} already", id.as_str())));
                 }
             }
         }
@@ -103,7 +106,7 @@ pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> 
             }
         }
         Action::Delete { id } => {
-            let (gone, record) = (id.clone(), record(Event::ClientDeleted, &id));
+            let (gone, record) = (id.clone(), record(AuditEvent::ClientDeleted, &id));
             let delete = move |connection: &mut _| {
                 let deleted = rows::delete(connection, &gone)?;
                 Ok((deleted, deleted.then_some(record)))
@@ -113,7 +116,7 @@ pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> 
         }
         Action::RotateSecret { id } => {
             let (secret, of) = (ClientSecret::generate(), id.clone());
-            let (hash, record) = (secret.hash(), record(Event::ClientSecretRotated, &id));
+            let (hash, record) = (secret.hash(), record(AuditEvent::ClientSecretRotated, &id));
             let replace = move |connection: &mut _| {
                 let replaced = rows::replace_secret(connection, &of, &hash, now)?;
                 Ok((replaced, replaced.then_some(record)))
@@ -129,10 +132,10 @@ fn show(id: &ClientId, secret: &ClientSecret) {
     println!("client_id      {}\nclient_secret  {}", id.as_str(), secret.reveal());
 }
 
-fn known(is_known: bool, id: &ClientId) -> Result<(), StartError> {
-    if is_known { Ok(()) } else { Err(StartError::new(format!("there is no client {}", id.as_str()))) }
+fn known(is_known: bool, id: &ClientId) -> Result<(), CommandError> {
+    if is_known { Ok(()) } else { Err(CommandError::new(format!("there is no client {}", id.as_str()))) }
 }
 
-fn failed(why: StoreError) -> StartError {
-    StartError::new(why.to_string())
+fn failed(why: StoreError) -> CommandError {
+    CommandError::new(why.to_string())
 }

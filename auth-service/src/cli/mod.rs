@@ -11,13 +11,10 @@ mod users;
 
 use clap::{Parser, Subcommand};
 use jiff::Timestamp;
-use shared::{
-    claims::is_scope_name,
-    clock::Clock,
-    service::{self, StartError, reload, traces::Traces},
-};
+use service_kit::{CommandError, health::check_health, logs, reload::reload_on_sighup, traces::Traces};
+use shared::{claims::is_scope_name, clock::Clock};
 
-use crate::{config::Settings, server};
+use crate::{config::Settings, http::server};
 
 /// Registers people, logs them in, and issues, refreshes and revokes tokens.
 ///
@@ -70,17 +67,17 @@ enum Sub {
 ///
 /// # Errors
 /// One line that says why it did not.
-pub async fn run(command: Command) -> Result<(), StartError> {
+pub async fn run(command: Command) -> Result<(), CommandError> {
     let settings = command.settings;
     match command.subcommand.unwrap_or(Sub::Serve) {
         Sub::Serve => {
             let limit = settings.shutdown.shutdown_timeout;
             let traces = Traces::start(&settings.traces, "auth-service")?;
-            reload::at_hangup(Vec::new())?;
+            reload_on_sighup(logs::reload_hook().into_iter().collect())?;
             let running = server::start(settings, Clock::system()).await?;
-            let ended = running.until_told().await;
+            let ended = running.run_until_stopped().await;
             traces.end(limit).await;
-            ended.map_err(|why| StartError::new(why.to_string()))
+            ended.map_err(|why| CommandError::new(why.to_string()))
         }
         Sub::Doctor => doctor::run(&settings).await,
         Sub::Migrate => migrate::run(&settings).await,
@@ -90,7 +87,7 @@ pub async fn run(command: Command) -> Result<(), StartError> {
         Sub::Clients { action } => clients::run(&settings, action).await,
         Sub::Audit(which) => audit::run(&settings, which).await,
         Sub::Cleanup => cleanup::run(&settings).await,
-        Sub::Healthcheck => service::check_health(settings.auth_addr).await,
+        Sub::Healthcheck => check_health(settings.auth_addr).await,
     }
 }
 

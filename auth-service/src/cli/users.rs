@@ -1,16 +1,17 @@
 //! `auth-service users`: show a user, or change what a user may do.
 
 use clap::{Args, Subcommand};
-use shared::{clock::Clock, service::StartError};
+use service_kit::CommandError;
+use shared::clock::Clock;
 
 use super::{MAX_SCOPE_BYTES, scope_name, time};
 use crate::{
+    app::open_store_patiently,
     config::Settings,
     domain::{
-        audit::{By, Event, Record},
-        session::Cause,
+        audit::{AuditEvent, AuditRecord, Initiator},
+        session::EndCause,
     },
-    state::open_store_patiently,
     store::{
         Store, StoreError, sessions,
         users::{self, LoginKey, User},
@@ -57,7 +58,7 @@ pub struct Change {
     roles: Vec<String>,
 }
 
-pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> {
+pub async fn run(settings: &Settings, action: Action) -> Result<(), CommandError> {
     let store = open_store_patiently(settings)?;
     store.migrate().await.map_err(unavailable)?;
     let user = match action {
@@ -69,7 +70,9 @@ pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> 
         Action::Delete { user } => {
             let found = find(&store, &user).await?;
             let (id, now) = (found.id.to_string(), Clock::system().now_ms());
-            let record = Record::new(Event::Ended(Cause::UserDeleted), By::operator(), now).user(&id);
+            let record =
+                AuditRecord::new(AuditEvent::Ended(EndCause::UserDeleted), Initiator::operator(), now)
+                    .user(&id);
             let delete = move |connection: &mut _| {
                 let ended = users::delete(connection, &id, now)?;
                 Ok(((), Some(record.detail(sessions::count(&ended)))))
@@ -87,17 +90,17 @@ pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> 
     Ok(())
 }
 
-pub async fn find(store: &Store, name: &str) -> Result<User, StartError> {
-    let nobody = || StartError::new(format!("there is no user {name}"));
+pub async fn find(store: &Store, name: &str) -> Result<User, CommandError> {
+    let nobody = || CommandError::new(format!("there is no user {name}"));
     let key = LoginKey::parse(name).ok_or_else(nobody)?;
     let found = store.run(move |connection| users::find_by_login(connection, &key)).await;
     found.map_err(unavailable)?.ok_or_else(nobody)
 }
 
-async fn set_disabled(store: &Store, name: &str, disabled: bool) -> Result<User, StartError> {
+async fn set_disabled(store: &Store, name: &str, disabled: bool) -> Result<User, CommandError> {
     let (id, now) = (find(store, name).await?.id.to_string(), Clock::system().now_ms());
-    let event = if disabled { Event::Ended(Cause::UserDisabled) } else { Event::UserEnabled };
-    let record = Record::new(event, By::operator(), now).user(&id);
+    let event = if disabled { AuditEvent::Ended(EndCause::UserDisabled) } else { AuditEvent::UserEnabled };
+    let record = AuditRecord::new(event, Initiator::operator(), now).user(&id);
     let set = move |connection: &mut _| {
         let ended = users::set_disabled(connection, &id, disabled, now)?;
         Ok(((), Some(if disabled { record.detail(sessions::count(&ended)) } else { record })))
@@ -111,10 +114,10 @@ async fn alter(
     change: Change,
     verb: &str,
     apply: fn(&str, &[String]) -> String,
-) -> Result<User, StartError> {
+) -> Result<User, CommandError> {
     let Change { user: name, scopes, roles } = change;
     if scopes.is_empty() && roles.is_empty() {
-        return Err(StartError::new("say which: --scope NAME or --role NAME"));
+        return Err(CommandError::new("say which: --scope NAME or --role NAME"));
     }
     let scope_names = scopes.iter().map(|name| format!(" scope {name}"));
     let detail: String = scope_names.chain(roles.iter().map(|name| format!(" role {name}"))).collect();
@@ -122,12 +125,12 @@ async fn alter(
         let user = find(store, &name).await?;
         let (scope, roles) = (apply(&user.scope, &scopes), apply(&user.roles, &roles));
         if scope.len() + roles.len() > MAX_SCOPE_BYTES {
-            return Err(StartError::new(format!(
+            return Err(CommandError::new(format!(
                 "{name} would have more than {MAX_SCOPE_BYTES} bytes of scopes and roles"
             )));
         }
         let now = Clock::system().now_ms();
-        let record = Record::new(Event::ClaimsChange, By::operator(), now).user(user.id);
+        let record = AuditRecord::new(AuditEvent::ClaimsChange, Initiator::operator(), now).user(user.id);
         let record = record.detail(format!("{verb}{detail}"));
         let set = move |connection: &mut _| {
             let is_set = users::set_claims(connection, &user, &scope, &roles, now)?;
@@ -156,6 +159,6 @@ fn without(held: &str, fewer: &[String]) -> String {
     kept.join(" ")
 }
 
-fn unavailable(why: StoreError) -> StartError {
-    StartError::new(why.to_string())
+fn unavailable(why: StoreError) -> CommandError {
+    CommandError::new(why.to_string())
 }

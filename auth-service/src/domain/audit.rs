@@ -3,16 +3,16 @@
 
 use shared::claims::SessionId;
 
-use super::session::{Cause, Origin};
+use super::session::{EndCause, Origin};
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum AuditEvent {
     Registration,
     Login,
     LoginFailed,
     /// A session ended, or all of a user's.
-    Ended(Cause),
+    Ended(EndCause),
     PasswordChangeFailed,
     UserEnabled,
     /// Scopes or roles were given or taken.
@@ -26,7 +26,7 @@ pub enum Event {
     KeyRetired,
 }
 
-impl Event {
+impl AuditEvent {
     /// What it is called, in the database, the log and on the command line.
     pub fn name(self) -> &'static str {
         match self {
@@ -77,13 +77,13 @@ impl Actor {
 
 /// Who asks for something, and from where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct By {
+pub struct Initiator {
     pub actor: Actor,
     pub client_id: Option<String>,
     pub origin: Origin,
 }
 
-impl By {
+impl Initiator {
     pub fn user(origin: Origin) -> Self {
         Self { actor: Actor::User, client_id: None, origin }
     }
@@ -107,10 +107,10 @@ impl By {
 
 /// An event of the audit trail.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
+pub struct AuditRecord {
     /// When, in milliseconds since the Unix epoch.
     pub at_ms: i64,
-    pub event: Event,
+    pub event: AuditEvent,
     pub actor: Actor,
     /// Whose account it is about.
     pub user_id: Option<String>,
@@ -122,9 +122,9 @@ pub struct Record {
     pub detail: Option<String>,
 }
 
-impl Record {
-    pub fn new(event: Event, by: By, at_ms: i64) -> Self {
-        let By { actor, client_id, origin } = by;
+impl AuditRecord {
+    pub fn new(event: AuditEvent, by: Initiator, at_ms: i64) -> Self {
+        let Initiator { actor, client_id, origin } = by;
         Self { at_ms, event, actor, user_id: None, session_id: None, client_id, origin, detail: None }
     }
 

@@ -11,7 +11,7 @@ pub type Generation = u64;
 
 /// What a refresh token says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Presented {
+pub struct TokenGeneration {
     /// Its generation.
     pub generation: Generation,
     /// When the rotation that made it took place, in milliseconds by the blacklist's clock. Zero for generation 0.
@@ -20,7 +20,7 @@ pub struct Presented {
 
 /// What the blacklist holds of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub enum SessionEntry {
     /// It goes on.
     Alive(Watermark),
     /// It has ended: the watermark is out of reach.
@@ -45,20 +45,20 @@ impl Watermark {
 
 /// Where the claims of the next tokens come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claims {
-    /// From the token presented.
-    Presented,
+pub enum ClaimsSource {
+    /// From the token that the client presents.
+    Token,
     /// From the database, which has just been read.
     Database,
 }
 
 /// The decision on a refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Advance {
+pub enum RefreshDecision {
     /// The token was the session's newest. The next is of this generation.
-    Rotated(Presented),
+    Rotated(TokenGeneration),
     /// The client asked again within the grace period, and the next token was not used yet: it gets it once more.
-    RetriedInGrace(Presented),
+    RetriedInGrace(TokenGeneration),
     /// The token would do, but the user's scopes or roles have changed: ask again with those in the database. Nothing
     /// has been decided yet.
     StaleClaims,
@@ -71,19 +71,19 @@ pub enum Advance {
 }
 
 /// Decides on a refresh at `now_ms`, and says what the blacklist holds from then on.
-pub fn advance(
-    entry: Option<Entry>,
-    presented: Presented,
-    claims: Claims,
+pub fn decide(
+    entry: Option<SessionEntry>,
+    presented: TokenGeneration,
+    claims: ClaimsSource,
     now_ms: i64,
     grace: Duration,
-) -> (Advance, Option<Entry>) {
+) -> (RefreshDecision, Option<SessionEntry>) {
     let known = match entry {
         None => Watermark { generation: presented.generation, ..Watermark::default() },
-        Some(Entry::Alive(known)) => known,
-        Some(Entry::Revoked) => return (Advance::Revoked, entry),
+        Some(SessionEntry::Alive(known)) => known,
+        Some(SessionEntry::Revoked) => return (RefreshDecision::Revoked, entry),
     };
-    let Presented { generation, rotated_at_ms } = presented;
+    let TokenGeneration { generation, rotated_at_ms } = presented;
     let retried = generation + 1 == known.generation && now_ms - known.moved_at_ms < grace.as_millis() as i64;
     // A token of the watermark's own generation was made by the rotation that moved it, or by another within the grace
     // period, whose move was lost. If by one longer ago, everything was lost and the token before it was accepted since: two
@@ -93,24 +93,25 @@ pub fn advance(
         && rotated_at_ms >= known.moved_at_ms - grace.as_millis() as i64
         || generation > known.generation && rotated_at_ms > known.moved_at_ms;
     if !retried && !newest {
-        return (Advance::Reused, Some(Entry::Revoked));
+        return (RefreshDecision::Reused, Some(SessionEntry::Revoked));
     }
     let stale = known.claims_from.is_some_and(|from| generation < from);
-    if stale && claims == Claims::Presented {
-        return (Advance::StaleClaims, entry);
+    if stale && claims == ClaimsSource::Token {
+        return (RefreshDecision::StaleClaims, entry);
     }
     let next = if retried {
-        Presented { generation: known.generation, rotated_at_ms: known.moved_at_ms }
+        TokenGeneration { generation: known.generation, rotated_at_ms: known.moved_at_ms }
     } else {
-        Presented { generation: generation + 1, rotated_at_ms: now_ms }
+        TokenGeneration { generation: generation + 1, rotated_at_ms: now_ms }
     };
     let claims_from = match claims {
         // Whoever retries with the token presented gets the database's claims as well.
-        Claims::Database => Some(next.generation),
+        ClaimsSource::Database => Some(next.generation),
         // A rotated token was not stale, and no older one is accepted any more.
-        Claims::Presented => known.claims_from.filter(|_| retried),
+        ClaimsSource::Token => known.claims_from.filter(|_| retried),
     };
     let watermark = Watermark { generation: next.generation, moved_at_ms: next.rotated_at_ms, claims_from };
-    let decision = if retried { Advance::RetriedInGrace(next) } else { Advance::Rotated(next) };
-    (decision, Some(Entry::Alive(watermark)))
+    let decision =
+        if retried { RefreshDecision::RetriedInGrace(next) } else { RefreshDecision::Rotated(next) };
+    (decision, Some(SessionEntry::Alive(watermark)))
 }

@@ -6,10 +6,8 @@ pub mod email;
 pub mod generation;
 pub mod key_schedule;
 pub mod password;
-pub mod password_hash;
 pub mod session;
 pub mod username;
-pub mod work;
 
 use unicode_normalization::UnicodeNormalization;
 

@@ -9,7 +9,7 @@ pub struct Origin {
 
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub enum EndCause {
     /// Its owner logged out.
     Logout,
     /// A rotated refresh token was presented again.
@@ -28,7 +28,7 @@ pub enum Cause {
     UserDeleted,
 }
 
-impl Cause {
+impl EndCause {
     pub const ALL: [Self; 8] = [
         Self::Logout,
         Self::Reuse,

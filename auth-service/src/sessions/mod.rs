@@ -3,8 +3,8 @@
 //! A revocation is written to the database first and to the blacklist second. When the blacklist may have missed one,
 //! because it was wiped or out of reach, no refresh is answered before it has been brought up to date: see `upkeep`.
 
-mod to_the_end;
-mod upkeep;
+mod run_to_completion;
+mod sync;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -21,20 +21,20 @@ use shared::{
 };
 use tokio::sync::Mutex;
 
-use self::{to_the_end::to_the_end, upkeep::Again};
+use self::{run_to_completion::run_to_completion, sync::RetryPolicy};
 use crate::{
-    blacklist::{Blacklist, BlacklistError, Keep, Refresh},
-    cleanup::Cleanup,
     config::Settings,
+    credentials::password_hash::PasswordHash,
     domain::{
-        audit::{By, Event, Record},
-        generation::{self, Advance, Claims, Entry, Presented},
-        password_hash::PasswordHash,
-        session::{Cause, Origin},
+        audit::{AuditEvent, AuditRecord, Initiator},
+        generation::{self, ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration},
+        session::{EndCause, Origin},
     },
-    health::Reason,
+    health::UnavailableReason,
+    jobs::cleanup::Cleanup,
     metrics::Metrics,
-    revocations::Revocations,
+    revocation_feed::RevocationFeed,
+    session_state::{RefreshAttempt, Retention, SessionState, SessionStateError},
     store::{
         AnyConnection, Store, StoreError,
         sessions::{self as rows, Ended},
@@ -47,13 +47,13 @@ use crate::{
 const MAX_UNWRITTEN: usize = 10_000;
 
 /// The generation of a login's own tokens.
-pub const FIRST: Presented = Presented { generation: 0, rotated_at_ms: 0 };
+pub const FIRST: TokenGeneration = TokenGeneration { generation: 0, rotated_at_ms: 0 };
 
 /// Opens, advances and ends sessions.
 pub struct Sessions {
     store: Store,
-    blacklist: Blacklist,
-    revocations: Arc<Revocations>,
+    blacklist: SessionState,
+    revocations: Arc<RevocationFeed>,
     metrics: Arc<Metrics>,
     clock: Clock,
     grace: Duration,
@@ -74,7 +74,7 @@ pub struct Sessions {
     attempts: AtomicU64,
     syncing: Mutex<()>,
     /// What the database has not been told yet of sessions that the blacklist has ended.
-    unwritten: std::sync::Mutex<HashMap<SessionId, Record>>,
+    unwritten: std::sync::Mutex<HashMap<SessionId, AuditRecord>>,
     /// Sessions used since that was last written.
     used: std::sync::Mutex<HashSet<SessionId>>,
     /// Changes of scopes and roles that were marked, by user: which, and since when.
@@ -84,8 +84,8 @@ pub struct Sessions {
 impl Sessions {
     pub fn new(
         store: Store,
-        blacklist: Blacklist,
-        revocations: Arc<Revocations>,
+        blacklist: SessionState,
+        revocations: Arc<RevocationFeed>,
         metrics: Arc<Metrics>,
         clock: Clock,
         settings: &Settings,
@@ -121,7 +121,7 @@ impl Sessions {
     /// If the database did not take it.
     pub async fn begin(&self, session: &Session, user: User, origin: Origin) -> Result<bool, StoreError> {
         let (sid, began_ms, ends_ms) = (session.sid, session.auth_time * 1000, session.ends_at * 1000);
-        let record = Record::new(Event::Login, By::user(origin), self.clock.now_ms());
+        let record = AuditRecord::new(AuditEvent::Login, Initiator::user(origin), self.clock.now_ms());
         let record = record.user(user.id).session(sid);
         let begin = move |connection: &mut _| {
             let began = rows::begin(connection, &user, sid, began_ms, ends_ms, &record)?;
@@ -138,12 +138,12 @@ impl Sessions {
     pub async fn advance(
         self: &Arc<Self>,
         presented: &RefreshClaims,
-        claims: Claims,
+        claims: ClaimsSource,
         next_expires_at: i64,
         origin: &Origin,
-    ) -> Result<Advance, BlacklistError> {
+    ) -> Result<RefreshDecision, SessionStateError> {
         let (this, sub, origin) = (Arc::clone(self), presented.sub.clone(), origin.clone());
-        let refresh = Refresh {
+        let refresh = RefreshAttempt {
             sid: presented.sid,
             presented: presented.presented(),
             expires_at_ms: presented.exp * 1000,
@@ -151,25 +151,28 @@ impl Sessions {
             claims,
             grace: self.grace,
         };
-        to_the_end(async move {
+        run_to_completion(async move {
             // Without a grace period, the second of two questions would find the token rotated by the first.
-            let again = if this.grace.is_zero() { Again::No } else { Again::Yes };
+            let again = if this.grace.is_zero() { RetryPolicy::No } else { RetryPolicy::Yes };
             let decision = this.in_sync(again, |over| this.blacklist.advance(over, refresh)).await?;
             match decision {
-                Advance::Reused => this.note_reuse(refresh.sid, &sub, origin).await,
-                Advance::Rotated(_) | Advance::RetriedInGrace(_) => this.note_use(refresh.sid),
-                Advance::StaleClaims | Advance::Expired | Advance::Revoked => {}
+                RefreshDecision::Reused => this.note_reuse(refresh.sid, &sub, origin).await,
+                RefreshDecision::Rotated(_) | RefreshDecision::RetriedInGrace(_) => {
+                    this.note_use(refresh.sid)
+                }
+                RefreshDecision::StaleClaims | RefreshDecision::Expired | RefreshDecision::Revoked => {}
             }
             Ok(decision)
         })
         .await
-        .unwrap_or(Err(BlacklistError::Unavailable))
+        .unwrap_or(Err(SessionStateError::Unavailable))
     }
 
     async fn note_reuse(&self, sid: SessionId, sub: &str, origin: Origin) {
         log::warn!("refresh token reuse: session {sid} of user {sub} ends");
-        let (cause, now) = (Cause::Reuse, self.clock.now_ms());
-        let record = Record::new(Event::Ended(cause), By::anyone(origin), now).user(sub).session(sid);
+        let (cause, now) = (EndCause::Reuse, self.clock.now_ms());
+        let record =
+            AuditRecord::new(AuditEvent::Ended(cause), Initiator::anyone(origin), now).user(sub).session(sid);
         // The blacklist has ended it in the same step. Should this write fail, the answer is a refusal all the same, and it
         // is written later. Should the blacklist be wiped before that, the two tokens that are about betray each other.
         if let Err(why) = self.write_revocation(sid, cause, record.clone()).await {
@@ -190,22 +193,22 @@ impl Sessions {
     pub async fn log_out(
         self: &Arc<Self>,
         presented: &RefreshClaims,
-        cause: Cause,
-        by: By,
+        cause: EndCause,
+        by: Initiator,
     ) -> Result<bool, StoreError> {
         let (this, sid) = (Arc::clone(self), presented.sid);
-        let record = Record::new(Event::Ended(cause), by, self.clock.now_ms());
+        let record = AuditRecord::new(AuditEvent::Ended(cause), by, self.clock.now_ms());
         let record = record.user(&presented.sub).session(sid);
         let access_until_ms = self.clock.now_ms() + self.access_ms;
-        let keep = Keep {
+        let keep = Retention {
             // Its access tokens may be asked about for longer than the refresh token lives, if by little.
             presented_until_ms: access_until_ms.max(presented.exp * 1000) + self.leeway_ms,
             longest_until_ms: presented.session_ends_at * 1000 + self.leeway_ms,
-            // By the clock of whichever replica it was.
+            // Initiator the clock of whichever replica it was.
             since_ms: presented.auth_time * 1000 - self.leeway_ms,
             extend: false,
         };
-        to_the_end(async move {
+        run_to_completion(async move {
             let known = this.write_revocation(sid, cause, record).await?;
             this.blacklist_ended(vec![(sid, keep)]).await;
             Ok(known)
@@ -219,10 +222,10 @@ impl Sessions {
     ///
     /// # Errors
     /// If the database did not take it.
-    pub async fn end(self: &Arc<Self>, claims: &AccessClaims, by: By) -> Result<(), StoreError> {
-        let (sid, cause, now) = (claims.sid, Cause::Revocation, self.clock.now_ms());
-        let (of_client, token_until_ms) = (claims.is_of_client(), claims.exp * 1000);
-        let record = Record::new(Event::Ended(cause), by, now).session(sid);
+    pub async fn end(self: &Arc<Self>, claims: &AccessClaims, by: Initiator) -> Result<(), StoreError> {
+        let (sid, cause, now) = (claims.sid, EndCause::Revocation, self.clock.now_ms());
+        let (of_client, token_until_ms) = (claims.is_client_token(), claims.exp * 1000);
+        let record = AuditRecord::new(AuditEvent::Ended(cause), by, now).session(sid);
         let record = if of_client { record } else { record.user(&claims.sub) };
         let end = move |connection: &mut _| {
             let ended = if of_client {
@@ -240,9 +243,14 @@ impl Sessions {
     ///
     /// # Errors
     /// If the database did not take it.
-    pub async fn end_all(self: &Arc<Self>, user_id: String, cause: Cause, by: By) -> Result<(), StoreError> {
+    pub async fn end_all(
+        self: &Arc<Self>,
+        user_id: String,
+        cause: EndCause,
+        by: Initiator,
+    ) -> Result<(), StoreError> {
         let now = self.clock.now_ms();
-        let record = Record::new(Event::Ended(cause), by, now).user(&user_id);
+        let record = AuditRecord::new(AuditEvent::Ended(cause), by, now).user(&user_id);
         let end = move |connection: &mut _| {
             let ended = rows::revoke_all(connection, &user_id, None, cause, now)?;
             let record = record.detail(rows::count(&ended));
@@ -259,10 +267,10 @@ impl Sessions {
         self: &Arc<Self>,
         user_id: String,
         sid: SessionId,
-        by: By,
+        by: Initiator,
     ) -> Result<bool, StoreError> {
-        let (cause, now) = (Cause::EndedByOwner, self.clock.now_ms());
-        let record = Record::new(Event::Ended(cause), by, now).user(&user_id).session(sid);
+        let (cause, now) = (EndCause::EndedByOwner, self.clock.now_ms());
+        let record = AuditRecord::new(AuditEvent::Ended(cause), by, now).user(&user_id).session(sid);
         let end = move |connection: &mut _| {
             let ended = rows::revoke_of(connection, &user_id, sid, cause, now)?;
             Ok(one_ended(sid, ended, record))
@@ -281,34 +289,36 @@ impl Sessions {
         old: PasswordHash,
         new: PasswordHash,
         keep: Option<SessionId>,
-        by: By,
+        by: Initiator,
     ) -> Result<bool, StoreError> {
         let now = self.clock.now_ms();
-        let record = Record::new(Event::Ended(Cause::PasswordChange), by, now).user(&user_id);
+        let record = AuditRecord::new(AuditEvent::Ended(EndCause::PasswordChange), by, now).user(&user_id);
         let end = move |connection: &mut _| {
             let ended = users::change_password(connection, &user_id, &old, &new, keep, now)?;
             let record = ended.as_ref().map(|ended| record.detail(rows::count(ended)));
             Ok((ended, record))
         };
-        self.end_those(Cause::PasswordChange, end).await
+        self.end_those(EndCause::PasswordChange, end).await
     }
 
     /// Ends what `end` says the database ended, each with the time when it would have ended at the latest; whether or not
     /// the client waits for the answer. Says whether it was anything that could be ended.
     async fn end_those(
         self: &Arc<Self>,
-        cause: Cause,
-        end: impl FnOnce(&mut AnyConnection) -> QueryResult<(Option<AllEnded>, Option<Record>)> + Send + 'static,
+        cause: EndCause,
+        end: impl FnOnce(&mut AnyConnection) -> QueryResult<(Option<AllEnded>, Option<AuditRecord>)>
+        + Send
+        + 'static,
     ) -> Result<bool, StoreError> {
         let this = Arc::clone(self);
-        to_the_end(async move {
+        run_to_completion(async move {
             let end = move |connection: &mut _| {
                 let (ended, record) = end(connection)?;
                 Ok(((ended, record.is_some()), record))
             };
             let (Some(ended), is_new) = this.store.audited(end).await? else { return Ok(false) };
             this.metrics.ended(cause, if is_new { ended.len() } else { 0 });
-            let keep = |(sid, until_ms)| (sid, Keep::until(until_ms + this.leeway_ms));
+            let keep = |(sid, until_ms)| (sid, Retention::until(until_ms + this.leeway_ms));
             this.blacklist_ended(ended.into_iter().map(keep).collect()).await;
             Ok(true)
         })
@@ -322,7 +332,7 @@ impl Sessions {
     }
 
     /// Tells the blacklist, and everybody who listens. The database knows already, so neither can fail.
-    async fn blacklist_ended(&self, ended: Vec<(SessionId, Keep)>) {
+    async fn blacklist_ended(&self, ended: Vec<(SessionId, Retention)>) {
         let now = self.clock.now_ms();
         let told: Vec<(SessionId, i64)> = ended.iter().map(|(sid, _)| (*sid, now)).collect();
         let (blacklisted, _) = tokio::join!(self.blacklist.revoke(ended), self.revocations.publish(&told));
@@ -344,10 +354,10 @@ impl Sessions {
                 entry.inspect_err(|_| self.note_outage_of(connection))
             }
             // Not waited for.
-            None => Err(BlacklistError::Unavailable),
+            None => Err(SessionStateError::Unavailable),
         };
         match entry {
-            Ok(Some(Entry::Revoked)) => Err(VerifyError::Revoked),
+            Ok(Some(SessionEntry::Revoked)) => Err(VerifyError::Revoked),
             Ok(_) => Ok(()),
             Err(_) if self.revocations.knows(sid) => Err(VerifyError::Revoked),
             Err(_) if self.outage.accepts_after(self.out_for()) => Ok(()),
@@ -356,31 +366,31 @@ impl Sessions {
     }
 
     /// Whether a session has ended, as far as the blacklist can tell once it is up to date.
-    pub async fn has_surely_ended(self: &Arc<Self>, sid: SessionId) -> Result<bool, BlacklistError> {
-        let entry = self.in_sync(Again::Yes, |over| self.blacklist.entry(over, sid)).await?;
-        Ok(entry == Some(Entry::Revoked))
+    pub async fn has_surely_ended(self: &Arc<Self>, sid: SessionId) -> Result<bool, SessionStateError> {
+        let entry = self.in_sync(RetryPolicy::Yes, |over| self.blacklist.entry(over, sid)).await?;
+        Ok(entry == Some(SessionEntry::Revoked))
     }
 
     /// Whether a refresh token would be accepted now.
-    pub async fn accepts(self: &Arc<Self>, presented: &RefreshClaims) -> Result<bool, BlacklistError> {
-        let entry = self.in_sync(Again::Yes, |over| self.blacklist.entry(over, presented.sid)).await?;
+    pub async fn accepts(self: &Arc<Self>, presented: &RefreshClaims) -> Result<bool, SessionStateError> {
+        let entry = self.in_sync(RetryPolicy::Yes, |over| self.blacklist.entry(over, presented.sid)).await?;
         let now = self.clock.now_ms();
         let (decision, _) =
-            generation::advance(entry, presented.presented(), Claims::Database, now, self.grace);
-        Ok(matches!(decision, Advance::Rotated(_) | Advance::RetriedInGrace(_)))
+            generation::decide(entry, presented.presented(), ClaimsSource::Database, now, self.grace);
+        Ok(matches!(decision, RefreshDecision::Rotated(_) | RefreshDecision::RetriedInGrace(_)))
     }
 
     /// Whether both database and blacklist answer.
-    pub async fn check(self: &Arc<Self>) -> (Result<(), Reason>, Result<(), Reason>) {
+    pub async fn check(self: &Arc<Self>) -> (Result<(), UnavailableReason>, Result<(), UnavailableReason>) {
         let database = self.store.check().await;
-        let blacklist = self.in_sync(Again::Yes, |_| self.blacklist.is_whole()).await.map(drop);
+        let blacklist = self.in_sync(RetryPolicy::Yes, |_| self.blacklist.is_complete()).await.map(drop);
         let blacklist = blacklist.map_err(|why| match (why, self.blacklist.why_not()) {
             (_, Some(why)) => why,
             // Whoever waits for it to be brought up to date may not wait until that has failed.
-            (why, None) if matches!(why, BlacklistError::Store(_)) || database.is_err() => {
-                Reason::Words("it needs the database, which does not answer")
+            (why, None) if matches!(why, SessionStateError::Store(_)) || database.is_err() => {
+                UnavailableReason::Text("it needs the database, which does not answer")
             }
-            (_, None) => Reason::Words("it is being brought up to date from the database"),
+            (_, None) => UnavailableReason::Text("it is being brought up to date from the database"),
         });
         (database, blacklist)
     }
@@ -389,8 +399,8 @@ impl Sessions {
     async fn write_revocation(
         &self,
         sid: SessionId,
-        cause: Cause,
-        record: Record,
+        cause: EndCause,
+        record: AuditRecord,
     ) -> Result<bool, StoreError> {
         let now = self.clock.now_ms();
         let end = move |connection: &mut _| {
@@ -411,6 +421,10 @@ impl Sessions {
 type AllEnded = Vec<(SessionId, i64)>;
 
 /// What there is to tell and to remember of a session that was to end. That it ended is remembered once.
-fn one_ended(sid: SessionId, ended: Option<Ended>, record: Record) -> (Option<AllEnded>, Option<Record>) {
+fn one_ended(
+    sid: SessionId,
+    ended: Option<Ended>,
+    record: AuditRecord,
+) -> (Option<AllEnded>, Option<AuditRecord>) {
     (ended.map(|ended| vec![(sid, ended.until_ms)]), ended.filter(|ended| ended.is_new).map(|_| record))
 }

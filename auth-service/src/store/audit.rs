@@ -8,12 +8,12 @@ use diesel::{
 };
 
 use super::{AnyConnection, in_transaction, schema::audit_events};
-use crate::domain::audit::Record;
+use crate::domain::audit::AuditRecord;
 
 /// An event as it was remembered.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = audit_events)]
-pub struct Remembered {
+pub struct StoredEvent {
     /// Milliseconds since the Unix epoch.
     pub at: i64,
     pub event: String,
@@ -37,7 +37,7 @@ pub struct Filter {
 }
 
 /// Adds an event.
-pub fn insert(connection: &mut AnyConnection, record: &Record) -> QueryResult<()> {
+pub fn insert(connection: &mut AnyConnection, record: &AuditRecord) -> QueryResult<()> {
     diesel::insert_into(audit_events::table)
         .values((
             audit_events::at.eq(record.at_ms),
@@ -87,7 +87,7 @@ pub fn recorded(
     connection: &mut AnyConnection,
     on_postgres: impl QueryFragment<Pg> + QueryId,
     on_sqlite: impl FnOnce(&mut AnyConnection) -> QueryResult<usize>,
-    record: &Record,
+    record: &AuditRecord,
 ) -> QueryResult<bool> {
     match connection {
         AnyConnection::Postgres(postgres) => {
@@ -108,7 +108,7 @@ pub fn recorded(
 fn insert_for_each(
     connection: &mut PgConnection,
     change: impl QueryFragment<Pg> + QueryId,
-    record: &Record,
+    record: &AuditRecord,
 ) -> QueryResult<usize> {
     let event = (
         record.at_ms.into_sql::<BigInt>(),
@@ -136,7 +136,7 @@ fn insert_for_each(
 }
 
 /// The last `limit` events that the filter lets through, in the order in which they happened.
-pub fn last(connection: &mut AnyConnection, filter: &Filter, limit: i64) -> QueryResult<Vec<Remembered>> {
+pub fn last(connection: &mut AnyConnection, filter: &Filter, limit: i64) -> QueryResult<Vec<StoredEvent>> {
     let mut query = audit_events::table.into_boxed();
     if let Some(id) = &filter.user_id {
         query = query.filter(audit_events::user_id.eq(id));
@@ -150,8 +150,8 @@ pub fn last(connection: &mut AnyConnection, filter: &Filter, limit: i64) -> Quer
     if let Some(since) = filter.since_ms {
         query = query.filter(audit_events::at.ge(since));
     }
-    let mut found: Vec<Remembered> = query
-        .select(Remembered::as_select())
+    let mut found: Vec<StoredEvent> = query
+        .select(StoredEvent::as_select())
         .order((audit_events::at.desc(), audit_events::number.desc()))
         .limit(limit)
         .load(connection)?;

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::{AnyConnection, schema::clients, unless_there};
+use super::{AnyConnection, insert_unless_exists, schema::clients};
 use crate::domain::client::{ClientId, SecretHash};
 
 /// A registered client.
@@ -45,7 +45,7 @@ pub fn insert(connection: &mut AnyConnection, client: &Client) -> QueryResult<bo
         clients::created_at.eq(client.created_at_ms),
         clients::secret_changed_at.eq(client.secret_changed_at_ms),
     ));
-    unless_there(connection, |connection| insert.execute(connection))
+    insert_unless_exists(connection, |connection| insert.execute(connection))
 }
 
 /// Gives a client another secret. Says whether there is such a client.

@@ -17,7 +17,7 @@ use diesel::{
 };
 
 use super::failure::reason;
-use crate::{config::SecretUrl, health::Health};
+use crate::{config::SecretUrl, health::DependencyHealth};
 
 /// Which database.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ pub fn in_transaction<T>(
     }
 }
 
-/// The advisory lock of [`only_one`].
+/// The advisory lock of [`with_cleanup_lock`].
 const CLEANUP_LOCK: i64 = 0x6175_7468_636c_6561;
 
 #[derive(diesel::QueryableByName)]
@@ -72,7 +72,7 @@ struct Locked {
 }
 
 /// Runs `work` in a transaction, unless another process is in one of these. `None` if one is.
-pub fn only_one<T>(
+pub fn with_cleanup_lock<T>(
     connection: &mut AnyConnection,
     work: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
 ) -> QueryResult<Option<T>> {
@@ -88,7 +88,7 @@ pub fn only_one<T>(
 }
 
 /// Inserts what must be unique. Says whether it did; PostgreSQL's transaction goes on either way.
-pub fn unless_there(
+pub fn insert_unless_exists(
     connection: &mut AnyConnection,
     insert: impl FnOnce(&mut AnyConnection) -> QueryResult<usize>,
 ) -> QueryResult<bool> {
@@ -227,13 +227,13 @@ impl r2d2::ManageConnection for Manager {
 /// r2d2 reports here why it cannot open a connection; whoever waits for one is only told that there is none.
 #[derive(Debug)]
 pub struct ReportTo {
-    pub health: Arc<Health>,
+    pub health: Arc<DependencyHealth>,
     /// How long anybody waits for a connection.
     pub limit: Duration,
 }
 
 impl r2d2::HandleError<ConnectError> for ReportTo {
     fn handle_error(&self, error: ConnectError) {
-        self.health.is_down(&error, reason(&error.to_string(), self.limit));
+        self.health.record_failure(&error, reason(&error.to_string(), self.limit));
     }
 }

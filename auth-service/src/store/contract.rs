@@ -11,20 +11,21 @@ use uuid::Uuid;
 
 use super::{
     AnyConnection, Database, Store, StoreError,
-    audit::{self, Filter, Remembered},
+    audit::{self, Filter, StoredEvent},
     clients::{self, Client},
-    in_transaction, only_one,
+    in_transaction,
     sessions::{self, Revoked},
-    users::{self, Inserted, LoginKey, Taken, User},
+    users::{self, InsertOutcome, LoginKey, Taken, User},
+    with_cleanup_lock,
 };
 use crate::{
     config::SecretUrl,
+    credentials::password_hash::PasswordHash,
     domain::{
-        audit::{By, Event, Record},
+        audit::{AuditEvent, AuditRecord, Initiator},
         client::{ClientId, ClientSecret},
         email::Email,
-        password_hash::PasswordHash,
-        session::{Cause, Origin},
+        session::{EndCause, Origin},
         username::Username,
     },
 };
@@ -71,7 +72,7 @@ impl Fixture {
         self.store.run(query).await.unwrap()
     }
 
-    async fn insert(&self, username: &str, email: &str) -> (Uuid, Inserted) {
+    async fn insert(&self, username: &str, email: &str) -> (Uuid, InsertOutcome) {
         let (id, username, email) = (Uuid::now_v7(), name(username), address(email));
         let hash = PasswordHash::stored("hash".into());
         (id, self.run(move |connection| users::insert(connection, id, &username, &email, &hash, NOW)).await)
@@ -97,14 +98,15 @@ impl Fixture {
     async fn begin(&self, user: User, expires_at_ms: i64) -> Result<(SessionId, bool), StoreError> {
         let sid = SessionId::generate();
         let origin = Origin { user_agent: Some("curl".into()), ip: None };
-        let record = Record::new(Event::Login, By::user(origin), NOW).user(user.id).session(sid);
+        let record =
+            AuditRecord::new(AuditEvent::Login, Initiator::user(origin), NOW).user(user.id).session(sid);
         let begin =
             move |connection: &mut _| sessions::begin(connection, &user, sid, NOW, expires_at_ms, &record);
         Ok((sid, self.store.run(begin).await?))
     }
 
     async fn revoke(&self, sid: SessionId, now_ms: i64) {
-        let end = move |connection: &mut _| sessions::end(connection, sid, Cause::Logout, now_ms);
+        let end = move |connection: &mut _| sessions::end(connection, sid, EndCause::Logout, now_ms);
         assert!(self.run(end).await.is_some());
     }
 
@@ -155,7 +157,7 @@ contract! {
     async fn a_user_is_found_by_id_and_by_either_name(it) {
         let it = it.migrated().await;
         let (id, inserted) = it.insert("Zoë", "Zoe@example.com").await;
-        assert_eq!(inserted, Inserted::Yes);
+        assert_eq!(inserted, InsertOutcome::Inserted);
         let keys = [LoginKey::Username(name("ZOË").key()), LoginKey::Email(address("zoe@EXAMPLE.com").key())];
         for key in keys {
             let user = it.run(move |connection| users::find_by_login(connection, &key)).await.unwrap();
@@ -170,7 +172,7 @@ contract! {
     async fn a_change_and_its_record_are_written_together_or_not_at_all(it) {
         let it = it.migrated().await;
         let (user, now) = (Uuid::now_v7().to_string(), NOW);
-        let record = move |event| Record::new(event, By::operator(), now).user(&user);
+        let record = move |event| AuditRecord::new(event, Initiator::operator(), now).user(&user);
         let client = |id: &str| Client {
             id: ClientId::parse(id).unwrap(),
             secret_hash: ClientSecret::generate().hash(),
@@ -178,7 +180,7 @@ contract! {
             created_at_ms: NOW,
             secret_changed_at_ms: NOW,
         };
-        let (kept, lost, remembered) = (client("kept"), client("lost"), record(Event::Login));
+        let (kept, lost, remembered) = (client("kept"), client("lost"), record(AuditEvent::Login));
         let change = move |connection: &mut _| Ok((clients::insert(connection, &kept)?, Some(remembered)));
         assert!(it.store.audited(change).await.unwrap());
         let change = move |connection: &mut _| {
@@ -187,7 +189,7 @@ contract! {
         };
         it.store.audited(change).await.unwrap_err();
         // What is there already neither ends the transaction nor hides what else it did.
-        let (again, remembered) = (client("kept"), record(Event::Registration));
+        let (again, remembered) = (client("kept"), record(AuditEvent::Registration));
         let change = move |connection: &mut _| Ok((clients::insert(connection, &again)?, Some(remembered)));
         assert!(!it.store.audited(change).await.unwrap());
 
@@ -201,10 +203,10 @@ contract! {
     async fn a_cleanup_deletes_what_is_old_and_nothing_else(it) {
         let it = it.migrated().await;
         for at_ms in [NOW - 2, NOW - 1, NOW] {
-            let record = Record::new(Event::Login, By::service(), at_ms);
+            let record = AuditRecord::new(AuditEvent::Login, Initiator::service(), at_ms);
             it.store.remember(record).await;
         }
-        let delete = |connection: &mut _| only_one(connection, |connection| audit::delete_older(connection, NOW, 1));
+        let delete = |connection: &mut _| with_cleanup_lock(connection, |connection| audit::delete_older(connection, NOW, 1));
         assert_eq!(it.run(delete).await, Some(1));
         assert_eq!(it.run(delete).await, Some(1));
         assert_eq!(it.run(delete).await, Some(0));
@@ -243,7 +245,7 @@ contract! {
             ("other", "ADA@example.com", Taken { username: false, email: true }),
             ("Ada", "Ada@Example.com", Taken { username: true, email: true }),
         ] {
-            assert_eq!(it.insert(username, email).await.1, Inserted::Taken(taken));
+            assert_eq!(it.insert(username, email).await.1, InsertOutcome::Taken(taken));
             let (username, email) = (name(username), address(email));
             assert_eq!(it.run(move |connection| users::taken(connection, &username, &email)).await, taken);
         }
@@ -295,11 +297,11 @@ contract! {
         let (user, _) = it.insert("ada", "ada@example.com").await;
         let (sid, other) = (it.session(user, NOW + 1000).await, it.session(user, NOW + 1000).await);
         let origin = Origin { user_agent: Some("curl".into()), ip: Some("192.0.2.1".into()) };
-        let event = Event::Ended(Cause::Logout);
-        let record = Record::new(event, By::client("app", origin), NOW - 7).user(user).session(sid).detail("so");
+        let event = AuditEvent::Ended(EndCause::Logout);
+        let record = AuditRecord::new(event, Initiator::client("app", origin), NOW - 7).user(user).session(sid).detail("so");
         let end = |sid| {
             let record = record.clone();
-            it.run(move |c| sessions::revoke_recorded(c, sid, Cause::Logout, NOW, &record))
+            it.run(move |c| sessions::revoke_recorded(c, sid, EndCause::Logout, NOW, &record))
         };
         assert!(end(sid).await);
         assert!(!end(sid).await);
@@ -310,7 +312,7 @@ contract! {
         let filter = Filter { event: Some("logout".into()), ..Filter::default() };
         let events = it.run(move |connection| audit::last(connection, &filter, 10)).await;
         let text = |text: &str| Some(text.to_owned());
-        let remembered = Remembered {
+        let remembered = StoredEvent {
             at: NOW - 7,
             event: "logout".into(),
             actor: "client".into(),
@@ -354,9 +356,9 @@ contract! {
     async fn a_session_that_is_not_there_cannot_be_ended(it) {
         let it = it.migrated().await;
         let nowhere = SessionId::generate();
-        let end = move |connection: &mut _| sessions::end(connection, nowhere, Cause::Logout, NOW);
+        let end = move |connection: &mut _| sessions::end(connection, nowhere, EndCause::Logout, NOW);
         assert_eq!(it.run(end).await, None);
-        assert!(!it.run(move |connection| sessions::revoke(connection, nowhere, Cause::Logout, NOW)).await);
+        assert!(!it.run(move |connection| sessions::revoke(connection, nowhere, EndCause::Logout, NOW)).await);
         assert!(!it.run(move |connection| sessions::exists(connection, nowhere)).await);
     }
 
@@ -436,13 +438,13 @@ async fn two_processes_do_not_clean_up_at_once() {
     let handle = tokio::runtime::Handle::current();
     let busy = it
         .run(move |connection| {
-            only_one(connection, |_| {
-                Ok(handle.block_on(other.run(|connection| only_one(connection, |_| Ok(())))))
+            with_cleanup_lock(connection, |_| {
+                Ok(handle.block_on(other.run(|connection| with_cleanup_lock(connection, |_| Ok(())))))
             })
         })
         .await;
     assert!(matches!(busy, Some(Ok(None))), "{busy:?}");
-    assert_eq!(it.run(|connection| only_one(connection, |_| Ok(()))).await, Some(()));
+    assert_eq!(it.run(|connection| with_cleanup_lock(connection, |_| Ok(()))).await, Some(()));
 }
 
 /// Runs `first` in a transaction that ends once `second`, which begins meanwhile, waits for it.
@@ -495,7 +497,8 @@ async fn a_change_of_password_ends_a_session_that_begins_meanwhile() {
     let it = postgres().await.migrated().await;
     let user = it.registered().await;
     let change = changing_password(&user);
-    let (sid, record) = (SessionId::generate(), Record::new(Event::Login, By::user(Origin::default()), NOW));
+    let (sid, record) =
+        (SessionId::generate(), AuditRecord::new(AuditEvent::Login, Initiator::user(Origin::default()), NOW));
     let begin = move |c: &mut _| sessions::begin(c, &user, sid, NOW, NOW + 1000, &record);
     let change = async { assert_eq!(it.run(change).await, Some(vec![(sid, NOW + 1000)])) };
     assert!(overlapping(&it, begin, change).await);

@@ -8,14 +8,13 @@ use diesel::{
 use shared::claims::SessionId;
 
 use super::{
-    AnyConnection, audit,
+    AnyConnection, audit, insert_unless_exists,
     schema::{sessions, users},
-    unless_there,
     users::{User, as_read},
 };
 use crate::domain::{
-    audit::Record,
-    session::{Cause, Origin},
+    audit::AuditRecord,
+    session::{EndCause, Origin},
 };
 
 /// A session that has ended.
@@ -35,7 +34,7 @@ pub fn begin(
     sid: SessionId,
     began_ms: i64,
     ends_ms: i64,
-    record: &Record,
+    record: &AuditRecord,
 ) -> QueryResult<bool> {
     let id = user.id.to_string();
     let row = users::table.find(id).filter(as_read(user)).select((
@@ -121,7 +120,7 @@ pub fn revoke_all(
     connection: &mut AnyConnection,
     user_id: &str,
     keep: Option<SessionId>,
-    cause: Cause,
+    cause: EndCause,
     now_ms: i64,
 ) -> QueryResult<Vec<(SessionId, i64)>> {
     let alive = sessions::user_id.eq(user_id).and(sessions::revoked_at.is_null());
@@ -155,7 +154,7 @@ pub fn revoke_of(
     connection: &mut AnyConnection,
     user_id: &str,
     sid: SessionId,
-    cause: Cause,
+    cause: EndCause,
     now_ms: i64,
 ) -> QueryResult<Option<Ended>> {
     let theirs = sessions::table.find(sid.to_string()).filter(sessions::user_id.eq(user_id));
@@ -208,7 +207,7 @@ pub struct Ended {
 pub fn end(
     connection: &mut AnyConnection,
     sid: SessionId,
-    cause: Cause,
+    cause: EndCause,
     now_ms: i64,
 ) -> QueryResult<Option<Ended>> {
     let is_new = revoke(connection, sid, cause, now_ms)?;
@@ -223,7 +222,7 @@ type Ending = Update<
     (Eq<sessions::revoked_at, i64>, Eq<sessions::revoked_cause, &'static str>),
 >;
 
-fn ending(sid: SessionId, cause: Cause, now_ms: i64) -> Ending {
+fn ending(sid: SessionId, cause: EndCause, now_ms: i64) -> Ending {
     diesel::update(sessions::table.find(sid.to_string()).filter(sessions::revoked_at.is_null()))
         .set((sessions::revoked_at.eq(now_ms), sessions::revoked_cause.eq(cause.name())))
 }
@@ -232,7 +231,7 @@ fn ending(sid: SessionId, cause: Cause, now_ms: i64) -> Ending {
 pub fn revoke(
     connection: &mut AnyConnection,
     sid: SessionId,
-    cause: Cause,
+    cause: EndCause,
     now_ms: i64,
 ) -> QueryResult<bool> {
     ending(sid, cause, now_ms).execute(connection).map(|ended| ended > 0)
@@ -243,9 +242,9 @@ pub fn revoke(
 pub fn revoke_recorded(
     connection: &mut AnyConnection,
     sid: SessionId,
-    cause: Cause,
+    cause: EndCause,
     now_ms: i64,
-    record: &Record,
+    record: &AuditRecord,
 ) -> QueryResult<bool> {
     let end = || ending(sid, cause, now_ms);
     audit::recorded(connection, end().returning(sessions::id), |connection| end().execute(connection), record)
@@ -261,7 +260,7 @@ pub fn exists(connection: &mut AnyConnection, sid: SessionId) -> QueryResult<boo
 pub fn insert_revoked(
     connection: &mut AnyConnection,
     sid: SessionId,
-    cause: Cause,
+    cause: EndCause,
     now_ms: i64,
     expires_at_ms: i64,
 ) -> QueryResult<bool> {
@@ -272,7 +271,7 @@ pub fn insert_revoked(
         sessions::revoked_at.eq(now_ms),
         sessions::revoked_cause.eq(cause.name()),
     ));
-    unless_there(connection, |connection| insert.execute(connection))
+    insert_unless_exists(connection, |connection| insert.execute(connection))
 }
 
 /// Up to `limit` sessions that have ended and that no refresh token can outlive yet, in the order of their ids,

@@ -8,8 +8,11 @@ use diesel::{
 use shared::claims::SessionId;
 use uuid::Uuid;
 
-use super::{AnyConnection, in_transaction, schema::users, sessions, unless_there};
-use crate::domain::{email::Email, password_hash::PasswordHash, session::Cause, username::Username};
+use super::{AnyConnection, in_transaction, insert_unless_exists, schema::users, sessions};
+use crate::{
+    credentials::password_hash::PasswordHash,
+    domain::{email::Email, session::EndCause, username::Username},
+};
 
 /// A registered person.
 #[derive(Clone, Debug)]
@@ -53,8 +56,8 @@ pub struct Taken {
 
 /// What became of an insert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Inserted {
-    Yes,
+pub enum InsertOutcome {
+    Inserted,
     /// Somebody else was faster.
     Taken(Taken),
 }
@@ -139,7 +142,7 @@ pub fn insert(
     email: &Email,
     password_hash: &PasswordHash,
     now_ms: i64,
-) -> QueryResult<Inserted> {
+) -> QueryResult<InsertOutcome> {
     let insert = diesel::insert_into(users::table).values((
         users::id.eq(id.to_string()),
         users::username.eq(username.as_str()),
@@ -149,10 +152,10 @@ pub fn insert(
         users::password_hash.eq(password_hash.as_str()),
         users::created_at.eq(now_ms),
     ));
-    if unless_there(connection, |connection| insert.execute(connection))? {
-        Ok(Inserted::Yes)
+    if insert_unless_exists(connection, |connection| insert.execute(connection))? {
+        Ok(InsertOutcome::Inserted)
     } else {
-        taken(connection, username, email).map(Inserted::Taken)
+        taken(connection, username, email).map(InsertOutcome::Taken)
     }
 }
 
@@ -188,7 +191,7 @@ pub fn change_password(
         if !replaced {
             return Ok(None);
         }
-        sessions::revoke_all(connection, id, keep, Cause::PasswordChange, now_ms).map(Some)
+        sessions::revoke_all(connection, id, keep, EndCause::PasswordChange, now_ms).map(Some)
     })
 }
 
@@ -205,7 +208,7 @@ pub fn set_disabled(
         if !disabled {
             return Ok(Vec::new());
         }
-        sessions::revoke_all(connection, id, None, Cause::UserDisabled, now_ms)
+        sessions::revoke_all(connection, id, None, EndCause::UserDisabled, now_ms)
     })
 }
 
@@ -217,7 +220,7 @@ pub fn delete(connection: &mut AnyConnection, id: &str, now_ms: i64) -> QueryRes
         if let AnyConnection::Postgres(postgres) = connection {
             users::table.find(id).select(users::id).for_update().execute(postgres)?;
         }
-        let ended = sessions::revoke_all(connection, id, None, Cause::UserDeleted, now_ms)?;
+        let ended = sessions::revoke_all(connection, id, None, EndCause::UserDeleted, now_ms)?;
         sessions::disown(connection, id)?;
         diesel::delete(users::table.find(id)).execute(connection)?;
         Ok(ended)

@@ -1,11 +1,8 @@
 //! Tokens: minting both kinds, reading the refresh token. Who may have one is decided elsewhere.
 
-mod compact;
+pub mod any_token;
+pub mod compact;
 mod refresh_token;
-pub mod rotation;
-pub mod secret;
-pub mod signing_key;
-pub mod signing_keys;
 
 use std::sync::Arc;
 
@@ -18,16 +15,16 @@ use shared::{
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use self::refresh_token::RefreshKeys;
 pub use self::refresh_token::{RefreshClaims, RefreshError};
-use self::{
-    refresh_token::RefreshKeys,
-    secret::Secret,
-    signing_keys::{Key, SigningKeys},
-};
 use crate::{
     config::Settings,
-    domain::{client::FIRST_PARTY, generation::Presented},
-    error::ApiError,
+    domain::{client::FIRST_PARTY, generation::TokenGeneration},
+    http::error::ApiError,
+    keys::{
+        secret::Secret,
+        signing_keys::{Key, SigningKeys},
+    },
     store::users::User,
 };
 
@@ -155,7 +152,7 @@ impl Minter<'_> {
         &self,
         session: &Session,
         scope: Scope,
-        generation: Presented,
+        generation: TokenGeneration,
         refresh_expires_at: i64,
     ) -> TokenPair {
         let access = AccessClaims {
@@ -199,7 +196,7 @@ impl Minter<'_> {
         }
     }
 
-    fn refresh(&self, session: &Session, generation: Presented, expires_at: i64) -> String {
+    fn refresh(&self, session: &Session, generation: TokenGeneration, expires_at: i64) -> String {
         let Tokens { issuer, clock, refresh, .. } = self.tokens;
         refresh.mint(&RefreshClaims {
             iss: issuer.clone(),

@@ -8,7 +8,7 @@ use shared::claims::{Scope, SessionId, TokenType};
 use uuid::Uuid;
 
 use super::{Session, compact};
-use crate::{domain::generation::Presented, error::ApiError};
+use crate::{domain::generation::TokenGeneration, http::error::ApiError};
 
 /// The header of all of them.
 const HEADER: &str = r#"{"typ":"rt+jwt","alg":"HS256"}"#;
@@ -45,8 +45,8 @@ pub struct RefreshClaims {
 
 impl RefreshClaims {
     /// What the refresh decision needs.
-    pub fn presented(&self) -> Presented {
-        Presented { generation: self.generation, rotated_at_ms: self.rotated_at_ms }
+    pub fn presented(&self) -> TokenGeneration {
+        TokenGeneration { generation: self.generation, rotated_at_ms: self.rotated_at_ms }
     }
 
     /// The session it belongs to.

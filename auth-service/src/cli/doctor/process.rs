@@ -4,15 +4,15 @@ use std::{fs, os::unix::fs::PermissionsExt, time::Duration, time::Instant};
 
 use prometheus_client::registry::Registry;
 use serde_json::Value;
-use shared::service::process::max_fds;
+use service_kit::process_metrics::max_fds;
 
 use super::Finding;
 use crate::{
     config::Settings,
-    domain::{password::Password, password_hash::PasswordHash},
-    hashing::HashPool,
+    credentials::{hash_pool::HashPool, password_hash::PasswordHash},
+    domain::password::Password,
+    keys::secret::Secret,
     metrics::Hashing,
-    tokens::secret::Secret,
 };
 
 /// Fewer open files than this are fewer connections than a service may have.

@@ -4,8 +4,8 @@ use shared::clock::Clock;
 
 use super::{Finding, clock as clocks};
 use crate::{
-    blacklist::{Redis, info_field},
     config::Settings,
+    session_state::{Redis, info_field},
 };
 
 pub async fn examine(settings: &Settings, clock: &Clock) -> Vec<Finding> {
@@ -37,7 +37,7 @@ pub async fn examine(settings: &Settings, clock: &Clock) -> Vec<Finding> {
         findings.extend(server_findings(info));
         findings.push(clocks("Redis'", *now_ms, asked_ms, answered_ms, settings));
     }
-    if let Ok(false) = redis.is_whole().await {
+    if let Ok(false) = redis.is_complete().await {
         findings
             .push(Finding::fine("redis", "the blacklist is not whole: a service that starts rebuilds it"));
     }

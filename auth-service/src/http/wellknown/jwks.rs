@@ -1,0 +1,48 @@
+//! `GET /.well-known/jwks.json`: the public keys (RFC 7517 section 5).
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH},
+    web::Data,
+};
+
+use service_kit::openapi::Unavailable;
+use utoipa::ToSchema;
+
+use crate::{app::App, http::error::ApiError};
+
+/// A JWK Set (RFC 7517 section 5).
+#[derive(ToSchema)]
+#[schema(as = JwkSet)]
+#[expect(dead_code, reason = "says what a foreign type looks like")]
+struct Keys {
+    #[schema(value_type = Vec<Object>)]
+    keys: (),
+}
+
+/// The public keys that verify access tokens.
+#[utoipa::path(
+    get,
+    path = "/.well-known/jwks.json",
+    tag = "discovery",
+    params(("If-None-Match" = Option<String>, Header, description = "The `ETag` of an answer before.")),
+    responses(
+        (status = 200, description = "The keys: those that sign, are about to, and did.", body = Keys,
+            headers(("ETag" = String), ("Cache-Control" = String))),
+        (status = 304, description = "The same as before."),
+        Unavailable,
+    )
+)]
+pub async fn jwks(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let jwks = app.tokens.jwks();
+    if jwks.keys.is_empty() {
+        return Err(ApiError::Unavailable);
+    }
+    // A key's id is its thumbprint, so the ids name the content.
+    let kids: Vec<&str> = jwks.keys.iter().filter_map(|key| key.common.key_id.as_deref()).collect();
+    let etag = format!("\"{}\"", kids.join("."));
+    let known = request.headers().get(IF_NONE_MATCH).is_some_and(|known| known == etag.as_str());
+    let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response.insert_header((CACHE_CONTROL, "public, max-age=300")).insert_header((ETAG, etag));
+    Ok(if known { response.finish() } else { response.json(jwks) })
+}

@@ -1,0 +1,3 @@
+//! OAuth clients and grants.
+
+pub mod clients;
