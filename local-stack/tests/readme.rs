@@ -141,9 +141,10 @@ fn every_fault_in_the_table_has_the_tests_it_names() {
         let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
         assert!(!names.is_empty(), "{row}");
         for name in names {
-            let exists = |package: &str| root().join(format!("{package}/tests/{name}.rs")).exists();
-            let packages = ["auth-service", "resource-service", "system-tests"];
-            assert!(packages.into_iter().any(exists), "no tests {name}: {row}");
+            let exists = |folder: &str| root().join(format!("{folder}/{name}.rs")).exists();
+            let folders =
+                ["auth-service/tests/suite", "resource-service/tests", "system-tests/tests"];
+            assert!(folders.into_iter().any(exists), "no tests {name}: {row}");
             count += 1;
         }
     }
