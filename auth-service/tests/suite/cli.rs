@@ -214,7 +214,7 @@ async fn healthcheck_and_migrate_say_how_it_went() {
 
     let mut process = Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &env);
     let client = Client::new(process.addr(0));
-    client.until_get("/readyz", 200).await;
+    client.wait_for_status("/readyz", 200).await;
     let addr = process.addr(0).to_string();
     let healthcheck = || auth_service(&["healthcheck"], &[("AUTH_ADDR", &addr)]);
     assert!(healthcheck().status.success());
@@ -238,7 +238,7 @@ async fn nothing_secret_is_logged_even_at_debug() {
     ];
     let process = Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &env);
     let client = Client::new(process.addr(0));
-    client.until_get("/readyz", 200).await;
+    client.wait_for_status("/readyz", 200).await;
 
     let first = client.new_user("ada").await;
     let second = client.refreshed(&first.refresh).await;
@@ -253,11 +253,11 @@ async fn nothing_secret_is_logged_even_at_debug() {
     redis.stop();
     client.refresh(&second.refresh).await.assert_problem(503, "unavailable");
 
-    process.log_with("refresh token reuse");
-    process.log_with("Redis is not available");
-    process.log_with("GET /me 401");
+    process.wait_for_log("refresh token reuse");
+    process.wait_for_log("Redis is not available");
+    process.wait_for_log("GET /me 401");
     // Written last.
-    let log = process.log_with("POST /token/refresh 503");
+    let log = process.wait_for_log("POST /token/refresh 503");
     let secret = std::fs::read_to_string(folder.path().join("secret.key")).unwrap();
     let mut secrets = vec![
         "correct horse battery",
