@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::json;
 use system_tests::{Deployment, is_accepted, refresh_once_possible, until_refused};
-use test_support::{Answer, Client, PostgresServer, Proxy, RedisServer, Tokens, claims_of, long};
+use test_support::{Answer, Client, PostgresServer, Proxy, RedisServer, Tokens, claims_of, sized};
 
 /// Does this for as long as an outage is to last.
 async fn for_an_outage(mut requests: impl AsyncFnMut()) {
-    let end = Instant::now() + Duration::from_secs(if long() { 20 } else { 3 });
+    let end = Instant::now() + Duration::from_secs(sized(3, 10, 20));
     while Instant::now() < end {
         requests().await;
     }

@@ -8,7 +8,7 @@ use std::{
 use futures_util::{StreamExt, stream};
 use reqwest::Method;
 use system_tests::{Deployment, ISSUER, is_accepted, until_refused};
-use test_support::{Client, Process, Proxy, Tokens, long, program};
+use test_support::{Client, Process, Proxy, Tokens, program, sized};
 
 /// Waits until it follows the revocations, or does not.
 async fn until(resource: &Client, revocations: &str) {
@@ -94,7 +94,7 @@ async fn of_a_thousand_sessions_that_end_while_the_feed_is_cut_none_is_missed() 
     stream::iter(&clients).for_each_concurrent(8, revoke).await;
     let ended: Vec<&Tokens> = adas.iter().chain(&graces).chain(&clients).collect();
     assert_eq!(ended.len(), 1000);
-    let outage = Duration::from_secs(if long() { 30 } else { 0 });
+    let outage = Duration::from_secs(sized(0, 10, 30));
     while cut.elapsed() < outage {
         for tokens in ended.iter().step_by(100).chain(&[&kept[0]]) {
             assert!(is_accepted(&resource, tokens).await, "until it expires, as the policy has it");

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use system_tests::{Deployment, is_accepted, until_refused};
-use test_support::{Client, Process, Proxy, RedisServer, long, program};
+use test_support::{Client, Process, Proxy, RedisServer, program, sized};
 
 /// Waits until a service follows the revocations: a million of them take longer than anything else that is waited for.
 async fn until_caught_up(resource: &Client) {
@@ -22,7 +22,7 @@ async fn until_ready(auth: &Client) {
 
 #[tokio::test]
 async fn a_million_sessions_that_ended_lately_are_followed() {
-    let count = if long() { 1_000_000 } else { 20_000 };
+    let count = sized(20_000, 125_000, 1_000_000);
     let redis = RedisServer::start_with_snapshots();
     // They matter for as long as an access token lives.
     let url = redis.url();

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use test_support::{Client, Process, TempDir, long, program, temp_dir};
+use test_support::{Client, Process, TempDir, program, sized, temp_dir};
 
 /// An auth-service on its embedded defaults.
 fn auth_service(settings: &[(&str, &str)]) -> (Process, Client, TempDir) {
@@ -58,7 +58,8 @@ fn open_files() -> usize {
 #[tokio::test]
 async fn idle_connections_keep_nobody_away_and_are_closed() {
     let (process, client, _folder) = auth_service(&[]);
-    let count = if long() { 10_000.min(open_files() * 4 / 5) } else { 500 };
+    let most = 10_000.min(open_files() * 4 / 5);
+    let count = sized(500, most, most);
     let idle: Vec<TcpStream> =
         (0..count).map(|_| TcpStream::connect(process.addr(0)).expect("a connection")).collect();
     let slowest = assert_served(&client, "ada").await;

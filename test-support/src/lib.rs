@@ -16,6 +16,7 @@ mod python;
 mod redis_cluster;
 mod redis_sentinels;
 mod redis_server;
+mod size;
 mod wait;
 
 use std::{
@@ -38,6 +39,7 @@ pub use python::{Python, assert_answers_as_documented, python_reads};
 pub use redis_cluster::RedisCluster;
 pub use redis_sentinels::RedisSentinels;
 pub use redis_server::RedisServer;
+pub use size::sized;
 pub use tempfile::TempDir;
 pub use wait::until;
 
@@ -54,11 +56,6 @@ pub fn temp_dir() -> TempDir {
 /// The Redis that all tests share, each with a key prefix of its own.
 pub fn redis_url() -> String {
     setting("TEST_REDIS_URL")
-}
-
-/// Whether tests are to take as long as what they are about: outages of half a minute, a million sessions.
-pub fn long() -> bool {
-    env::var_os("TEST_LONG").is_some_and(|value| !value.is_empty())
 }
 
 /// The environment of a process whose clock is this many seconds ahead. It waits no shorter and no longer for that.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 use shared::{claims::SessionId, clock::Clock};
-use test_support::{RedisServer, long};
+use test_support::{RedisServer, sized};
 
 use super::{Blacklist, Redis, Refresh};
 use crate::{
@@ -37,7 +37,7 @@ async fn refresh_all(blacklist: &Blacklist, now_ms: i64, sessions: &mut [(Sessio
 #[actix_web::test]
 async fn a_session_takes_one_entry_however_often_it_is_refreshed() {
     // They all but fill a hash table of Redis, which has a power of two of places: no more bytes are anybody else's.
-    let count = if long() { 1_000_000 } else { 16_000 };
+    let count = sized(16_000, 125_000, 1_000_000);
     let server = RedisServer::start_with_snapshots();
     let clock = Clock::system();
     let at = Server::parse(&server.url(), &NO_CERTIFICATES).unwrap();
@@ -67,7 +67,7 @@ async fn a_session_takes_one_entry_however_often_it_is_refreshed() {
     assert_eq!(entries() - entries_before, count);
     // Redis gives back what it lent its connections in a while. One entry a refresh would be a hundred times as much.
     // With the allocator of Debian's Redis; what else it needs is the less of each the more sessions there are.
-    let most = if long() { 150 } else { 160 };
+    let most = sized(160, 150, 150);
     let limit = (memory + 10 * count).min(memory_before + most * count);
     let deadline = Instant::now() + Duration::from_secs(20);
     while server.memory() > limit {
