@@ -19,7 +19,8 @@ from . import machine
 BENCHMARKS = Path(__file__).resolve().parent.parent
 WORKSPACE = BENCHMARKS.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", WORKSPACE / "target"))
-RELEASE = TARGET / "release"
+# Folder of the programs. benchmarks/run sets the profile.
+PROGRAMS = TARGET / os.environ.get("BENCHMARK_PROFILE", "release")
 VENV = TARGET / "simplejwt-venv"
 PASSWORD = "correct horse battery"
 # Longer than any run: what is measured is tokens that are good.
@@ -213,7 +214,7 @@ class Ours(System):
     """auth-service and resource-service."""
 
     name = "ours"
-    programs = RELEASE
+    programs = PROGRAMS
     # A program that runs them, and what else it is told.
     under, extra_env = (), {}
 
@@ -289,7 +290,7 @@ class Limit(System):
         }
 
     def start(self):
-        server = Process("limit-server", self.folder, [RELEASE / "limit-server"], self.env)
+        server = Process("limit-server", self.folder, [PROGRAMS / "limit-server"], self.env)
         self.processes = [server]
         return (server.until_ready(lambda: call(self.auth_port, "GET", "/healthz")[0] == 200),)
 
