@@ -120,8 +120,8 @@ impl Log {
         }
     }
 
-    /// Moves the cursor past the next `limit` events, and returns those that have not expired and
-    /// may be new to the listener. `None` if the cursor is at the end.
+    /// Moves the cursor past the next `limit` events. Returns the events among them that have not
+    /// expired and may be new to the listener. `None` if the cursor is at the end.
     pub fn next_page(
         &self,
         cursor: &mut Cursor,

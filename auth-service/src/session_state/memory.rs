@@ -26,8 +26,8 @@ async fn session_takes_one_entry_however_often_it_is_refreshed() {
     // Both counts nearly fill a hash table of Redis, whose size is a power of two. So each
     // session's share of the table is as small as it can be.
     let count = if long() { 1_000_000 } else { 16_000 };
-    // With the allocator of Debian's Redis. What Redis takes for itself is a smaller share of each
-    // session if there are more.
+    // With the allocator of Debian's Redis. The more sessions, the smaller is each session's share
+    // of the memory that Redis needs for itself.
     let session_bytes = if long() { 150 } else { 160 };
     let server = RedisServer::start_with_snapshots();
     let clock = Clock::system();
