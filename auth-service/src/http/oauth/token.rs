@@ -85,11 +85,8 @@ pub async fn token(
         "client_credentials" => {
             let client = parameters.authenticated_client(&app).await?;
             let scope = narrow(&client.scope.into())?;
-            let access = app
-                .tokens
-                .minter()
-                .map_err(ApiError::from)?
-                .for_client(client.id.as_str().into(), scope.clone());
+            let minter = app.tokens.minter().map_err(ApiError::from)?;
+            let access = minter.for_client(client.id.as_str().into(), scope.clone());
             (access, None, app.tokens.access_lifetime_secs(), scope)
         }
         _ => return Err(OAuthError::UnsupportedGrantType),
