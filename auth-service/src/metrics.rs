@@ -7,7 +7,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use service_kit::{
-    metrics::{Counters, Labels, RequestMetrics, begin, counters, gauge},
+    metrics::{Counters, Labels, RequestMetrics, counters, gauge, init_counters},
     process_metrics,
 };
 
@@ -199,7 +199,7 @@ impl Metrics {
             gauge(auth, "database_connections_max", "As many connections to the database as there may be");
         let help = "RequestMetrics that wait for a connection to the database";
         let connections_awaited = gauge(auth, "database_connections_awaited", help);
-        begin(store.failed(), "kind", Failure::ALL.map(Failure::name));
+        init_counters(store.failed(), "kind", Failure::ALL.map(Failure::name));
         let help = "RequestMetrics that the database failed, by how";
         auth.register("database_failures", help, store.failed().clone());
         let key_age =

@@ -117,9 +117,13 @@ fn every_selector_selects_pods_and_every_port_is_one_of_theirs() {
         assert!(!own.is_empty(), "{policy}");
         for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
             for rule in list(&policy["spec"][direction]) {
-                let ours = |peer: &&Value| peer["namespaceSelector"].is_null() && peer["ipBlock"].is_null();
-                let others: Vec<_> =
-                    list(&rule[peers]).filter(ours).map(|peer| whose(&peer["podSelector"])).collect();
+                let ours = |peer: &&Value| {
+                    peer["namespaceSelector"].is_null() && peer["ipBlock"].is_null()
+                };
+                let others: Vec<_> = list(&rule[peers])
+                    .filter(ours)
+                    .map(|peer| whose(&peer["podSelector"]))
+                    .collect();
                 assert!(others.iter().all(|found| !found.is_empty()), "{rule}");
                 let behind: Vec<_> = match direction {
                     "ingress" => own.clone(),
@@ -175,8 +179,11 @@ fn what_the_settings_say_of_ports_files_and_time_is_what_the_pods_have() {
         let pod = pod(deployment);
         for container in containers(deployment) {
             let settings = settings(container);
-            let mounted: Vec<_> = list(&container["volumeMounts"]).map(|it| text(&it["mountPath"])).collect();
-            for (variable, file) in settings.iter().filter(|(variable, _)| variable.ends_with("_FILE")) {
+            let mounted: Vec<_> =
+                list(&container["volumeMounts"]).map(|it| text(&it["mountPath"])).collect();
+            for (variable, file) in
+                settings.iter().filter(|(variable, _)| variable.ends_with("_FILE"))
+            {
                 let folder = Path::new(text(file)).parent().unwrap().to_str().unwrap();
                 assert!(mounted.contains(&folder), "{variable} is not mounted");
             }
@@ -206,7 +213,10 @@ fn every_secret_is_mounted_whole_and_the_readme_says_how_it_is_made() {
         for volume in list(&pod(deployment)["volumes"]) {
             let secret = &volume["secret"];
             let name = text(&secret["secretName"]);
-            assert!(readme.contains(&format!("create secret generic {name} ")), "{name}: how is it made?");
+            assert!(
+                readme.contains(&format!("create secret generic {name} ")),
+                "{name}: how is it made?"
+            );
             for item in list(&secret["items"]) {
                 let key = (name.to_owned(), text(&item["key"]).to_owned());
                 assert!(documented.remove(&key), "{key:?} is not in the README");
@@ -220,7 +230,10 @@ fn every_secret_is_mounted_whole_and_the_readme_says_how_it_is_made() {
         assert!(unused.is_empty(), "{unused:?}");
     }
     assert!(documented.is_empty(), "used by nobody: {documented:?}");
-    assert!(!VALIDATED.to_string().contains("\"kind\":\"Secret\""), "a secret has no place in a file");
+    assert!(
+        !VALIDATED.to_string().contains("\"kind\":\"Secret\""),
+        "a secret has no place in a file"
+    );
 }
 
 #[test]
@@ -244,7 +257,11 @@ fn no_container_may_do_more_than_it_needs() {
         for container in containers(deployment) {
             assert_eq!(container["securityContext"], hardened, "{}", container["name"]);
             for amount in ["/requests/cpu", "/requests/memory", "/limits/memory"] {
-                assert!(container["resources"].pointer(amount).is_some(), "{}: {amount}", container["name"]);
+                assert!(
+                    container["resources"].pointer(amount).is_some(),
+                    "{}: {amount}",
+                    container["name"]
+                );
             }
         }
     }
@@ -254,7 +271,8 @@ fn no_container_may_do_more_than_it_needs() {
 fn each_deployment_is_scaled_and_a_node_can_be_drained() {
     for deployment in of_kind("Deployment") {
         assert!(deployment["spec"]["replicas"].is_null(), "it would undo what the autoscaler did");
-        let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": name(deployment)});
+        let target =
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": name(deployment)});
         let scaler = of_kind("HorizontalPodAutoscaler");
         let scaler = scaler.iter().find(|it| it["spec"]["scaleTargetRef"] == target).unwrap();
         let replicas = scaler["spec"]["minReplicas"].as_u64().unwrap();

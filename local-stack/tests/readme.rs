@@ -26,8 +26,11 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
 fn the_walk_through_works_when_it_is_pasted() {
     let folder = temp_dir();
     let data = folder.path().join("data");
-    let process =
-        Process::start(env!("CARGO_BIN_EXE_local-stack"), 2, &[("DATA_DIR", data.to_str().unwrap())]);
+    let process = Process::start(
+        env!("CARGO_BIN_EXE_local-stack"),
+        2,
+        &[("DATA_DIR", data.to_str().unwrap())],
+    );
     let (auth, resource) = (process.addr(0).to_string(), process.addr(1).to_string());
     let (_, readme) = readme();
     let lines = between(&readme, "## Walk-through", "\n```\n")
@@ -61,7 +64,10 @@ fn the_walk_through_works_when_it_is_pasted() {
     ];
     let mut rest = shown.as_str();
     for expected in seen {
-        rest = rest.split_once(expected).unwrap_or_else(|| panic!("{expected} is missing in\n{shown}")).1;
+        rest = rest
+            .split_once(expected)
+            .unwrap_or_else(|| panic!("{expected} is missing in\n{shown}"))
+            .1;
     }
 
     // The program prints the very same lines, between which its log may come.
@@ -80,9 +86,11 @@ fn every_setting_is_in_the_settings_table() {
     let resource = resource_service::Settings::augment_args(clap::Command::new("resource"));
     for (service, command) in [("auth", auth), ("resource", resource)] {
         for arg in command.get_arguments() {
-            let variable = arg.get_env().expect("every setting is an environment variable").to_str().unwrap();
+            let variable =
+                arg.get_env().expect("every setting is an environment variable").to_str().unwrap();
             let unit = arg.get_value_names().unwrap()[0].to_lowercase();
-            let default = arg.get_default_values().first().map_or("", |default| default.to_str().unwrap());
+            let default =
+                arg.get_default_values().first().map_or("", |default| default.to_str().unwrap());
             let default = if default.is_empty() { "–".into() } else { format!("`{default}`") };
             let help = arg.get_help().expect("every setting is documented");
             rows.push(format!(
@@ -102,8 +110,11 @@ fn every_setting_is_in_the_settings_table() {
     let (start, end) = ("<!-- settings -->", "<!-- /settings -->");
     let current = between(&readme, start, end);
     if std::env::var_os("UPDATE_README").is_some() {
-        fs::write(path, readme.replace(&format!("{start}{current}{end}"), &format!("{start}{table}{end}")))
-            .unwrap();
+        fs::write(
+            path,
+            readme.replace(&format!("{start}{current}{end}"), &format!("{start}{table}{end}")),
+        )
+        .unwrap();
     } else {
         assert_eq!(current, table, "run UPDATE_README=1 scripts/test -E 'test(settings_table)'");
     }
@@ -113,8 +124,10 @@ fn every_setting_is_in_the_settings_table() {
 fn every_fault_in_the_table_has_the_tests_it_names() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     let page = fs::read_to_string(root.join("docs/failure-modes.md")).unwrap();
-    let rows =
-        between(&page, "## Faults", "## Was that").lines().filter(|line| line.starts_with("| ")).skip(1);
+    let rows = between(&page, "## Faults", "## Was that")
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .skip(1);
     let mut count = 0;
     for row in rows {
         let tests = row.trim_end_matches('|').rsplit('|').next().unwrap();

@@ -30,9 +30,17 @@ fn root() -> PathBuf {
 }
 
 fn run(program: &str, args: &[&str]) -> String {
-    let output =
-        Command::new(program).args(args).current_dir(root()).env("STATIC_LIBC", "1").output().unwrap();
-    assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(program)
+        .args(args)
+        .current_dir(root())
+        .env("STATIC_LIBC", "1")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{program} {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -84,7 +92,8 @@ fn it_names_the_crates_that_cargo_does_with_licences_and_hashes() {
         let (_, sbom) = sbom(program, features);
         assert_eq!(text(&sbom["metadata"]["component"], "name"), program);
         let named: Vec<_> = components(&sbom).filter(|it| is_crate(it)).collect();
-        let names = named.iter().map(|it| (text(it, "name").to_owned(), text(it, "version").to_owned()));
+        let names =
+            named.iter().map(|it| (text(it, "name").to_owned(), text(it, "version").to_owned()));
         assert_eq!(names.collect::<BTreeSet<_>>(), crates(program, features));
         for component in named {
             let licence = component["licenses"][0]["expression"].as_str().unwrap();
@@ -103,9 +112,14 @@ fn it_names_the_crates_that_cargo_does_with_licences_and_hashes() {
 
 #[test]
 fn it_names_the_libraries_that_are_compiled_in() {
-    let metadata: Value =
-        serde_json::from_str(&cargo(&["metadata", "--locked", "--all-features", "--format-version", "1"]))
-            .unwrap();
+    let metadata: Value = serde_json::from_str(&cargo(&[
+        "metadata",
+        "--locked",
+        "--all-features",
+        "--format-version",
+        "1",
+    ]))
+    .unwrap();
     for (program, features) in PROGRAMS {
         let (_, sbom) = sbom(program, features);
         let of_program = crates(program, features);
@@ -120,9 +134,16 @@ fn it_names_the_libraries_that_are_compiled_in() {
             expected.insert(library.unwrap_or_else(|| panic!("what does {name} compile in?")).1);
         }
         let libraries = || components(&sbom).filter(|it| !is_crate(it));
-        assert_eq!(libraries().map(|it| text(it, "name")).collect::<BTreeSet<_>>(), expected, "{program}");
+        assert_eq!(
+            libraries().map(|it| text(it, "name")).collect::<BTreeSet<_>>(),
+            expected,
+            "{program}"
+        );
         for library in libraries() {
-            assert!(text(library, "version").starts_with(|first: char| first.is_ascii_digit()), "{library}");
+            assert!(
+                text(library, "version").starts_with(|first: char| first.is_ascii_digit()),
+                "{library}"
+            );
             assert!(library["licenses"][0]["expression"].is_string(), "{library}");
         }
     }
@@ -137,9 +158,15 @@ fn every_dependency_leads_from_one_component_to_another_and_all_are_reached() {
             (BTreeSet::new(), vec![text(&sbom["metadata"]["component"], "bom-ref")]);
         while let Some(at) = next.pop() {
             if reached.insert(at) {
-                let entry =
-                    sbom["dependencies"].as_array().unwrap().iter().find(|it| it["ref"] == at).unwrap();
-                next.extend(entry["dependsOn"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()));
+                let entry = sbom["dependencies"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .find(|it| it["ref"] == at)
+                    .unwrap();
+                next.extend(
+                    entry["dependsOn"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()),
+                );
             }
         }
         assert_eq!(reached, all);

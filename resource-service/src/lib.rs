@@ -14,7 +14,9 @@ pub mod server;
 pub mod settings;
 
 use clap::{Parser, Subcommand};
-use service_kit::{CommandError, health::check_health, logs, reload::reload_on_sighup, traces::Traces};
+use service_kit::{
+    CommandError, health::check_health, logs, reload::reload_on_sighup, traces::Traces,
+};
 
 pub use self::{
     server::{configure, start},

@@ -37,7 +37,10 @@ pub struct Ready {
         (status = 503, description = "Not ready.", body = Ready, headers(("Retry-After" = i32))),
     )
 )]
-pub async fn readyz(verifier: Data<Verifier>, shutdown: Option<Data<ShutdownToken>>) -> HttpResponse {
+pub async fn readyz(
+    verifier: Data<Verifier>,
+    shutdown: Option<Data<ShutdownToken>>,
+) -> HttpResponse {
     let is_ending = shutdown.is_some_and(|shutdown| shutdown.is_triggered());
     let mut reasons = Reasons::default();
     let ready = Ready {

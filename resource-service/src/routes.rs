@@ -33,7 +33,12 @@ pub struct WhoAmI {
     responses((status = 200, description = "The claims.", body = WhoAmI), Unauthorized, Unavailable)
 )]
 pub async fn whoami(AccessToken(claims): AccessToken) -> Json<WhoAmI> {
-    Json(WhoAmI { sub: claims.sub.clone(), sid: claims.sid, scope: claims.scope.clone(), exp: claims.exp })
+    Json(WhoAmI {
+        sub: claims.sub.clone(),
+        sid: claims.sid,
+        scope: claims.scope.clone(),
+        exp: claims.exp,
+    })
 }
 
 /// The scope `reports:read`.

@@ -10,7 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use test_support::{Client, Process, TestDatabase, decode_part, program, redis_url, temp_dir, unique};
+use test_support::{
+    Client, Process, TestDatabase, decode_part, program, redis_url, temp_dir, unique,
+};
 
 #[actix_web::test]
 async fn no_request_fails_while_keys_rotate() {
@@ -31,7 +33,12 @@ async fn no_request_fails_while_keys_rotate() {
     let auths = auth.each_ref().map(|process| Client::new(process.addr(0)));
     let resource = auth.each_ref().map(|process| {
         let jwks = format!("http://{}/.well-known/jwks.json", process.addr(0));
-        let env = [env[4], ("JWKS_URL", jwks.as_str()), ("JWKS_REFRESH_INTERVAL", "1"), ("RUST_LOG", "info")];
+        let env = [
+            env[4],
+            ("JWKS_URL", jwks.as_str()),
+            ("JWKS_REFRESH_INTERVAL", "1"),
+            ("RUST_LOG", "info"),
+        ];
         Process::start(env!("CARGO_BIN_EXE_resource-service"), 1, &env)
     });
     let resources = resource.each_ref().map(|process| Client::new(process.addr(0)));

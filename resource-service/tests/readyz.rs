@@ -85,8 +85,9 @@ async fn an_issuer_that_is_not_there_is_told_from_one_that_gives_no_keys() {
     ] {
         let (_process, client) = start(&keys, &format!("http://{nobody}/feed"));
         assert_eq!(until_reason(&client, "keys", |text| text == reason).await, 503);
-        let refused =
-            |text: &str| text.starts_with("not followed for ") && text.ends_with(" s: connection refused");
+        let refused = |text: &str| {
+            text.starts_with("not followed for ") && text.ends_with(" s: connection refused")
+        };
         assert_eq!(until_reason(&client, "revocations", refused).await, 503);
     }
 }
@@ -116,7 +117,8 @@ async fn a_feed_that_refuses_falls_silent_or_breaks_is_said_to_and_tokens_are_st
     let (_process, client) = start(&keys, &format!("http://{}/feed", proxy.addr()));
     let ok = client.until_json("/readyz", &[("revocations", "ok"), ("keys", "ok")]).await;
     assert_eq!(ok.json, json!({"service": "ok", "keys": "ok", "revocations": "ok"}));
-    until_reason(&client, "revocations", |text| text.ends_with(" s: it said nothing for 10 s")).await;
+    until_reason(&client, "revocations", |text| text.ends_with(" s: it said nothing for 10 s"))
+        .await;
     client.until_json("/readyz", &[("revocations", "ok")]).await;
     proxy.cut();
     until_reason(&client, "revocations", |text| text.ends_with(": the connection was lost")).await;

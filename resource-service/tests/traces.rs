@@ -21,10 +21,14 @@ fn first_call(settings: &[(&str, &str)]) -> Vec<String> {
 #[actix_web::test]
 async fn the_search_for_keys_carries_its_trace() {
     let collector = Collector::start();
-    let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.url()), ("OTEL_BSP_SCHEDULE_DELAY", "20")];
+    let settings =
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.url()), ("OTEL_BSP_SCHEDULE_DELAY", "20")];
     let call = first_call(&settings);
-    let sent = call.iter().find_map(|line| line.strip_prefix("traceparent: ")).expect("a traceparent");
-    let [version, trace_id, id, sampled] = sent.split('-').collect::<Vec<_>>()[..] else { panic!("{sent}") };
+    let sent =
+        call.iter().find_map(|line| line.strip_prefix("traceparent: ")).expect("a traceparent");
+    let [version, trace_id, id, sampled] = sent.split('-').collect::<Vec<_>>()[..] else {
+        panic!("{sent}")
+    };
     assert_eq!((version, trace_id.len(), id.len(), sampled), ("00", 32, 16, "01"));
     assert_eq!(call[0], "GET /.well-known/oauth-authorization-server HTTP/1.1");
 }

@@ -62,7 +62,7 @@ async fn the_second_address_tells_of_the_end_and_ends_last() {
         let ready: serde_json::Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
         assert_eq!(
             (&ready["service"], &ready["reasons"]["service"]),
-            (&"ending".into(), &"it was told to end".into())
+            (&"ending".into(), &"the service is shutting down".into())
         );
         assert_eq!(process.wait().code(), Some(0));
         assert!(aside.request(Method::GET, "/healthz").send().await.is_err());

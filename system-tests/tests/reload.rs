@@ -19,11 +19,11 @@ async fn told_to_resource_service_follows_the_revocations_with_the_secret_that_i
 
     std::fs::write(&file, "").unwrap();
     process.hang_up();
-    process.log_with("cannot read REVOCATIONS_CLIENT_SECRET_FILE again: must not be empty");
+    process.log_with("cannot reload REVOCATIONS_CLIENT_SECRET_FILE: must not be empty");
 
     std::fs::write(&file, format!("{secret}\n")).unwrap();
     process.hang_up();
-    process.log_with("read again: REVOCATIONS_CLIENT_SECRET_FILE");
+    process.log_with("reloaded: REVOCATIONS_CLIENT_SECRET_FILE");
     let client = Client::new(process.addr(0));
     client.until_json("/readyz", &[("revocations", "ok"), ("keys", "ok")]).await;
     assert!(!process.log().contains(&secret));

@@ -29,7 +29,7 @@ async fn told_to_a_service_reads_its_log_filter_again_and_keeps_the_old_one_if_i
 
     fs::write(&file, "info,request=debug\n").unwrap();
     process.hang_up();
-    let log = process.log_with("read again: LOG_FILTER_FILE");
+    let log = process.log_with("reloaded: LOG_FILTER_FILE");
     assert!(!log.contains("request_id=first") && log.contains("listens on"), "{log}");
     ask(&client, "second").await;
     process.log_with("request_id=second");
@@ -38,7 +38,7 @@ async fn told_to_a_service_reads_its_log_filter_again_and_keeps_the_old_one_if_i
         process.hang_up();
         let log = process.log_with(why);
         let line = log.lines().find(|line| line.contains(why)).unwrap();
-        assert!(line.contains("ERROR") && line.contains("cannot read LOG_FILTER_FILE again"), "{line}");
+        assert!(line.contains("ERROR") && line.contains("cannot reload LOG_FILTER_FILE"), "{line}");
         ask(&client, id).await;
         process.log_with(&format!("request_id={id}"));
     };
@@ -55,7 +55,7 @@ async fn told_to_a_service_goes_on_that_has_no_file_to_read_again() {
     let data = temp_dir();
     let (process, client) = start(&data, &[("RUST_LOG", "info")]);
     process.hang_up();
-    process.log_with("no setting names one");
+    process.log_with("no setting names a file to reload");
     ask(&client, "after").await;
 }
 

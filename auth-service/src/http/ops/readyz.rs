@@ -36,11 +36,11 @@ pub async fn readyz(app: Data<App>) -> HttpResponse {
     let (database, blacklist) = app.sessions.check().await;
     let mut reasons = Reasons::default();
     let ready = Ready {
-        service: reasons.service(app.shutdown.is_triggered()),
-        keys: reasons.word("keys", app.signing_keys.check()),
-        database: reasons.word("database", database),
-        blacklist: reasons.word("blacklist", blacklist),
-        revocations: reasons.word("revocations", app.revocations.check()),
+        service: reasons.service_status(app.shutdown.is_triggered()),
+        keys: reasons.dependency_status("keys", app.signing_keys.check()),
+        database: reasons.dependency_status("database", database),
+        blacklist: reasons.dependency_status("blacklist", blacklist),
+        revocations: reasons.dependency_status("revocations", app.revocations.check()),
         reasons,
     };
     readiness(ready.reasons.is_empty(), ready)
