@@ -1,4 +1,4 @@
-//! A resource-service before a real auth-service, with nothing but its URL.
+//! A resource-service that knows only the URL of a real auth-service.
 
 use auth_service::{config, server};
 use clap::Parser;
@@ -44,7 +44,8 @@ async fn accepts_only_a_valid_access_token() {
         ];
         let running =
             server::start(Auth::parse_from(args).settings, Clock::system()).await.unwrap();
-        let (auth, issuer) = (Client::new(running.addr), running.issuer.clone());
+        let auth = Client::new(running.addr);
+        let issuer = running.issuer.clone();
         actix_web::rt::spawn(running.into_server());
         let resource = resource_service(&["--issuer", &issuer]);
         resource.until_get("/readyz", 200).await;
@@ -54,7 +55,12 @@ async fn accepts_only_a_valid_access_token() {
         for path in ["/whoami", "/whoami/"] {
             let answer = resource.get(path, Some(&tokens.access)).await;
             assert_eq!(answer.status, 200, "{answer:?}");
-            let expected = json!({"sub": claims["sub"], "sid": claims["sid"], "scope": "", "exp": claims["exp"]});
+            let expected = json!({
+                "sub": claims["sub"],
+                "sid": claims["sid"],
+                "scope": "",
+                "exp": claims["exp"],
+            });
             assert_eq!(answer.json, expected);
         }
 
@@ -73,7 +79,7 @@ async fn accepts_only_a_valid_access_token() {
 }
 
 #[actix_web::test]
-async fn a_scope_and_a_role_open_what_needs_them() {
+async fn a_route_that_needs_a_scope_or_a_role_refuses_other_tokens() {
     use shared::testing::TestIssuer;
     let issuer = TestIssuer::new();
     let verifier = issuer.verifier();
@@ -137,7 +143,7 @@ async fn every_answer_to_a_generated_request_is_documented() {
 }
 
 #[actix_web::test]
-async fn starts_before_auth_service_and_says_so() {
+async fn is_not_ready_until_auth_service_starts() {
     let folder = temp_dir();
     let data = folder.path().to_str().unwrap();
     let free =
@@ -156,7 +162,7 @@ async fn starts_before_auth_service_and_says_so() {
 }
 
 #[actix_web::test]
-async fn the_binary_serves_checks_itself_and_stops() {
+async fn the_program_serves_checks_its_health_and_stops() {
     let mut process = Process::start(
         env!("CARGO_BIN_EXE_resource-service"),
         1,
