@@ -32,7 +32,10 @@ pub struct LoginRequest {
 
 /// A `username` or an `email`, and the `password`.
 #[derive(ToSchema)]
-#[schema(as = LoginRequest)]
+#[schema(
+    as = LoginRequest,
+    example = json!({"username": "ada", "password": "correct horse battery"}),
+)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "says what the form takes")]
 struct Fields {
