@@ -11,25 +11,20 @@ use shared::{Verifier, clock::Clock, keys::JwkSet};
 use crate::{
     accounts::Accounts,
     config::Settings,
-    credentials::{hash_pool::HashPool, passwords::Passwords},
+    credentials::{HashPool, HashPoolMetrics, Passwords},
     domain::{audit::Initiator, client::ClientId, key_schedule::Schedule},
     jobs::cleanup::Cleanup,
-    keys::{
-        error::KeysError,
-        private_file::create_private_folder,
-        secret::Secret,
-        signing_keys::{KeySettings, SigningKeys},
-    },
-    metrics::Metrics,
+    keys::{KeySettings, KeysError, Secret, SigningKeys, create_private_folder},
+    metrics::{ExternalMetrics, Metrics},
     oauth::{
         clients::{ClientAdmin, Clients, NewClient},
         grants::Grants,
     },
     redis::Server,
-    revocation_feed::RevocationFeed,
+    revocation_feed::{FeedSettings, RevocationFeed},
     session_state::{EmbeddedSessionState, RedisSessionState, SessionState},
     sessions::{SessionServices, SessionSettings, Sessions},
-    store::{Database, DatabaseUrl, Store},
+    store::{Database, DatabaseUrl, FailureKind, Store},
     tokens::{TokenSettings, Tokens},
 };
 
@@ -85,16 +80,24 @@ impl App {
             token_settings(settings),
             &secret,
             Arc::clone(&signing_keys),
+            verifier.clone(),
             clock.clone(),
         ));
-        let feed = RevocationFeed::new(settings, redis.clone(), store.clone(), clock.clone());
+        let feed_settings = feed_settings(settings);
+        let feed = RevocationFeed::new(&feed_settings, redis.clone(), store.clone(), clock.clone());
         let revocations = Arc::new(feed);
         if settings.database.url().is_none() {
             prepare_embedded(settings, &store, &revocations, &signing_keys).await?;
         }
-        tokio::spawn(RevocationFeed::listen(Arc::downgrade(&revocations)));
+        tokio::spawn(RevocationFeed::follow_stream(Arc::downgrade(&revocations)));
         tokio::spawn(SigningKeys::maintain(Arc::downgrade(&signing_keys)));
-        let metrics = Arc::new(Metrics::new(&store));
+        let hash_pool_metrics = HashPoolMetrics::default();
+        let metrics = Arc::new(Metrics::new(&ExternalMetrics {
+            database_failures: store.failures(),
+            database_failure_kinds: &FailureKind::ALL.map(FailureKind::name),
+            hash_queue: &hash_pool_metrics.queued,
+            hash_wait_seconds: &hash_pool_metrics.wait_seconds,
+        }));
         let sessions = Arc::new(Sessions::new(
             SessionServices {
                 store: store.clone(),
@@ -103,7 +106,7 @@ impl App {
                 tokens: Arc::clone(&tokens),
                 metrics: Arc::clone(&metrics),
                 clock: clock.clone(),
-                cleanup: Cleanup::new(settings),
+                cleanup: Cleanup::new(settings.leeway, settings.audit_retention),
             },
             session_settings(settings),
         ));
@@ -111,7 +114,7 @@ impl App {
         tokio::spawn(Sessions::clean_up(Arc::downgrade(&sessions)));
         let accounts = Accounts {
             store: store.clone(),
-            passwords: passwords(settings, &metrics)?,
+            passwords: passwords(settings, hash_pool_metrics)?,
             sessions: Arc::clone(&sessions),
             tokens: Arc::clone(&tokens),
             metrics: Arc::clone(&metrics),
@@ -122,7 +125,6 @@ impl App {
             clients: Arc::clone(&clients),
             sessions: Arc::clone(&sessions),
             tokens: Arc::clone(&tokens),
-            verifier: verifier.clone(),
             clock: clock.clone(),
         };
         Ok(Self {
@@ -146,7 +148,7 @@ impl App {
     pub(crate) async fn until_ready(&self) {
         let ready = async {
             while self.signing_keys.check().is_err()
-                || self.revocations.check().is_err()
+                || self.revocations.readiness().is_err()
                 || !self.sessions.readiness().await.is_ready()
             {
                 tokio::time::sleep(START_INTERVAL).await;
@@ -193,7 +195,7 @@ async fn prepare_embedded(
 ) -> Result<(), CommandError> {
     let unusable = || CommandError::new(format!("cannot use {} (DATA_DIR)", sqlite_file(settings).display()));
     store.migrate().await.map_err(|_| unusable())?;
-    revocations.read_past().await.map_err(|_| unusable())?;
+    revocations.load_past().await.map_err(|_| unusable())?;
     signing_keys.update().await.map_err(|why| match why {
         KeysError::Store(_) => unusable(),
         why => CommandError::new(why.to_string()),
@@ -215,6 +217,14 @@ fn session_state(settings: &Settings, redis: Option<Server>, store: &Store, cloc
     ))
 }
 
+fn feed_settings(settings: &Settings) -> FeedSettings {
+    FeedSettings {
+        access_token_lifetime: settings.access_token_lifetime,
+        redis_key_prefix: settings.redis.key_prefix.clone(),
+        redis_timeout: settings.redis.timeout,
+    }
+}
+
 fn session_settings(settings: &Settings) -> SessionSettings {
     SessionSettings {
         refresh_grace: settings.refresh_grace,
@@ -225,9 +235,9 @@ fn session_settings(settings: &Settings) -> SessionSettings {
     }
 }
 
-fn passwords(settings: &Settings, metrics: &Metrics) -> Result<Passwords, CommandError> {
+fn passwords(settings: &Settings, metrics: HashPoolMetrics) -> Result<Passwords, CommandError> {
     let threads = settings.hash_threads.map_or_else(cores, usize::from);
-    let pool = HashPool::start(threads, settings.hash_queue.into(), metrics.hashing());
+    let pool = HashPool::start(threads, settings.hash_queue.into(), metrics);
     let pool = pool.map_err(|why| {
         CommandError::new(format!("cannot start threads for hashing (HASH_THREADS): {why}"))
     })?;

@@ -1,54 +1,89 @@
-//! The README is true: its walk-through works when it is pasted, and its table has every setting.
+//! The README is true: its walk-through and its samples work as they stand, and the program prints the longer walk-through.
 
 use std::{
-    fs,
+    env, fs,
     io::Write,
-    path::PathBuf,
+    path::Path,
     process::{Command, Stdio},
 };
 
-use clap::Args;
-use test_support::{Process, temp_dir};
+use test_support::{Client, Process, TempDir, temp_dir};
 
-fn readme() -> (PathBuf, String) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-    let text = fs::read_to_string(&path).unwrap();
-    (path, text)
+const PROGRAM: &str = env!("CARGO_BIN_EXE_local-stack");
+
+/// A running local stack on free ports.
+struct Stack {
+    process: Process,
+    _data: TempDir,
 }
 
-/// What stands between two marks.
-fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
-    let (_, rest) = text.split_once(start).unwrap();
-    rest.split_once(end).unwrap().0
+impl Stack {
+    fn start() -> Self {
+        let data = temp_dir();
+        let process = Process::start(PROGRAM, 2, &[("DATA_DIR", data.path().to_str().unwrap())]);
+        Self { process, _data: data }
+    }
+
+    /// Returns text in which the default addresses are those of this stack.
+    fn localize(&self, text: &str) -> String {
+        text.replace("127.0.0.1:8080", &self.process.addr(0).to_string())
+            .replace("127.0.0.1:8081", &self.process.addr(1).to_string())
+    }
 }
 
-#[test]
-fn the_walk_through_works_when_it_is_pasted() {
-    let folder = temp_dir();
-    let data = folder.path().join("data");
-    let process =
-        Process::start(env!("CARGO_BIN_EXE_local-stack"), 2, &[("DATA_DIR", data.to_str().unwrap())]);
-    let (auth, resource) = (process.addr(0).to_string(), process.addr(1).to_string());
-    let (_, readme) = readme();
-    let lines = between(&readme, "## Walk-through", "\n```\n")
-        .split_once("```sh\n")
-        .unwrap()
-        .1
-        .replace("127.0.0.1:8080", &auth)
-        .replace("127.0.0.1:8081", &resource);
+/// Returns the first code block of a language in a section of the README.
+fn sample(section: &str, language: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = fs::read_to_string(path).unwrap();
+    let (_, rest) = readme.split_once(&format!("## {section}\n")).unwrap();
+    let (_, code) = rest.split_once(&format!("```{language}\n")).unwrap();
+    code.split_once("```\n").unwrap().0.to_owned()
+}
 
-    let mut shell = Command::new("bash")
+/// Runs a program with text as its input. Returns what it prints, and asserts that it prints no error.
+fn run(program: &str, args: &[&str], input: &str) -> String {
+    let mut child = Command::new(program)
+        .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    shell.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
-    let output = shell.wait_with_output().unwrap();
-    let (shown, errors) =
-        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-    assert_eq!(errors, "", "{shown}");
-    let seen = [
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{printed}");
+    assert!(output.status.success(), "{printed}");
+    printed
+}
+
+/// Asserts that a text contains these parts in this order.
+fn assert_in_order(text: &str, parts: &[&str]) {
+    let mut rest = text;
+    for part in parts {
+        let found = rest.split_once(part);
+        rest = found.unwrap_or_else(|| panic!("{part} is missing in\n{text}")).1;
+    }
+}
+
+fn print_walkthrough(args: &[&str]) -> String {
+    let output = Command::new(PROGRAM).env_clear().arg("walkthrough").args(args).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_walk_through_works_when_it_is_pasted() {
+    let stack = Stack::start();
+    let printed = run("bash", &[], &stack.localize(&sample("Walk-through", "sh")));
+    assert_in_order(&printed, &["\"username\":\"ada\"}", "\"tokens\":{\"access\"", "\"sub\":"]);
+}
+
+#[test]
+fn the_longer_walk_through_works_when_it_is_pasted() {
+    let stack = Stack::start();
+    let printed = run("bash", &[], &stack.localize(&print_walkthrough(&[])));
+    let expected = [
         "\"username\":\"ada\"}",
         "\"tokens\":{\"access\"",
         "HTTP/1.1 401",
@@ -59,92 +94,26 @@ fn the_walk_through_works_when_it_is_pasted() {
         "HTTP/1.1 401",
         "\"code\":\"token_not_valid\"",
     ];
-    let mut rest = shown.as_str();
-    for expected in seen {
-        rest = rest.split_once(expected).unwrap_or_else(|| panic!("{expected} is missing in\n{shown}")).1;
-    }
-
-    // The program prints the very same lines, between which its log may come.
-    for line in lines.trim().lines() {
-        process.log_with(line);
-    }
+    assert_in_order(&printed, &expected);
 }
 
 #[test]
-fn every_setting_is_in_the_settings_table() {
-    let mut rows = vec![
-        "| variable | option | unit | default | service | what it is |".to_owned(),
-        "|---|---|---|---|---|---|".to_owned(),
-    ];
-    let auth = auth_service::config::Settings::augment_args(clap::Command::new("auth"));
-    let resource = resource_service::Settings::augment_args(clap::Command::new("resource"));
-    for (service, command) in [("auth", auth), ("resource", resource)] {
-        for arg in command.get_arguments() {
-            let variable = arg.get_env().expect("every setting is an environment variable").to_str().unwrap();
-            let unit = arg.get_value_names().unwrap()[0].to_lowercase();
-            let default = arg.get_default_values().first().map_or("", |default| default.to_str().unwrap());
-            let default = if default.is_empty() { "–".into() } else { format!("`{default}`") };
-            let help = arg.get_help().expect("every setting is documented");
-            rows.push(format!(
-                "| `{variable}` | `--{}` | {unit} | {default} | {service} | {help} |",
-                arg.get_long().unwrap()
-            ));
-        }
-    }
-    rows.push("| `RUST_LOG` | – | filter | `info,actix_server=warn,actix_http=off` | both | Which log lines are written: a level, or levels by module |".into());
-    rows.push(
-        "| `LOG_FILTER_FILE` | – | file | – | both | A file with that instead, read again at SIGHUP |".into(),
-    );
-    rows.push("| `LOG_FORMAT` | – | name | `text` | both | How log lines are written: `text` for people, `json` for machines |".into());
-    let table = format!("\n{}\n", rows.join("\n"));
-
-    let (path, readme) = readme();
-    let (start, end) = ("<!-- settings -->", "<!-- /settings -->");
-    let current = between(&readme, start, end);
-    if std::env::var_os("UPDATE_README").is_some() {
-        fs::write(path, readme.replace(&format!("{start}{current}{end}"), &format!("{start}{table}{end}")))
-            .unwrap();
-    } else {
-        assert_eq!(current, table, "run UPDATE_README=1 scripts/test -E 'test(settings_table)'");
-    }
+fn the_longer_walk_through_names_the_addresses_in_use() {
+    let elsewhere = print_walkthrough(&["--resource-addr", "127.0.0.1:9001"]);
+    assert_eq!(elsewhere, print_walkthrough(&[]).replace("127.0.0.1:8081", "127.0.0.1:9001"));
 }
 
-#[test]
-fn every_fault_in_the_table_has_the_tests_it_names() {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    let page = fs::read_to_string(root.join("docs/failure-modes.md")).unwrap();
-    let rows =
-        between(&page, "## Faults", "## Was that").lines().filter(|line| line.starts_with("| ")).skip(1);
-    let mut count = 0;
-    for row in rows {
-        let tests = row.trim_end_matches('|').rsplit('|').next().unwrap();
-        let named: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
-        assert!(!named.is_empty(), "{row}");
-        for name in named {
-            let packages = ["auth-service", "resource-service", "system-tests"];
-            let is_there = |package| root.join(package).join(format!("tests/{name}.rs")).exists();
-            assert!(packages.into_iter().any(is_there), "no tests {name}: {row}");
-            count += 1;
-        }
-    }
-    assert!(count > 20);
-}
-
-#[test]
-fn a_port_in_use_is_named() {
-    let (taken, folder) = (std::net::TcpListener::bind("127.0.0.1:0").unwrap(), temp_dir());
-    let addr = taken.local_addr().unwrap().to_string();
-    for variable in ["AUTH_ADDR", "RESOURCE_ADDR"] {
-        let output = Command::new(env!("CARGO_BIN_EXE_local-stack"))
-            .env_clear()
-            .envs([("AUTH_ADDR", "127.0.0.1:0"), ("RESOURCE_ADDR", "127.0.0.1:0")])
-            .env(variable, &addr)
-            .env("DATA_DIR", folder.path())
-            .output()
-            .unwrap();
-        let errors = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{errors}");
-        let line = errors.lines().find(|line| line.starts_with("error:")).unwrap();
-        assert!(line.contains(&addr) && line.contains(variable), "{line}");
-    }
+#[actix_web::test]
+async fn the_python_sample_accepts_a_token_and_refuses_a_changed_one() {
+    let python = env::var("TEST_PYTHON").unwrap_or_else(|_| "python3".into());
+    let stack = Stack::start();
+    let client = Client::new(stack.process.addr(0));
+    // The issuer that tokens name is the address by default.
+    let tokens = client.new_user("ada").await;
+    let mut program = stack.localize(&sample("Protect a service", "python"));
+    program += "import sys\nprint(verify(sys.argv[1])['preferred_username'])\n";
+    assert_eq!(run(&python, &["-", &tokens.access], &program), "ada\n");
+    let changed = tokens.access.replacen("eyJ", "eyK", 1);
+    let refused = Command::new(python).arg("-c").arg(program).arg(changed).output().unwrap();
+    assert!(!refused.status.success());
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::Accounts;
 use crate::{
-    credentials::{hash_pool::HashPoolBusy, passwords::Verification},
+    credentials::{HashPoolBusy, Verification},
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
         login_key::LoginKey,
@@ -95,7 +95,7 @@ impl Accounts {
     /// [`LoginError`].
     pub async fn log_in(&self, request: LoginRequest, origin: Origin) -> Result<LoggedIn, LoginError> {
         let outcome = self.try_log_in(&request, &origin).await;
-        self.metrics.login(match &outcome {
+        self.metrics.count_login(match &outcome {
             Ok(_) => LoginOutcome::Succeeded,
             Err(LoginError::Refused(_)) => LoginOutcome::Refused,
             Err(LoginError::Busy(_)) => LoginOutcome::Busy,

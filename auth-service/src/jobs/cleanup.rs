@@ -1,25 +1,24 @@
-//! Deleting what has expired: sessions, and old events of the audit trail. One process at a time.
+//! Cleanup: deletes expired sessions and old audit events. One process at a time does so.
 
 use std::time::Duration;
 
 use shared::clock::Clock;
 
-use crate::{
-    config::Settings,
-    store::{Store, StoreError, audit, sessions, with_cleanup_lock},
-};
+use crate::store::{Store, StoreError, audit, sessions, with_cleanup_lock};
 
-/// How many rows are deleted at once.
+/// Maximum number of rows of each kind that one transaction deletes.
 const PAGE: i64 = 1000;
 
-/// How old what is deleted must be.
+/// The minimum age of rows to delete.
 #[derive(Clone, Copy, Debug)]
 pub struct Cleanup {
+    /// Time after a session's expiry. Until then, verifiers whose clocks are behind may ask about
+    /// the session's last access token.
     leeway: Duration,
     audit_retention: Duration,
 }
 
-/// How many rows were deleted.
+/// The number of deleted rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Deleted {
     pub sessions: usize,
@@ -27,35 +26,37 @@ pub struct Deleted {
 }
 
 impl Cleanup {
-    pub fn new(settings: &Settings) -> Self {
-        Self { leeway: settings.leeway, audit_retention: settings.audit_retention }
+    pub fn new(leeway: Duration, audit_retention: Duration) -> Self {
+        Self { leeway, audit_retention }
     }
 
-    /// Deletes what has expired. Less than that, or nothing, if another process is at it.
+    /// Deletes expired sessions and old audit events. Stops early if another process runs a
+    /// cleanup.
     ///
     /// # Errors
     /// If the database does not answer.
     pub async fn run(self, store: &Store, clock: &Clock) -> Result<Deleted, StoreError> {
         let before = |age: Duration| clock.now_ms() - age.as_millis() as i64;
-        // Until then verifiers whose clocks are behind may ask about a session's last access token.
-        let (expired, old) = (before(self.leeway), before(self.audit_retention));
+        let sessions_before = before(self.leeway);
+        let events_before = before(self.audit_retention);
         let mut deleted = Deleted::default();
         loop {
-            let page = store.run(move |connection| {
+            let delete_page = move |connection: &mut _| {
                 with_cleanup_lock(connection, |connection| {
                     Ok(Deleted {
-                        sessions: sessions::delete_expired(connection, expired, PAGE)?,
-                        audit_events: audit::delete_older(connection, old, PAGE)?,
+                        sessions: sessions::delete_expired(connection, sessions_before, PAGE)?,
+                        audit_events: audit::delete_older(connection, events_before, PAGE)?,
                     })
                 })
-            });
-            let Some(page) = page.await? else { return Ok(deleted) };
+            };
+            let Some(page) = store.run(delete_page).await? else { return Ok(deleted) };
             deleted.sessions += page.sessions;
             deleted.audit_events += page.audit_events;
             if page.sessions.max(page.audit_events) < PAGE as usize {
                 return Ok(deleted);
             }
-            log::info!("{} sessions, {} events deleted so far", deleted.sessions, deleted.audit_events);
+            let Deleted { sessions, audit_events } = deleted;
+            log::info!("cleanup: {sessions} sessions, {audit_events} audit events deleted so far");
         }
     }
 }

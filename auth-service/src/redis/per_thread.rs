@@ -1,8 +1,9 @@
-//! A connection for each thread.
+//! One connection for each thread.
 //!
-//! What answers is read by the thread that opened the connection, and to wake another for each answer costs more than Redis
-//! takes for it. All must lead to one server, for what is known of that is not known of another: one that took over, and
-//! lacks the newest. So a connection is taken only if its server's `run_id`, which changes at each restart, is the first's.
+//! The thread that opened a connection reads its answers. To wake another thread for each answer
+//! costs more than Redis needs to answer. All connections must lead to one server, because a
+//! server that took over may lack the newest writes. So a connection is used only if its server's
+//! `run_id` is that of the first connection's server.
 
 use std::{
     sync::{
@@ -14,18 +15,23 @@ use std::{
 
 use redis::RedisResult;
 
-use super::server::{Connection, Server, run_id};
+use super::{
+    connection::{Connection, run_id},
+    server::Server,
+};
 
-/// When another is tried to open, if one could not be. Until then the first one will do.
-const AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// Time between attempts to open a thread's connection. Until then the thread uses the first one.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// The connections of some threads. Of more threads, some share one.
+/// The connections of several threads. If more threads call, some of them share a connection.
 pub struct PerThread(Box<[Arc<Slot>]>);
 
+/// The connection of one thread.
 #[derive(Default)]
 struct Slot {
+    /// Whether an attempt to open the connection has begun.
     is_begun: AtomicBool,
-    opened: OnceLock<Connection>,
+    connection: OnceLock<Connection>,
 }
 
 impl PerThread {
@@ -33,58 +39,76 @@ impl PerThread {
         Self((0..threads).map(|_| Arc::default()).collect())
     }
 
-    /// That of this thread, if it is open.
+    /// Returns this thread's connection. `None` until it is open.
     pub fn connection(&self) -> Option<Connection> {
-        self.slot()?.opened.get().cloned()
+        self.slot()?.connection.get().cloned()
     }
 
-    /// Takes the first one for this thread's. A cluster's is for all threads: it is one to each of the servers.
+    /// Makes the first connection this thread's.
     pub fn adopt(&self, first: &Connection) {
-        if let (Some(slot), Connection::Server(_)) = (self.slot(), first) {
+        if let Some(slot) = self.slot_beside(first) {
             slot.is_begun.store(true, Ordering::Relaxed);
-            let _ = slot.opened.set(first.clone());
+            let _ = slot.connection.set(first.clone());
         }
     }
 
-    /// All that are open.
-    pub fn opened(&self) -> impl Iterator<Item = Connection> {
-        self.0.iter().filter_map(|slot| slot.opened.get().cloned())
+    /// Returns all open connections.
+    pub fn open_connections(&self) -> impl Iterator<Item = Connection> {
+        self.0.iter().filter_map(|slot| slot.connection.get().cloned())
     }
 
-    /// Begins to open one for this thread, to the server that the first one leads to, unless that was begun before.
+    /// Begins to open this thread's connection, to the server of the first connection, unless an
+    /// attempt has begun before.
     pub fn open(&self, server: &Server, timeout: Duration, first: &Connection) {
-        let (Some(slot), Connection::Server(_)) = (self.slot(), first) else { return };
+        let Some(slot) = self.slot_beside(first) else { return };
         if slot.is_begun.swap(true, Ordering::Relaxed) {
             return;
         }
-        let (slot, server, first) = (Arc::clone(slot), server.clone(), first.clone());
+        let slot = Arc::clone(slot);
+        let server = server.clone();
+        let first = first.clone();
         tokio::spawn(async move {
-            match another(&server, timeout, first).await {
-                Ok(Some(connection)) => drop(slot.opened.set(connection)),
+            match connect_to_same_server(&server, timeout, first).await {
+                Ok(Some(connection)) => drop(slot.connection.set(connection)),
                 Ok(None) => {
-                    log::debug!("another connection to Redis leads to another server, and is not used")
+                    log::debug!("a new connection to Redis leads to another server: unused")
                 }
-                Err(why) => {
-                    log::debug!("another connection to Redis cannot be opened: {}", why.category());
-                    tokio::time::sleep(AGAIN_AFTER).await;
+                Err(error) => {
+                    log::debug!("cannot open another connection to Redis: {}", error.category());
+                    tokio::time::sleep(RETRY_AFTER).await;
                     slot.is_begun.store(false, Ordering::Relaxed);
                 }
             }
         });
     }
 
+    /// Returns this thread's slot. `None` if the first connection is one to a cluster: all threads
+    /// share that connection, which consists of one to each server.
+    fn slot_beside(&self, first: &Connection) -> Option<&Arc<Slot>> {
+        match first {
+            Connection::Server(_) => self.slot(),
+            Connection::Cluster(_) => None,
+        }
+    }
+
     fn slot(&self) -> Option<&Arc<Slot>> {
         static THREADS: AtomicUsize = AtomicUsize::new(0);
         thread_local!(static NUMBER: usize = THREADS.fetch_add(1, Ordering::Relaxed));
-        let number = NUMBER.with(|number| number.checked_rem(self.0.len()))?;
-        self.0.get(number)
+        let index = NUMBER.with(|number| number.checked_rem(self.0.len()))?;
+        self.0.get(index)
     }
 }
 
-/// Another connection to the server that the first one leads to, unless it leads to another server.
-async fn another(server: &Server, timeout: Duration, first: Connection) -> RedisResult<Option<Connection>> {
-    // First, so that nobody waits for a server that is gone: Sentinels are asked by one at a time.
-    let wanted = run_id(first).await?;
-    let another = server.connect(timeout, timeout).await?;
-    Ok((run_id(another.clone()).await? == wanted).then_some(another))
+/// Opens a connection. `None` if it leads to another server than the first connection.
+async fn connect_to_same_server(
+    server: &Server,
+    timeout: Duration,
+    first: Connection,
+) -> RedisResult<Option<Connection>> {
+    // Asked before the connection is opened: if the server is gone, this fails without holding the
+    // Sentinels, of which one caller at a time can ask for the master.
+    let expected = run_id(first).await?;
+    let connection = server.connect(timeout, timeout).await?;
+    let is_same = run_id(connection.clone()).await? == expected;
+    Ok(is_same.then_some(connection))
 }

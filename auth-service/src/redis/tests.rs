@@ -1,4 +1,4 @@
-//! Whom each thread asks.
+//! Which connection each thread uses, and when connections are replaced.
 
 use std::{
     sync::{Arc, mpsc::sync_channel},
@@ -14,35 +14,35 @@ use tokio::{
     sync::mpsc::{UnboundedSender, unbounded_channel},
 };
 
-use super::{NO_CERTIFICATES, RedisLink, Server, server::run_id};
+use super::{NO_CERTIFICATES, RedisLink, Server, connection::run_id};
 
-/// How long anybody waits for an answer.
-const LIMIT: Duration = Duration::from_secs(1);
-/// More threads than other tests have in this process: no two share a connection.
-const MANY: usize = 1024;
+/// Maximum time a call may take.
+const TIMEOUT: Duration = Duration::from_secs(1);
+/// More threads than other tests start in this process, so that no two share a connection.
+const THREADS: usize = 1024;
 
 type Task = Box<dyn FnOnce(Arc<RedisLink>) -> LocalBoxFuture<'static, ()> + Send>;
 
-/// A thread that asks over a link, and alone runs what it has begun, as a worker of a service does.
+/// A thread with its own runtime, like a worker of a service.
 struct Worker(UnboundedSender<Task>);
 
 impl Worker {
-    fn of(link: &Arc<RedisLink>) -> Self {
-        let (tasks, mut task) = unbounded_channel::<Task>();
+    fn start(link: &Arc<RedisLink>) -> Self {
+        let (sender, mut tasks) = unbounded_channel::<Task>();
         let link = Arc::clone(link);
         thread::spawn(move || {
             let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                while let Some(task) = task.recv().await {
+                while let Some(task) = tasks.recv().await {
                     task(Arc::clone(&link)).await;
                 }
             });
         });
-        Self(tasks)
+        Self(sender)
     }
 
-    /// What comes of it if this worker does it.
-    fn does<T: Send + 'static>(&self, task: impl AsyncFnOnce(&RedisLink) -> T + Send + 'static) -> T {
+    /// Runs a task in this thread, and returns its outcome.
+    fn run<T: Send + 'static>(&self, task: impl AsyncFnOnce(&RedisLink) -> T + Send + 'static) -> T {
         let (sender, outcome) = sync_channel(1);
         let task =
             |link: Arc<RedisLink>| async move { sender.send(task(&link).await).unwrap() }.boxed_local();
@@ -50,118 +50,125 @@ impl Worker {
         outcome.recv().unwrap()
     }
 
-    /// The number that the server has given the connection which this worker asks over.
-    fn connection(&self) -> u64 {
-        self.does(async |link| {
-            link.ask(async |mut asked| cmd("CLIENT").arg("ID").query_async(&mut asked).await).await.unwrap()
+    /// Returns the id that the server gave the connection which this worker uses.
+    fn connection_id(&self) -> u64 {
+        self.run(async |link| {
+            let id = async |mut connection| cmd("CLIENT").arg("ID").query_async(&mut connection).await;
+            link.call(id).await.unwrap()
         })
     }
 
-    /// Which server answers it.
-    fn server(&self) -> String {
-        self.does(async |link| link.ask(run_id).await.unwrap())
+    /// Returns the `run_id` of the server that answers this worker.
+    fn run_id(&self) -> String {
+        self.run(async |link| link.call(run_id).await.unwrap())
     }
 }
 
 fn link_to(proxy: &Proxy, threads: usize) -> Arc<RedisLink> {
-    let server = Server::parse(&format!("redis://{}/", proxy.addr()), &NO_CERTIFICATES).unwrap();
-    Arc::new(RedisLink::of_threads(server, LIMIT, threads))
+    let url = format!("redis://{}/", proxy.addr());
+    let server = Server::parse(&url, &NO_CERTIFICATES).unwrap();
+    Arc::new(RedisLink::with_connection_per_thread(server, TIMEOUT, threads))
 }
 
-fn until(holds: impl Fn() -> bool) {
+fn wait_until(condition: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
-    while !holds() {
-        assert!(Instant::now() < deadline, "it never holds");
+    while !condition() {
+        assert!(Instant::now() < deadline, "the condition did not become true");
         thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// Two workers, each of which asks over a connection of its own.
-struct Two {
+/// Two workers, each with its own connection.
+struct TwoWorkers {
     redis: RedisServer,
     proxy: Proxy,
     link: Arc<RedisLink>,
     workers: [Worker; 2],
 }
 
-impl Two {
+impl TwoWorkers {
     fn start() -> Self {
         let redis = RedisServer::start();
         let proxy = Proxy::to(redis.addr());
-        let link = link_to(&proxy, MANY);
-        let workers = [Worker::of(&link), Worker::of(&link)];
-        until(|| workers[0].connection() != workers[1].connection());
+        let link = link_to(&proxy, THREADS);
+        let workers = [Worker::start(&link), Worker::start(&link)];
+        wait_until(|| workers[0].connection_id() != workers[1].connection_id());
         Self { redis, proxy, link, workers }
     }
 
-    /// Waits until the connections were given up, which one of the workers notices.
-    fn until_given_up(&self) {
-        until(|| {
-            self.workers[0].does(async |link| link.ping().await);
-            self.link.number() == 1
+    fn connection_ids(&self) -> [u64; 2] {
+        self.workers.each_ref().map(Worker::connection_id)
+    }
+
+    /// Waits until the first worker has detected the failure.
+    fn wait_for_replacement(&self) {
+        wait_until(|| {
+            self.workers[0].run(async |link| link.ping().await);
+            self.link.epoch() == 1
         });
     }
 }
 
 #[test]
-fn each_thread_asks_over_its_own_connection() {
-    let two = Two::start();
-    let connections = two.workers.each_ref().map(Worker::connection);
-    assert_eq!(connections, two.workers.each_ref().map(Worker::connection));
-    // The first serves the thread that opened it.
-    assert_eq!(two.proxy.forwarded(), 2);
+fn each_thread_uses_its_own_connection() {
+    let two = TwoWorkers::start();
+    assert_eq!(two.connection_ids(), two.connection_ids());
+    // The first connection belongs to the thread that opened it.
+    assert_eq!(two.proxy.connection_count(), 2);
 }
 
 #[test]
-fn without_threads_all_ask_over_one() {
+fn all_threads_share_one_connection_by_default() {
     let redis = RedisServer::start();
     let proxy = Proxy::to(redis.addr());
     let link = link_to(&proxy, 0);
-    let workers = [Worker::of(&link), Worker::of(&link)];
-    assert_eq!(workers[0].connection(), workers[1].connection());
-    assert_eq!(proxy.forwarded(), 1);
+    let workers = [Worker::start(&link), Worker::start(&link)];
+    assert_eq!(workers[0].connection_id(), workers[1].connection_id());
+    assert_eq!(proxy.connection_count(), 1);
 }
 
 #[test]
-fn a_connection_that_leads_to_another_server_is_not_used() {
-    let (redis, successor) = (RedisServer::start(), RedisServer::start());
+fn connection_to_another_server_is_not_used() {
+    let redis = RedisServer::start();
+    let successor = RedisServer::start();
     let proxy = Proxy::to(redis.addr());
-    let link = link_to(&proxy, MANY);
-    let (one, other) = (Worker::of(&link), Worker::of(&link));
-    let server = one.server();
-    proxy.lead_to(successor.addr());
-    assert_eq!(other.server(), server);
-    let is_left = || {
-        // It goes on where it has begun.
-        assert_eq!(other.server(), server);
+    let link = link_to(&proxy, THREADS);
+    let first = Worker::start(&link);
+    let second = Worker::start(&link);
+    let run_id = first.run_id();
+    proxy.redirect_to(successor.addr());
+    assert_eq!(second.run_id(), run_id);
+    wait_until(|| {
+        // The worker keeps the first connection.
+        assert_eq!(second.run_id(), run_id);
         let clients: String = successor.query(&["CLIENT", "LIST"]);
-        proxy.forwarded() == 2 && clients.lines().count() == 1
-    };
-    until(is_left);
-    assert_eq!(link.number(), 0);
+        // One of them is this test's.
+        proxy.connection_count() == 2 && clients.lines().count() == 1
+    });
+    assert_eq!(link.epoch(), 0);
 }
 
 #[test]
-fn when_one_breaks_all_are_replaced_and_that_is_noticed_though_nobody_uses_it() {
-    let two = Two::start();
-    let before = two.workers.each_ref().map(Worker::connection);
-    two.workers[0].does(async |link| link.ping().await);
-    assert_eq!(two.link.number(), 0);
+fn all_connections_are_replaced_when_an_idle_one_breaks() {
+    let two = TwoWorkers::start();
+    let before = two.connection_ids();
+    two.workers[0].run(async |link| link.ping().await);
+    assert_eq!(two.link.epoch(), 0);
 
     two.redis.query::<usize>(&["CLIENT", "KILL", "ID", &before[1].to_string()]);
-    two.until_given_up();
-    // Whoever was told to ask over those asks nobody.
-    let asked = two.workers[0].does(async |link| link.ask_over(0, run_id).await);
-    assert!(asked.is_none());
-    for worker in &two.workers {
-        assert!(!before.contains(&worker.connection()));
+    two.wait_for_replacement();
+    // A call at the previous epoch is not sent.
+    let answer = two.workers[0].run(async |link| link.call_at_epoch(0, run_id).await);
+    assert!(answer.is_none());
+    for id in two.connection_ids() {
+        assert!(!before.contains(&id));
     }
 }
 
 #[test]
-fn when_one_hangs_all_are_replaced() {
-    let two = Two::start();
-    two.proxy.freeze();
-    two.until_given_up();
-    two.workers[1].connection();
+fn all_connections_are_replaced_when_one_hangs() {
+    let two = TwoWorkers::start();
+    two.proxy.blackhole_open();
+    two.wait_for_replacement();
+    two.workers[1].connection_id();
 }

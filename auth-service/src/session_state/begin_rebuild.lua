@@ -1,6 +1,6 @@
--- Begins a rebuild: until it is finished, the blacklist is whole for nobody.
--- KEYS: the rebuild's own key, the marker.
--- ARGV: how long the rebuild may take (s).
+-- Begins a rebuild. Session state is incomplete until the rebuild is finished.
+-- KEYS: the rebuild's key, the marker.
+-- ARGV: maximum duration of the rebuild (s).
 
 local run_id = redis.call('INFO', 'server'):match('run_id:(%x+)')
 redis.call('DEL', KEYS[2])

@@ -1,123 +1,119 @@
-//! The blacklist in the SQLite file: for one process that needs no Redis.
+//! Session state in the SQLite file: for a single process that needs no Redis.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use diesel::{SqliteConnection, prelude::*, result::Error as DieselError};
 use shared::{claims::SessionId, clock::Clock};
 
-use super::{RefreshAttempt, Result, Retention, SessionStateError};
+use super::types::{RefreshAttempt, Result, Retention, SessionStateError};
 use crate::{
     domain::refresh_decision::{self, RefreshDecision, SessionEntry, Watermark},
     store::{AnyConnection, Store, schema::blacklist},
 };
 
-/// The table `blacklist` of the store.
+/// Session state in the store's table `blacklist`.
 pub struct EmbeddedSessionState {
     store: Store,
     clock: Clock,
-    whole: AtomicBool,
+    is_complete: AtomicBool,
 }
 
 impl EmbeddedSessionState {
-    /// Keeps the blacklist in `store`, which must be SQLite. It is rebuilt at every start, for sessions may have ended
-    /// while another blacklist was in use.
+    /// Returns session state in `store`, which must be SQLite.
+    ///
+    /// It is rebuilt at every start, because sessions may have ended while the process used Redis.
     pub fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock, whole: AtomicBool::new(false) }
+        Self { store, clock, is_complete: AtomicBool::new(false) }
     }
 
-    pub async fn advance(&self, refresh: RefreshAttempt) -> Result<RefreshDecision> {
+    /// See `SessionState::decide_refresh`.
+    pub async fn decide_refresh(&self, refresh: RefreshAttempt) -> Result<RefreshDecision> {
         if !self.is_complete() {
             return Err(SessionStateError::Incomplete);
         }
-        let RefreshAttempt { sid, presented, expires_at_ms, next_expires_at_ms, claims, grace } = refresh;
-        let now = self.clock.now_ms();
-        self.transaction(move |connection| {
-            let (known, kept_until) = read(connection, sid, now)?;
-            if expires_at_ms <= now && known != Some(SessionEntry::Revoked) {
-                return Ok(RefreshDecision::Expired);
-            }
-            let (decision, then) = refresh_decision::decide(known, presented, claims, now, grace);
-            match then {
-                Some(then)
-                    if !matches!(decision, RefreshDecision::Revoked | RefreshDecision::StaleClaims) =>
-                {
-                    write(connection, sid, then, kept_until.max(expires_at_ms).max(next_expires_at_ms))?;
-                }
-                _ => {}
-            }
-            Ok(decision)
-        })
-        .await
+        let now_ms = self.clock.now_ms();
+        self.transaction(move |connection| decide_refresh(connection, &refresh, now_ms)).await
     }
 
-    pub async fn mark_stale(&self, sessions: Vec<(SessionId, i64)>) -> Result<()> {
-        let now = self.clock.now_ms();
+    /// See `SessionState::mark_claims_stale`.
+    pub async fn mark_claims_stale(&self, sessions: Vec<(SessionId, i64)>) -> Result<()> {
+        let now_ms = self.clock.now_ms();
         self.transaction(move |connection| {
             for (sid, until_ms) in sessions {
-                let (known, kept_until) = read(connection, sid, now)?;
-                let watermark = match known {
+                let (entry, old_until_ms) = read(connection, sid, now_ms)?;
+                let watermark = match entry {
                     None => Watermark::default(),
                     Some(SessionEntry::Alive(watermark)) => watermark,
                     Some(SessionEntry::Revoked) => continue,
                 };
-                let stale = Watermark { claims_from: Some(Watermark::NO_CLAIMS), ..watermark };
-                let until = if known.is_some() { kept_until } else { until_ms };
-                write(connection, sid, SessionEntry::Alive(stale), until)?;
+                let claims_from = Some(Watermark::NO_CLAIMS);
+                let stale = SessionEntry::Alive(Watermark { claims_from, ..watermark });
+                let keep_until_ms = if entry.is_some() { old_until_ms } else { until_ms };
+                write(connection, sid, stale, keep_until_ms)?;
             }
             Ok(())
         })
         .await
     }
 
+    /// See `SessionState::entry`.
     pub async fn entry(&self, sid: SessionId) -> Result<Option<SessionEntry>> {
         if !self.is_complete() {
             return Err(SessionStateError::Incomplete);
         }
-        let now = self.clock.now_ms();
-        let read = move |connection: &mut AnyConnection| read(sqlite(connection)?, sid, now);
-        Ok(self.store.run(read).await?.0)
+        Ok(self.read(sid).await?.0)
     }
 
+    /// See `SessionState::revoke`.
     pub async fn revoke(&self, sessions: Vec<(SessionId, Retention)>) -> Result<()> {
-        let now = self.clock.now_ms();
+        let now_ms = self.clock.now_ms();
         self.transaction(move |connection| {
-            for (sid, keep) in sessions {
-                let (entry, kept_until) = read(connection, sid, now)?;
-                // Nothing is ever lost here that the database does not lose with it, so without an entry the token
-                // presented is the only one.
-                if entry != Some(SessionEntry::Revoked) || keep.extend {
-                    write(connection, sid, SessionEntry::Revoked, kept_until.max(keep.presented_until_ms))?;
+            for (sid, retention) in sessions {
+                let (entry, old_until_ms) = read(connection, sid, now_ms)?;
+                if entry == Some(SessionEntry::Revoked) && !retention.extend {
+                    continue;
                 }
+                // An entry is lost only together with the database. So a session without an entry
+                // has no token but the presented one.
+                let keep_until_ms = old_until_ms.max(retention.presented_until_ms);
+                write(connection, sid, SessionEntry::Revoked, keep_until_ms)?;
             }
             Ok(())
         })
         .await
     }
 
-    /// How long an entry is kept from now on.
+    /// Returns the remaining life of an entry, in milliseconds.
     #[cfg(test)]
     pub async fn ttl_ms(&self, sid: SessionId) -> i64 {
-        let now = self.clock.now_ms();
-        let read = move |connection: &mut AnyConnection| read(sqlite(connection)?, sid, now);
-        self.store.run(read).await.unwrap().1 - now
+        self.read(sid).await.unwrap().1 - self.clock.now_ms()
     }
 
+    /// See `SessionState::is_complete`.
     pub fn is_complete(&self) -> bool {
-        self.whole.load(Ordering::Acquire)
+        self.is_complete.load(Ordering::Acquire)
     }
 
+    /// Declares session state complete.
     pub fn set_complete(&self) {
-        self.whole.store(true, Ordering::Release);
+        self.is_complete.store(true, Ordering::Release);
     }
 
+    /// See `SessionState::delete_expired`.
     pub async fn delete_expired(&self) -> Result<()> {
-        let now = self.clock.now_ms();
+        let now_ms = self.clock.now_ms();
         self.transaction(move |connection| {
-            diesel::delete(blacklist::table.filter(blacklist::expires_at.le(now)))
+            diesel::delete(blacklist::table.filter(blacklist::expires_at.le(now_ms)))
                 .execute(connection)
                 .map(drop)
         })
         .await
+    }
+
+    async fn read(&self, sid: SessionId) -> Result<(Option<SessionEntry>, i64)> {
+        let now_ms = self.clock.now_ms();
+        let read = move |connection: &mut AnyConnection| read(sqlite(connection)?, sid, now_ms);
+        Ok(self.store.run(read).await?)
     }
 
     async fn transaction<T: Send + 'static>(
@@ -133,30 +129,56 @@ fn sqlite(connection: &mut AnyConnection) -> QueryResult<&mut SqliteConnection> 
     match connection {
         AnyConnection::Sqlite(connection) => Ok(connection),
         AnyConnection::Postgres(_) => {
-            Err(DieselError::QueryBuilderError("the embedded blacklist needs SQLite".into()))
+            Err(DieselError::QueryBuilderError("embedded session state needs SQLite".into()))
         }
     }
 }
 
-/// A session's entry, and when it expires. Both are as good as missing once that time has come.
+fn decide_refresh(
+    connection: &mut SqliteConnection,
+    refresh: &RefreshAttempt,
+    now_ms: i64,
+) -> QueryResult<RefreshDecision> {
+    let (entry, old_until_ms) = read(connection, refresh.sid, now_ms)?;
+    if refresh.expires_at_ms <= now_ms && entry != Some(SessionEntry::Revoked) {
+        return Ok(RefreshDecision::Expired);
+    }
+    let (decision, new_entry) =
+        refresh_decision::decide(entry, refresh.presented, refresh.claims, now_ms, refresh.grace);
+    let is_unchanged = matches!(decision, RefreshDecision::Revoked | RefreshDecision::StaleClaims);
+    if let Some(new_entry) = new_entry
+        && !is_unchanged
+    {
+        let new_until_ms = refresh.expires_at_ms.max(refresh.next_expires_at_ms);
+        write(connection, refresh.sid, new_entry, old_until_ms.max(new_until_ms))?;
+    }
+    Ok(decision)
+}
+
+/// Returns a session's entry and the entry's expiry. An expired entry counts as missing.
 fn read(
     connection: &mut SqliteConnection,
     sid: SessionId,
-    now: i64,
+    now_ms: i64,
 ) -> QueryResult<(Option<SessionEntry>, i64)> {
     type Row = (Option<i64>, i64, Option<i64>, i64);
+    let columns = (blacklist::watermark, blacklist::moved_at, blacklist::claims_from, blacklist::expires_at);
     let row: Option<Row> = blacklist::table
         .find(sid.to_string())
-        .filter(blacklist::expires_at.gt(now))
-        .select((blacklist::watermark, blacklist::moved_at, blacklist::claims_from, blacklist::expires_at))
+        .filter(blacklist::expires_at.gt(now_ms))
+        .select(columns)
         .first(connection)
         .optional()?;
     Ok(match row {
         None => (None, 0),
         Some((None, .., expires_at)) => (Some(SessionEntry::Revoked), expires_at),
         Some((Some(generation), moved_at_ms, claims_from, expires_at)) => {
-            let (generation, claims_from) = (generation as u64, claims_from.map(|from| from as u64));
-            (Some(SessionEntry::Alive(Watermark { generation, moved_at_ms, claims_from })), expires_at)
+            let watermark = Watermark {
+                generation: generation as u64,
+                moved_at_ms,
+                claims_from: claims_from.map(|from| from as u64),
+            };
+            (Some(SessionEntry::Alive(watermark)), expires_at)
         }
     })
 }
@@ -167,7 +189,8 @@ fn write(
     entry: SessionEntry,
     expires_at: i64,
 ) -> QueryResult<()> {
-    let (generation, Watermark { moved_at_ms, claims_from, .. }) = match entry {
+    // An ended session is a row without a watermark.
+    let (generation, watermark) = match entry {
         SessionEntry::Alive(watermark) => (Some(watermark.generation as i64), watermark),
         SessionEntry::Revoked => (None, Watermark::default()),
     };
@@ -175,8 +198,8 @@ fn write(
         .values((
             blacklist::session_id.eq(sid.to_string()),
             blacklist::watermark.eq(generation),
-            blacklist::moved_at.eq(moved_at_ms),
-            blacklist::claims_from.eq(claims_from.map(|from| from as i64)),
+            blacklist::moved_at.eq(watermark.moved_at_ms),
+            blacklist::claims_from.eq(watermark.claims_from.map(|from| from as i64)),
             blacklist::expires_at.eq(expires_at),
         ))
         .execute(connection)

@@ -1,4 +1,4 @@
--- What the server that has this bucket says of itself, and what time it is there (ms).
+-- Returns the INFO text of the server that holds this bucket, and the server's time (ms).
 -- KEYS: the marker.
 
 local time = redis.call('TIME')

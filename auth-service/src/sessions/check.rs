@@ -43,7 +43,7 @@ impl Sessions {
         match entry {
             Ok(Some(SessionEntry::Revoked)) => Err(VerifyError::Revoked),
             Ok(_) => Ok(()),
-            Err(_) if self.revocations.knows(sid) => Err(VerifyError::Revoked),
+            Err(_) if self.revocations.contains(sid) => Err(VerifyError::Revoked),
             Err(_) if self.outage_policy.accepts_after(self.out_of_sync_for()) => Ok(()),
             Err(_) => Err(VerifyError::RevocationsUnavailable),
         }
@@ -78,7 +78,7 @@ impl Sessions {
         let database = self.store.check().await;
         let is_complete = self.when_synced(RetryPolicy::Once, |_| self.session_state.is_complete()).await;
         let session_state = is_complete.map(drop).map_err(|why| {
-            match (why, self.session_state.why_not()) {
+            match (why, self.session_state.failure_reason()) {
                 (_, Some(why)) => why,
                 // A caller that waits for a sync may give up before the sync has failed.
                 (why, None) if matches!(why, SessionStateError::Store(_)) || database.is_err() => {

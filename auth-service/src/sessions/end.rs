@@ -60,7 +60,7 @@ impl Sessions {
             presented_until_ms: self.until_with_leeway(access_until_ms.max(presented.exp * 1000)),
             longest_until_ms: self.until_with_leeway(presented.session_ends_at * 1000),
             // By the clock of the replica that served the login.
-            since_ms: presented.auth_time * 1000 - self.leeway_ms,
+            session_began_ms: presented.auth_time * 1000 - self.leeway_ms,
             extend: false,
         }
     }
@@ -169,7 +169,7 @@ impl Sessions {
             };
             let (ended, is_new) = this.store.audited(end).await?;
             let Some(ended) = ended else { return Ok(false) };
-            this.metrics.ended(cause, if is_new { ended.len() } else { 0 });
+            this.metrics.count_ended_sessions(cause, if is_new { ended.len() } else { 0 });
             let retention = |(sid, until_ms)| (sid, Retention::until(this.until_with_leeway(until_ms)));
             this.publish_ended(ended.into_iter().map(retention).collect()).await;
             Ok(true)
@@ -206,7 +206,7 @@ impl Sessions {
             Ok((is_known, is_new))
         };
         let (is_known, is_new) = self.store.run(end).await?;
-        self.metrics.ended(cause, is_new.into());
+        self.metrics.count_ended_sessions(cause, is_new.into());
         Ok(is_known)
     }
 }

@@ -11,7 +11,7 @@ use shared::claims::SessionId;
 
 use super::{Sessions, sync::RetryPolicy};
 use crate::{
-    revocation_feed::Source,
+    revocation_feed::FeedSource,
     session_state::{Retention, SessionStateError},
     store::{
         StoreError, ping,
@@ -117,7 +117,7 @@ impl Sessions {
             let Some(last) = page.last() else { break };
             after = Some(last.sid);
         }
-        self.revocations.mark_heard(Source::Database);
+        self.revocations.mark_current(FeedSource::Database);
         Ok(())
     }
 
@@ -203,7 +203,7 @@ impl Sessions {
         let now = self.clock.now_ms();
         let id = user_id.clone();
         let sessions = self.store.run(move |connection| rows::live_of_user(connection, &id, now)).await?;
-        self.session_state.mark_stale(sessions).await?;
+        self.session_state.mark_claims_stale(sessions).await?;
         if unmarked_only && self.marked_claims.is_settled(&user_id, changed_at) {
             let mark = move |connection: &mut _| users::set_claims_marked(connection, &user_id, changed_at);
             self.store.run(mark).await?;

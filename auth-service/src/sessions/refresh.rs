@@ -64,12 +64,12 @@ impl Sessions {
     ) -> Result<Refreshed, RefreshError> {
         match self.decide(token, wanted, origin).await {
             Ok(Decided { outcome, result }) => {
-                self.metrics.refresh(outcome);
+                self.metrics.count_refresh(outcome);
                 Ok(result?)
             }
             Err(RefreshError::Scope(why)) => Err(why.into()),
             Err(why) => {
-                self.metrics.refresh(RefreshOutcome::Unavailable);
+                self.metrics.count_refresh(RefreshOutcome::Unavailable);
                 Err(why)
             }
         }
@@ -147,7 +147,7 @@ impl Sessions {
         run_to_completion(async move {
             // Without a grace period, a second attempt would find the token rotated by the first.
             let retry = if this.grace.is_zero() { RetryPolicy::Never } else { RetryPolicy::Once };
-            let advance = |connection| this.session_state.advance(connection, attempt);
+            let advance = |connection| this.session_state.decide_refresh(connection, attempt);
             let decision = this.when_synced(retry, advance).await?;
             match decision {
                 RefreshDecision::Reused => this.end_reused(attempt.sid, &sub, origin).await,

@@ -92,7 +92,7 @@ impl Sessions {
     /// again over others, and no doubt is added.
     pub(super) fn note_outage_of(&self, connection: u64) {
         let mut since = self.sync.out_of_sync_since();
-        if self.session_state.connection() == connection {
+        if self.session_state.connection_epoch() == connection {
             self.sync.outages.fetch_add(1, Ordering::AcqRel);
         }
         if !self.is_in_sync() {
@@ -113,13 +113,13 @@ impl Sessions {
     /// Returns the epoch of the connections over which the session state is in sync. The epoch is read first: if the connections are
     /// replaced meanwhile, nothing is asked over it.
     pub(super) fn synced_connection(&self) -> Option<u64> {
-        let connection = self.session_state.connection();
+        let connection = self.session_state.connection_epoch();
         self.is_in_sync().then_some(connection)
     }
 
     /// Returns the number of doubts. Both terms only grow.
     fn doubts(&self) -> u64 {
-        self.sync.outages.load(Ordering::Acquire) + self.session_state.connection()
+        self.sync.outages.load(Ordering::Acquire) + self.session_state.connection_epoch()
     }
 
     /// Syncs the session state if needed, and returns the epoch of its connections. A rebuild may take longer than a request waits: then it
@@ -149,7 +149,7 @@ impl Sessions {
         }
         // Connections are also replaced that no request asked over, so the outage may be unrecorded.
         self.sync.out_of_sync_since().get_or_insert_with(Instant::now);
-        let connection = self.session_state.connection();
+        let connection = self.session_state.connection_epoch();
         let doubts = self.doubts();
         let outcome = self.bring_up_to_date().await;
         self.sync.attempts.fetch_add(1, Ordering::AcqRel);

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{
     AnyConnection, schema::credentials, transaction::in_transaction, user_lock::lock_user,
 };
-use crate::credentials::password_hash::PasswordHash;
+use crate::credentials::PasswordHash;
 
 /// Kind of a credential that is a password.
 pub const PASSWORD: &str = "password";

@@ -3,10 +3,7 @@
 use shared::clock::Clock;
 
 use super::{Finding, clock as clocks};
-use crate::{
-    config::Settings,
-    session_state::{RedisSessionState, info_field},
-};
+use crate::{config::Settings, redis::info_field, session_state::RedisSessionState};
 
 pub async fn examine(settings: &Settings, clock: &Clock) -> Vec<Finding> {
     let server = match settings.redis.server() {
@@ -24,7 +21,7 @@ pub async fn examine(settings: &Settings, clock: &Clock) -> Vec<Finding> {
         RedisSessionState::new(server, &settings.redis.key_prefix, settings.redis.timeout, clock.clone(), 0);
     let asked_ms = clock.now_ms();
     let Ok(servers) = redis.servers().await else {
-        let why = redis.why_not().map_or_else(|| "no answer".into(), |reason| reason.to_string());
+        let why = redis.failure_reason().map_or_else(|| "no answer".into(), |reason| reason.to_string());
         return vec![Finding::wrong(
             "redis",
             why,
@@ -34,9 +31,9 @@ pub async fn examine(settings: &Settings, clock: &Clock) -> Vec<Finding> {
     };
     let answered_ms = clock.now_ms();
     let mut findings = Vec::new();
-    for (info, now_ms) in &servers {
-        findings.extend(server_findings(info));
-        findings.push(clocks("Redis'", *now_ms, asked_ms, answered_ms, settings));
+    for server in &servers {
+        findings.extend(server_findings(&server.info));
+        findings.push(clocks("Redis'", server.now_ms, asked_ms, answered_ms, settings));
     }
     if let Ok(false) = redis.is_complete().await {
         findings

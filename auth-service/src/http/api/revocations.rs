@@ -72,7 +72,7 @@ impl Following {
     async fn next(&mut self) -> Option<String> {
         let mut text = String::new();
         loop {
-            if let Some(page) = self.app.revocations.next(&mut self.listener) {
+            if let Some(page) = self.app.revocations.next_page(&mut self.listener) {
                 page.iter().for_each(|revocation| write_event(&mut text, revocation));
             } else if self.is_caught_up {
                 let waited = tokio::select! {
@@ -91,7 +91,7 @@ impl Following {
                 // What cannot be asked is believed.
                 return known.map_or(true, |client| client.is_some()).then(|| ":\n\n".into());
             }
-            if !self.is_caught_up && self.listener.is_past() {
+            if !self.is_caught_up && self.listener.is_caught_up() {
                 self.is_caught_up = true;
                 text.push_str("event: caught-up\ndata: {}\n\n");
             }

@@ -37,7 +37,7 @@ async fn dead_connections_are_noticed_and_replaced() {
     }
     proxy.cut();
     assert!(matches!(store.run(ping).await, Err(StoreError::Unavailable)));
-    proxy.mend();
+    proxy.restore();
     // After one failure, the other dead connections are checked before they are used.
     for outcome in join_all((0..4).map(|_| store.run(ping))).await {
         outcome.unwrap();

@@ -2,7 +2,7 @@
 
 use super::fixture::{Fixture, NOW, run_on_both_databases};
 use crate::{
-    credentials::password_hash::PasswordHash,
+    credentials::PasswordHash,
     store::credentials::{self, StoredPassword},
 };
 

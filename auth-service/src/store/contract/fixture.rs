@@ -8,7 +8,7 @@ use test_support::{TempDir, TestDatabase, sql, temp_dir};
 use uuid::Uuid;
 
 use crate::{
-    credentials::password_hash::PasswordHash,
+    credentials::PasswordHash,
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
         email::Email,

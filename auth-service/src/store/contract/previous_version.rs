@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::fixture::{Fixture, NOW, run_on_both_databases};
 use crate::{
-    credentials::password_hash::PasswordHash,
+    credentials::PasswordHash,
     store::{credentials, users},
 };
 

@@ -3,7 +3,7 @@
 use diesel::QueryResult;
 use futures_util::future::join;
 use shared::claims::SessionId;
-use test_support::until_waiting;
+use test_support::wait_for_lock_waiters;
 use tokio::sync::oneshot;
 
 use super::fixture::{Fixture, NOW, new_session};
@@ -35,7 +35,7 @@ async fn overlapping<T: Send + 'static>(
     let second = async {
         has_begun.await.unwrap();
         let release = async {
-            until_waiting(&url, 1).await;
+            wait_for_lock_waiters(&url, 1).await;
             end.send(()).unwrap();
         };
         join(second, release).await;

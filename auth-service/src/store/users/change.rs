@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use shared::claims::SessionId;
 
 use crate::{
-    credentials::password_hash::PasswordHash,
+    credentials::PasswordHash,
     domain::session::EndCause,
     store::{
         AnyConnection, credentials, schema::users, sessions, transaction::in_transaction,

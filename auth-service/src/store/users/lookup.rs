@@ -4,7 +4,7 @@ use diesel::{prelude::*, result::Error as DieselError};
 use uuid::Uuid;
 
 use crate::{
-    credentials::password_hash::PasswordHash,
+    credentials::PasswordHash,
     domain::{email::Email, login_key::LoginKey, user_claims::UserClaims, username::Username},
     store::{
         AnyConnection,
