@@ -12,8 +12,8 @@ pub struct Client {
     pub secret_hash: SecretHash,
     /// Names of scopes, separated by spaces.
     pub scope: String,
-    /// Audiences of the client's own access tokens, separated by spaces. Empty: the audiences of the
-    /// setting AUDIENCE.
+    /// Audiences of the client's own access tokens, separated by spaces. Empty: the audiences of
+    /// the setting AUDIENCE.
     pub audiences: String,
     /// Milliseconds since the Unix epoch.
     pub created_at_ms: i64,

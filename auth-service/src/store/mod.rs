@@ -5,9 +5,10 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`users`], [`credentials`], [`sessions`], [`signing_keys`], [`clients`], [`audit`] | the queries of a table |
-//! | `schema`, `migrate` | the tables, and the migrations that create them |
-//! | `connection`, `transaction`, `user_lock` | a connection to either database, and work in a transaction |
+//! | [`users`], [`credentials`], [`sessions`] | the queries of these tables |
+//! | [`signing_keys`], [`clients`], [`audit`] | the queries of these tables |
+//! | [`schema`], `migrate` | the tables, and the migrations that create them |
+//! | `connection`, `transaction`, `user_lock` | a connection to either database, and its locks |
 //! | `pool` | the pool of connections |
 //! | `failure` | how a query fails, and the reason in words for an operator |
 //! | [`examine`] | a look at a database, for `auth-service doctor` |
