@@ -79,9 +79,9 @@ async fn an_issuer_that_is_not_there_is_told_from_one_that_gives_no_keys() {
     let there = issuer();
     for (keys, reason) in [
         (format!("http://{nobody}/keys"), "connection refused"),
-        ("http://nowhere.invalid/keys".into(), "its host is not known"),
-        (format!("http://{there}/elsewhere"), "it answered 404"),
-        (format!("http://{there}/empty"), "what it says cannot be understood"),
+        ("http://nowhere.invalid/keys".into(), "unknown host"),
+        (format!("http://{there}/elsewhere"), "unexpected status 404"),
+        (format!("http://{there}/empty"), "invalid response"),
     ] {
         let (_process, client) = start(&keys, &format!("http://{nobody}/feed"));
         assert_eq!(until_reason(&client, "keys", |text| text == reason).await, 503);
@@ -109,15 +109,15 @@ async fn a_feed_that_refuses_falls_silent_or_breaks_is_said_to_and_tokens_are_st
     let (_process, refused) = start(&keys, &format!("http://{there}/nothing"));
     // By the policy this is no reason not to be ready.
     assert_eq!(
-        until_reason(&refused, "revocations", |text| text.ends_with(" s: it answered 404")).await,
+        until_reason(&refused, "revocations", |text| text.ends_with(" s: unexpected status 404")).await,
         200
     );
 
     let (_process, client) = start(&keys, &format!("http://{}/feed", proxy.addr()));
     let ok = client.until_json("/readyz", &[("revocations", "ok"), ("keys", "ok")]).await;
     assert_eq!(ok.json, json!({"service": "ok", "keys": "ok", "revocations": "ok"}));
-    until_reason(&client, "revocations", |text| text.ends_with(" s: it said nothing for 10 s")).await;
+    until_reason(&client, "revocations", |text| text.ends_with(" s: no data for 10 s")).await;
     client.until_json("/readyz", &[("revocations", "ok")]).await;
     proxy.cut();
-    until_reason(&client, "revocations", |text| text.ends_with(": the connection was lost")).await;
+    until_reason(&client, "revocations", |text| text.ends_with(": connection lost")).await;
 }
