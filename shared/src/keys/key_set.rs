@@ -41,7 +41,7 @@ impl KeySet {
     }
 
     /// Returns `true` if both sets have the same key ids. The sets are then equal if key ids are
-    /// thumbprints (RFC 7638), as those of auth-service are.
+    /// thumbprints (RFC 7638), as in auth-service.
     pub fn has_same_ids(&self, other: &Self) -> bool {
         self.keys.len() == other.keys.len()
             && self.keys.keys().all(|kid| other.keys.contains_key(kid))
