@@ -78,8 +78,8 @@ impl<R> Deref for Requires<R> {
 /// Returns the token in the values of a request's `Authorization` headers (RFC 6750 section 2.1).
 ///
 /// # Errors
-/// [`VerifyError::Missing`] if the request has no such header, and [`VerifyError::MalformedHeader`]
-/// if it has several, or one that is not `Bearer` and one token.
+/// [`VerifyError::Missing`] if the request has no `Authorization` header, and
+/// [`VerifyError::MalformedHeader`] if it has several, or one that is not `Bearer` and one token.
 pub fn bearer_token<'a>(
     mut headers: impl Iterator<Item = &'a [u8]>,
 ) -> Result<&'a str, VerifyError> {

@@ -89,8 +89,8 @@ impl RemoteKeys {
     /// the issuer.
     ///
     /// # Errors
-    /// [`VerifyError::UnknownKey`] if the issuer has no such key, [`VerifyError::KeysUnavailable`]
-    /// if no fetch was successful yet.
+    /// [`VerifyError::UnknownKey`] if the issuer has no key with this id, and
+    /// [`VerifyError::KeysUnavailable`] if no fetch was successful yet.
     pub(crate) async fn fetch_unknown(&self, kid: &str) -> Result<(), VerifyError> {
         let mut last = self.last_fetch.lock().await;
         let is_known = || match &*self.keys.load() {
