@@ -3,7 +3,8 @@
 
 use std::process::Command;
 
-use crate::support::TestApp;
+use crate::support::{TestApp, on_both_stores};
+use rstest_reuse::apply;
 use serde_json::{Value, json};
 use test_support::{RedisServer, Tokens, claims_of};
 
@@ -40,40 +41,40 @@ async fn until_granted(app: &TestApp, tokens: Tokens, expected: (Value, Value)) 
     tokens
 }
 
-on_both! {
-    async fn a_grant_is_in_the_tokens_from_the_next_refresh_on(app: TestApp) {
-        let tokens = app.new_user("ada").await;
-        assert_eq!(granted(&tokens.access), (json!(""), Value::Null));
+#[apply(on_both_stores)]
+async fn a_grant_is_in_the_tokens_from_the_next_refresh_on(app: TestApp) {
+    let tokens = app.new_user("ada").await;
+    assert_eq!(granted(&tokens.access), (json!(""), Value::Null));
 
-        let shown = users(&app, &["grant", "ADA", "--scope", "reports:read", "--scope", "x", "--role", "editor"]);
-        assert!(shown.contains("scopes   reports:read x\nroles    editor\n"), "{shown}");
-        let everything = (json!("reports:read x"), json!(["editor"]));
-        let tokens = until_granted(&app, tokens, everything.clone()).await;
-        // A new login has it at once, and a refresh keeps it.
-        assert_eq!(granted(&app.login("ada").await.tokens().access), everything);
-        let newer = app.refreshed(&tokens.refresh).await;
-        assert_eq!(granted(&newer.access), everything);
+    let shown = users(&app, &["grant", "ADA", "--scope", "reports:read", "--scope", "x", "--role", "editor"]);
+    assert!(shown.contains("scopes   reports:read x\nroles    editor\n"), "{shown}");
+    let everything = (json!("reports:read x"), json!(["editor"]));
+    let tokens = until_granted(&app, tokens, everything.clone()).await;
+    // A new login has it at once, and a refresh keeps it.
+    assert_eq!(granted(&app.login("ada").await.tokens().access), everything);
+    let newer = app.refreshed(&tokens.refresh).await;
+    assert_eq!(granted(&newer.access), everything);
 
-        let shown = users(&app, &["revoke", "ada@example.com", "--scope", "x", "--role", "editor"]);
-        assert!(shown.contains("scopes   reports:read\nroles    \n"), "{shown}");
-        until_granted(&app, newer, (json!("reports:read"), Value::Null)).await;
+    let shown = users(&app, &["revoke", "ada@example.com", "--scope", "x", "--role", "editor"]);
+    assert!(shown.contains("scopes   reports:read\nroles    \n"), "{shown}");
+    until_granted(&app, newer, (json!("reports:read"), Value::Null)).await;
+}
+
+#[apply(on_both_stores)]
+async fn an_older_token_within_grace_brings_no_older_claims_back(app: TestApp) {
+    let first = app.new_user("ada").await;
+    users(&app, &["grant", "ada", "--role", "editor"]);
+    let editor = (json!(""), json!(["editor"]));
+    // Two tabs with one token, of which the second is slow.
+    let mut older = first.clone();
+    let mut newest = first;
+    while granted(&newest.access) != editor {
+        older = newest.clone();
+        newest = app.refreshed(&newest.refresh).await;
     }
-
-    async fn an_older_token_within_grace_brings_no_older_claims_back(app: TestApp) {
-        let first = app.new_user("ada").await;
-        users(&app, &["grant", "ada", "--role", "editor"]);
-        let editor = (json!(""), json!(["editor"]));
-        // Two tabs with one token, of which the second is slow.
-        let mut older = first.clone();
-        let mut newest = first;
-        while granted(&newest.access) != editor {
-            older = newest.clone();
-            newest = app.refreshed(&newest.refresh).await;
-        }
-        let again = app.refreshed(&older.refresh).await;
-        assert_eq!(granted(&again.access), editor);
-        assert_eq!(granted(&app.refreshed(&again.refresh).await.access), editor);
-    }
+    let again = app.refreshed(&older.refresh).await;
+    assert_eq!(granted(&again.access), editor);
+    assert_eq!(granted(&app.refreshed(&again.refresh).await.access), editor);
 }
 
 #[actix_web::test]

@@ -6,7 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{TestApp, auth_service, new_pem};
+use crate::support::{TestApp, auth_service, new_pem, on_both_stores};
+use rstest_reuse::apply;
 use test_support::{Answer, Client, Process, decode_part, temp_dir};
 
 /// The ids of the published keys, in their order.
@@ -44,98 +45,100 @@ fn refused(output: Output) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
-on_both! {
-    async fn a_key_is_published_before_it_signs_and_until_all_it_signed_has_expired(app: TestApp) {
-        let first = app.register_and_login("ada").await;
-        let old = kid(&first);
-        assert_eq!(published(&app).await, [old.as_str()]);
+#[apply(on_both_stores)]
+async fn a_key_is_published_before_it_signs_and_until_all_it_signed_has_expired(app: TestApp) {
+    let first = app.register_and_login("ada").await;
+    let old = kid(&first);
+    assert_eq!(published(&app).await, [old.as_str()]);
 
-        let rotated = said(app.cli(&["keys", "rotate"]));
-        assert!(rotated.contains("(EdDSA) is next: signs from 20"), "{rotated}");
-        let kids = until_published(&app, 2).await;
-        assert_eq!(kids[0], old);
-        let new = &kids[1];
-        assert_eq!(kid(&app.login("ada").await), old, "nobody may know the new key yet");
+    let rotated = said(app.cli(&["keys", "rotate"]));
+    assert!(rotated.contains("(EdDSA) is next: signs from 20"), "{rotated}");
+    let kids = until_published(&app, 2).await;
+    assert_eq!(kids[0], old);
+    let new = &kids[1];
+    assert_eq!(kid(&app.login("ada").await), old, "nobody may know the new key yet");
 
-        app.advance(540);
-        let last = app.login("ada").await;
-        assert_eq!(kid(&last), old);
-        app.advance(61);
-        assert_eq!(&kid(&app.login("ada").await), new);
-        let last = last.tokens();
-        assert_eq!(app.get("/me", Some(&last.access)).await.status, 200, "what the old key signed is valid");
-        assert_eq!(&kid(&app.refresh(&last.refresh).await), new);
-        assert_eq!(published(&app).await, kids);
+    app.advance(540);
+    let last = app.login("ada").await;
+    assert_eq!(kid(&last), old);
+    app.advance(61);
+    assert_eq!(&kid(&app.login("ada").await), new);
+    let last = last.tokens();
+    assert_eq!(app.get("/me", Some(&last.access)).await.status, 200, "what the old key signed is valid");
+    assert_eq!(&kid(&app.refresh(&last.refresh).await), new);
+    assert_eq!(published(&app).await, kids);
 
-        // An access token lives 300 seconds, and clocks may be apart.
-        app.advance(300 + 290);
-        assert_eq!(published(&app).await, kids);
-        app.advance(11);
-        assert_eq!(published(&app).await, [new.as_str()]);
-    }
+    // An access token lives 300 seconds, and clocks may be apart.
+    app.advance(300 + 290);
+    assert_eq!(published(&app).await, kids);
+    app.advance(11);
+    assert_eq!(published(&app).await, [new.as_str()]);
+}
 
-    async fn a_rotation_changes_the_algorithm(app: TestApp) {
-        let before = app.register_and_login("ada").await.tokens();
-        for algorithm in ["ES256", "RS256", "EdDSA"] {
-            said(app.cli(&["keys", "rotate", "--algorithm", algorithm, "--key-publish-ahead=1"]));
-            let deadline = Instant::now() + Duration::from_secs(20);
-            let tokens = loop {
-                let tokens = app.login("ada").await.tokens();
-                if decode_part(&tokens.access, 0)["alg"] == algorithm {
-                    break tokens;
-                }
-                assert!(Instant::now() < deadline, "{algorithm} does not sign");
-            };
-            assert_eq!(app.get("/me", Some(&tokens.access)).await.status, 200);
-            assert_eq!(app.get("/me", Some(&before.access)).await.status, 200);
-        }
-        app.refreshed(&before.refresh).await;
-    }
-
-    async fn keys_are_listed_with_their_states(app: TestApp) {
-        let first = published(&app).await[0].clone();
-        let generated = said(app.cli(&["keys", "generate", "--algorithm", "ES256"]));
-        assert!(generated.contains("(ES256) is next: waits for `keys rotate`"), "{generated}");
-        let again = refused(app.cli(&["keys", "generate"]));
-        assert!(again.contains("a next key already exists"), "{again}");
-        let other = refused(app.cli(&["keys", "rotate", "--algorithm", "RS256"]));
-        assert!(other.contains("a next key already exists"), "{other}");
-        let list = said(app.cli(&["keys", "list"]));
-        let rows: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(rows[0], ["KID", "ALGORITHM", "STATE", "PUBLISHED", "WHEN"]);
-        assert_eq!((&rows[1][..3], rows[1][4]), (&[first.as_str(), "EdDSA", "current"][..], "signs"));
-        assert_eq!((&rows[2][1..3], rows[2][4]), (&["ES256", "next"][..], "waits"));
-        assert_eq!(rows.len(), 3);
-
-        // A key that waits stays a next key however long that takes, and then signs at once.
-        until_published(&app, 2).await;
-        app.advance(3600);
-        assert_eq!(kid(&app.register_and_login("ada").await), first);
-    }
-
-    async fn a_key_that_leaked_is_retired(app: TestApp) {
-        let tokens = app.register_and_login("ada").await.tokens();
-        let leaked = published(&app).await[0].clone();
-        for unknown in ["nonsense", "-an-id-that-looks-like-an-option"] {
-            let line = refused(app.cli(&["keys", "retire", unknown]));
-            assert!(line.contains(&format!("no key has the id {unknown}")), "{line}");
-        }
-        let line = refused(app.cli(&["keys", "retire", &leaked]));
-        assert!(line.contains("is the current key: rotate first, or use --force"), "{line}");
-        // A next key that is retired is gone.
-        said(app.cli(&["keys", "generate"]));
-        let next = until_published(&app, 2).await[1].clone();
-        said(app.cli(&["keys", "retire", &next]));
-        assert_eq!(until_published(&app, 1).await, [leaked.as_str()]);
-
-        said(app.cli(&["keys", "retire", &leaked, "--force"]));
-        app.wait_for_status_as("/me", &tokens.access, 401).await;
-        let kids = published(&app).await;
-        assert!(kids.len() == 1 && kids[0] != leaked, "{kids:?}");
-        // The session goes on: the refresh token was signed with another secret.
-        let tokens = app.refreshed(&tokens.refresh).await;
+#[apply(on_both_stores)]
+async fn a_rotation_changes_the_algorithm(app: TestApp) {
+    let before = app.register_and_login("ada").await.tokens();
+    for algorithm in ["ES256", "RS256", "EdDSA"] {
+        said(app.cli(&["keys", "rotate", "--algorithm", algorithm, "--key-publish-ahead=1"]));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let tokens = loop {
+            let tokens = app.login("ada").await.tokens();
+            if decode_part(&tokens.access, 0)["alg"] == algorithm {
+                break tokens;
+            }
+            assert!(Instant::now() < deadline, "{algorithm} does not sign");
+        };
         assert_eq!(app.get("/me", Some(&tokens.access)).await.status, 200);
+        assert_eq!(app.get("/me", Some(&before.access)).await.status, 200);
     }
+    app.refreshed(&before.refresh).await;
+}
+
+#[apply(on_both_stores)]
+async fn keys_are_listed_with_their_states(app: TestApp) {
+    let first = published(&app).await[0].clone();
+    let generated = said(app.cli(&["keys", "generate", "--algorithm", "ES256"]));
+    assert!(generated.contains("(ES256) is next: waits for `keys rotate`"), "{generated}");
+    let again = refused(app.cli(&["keys", "generate"]));
+    assert!(again.contains("a next key already exists"), "{again}");
+    let other = refused(app.cli(&["keys", "rotate", "--algorithm", "RS256"]));
+    assert!(other.contains("a next key already exists"), "{other}");
+    let list = said(app.cli(&["keys", "list"]));
+    let rows: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["KID", "ALGORITHM", "STATE", "PUBLISHED", "WHEN"]);
+    assert_eq!((&rows[1][..3], rows[1][4]), (&[first.as_str(), "EdDSA", "current"][..], "signs"));
+    assert_eq!((&rows[2][1..3], rows[2][4]), (&["ES256", "next"][..], "waits"));
+    assert_eq!(rows.len(), 3);
+
+    // A key that waits stays a next key however long that takes, and then signs at once.
+    until_published(&app, 2).await;
+    app.advance(3600);
+    assert_eq!(kid(&app.register_and_login("ada").await), first);
+}
+
+#[apply(on_both_stores)]
+async fn a_key_that_leaked_is_retired(app: TestApp) {
+    let tokens = app.register_and_login("ada").await.tokens();
+    let leaked = published(&app).await[0].clone();
+    for unknown in ["nonsense", "-an-id-that-looks-like-an-option"] {
+        let line = refused(app.cli(&["keys", "retire", unknown]));
+        assert!(line.contains(&format!("no key has the id {unknown}")), "{line}");
+    }
+    let line = refused(app.cli(&["keys", "retire", &leaked]));
+    assert!(line.contains("is the current key: rotate first, or use --force"), "{line}");
+    // A next key that is retired is gone.
+    said(app.cli(&["keys", "generate"]));
+    let next = until_published(&app, 2).await[1].clone();
+    said(app.cli(&["keys", "retire", &next]));
+    assert_eq!(until_published(&app, 1).await, [leaked.as_str()]);
+
+    said(app.cli(&["keys", "retire", &leaked, "--force"]));
+    app.wait_for_status_as("/me", &tokens.access, 401).await;
+    let kids = published(&app).await;
+    assert!(kids.len() == 1 && kids[0] != leaked, "{kids:?}");
+    // The session goes on: the refresh token was signed with another secret.
+    let tokens = app.refreshed(&tokens.refresh).await;
+    assert_eq!(app.get("/me", Some(&tokens.access)).await.status, 200);
 }
 
 impl TestApp {

@@ -1,29 +1,30 @@
 //! `POST /login`: who gets in, what a stranger can learn, and what a flood does.
 
-use crate::support::TestApp;
+use crate::support::{TestApp, on_both_stores};
 use diesel::{Connection, RunQueryDsl, SqliteConnection, prelude::*, sql_query, sql_types::Text};
 use futures_util::future::join_all;
+use rstest_reuse::apply;
 use serde_json::json;
 
-on_both! {
-    async fn by_username_or_email_in_either_field_and_any_case(app: TestApp) {
-        app.register("ada").await;
-        for (field, name) in
-            [("username", "ADA"), ("email", "Ada@Example.com"), ("username", "ada@example.com"), ("email", "ada")]
-        {
-            let answer = app.post("/login", json!({field: name, "password": "correct horse battery"})).await;
-            assert_eq!(answer.status, 200, "{field} {name}: {answer:?}");
-        }
+#[apply(on_both_stores)]
+async fn by_username_or_email_in_either_field_and_any_case(app: TestApp) {
+    app.register("ada").await;
+    for (field, name) in
+        [("username", "ADA"), ("email", "Ada@Example.com"), ("username", "ada@example.com"), ("email", "ada")]
+    {
+        let answer = app.post("/login", json!({field: name, "password": "correct horse battery"})).await;
+        assert_eq!(answer.status, 200, "{field} {name}: {answer:?}");
     }
+}
 
-    async fn a_stranger_learns_nothing(app: TestApp) {
-        app.register("ada").await;
-        let wrong = app.login_with("ada", "wrong").await;
-        wrong.assert_problem(401, "no_active_account");
-        for nobody in ["grace", "nobody@example.com", "a\0da", "' OR 1=1 --", "x", &"ada".repeat(9999)] {
-            let answer = app.login_with(nobody, "wrong").await;
-            assert_eq!((answer.status, &answer.json), (401, &wrong.json), "{nobody}");
-        }
+#[apply(on_both_stores)]
+async fn a_stranger_learns_nothing(app: TestApp) {
+    app.register("ada").await;
+    let wrong = app.login_with("ada", "wrong").await;
+    wrong.assert_problem(401, "no_active_account");
+    for nobody in ["grace", "nobody@example.com", "a\0da", "' OR 1=1 --", "x", &"ada".repeat(9999)] {
+        let answer = app.login_with(nobody, "wrong").await;
+        assert_eq!((answer.status, &answer.json), (401, &wrong.json), "{nobody}");
     }
 }
 

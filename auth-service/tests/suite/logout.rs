@@ -2,48 +2,50 @@
 
 use std::{io::Write, time::Duration};
 
-use crate::support::TestApp;
+use crate::support::{TestApp, on_both_stores};
 use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
 use reqwest::Method;
+use rstest_reuse::apply;
 use serde_json::json;
 use test_support::{RedisServer, claims_of};
 
-on_both! {
-    async fn ends_the_session_and_no_other(app: TestApp) {
-        let first = app.new_user("ada").await;
-        let other = app.login("ada").await.tokens();
-        let second = app.refreshed(&first.refresh).await;
-        assert_eq!(app.logout(&second).await.status, 204);
-        for ended in [&first, &second] {
-            app.refresh(&ended.refresh).await.assert_problem(401, "token_not_valid");
-            app.get("/me", Some(&ended.access)).await.assert_problem(401, "token_not_valid");
+#[apply(on_both_stores)]
+async fn ends_the_session_and_no_other(app: TestApp) {
+    let first = app.new_user("ada").await;
+    let other = app.login("ada").await.tokens();
+    let second = app.refreshed(&first.refresh).await;
+    assert_eq!(app.logout(&second).await.status, 204);
+    for ended in [&first, &second] {
+        app.refresh(&ended.refresh).await.assert_problem(401, "token_not_valid");
+        app.get("/me", Some(&ended.access)).await.assert_problem(401, "token_not_valid");
+    }
+    assert_eq!(app.get("/me", Some(&other.access)).await.status, 200);
+    app.refreshed(&other.refresh).await;
+}
+
+#[apply(on_both_stores)]
+async fn may_be_asked_for_twice(app: TestApp) {
+    let tokens = app.new_user("ada").await;
+    assert_eq!(app.logout(&tokens).await.status, 204);
+    assert_eq!(app.logout(&tokens).await.status, 204);
+}
+
+#[apply(on_both_stores)]
+async fn needs_both_tokens_of_one_user(app: TestApp) {
+    let (ada, grace) = (app.new_user("ada").await, app.new_user("grace").await);
+    let logout = |access: Option<&str>, refresh: &str| {
+        let mut request = app.request(Method::POST, "/logout").json(&json!({"refresh": refresh}));
+        if let Some(access) = access {
+            request = request.bearer_auth(access);
         }
-        assert_eq!(app.get("/me", Some(&other.access)).await.status, 200);
-        app.refreshed(&other.refresh).await;
-    }
-
-    async fn may_be_asked_for_twice(app: TestApp) {
-        let tokens = app.new_user("ada").await;
-        assert_eq!(app.logout(&tokens).await.status, 204);
-        assert_eq!(app.logout(&tokens).await.status, 204);
-    }
-
-    async fn needs_both_tokens_of_one_user(app: TestApp) {
-        let (ada, grace) = (app.new_user("ada").await, app.new_user("grace").await);
-        let logout = |access: Option<&str>, refresh: &str| {
-            let mut request = app.request(Method::POST, "/logout").json(&json!({"refresh": refresh}));
-            if let Some(access) = access {
-                request = request.bearer_auth(access);
-            }
-            app.send(request)
-        };
-        logout(None, &ada.refresh).await.assert_problem(401, "not_authenticated");
-        logout(Some(&grace.access), &ada.refresh).await.assert_problem(401, "token_not_valid");
-        logout(Some(&ada.refresh), &ada.refresh).await.assert_problem(401, "token_not_valid");
-        logout(Some(&ada.access), &ada.access).await.assert_problem(401, "token_not_valid");
-        logout(Some(&ada.access), "").await.assert_fields(&["refresh"]);
-        app.refreshed(&ada.refresh).await;
-    }
+        app.send(request)
+    };
+    logout(None, &ada.refresh).await.assert_problem(401, "not_authenticated");
+    logout(Some(&grace.access), &ada.refresh).await.assert_problem(401, "token_not_valid");
+    logout(Some(&ada.refresh), &ada.refresh).await.assert_problem(401, "token_not_valid");
+    logout(Some(&ada.access), &ada.access).await.assert_problem(401, "token_not_valid");
+    logout(Some(&ada.access), "").await.assert_fields(&["refresh"]);
+    app.refreshed(&ada.refresh).await;
 }
 
 #[actix_web::test]
@@ -143,56 +145,54 @@ async fn holds_whatever_becomes_of_the_lifetimes() {
     }
 }
 
-on_both! {
-    async fn is_carried_out_even_if_nobody_waits_for_the_answer(app: TestApp) {
-        for attempt in 0..10 {
-            let tokens = app.new_user(&format!("user{attempt}")).await;
-            let body = json!({"refresh": tokens.refresh}).to_string();
-            let request = format!(
-                "POST /logout HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
-                 Content-Length: {}\r\n\r\n{body}",
-                tokens.access,
-                body.len()
-            );
-            let mut stream = std::net::TcpStream::connect(app.addr).unwrap();
-            stream.write_all(request.as_bytes()).unwrap();
-            drop(stream);
-            // It may not have been read at all. But once the database has it, the blacklist has it too, and at once.
-            let deadline = std::time::Instant::now() + Duration::from_secs(2);
-            let mut refresh = tokens.refresh;
-            while std::time::Instant::now() < deadline {
-                let answer = app.refresh(&refresh).await;
-                if answer.status == 401 {
-                    break;
-                }
-                refresh = answer.tokens().refresh;
-            }
+#[apply(on_both_stores)]
+async fn is_carried_out_even_if_nobody_waits_for_the_answer(app: TestApp) {
+    for attempt in 0..10 {
+        let tokens = app.new_user(&format!("user{attempt}")).await;
+        let body = json!({"refresh": tokens.refresh}).to_string();
+        let request = format!(
+            "POST /logout HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            tokens.access,
+            body.len()
+        );
+        let mut stream = std::net::TcpStream::connect(app.addr).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        drop(stream);
+        // It may not have been read at all. But once the database has it, the blacklist has it too, and at once.
+        let deadline = std::time::Instant::now() + Duration::from_secs(2);
+        let mut refresh = tokens.refresh;
+        while std::time::Instant::now() < deadline {
             let answer = app.refresh(&refresh).await;
-            assert_eq!(answer.status, 401, "{answer:?}");
+            if answer.status == 401 {
+                break;
+            }
+            refresh = answer.tokens().refresh;
         }
+        let answer = app.refresh(&refresh).await;
+        assert_eq!(answer.status, 401, "{answer:?}");
     }
 }
 
-on_both! {
-    async fn an_access_token_does_not_come_back_when_its_session_is_forgotten(app: TestApp) {
-        for args in [
-            ["--access-token-lifetime=100", "--refresh-token-lifetime=100", "--session-lifetime=1000"],
-            ["--access-token-lifetime=100", "--refresh-token-lifetime=120", "--session-lifetime=120"],
-        ] {
-            let app = if app.database.is_some() {
-                TestApp::deployed_with(&args).await
-            } else {
-                TestApp::embedded_with(&args).await
-            };
-            let tokens = app.new_user("ada").await;
-            app.advance(90);
-            let late = app.refreshed(&tokens.refresh).await;
-            assert_eq!(app.logout(&late).await.status, 204);
-            for _ in 0..60 {
-                app.advance(2);
-                let answer = app.get("/me", Some(&late.access)).await;
-                assert_eq!(answer.status, 401, "{answer:?}");
-            }
+#[apply(on_both_stores)]
+async fn an_access_token_does_not_come_back_when_its_session_is_forgotten(app: TestApp) {
+    for args in [
+        ["--access-token-lifetime=100", "--refresh-token-lifetime=100", "--session-lifetime=1000"],
+        ["--access-token-lifetime=100", "--refresh-token-lifetime=120", "--session-lifetime=120"],
+    ] {
+        let app = if app.database.is_some() {
+            TestApp::deployed_with(&args).await
+        } else {
+            TestApp::embedded_with(&args).await
+        };
+        let tokens = app.new_user("ada").await;
+        app.advance(90);
+        let late = app.refreshed(&tokens.refresh).await;
+        assert_eq!(app.logout(&late).await.status, 204);
+        for _ in 0..60 {
+            app.advance(2);
+            let answer = app.get("/me", Some(&late.access)).await;
+            assert_eq!(answer.status, 401, "{answer:?}");
         }
     }
 }

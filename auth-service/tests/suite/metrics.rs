@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::TestApp;
+use crate::support::{TestApp, on_both_stores};
+use rstest_reuse::apply;
 use test_support::{Client, RedisServer};
 
 /// What `/metrics` says of this, which must be there.
@@ -33,54 +34,62 @@ async fn refreshes(app: &Client) -> Vec<(&'static str, f64)> {
     counts
 }
 
-on_both! {
-    async fn a_lost_answer_and_a_theft_are_told_apart(app: TestApp) {
-        assert_eq!(refreshes(&app).await, []);
-        let first = app.new_user("ada").await;
-        app.refreshed(&first.refresh).await;
-        app.refreshed(&first.refresh).await;
-        assert_eq!(refreshes(&app).await, [("rotated", 1.0), ("retried", 1.0)]);
-        app.advance(60);
-        assert_eq!(app.refresh(&first.refresh).await.status, 401);
-        assert_eq!(app.refresh(&first.refresh).await.status, 401);
-        assert_eq!(app.refresh("nonsense").await.status, 401);
-        let idle = app.login("ada").await.tokens();
-        app.advance(8 * 24 * 60 * 60);
-        assert_eq!(app.refresh(&idle.refresh).await.status, 401);
-        assert_eq!(refreshes(&app).await, [
-            ("rotated", 1.0), ("retried", 1.0), ("reused", 1.0), ("revoked", 1.0), ("expired", 1.0), ("unknown", 1.0),
-        ]);
-        assert_eq!(metric(&app, "auth_sessions_ended_total{cause=\"refresh_reuse\"}").await, 1.0);
-    }
+#[apply(on_both_stores)]
+async fn a_lost_answer_and_a_theft_are_told_apart(app: TestApp) {
+    assert_eq!(refreshes(&app).await, []);
+    let first = app.new_user("ada").await;
+    app.refreshed(&first.refresh).await;
+    app.refreshed(&first.refresh).await;
+    assert_eq!(refreshes(&app).await, [("rotated", 1.0), ("retried", 1.0)]);
+    app.advance(60);
+    assert_eq!(app.refresh(&first.refresh).await.status, 401);
+    assert_eq!(app.refresh(&first.refresh).await.status, 401);
+    assert_eq!(app.refresh("nonsense").await.status, 401);
+    let idle = app.login("ada").await.tokens();
+    app.advance(8 * 24 * 60 * 60);
+    assert_eq!(app.refresh(&idle.refresh).await.status, 401);
+    assert_eq!(
+        refreshes(&app).await,
+        [
+            ("rotated", 1.0),
+            ("retried", 1.0),
+            ("reused", 1.0),
+            ("revoked", 1.0),
+            ("expired", 1.0),
+            ("unknown", 1.0),
+        ]
+    );
+    assert_eq!(metric(&app, "auth_sessions_ended_total{cause=\"refresh_reuse\"}").await, 1.0);
+}
 
-    async fn logins_and_ends_of_sessions_are_counted_by_what_became_of_them(app: TestApp) {
-        let tokens = app.new_user("ada").await;
-        app.login("ada").await;
-        app.login("ada").await;
-        app.login_with("ada", "wrong").await;
-        app.login("nobody").await;
-        for _ in 0..2 {
-            app.logout(&tokens).await;
-        }
-        let other = app.login("ada").await.tokens();
-        let all = app.request(reqwest::Method::POST, "/logout/all").bearer_auth(&other.access);
-        assert_eq!(app.send(all).await.status, 204);
-        for (name, expected) in [
-            ("auth_logins_total{result=\"succeeded\"}", 4.0),
-            ("auth_logins_total{result=\"refused\"}", 2.0),
-            ("auth_logins_total{result=\"busy\"}", 0.0),
-            ("auth_sessions_ended_total{cause=\"logout\"}", 1.0),
-            ("auth_sessions_ended_total{cause=\"logout_everywhere\"}", 3.0),
-            ("auth_hash_queue", 0.0),
-            ("auth_hash_wait_seconds_count", 7.0),
-            ("auth_revocations_held", 4.0),
-            ("auth_revocation_listeners", 0.0),
-            ("http_requests_total{method=\"POST\",route=\"/login\",status=\"200\"}", 4.0),
-            ("http_requests_total{method=\"POST\",route=\"/login\",status=\"401\"}", 2.0),
-            ("http_request_duration_seconds_count{method=\"POST\",route=\"/login\"}", 6.0),
-        ] {
-            assert_eq!(metric(&app, name).await, expected, "{name}");
-        }
+#[apply(on_both_stores)]
+async fn logins_and_ends_of_sessions_are_counted_by_what_became_of_them(app: TestApp) {
+    let tokens = app.new_user("ada").await;
+    app.login("ada").await;
+    app.login("ada").await;
+    app.login_with("ada", "wrong").await;
+    app.login("nobody").await;
+    for _ in 0..2 {
+        app.logout(&tokens).await;
+    }
+    let other = app.login("ada").await.tokens();
+    let all = app.request(reqwest::Method::POST, "/logout/all").bearer_auth(&other.access);
+    assert_eq!(app.send(all).await.status, 204);
+    for (name, expected) in [
+        ("auth_logins_total{result=\"succeeded\"}", 4.0),
+        ("auth_logins_total{result=\"refused\"}", 2.0),
+        ("auth_logins_total{result=\"busy\"}", 0.0),
+        ("auth_sessions_ended_total{cause=\"logout\"}", 1.0),
+        ("auth_sessions_ended_total{cause=\"logout_everywhere\"}", 3.0),
+        ("auth_hash_queue", 0.0),
+        ("auth_hash_wait_seconds_count", 7.0),
+        ("auth_revocations_held", 4.0),
+        ("auth_revocation_listeners", 0.0),
+        ("http_requests_total{method=\"POST\",route=\"/login\",status=\"200\"}", 4.0),
+        ("http_requests_total{method=\"POST\",route=\"/login\",status=\"401\"}", 2.0),
+        ("http_request_duration_seconds_count{method=\"POST\",route=\"/login\"}", 6.0),
+    ] {
+        assert_eq!(metric(&app, name).await, expected, "{name}");
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::TestApp;
+use crate::support::{TestApp, on_both_stores};
 use futures_util::future::join_all;
+use rstest_reuse::apply;
 use serde_json::json;
 use test_support::{Client, PostgresServer, Process, RedisServer, TestDatabase, redis_url, temp_dir};
 
@@ -28,12 +29,12 @@ fn until_reason<'a>(
     }
 }
 
-on_both! {
-    async fn where_all_is_well_there_are_no_reasons(app: TestApp) {
-        let answer = app.get("/readyz", None).await;
-        let all = json!({"service": "ok", "keys": "ok", "database": "ok", "blacklist": "ok", "revocations": "ok"});
-        assert_eq!((answer.status, answer.json), (200, all));
-    }
+#[apply(on_both_stores)]
+async fn where_all_is_well_there_are_no_reasons(app: TestApp) {
+    let answer = app.get("/readyz", None).await;
+    let all =
+        json!({"service": "ok", "keys": "ok", "database": "ok", "blacklist": "ok", "revocations": "ok"});
+    assert_eq!((answer.status, answer.json), (200, all));
 }
 
 #[actix_web::test]

@@ -2,81 +2,87 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use crate::support::TestApp;
+use crate::support::{TestApp, on_both_stores};
 use futures_util::future::join_all;
 use reqwest::Method;
+use rstest_reuse::apply;
 use serde_json::json;
 use test_support::{Client, Process, RedisServer, TestDatabase, claims_of, redis_url, temp_dir, unique};
 
-on_both! {
-    async fn a_retry_within_the_grace_period_gets_the_same_generation(app: TestApp) {
-        let first = app.new_user("ada").await;
-        let second = app.refreshed(&first.refresh).await;
-        app.advance(9);
-        let again = app.refreshed(&first.refresh).await;
-        assert_eq!(claims_of(&again.refresh)["gen"], claims_of(&second.refresh)["gen"]);
-        // Both copies of the next generation go on.
-        app.refreshed(&second.refresh).await;
-        app.refreshed(&again.refresh).await;
-    }
+#[apply(on_both_stores)]
+async fn a_retry_within_the_grace_period_gets_the_same_generation(app: TestApp) {
+    let first = app.new_user("ada").await;
+    let second = app.refreshed(&first.refresh).await;
+    app.advance(9);
+    let again = app.refreshed(&first.refresh).await;
+    assert_eq!(claims_of(&again.refresh)["gen"], claims_of(&second.refresh)["gen"]);
+    // Both copies of the next generation go on.
+    app.refreshed(&second.refresh).await;
+    app.refreshed(&again.refresh).await;
+}
 
-    async fn a_rotated_token_ends_its_session_after_the_grace_period(app: TestApp) {
-        let first = app.new_user("ada").await;
-        let second = app.refreshed(&first.refresh).await;
-        app.advance(10);
-        app.refresh(&first.refresh).await.assert_problem(401, "token_not_valid");
-        app.refresh(&second.refresh).await.assert_problem(401, "token_not_valid");
-        app.get("/me", Some(&second.access)).await.assert_problem(401, "token_not_valid");
-    }
+#[apply(on_both_stores)]
+async fn a_rotated_token_ends_its_session_after_the_grace_period(app: TestApp) {
+    let first = app.new_user("ada").await;
+    let second = app.refreshed(&first.refresh).await;
+    app.advance(10);
+    app.refresh(&first.refresh).await.assert_problem(401, "token_not_valid");
+    app.refresh(&second.refresh).await.assert_problem(401, "token_not_valid");
+    app.get("/me", Some(&second.access)).await.assert_problem(401, "token_not_valid");
+}
 
-    async fn the_grace_ends_once_the_next_token_was_used(app: TestApp) {
-        let first = app.new_user("ada").await;
-        let second = app.refreshed(&first.refresh).await;
-        let third = app.refreshed(&second.refresh).await;
-        app.refresh(&first.refresh).await.assert_problem(401, "token_not_valid");
-        app.refresh(&third.refresh).await.assert_problem(401, "token_not_valid");
-    }
+#[apply(on_both_stores)]
+async fn the_grace_ends_once_the_next_token_was_used(app: TestApp) {
+    let first = app.new_user("ada").await;
+    let second = app.refreshed(&first.refresh).await;
+    let third = app.refreshed(&second.refresh).await;
+    app.refresh(&first.refresh).await.assert_problem(401, "token_not_valid");
+    app.refresh(&third.refresh).await.assert_problem(401, "token_not_valid");
+}
 
-    async fn reuse_ends_no_other_session(app: TestApp) {
-        let stolen = app.new_user("ada").await;
-        let other = app.login("ada").await.tokens();
-        app.refreshed(&stolen.refresh).await;
-        app.advance(11);
-        app.refresh(&stolen.refresh).await.assert_problem(401, "token_not_valid");
-        app.refreshed(&other.refresh).await;
-    }
+#[apply(on_both_stores)]
+async fn reuse_ends_no_other_session(app: TestApp) {
+    let stolen = app.new_user("ada").await;
+    let other = app.login("ada").await.tokens();
+    app.refreshed(&stolen.refresh).await;
+    app.advance(11);
+    app.refresh(&stolen.refresh).await.assert_problem(401, "token_not_valid");
+    app.refreshed(&other.refresh).await;
+}
 
-    async fn a_session_that_is_used_lives_on_and_one_that_is_idle_ends(app: TestApp) {
-        let idle = app.new_user("ada").await;
-        let mut used = app.login("ada").await.tokens();
-        for _ in 0..3 {
-            app.advance(3 * 24 * 3600);
-            used = app.refreshed(&used.refresh).await;
-        }
-        app.refresh(&idle.refresh).await.assert_problem(401, "token_not_valid");
-        app.post("/token/verify", json!({"token": idle.refresh})).await.assert_problem(401, "token_not_valid");
+#[apply(on_both_stores)]
+async fn a_session_that_is_used_lives_on_and_one_that_is_idle_ends(app: TestApp) {
+    let idle = app.new_user("ada").await;
+    let mut used = app.login("ada").await.tokens();
+    for _ in 0..3 {
+        app.advance(3 * 24 * 3600);
+        used = app.refreshed(&used.refresh).await;
     }
+    app.refresh(&idle.refresh).await.assert_problem(401, "token_not_valid");
+    app.post("/token/verify", json!({"token": idle.refresh})).await.assert_problem(401, "token_not_valid");
+}
 
-    async fn no_refresh_extends_the_session_itself(app: TestApp) {
-        let mut tokens = app.new_user("ada").await;
-        let login = claims_of(&tokens.refresh)["auth_time"].as_i64().unwrap();
-        for _ in 0..4 {
-            app.advance(6 * 24 * 3600);
-            tokens = app.refreshed(&tokens.refresh).await;
-        }
-        assert_eq!(claims_of(&tokens.refresh)["exp"], login + 30 * 24 * 3600);
+#[apply(on_both_stores)]
+async fn no_refresh_extends_the_session_itself(app: TestApp) {
+    let mut tokens = app.new_user("ada").await;
+    let login = claims_of(&tokens.refresh)["auth_time"].as_i64().unwrap();
+    for _ in 0..4 {
         app.advance(6 * 24 * 3600);
-        app.refresh(&tokens.refresh).await.assert_problem(401, "token_not_valid");
+        tokens = app.refreshed(&tokens.refresh).await;
     }
+    assert_eq!(claims_of(&tokens.refresh)["exp"], login + 30 * 24 * 3600);
+    app.advance(6 * 24 * 3600);
+    app.refresh(&tokens.refresh).await.assert_problem(401, "token_not_valid");
+}
 
-    async fn a_refresh_leaves_one_entry_however_often_it_happens(app: TestApp) {
-        let mut tokens = app.new_user("ada").await;
-        for generation in 1..=30 {
-            tokens = app.refreshed(&tokens.refresh).await;
-            assert_eq!(claims_of(&tokens.refresh)["gen"], generation);
-        }
-        assert_eq!(entries(&app), 1);
+#[apply(on_both_stores)]
+async fn a_refresh_leaves_one_entry_however_often_it_happens(app: TestApp) {
+    let mut tokens = app.new_user("ada").await;
+    for generation in 1..=30 {
+        tokens = app.refreshed(&tokens.refresh).await;
+        assert_eq!(claims_of(&tokens.refresh)["gen"], generation);
     }
+    assert_eq!(entries(&app), 1);
 }
 
 #[actix_web::test]

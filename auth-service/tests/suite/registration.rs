@@ -1,44 +1,48 @@
 //! `POST /register`: the rules, and two people who want one name.
 
-use crate::support::TestApp;
+use crate::support::{TestApp, on_both_stores};
 use futures_util::future::join_all;
+use rstest_reuse::apply;
 use serde_json::json;
 
-on_both! {
-    async fn two_registrations_of_one_name_at_once_make_one_user(app: TestApp) {
-        for round in 0..3 {
-            // Eight spellings of one name and one address.
-            let attempts = (0..8).map(|number| {
-                let mut name = format!("twin{round}");
-                if number % 2 == 0 {
-                    name = name.to_uppercase();
-                }
-                let app = &app;
-                async move { app.register(&name).await }
-            });
-            let answers = join_all(attempts).await;
-            let created = answers.iter().filter(|answer| answer.status == 201).count();
-            assert_eq!(created, 1, "{answers:?}");
-            for answer in answers.iter().filter(|answer| answer.status != 201) {
-                answer.assert_fields(&["email", "username"]);
+#[apply(on_both_stores)]
+async fn two_registrations_of_one_name_at_once_make_one_user(app: TestApp) {
+    for round in 0..3 {
+        // Eight spellings of one name and one address.
+        let attempts = (0..8).map(|number| {
+            let mut name = format!("twin{round}");
+            if number % 2 == 0 {
+                name = name.to_uppercase();
             }
-            assert_eq!(app.login(&format!("twin{round}")).await.status, 200);
+            let app = &app;
+            async move { app.register(&name).await }
+        });
+        let answers = join_all(attempts).await;
+        let created = answers.iter().filter(|answer| answer.status == 201).count();
+        assert_eq!(created, 1, "{answers:?}");
+        for answer in answers.iter().filter(|answer| answer.status != 201) {
+            answer.assert_fields(&["email", "username"]);
         }
+        assert_eq!(app.login(&format!("twin{round}")).await.status, 200);
     }
+}
 
-    async fn a_name_or_address_that_is_taken_is_named(app: TestApp) {
-        app.register("ada").await;
-        let register = |username: &str, email: &str| {
-            app.post("/register", json!({"username": username, "email": email, "password": "correct horse battery"}))
-        };
-        let answer = register("ADA", "other@example.com").await;
-        answer.assert_fields(&["username"]);
-        assert_eq!(answer.json["errors"]["username"], json!(["A user with that username already exists."]));
-        let answer = register("other", "ADA@EXAMPLE.COM").await;
-        answer.assert_fields(&["email"]);
-        assert_eq!(answer.json["errors"]["email"], json!(["A user with that email already exists."]));
-        register("ada", "ada@example.com").await.assert_fields(&["email", "username"]);
-    }
+#[apply(on_both_stores)]
+async fn a_name_or_address_that_is_taken_is_named(app: TestApp) {
+    app.register("ada").await;
+    let register = |username: &str, email: &str| {
+        app.post(
+            "/register",
+            json!({"username": username, "email": email, "password": "correct horse battery"}),
+        )
+    };
+    let answer = register("ADA", "other@example.com").await;
+    answer.assert_fields(&["username"]);
+    assert_eq!(answer.json["errors"]["username"], json!(["A user with that username already exists."]));
+    let answer = register("other", "ADA@EXAMPLE.COM").await;
+    answer.assert_fields(&["email"]);
+    assert_eq!(answer.json["errors"]["email"], json!(["A user with that email already exists."]));
+    register("ada", "ada@example.com").await.assert_fields(&["email", "username"]);
 }
 
 #[actix_web::test]

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::TestApp;
+use crate::support::{TestApp, on_both_stores};
 use reqwest::Method;
+use rstest_reuse::apply;
 use serde_json::{Value, json};
 use test_support::{Client, RedisServer, claims_of, unique};
 
@@ -91,69 +92,70 @@ fn sid(access: &str) -> String {
     claims_of(access)["sid"].as_str().unwrap().to_owned()
 }
 
-on_both! {
-    async fn every_end_of_a_session_is_told(app: TestApp) {
-        let client = new_client(&app, "revocations:read");
-        app.new_user("ada").await;
-        let mut listener = Listener::start(&app, &client, None).await;
-        assert_eq!(listener.past().await, Vec::<String>::new());
+#[apply(on_both_stores)]
+async fn every_end_of_a_session_is_told(app: TestApp) {
+    let client = new_client(&app, "revocations:read");
+    app.new_user("ada").await;
+    let mut listener = Listener::start(&app, &client, None).await;
+    assert_eq!(listener.past().await, Vec::<String>::new());
 
-        let tokens = app.login("ada").await.tokens();
-        let iat = claims_of(&tokens.access)["iat"].as_i64().unwrap();
-        assert_eq!(app.logout(&tokens).await.status, 204);
-        let event = listener.hears(&sid(&tokens.access)).await;
-        // As long as an access token lives, and clocks may be apart.
-        let until = event.data["until"].as_i64().unwrap();
-        assert!((iat + 600..iat + 605).contains(&until), "{until} {iat}");
-        assert_eq!(app.logout(&tokens).await.status, 204);
+    let tokens = app.login("ada").await.tokens();
+    let iat = claims_of(&tokens.access)["iat"].as_i64().unwrap();
+    assert_eq!(app.logout(&tokens).await.status, 204);
+    let event = listener.hears(&sid(&tokens.access)).await;
+    // As long as an access token lives, and clocks may be apart.
+    let until = event.data["until"].as_i64().unwrap();
+    assert!((iat + 600..iat + 605).contains(&until), "{until} {iat}");
+    assert_eq!(app.logout(&tokens).await.status, 204);
 
-        let revoked = app.login("ada").await.tokens();
-        let form = [("token", revoked.access.as_str())];
-        assert_eq!(app.send(app.request(Method::POST, "/oauth/revoke").form(&form)).await.status, 200);
-        listener.hears(&sid(&revoked.access)).await;
+    let revoked = app.login("ada").await.tokens();
+    let form = [("token", revoked.access.as_str())];
+    assert_eq!(app.send(app.request(Method::POST, "/oauth/revoke").form(&form)).await.status, 200);
+    listener.hears(&sid(&revoked.access)).await;
 
-        let reused = app.login("ada").await.tokens();
-        let next = app.refreshed(&reused.refresh).await;
-        app.refreshed(&next.refresh).await;
-        app.refresh(&reused.refresh).await.assert_problem(401, "token_not_valid");
-        listener.hears(&sid(&reused.access)).await;
+    let reused = app.login("ada").await.tokens();
+    let next = app.refreshed(&reused.refresh).await;
+    app.refreshed(&next.refresh).await;
+    app.refresh(&reused.refresh).await.assert_problem(401, "token_not_valid");
+    listener.hears(&sid(&reused.access)).await;
 
-        // Whoever comes later hears of all of them, once, and for as long as it matters.
-        let all = [sid(&tokens.access), sid(&revoked.access), sid(&reused.access)];
-        assert_eq!(Listener::start(&app, &client, None).await.past().await, all);
-        app.advance(601);
-        assert_eq!(Listener::start(&app, &client, None).await.past().await, Vec::<String>::new());
-    }
+    // Whoever comes later hears of all of them, once, and for as long as it matters.
+    let all = [sid(&tokens.access), sid(&revoked.access), sid(&reused.access)];
+    assert_eq!(Listener::start(&app, &client, None).await.past().await, all);
+    app.advance(601);
+    assert_eq!(Listener::start(&app, &client, None).await.past().await, Vec::<String>::new());
+}
 
-    async fn a_restart_remembers_what_still_matters(app: TestApp) {
-        let client = new_client(&app, "revocations:read");
-        let tokens = app.new_user("ada").await;
-        app.logout(&tokens).await;
-        let again = app.replica().await;
-        again.wait_for_status("/readyz", 200).await;
-        assert_eq!(Listener::start(&again, &client, None).await.past().await, [sid(&tokens.access)]);
-    }
+#[apply(on_both_stores)]
+async fn a_restart_remembers_what_still_matters(app: TestApp) {
+    let client = new_client(&app, "revocations:read");
+    let tokens = app.new_user("ada").await;
+    app.logout(&tokens).await;
+    let again = app.replica().await;
+    again.wait_for_status("/readyz", 200).await;
+    assert_eq!(Listener::start(&again, &client, None).await.past().await, [sid(&tokens.access)]);
+}
 
-    async fn only_a_client_with_the_scope_may_listen(app: TestApp) {
-        let ask = |client: Option<Credentials>| {
-            let mut request = app.request(Method::GET, "/revocations");
-            if let Some((id, secret)) = client {
-                request = request.basic_auth(id, Some(secret));
-            }
-            app.send(request)
-        };
-        let (id, secret) = new_client(&app, "revocations:read");
-        for client in [None, Some((id, "wrong".to_owned())), Some(("nobody".to_owned(), secret))] {
-            let answer = ask(client).await;
-            assert_eq!((answer.status, &answer.json["error"]), (401, &json!("invalid_client")));
-            assert_eq!(answer.header("www-authenticate"), r#"Basic realm="clients""#);
+#[apply(on_both_stores)]
+async fn only_a_client_with_the_scope_may_listen(app: TestApp) {
+    let ask = |client: Option<Credentials>| {
+        let mut request = app.request(Method::GET, "/revocations");
+        if let Some((id, secret)) = client {
+            request = request.basic_auth(id, Some(secret));
         }
-        let answer = ask(Some(new_client(&app, "reports:read"))).await;
-        let challenge = answer.assert_problem(403, "permission_denied").header("www-authenticate");
-        assert_eq!(challenge, r#"Bearer error="insufficient_scope", scope="revocations:read""#);
-        let user = app.new_user("ada").await.access;
-        assert_eq!(app.get("/revocations", Some(&user)).await.status, 401);
+        app.send(request)
+    };
+    let (id, secret) = new_client(&app, "revocations:read");
+    for client in [None, Some((id, "wrong".to_owned())), Some(("nobody".to_owned(), secret))] {
+        let answer = ask(client).await;
+        assert_eq!((answer.status, &answer.json["error"]), (401, &json!("invalid_client")));
+        assert_eq!(answer.header("www-authenticate"), r#"Basic realm="clients""#);
     }
+    let answer = ask(Some(new_client(&app, "reports:read"))).await;
+    let challenge = answer.assert_problem(403, "permission_denied").header("www-authenticate");
+    assert_eq!(challenge, r#"Bearer error="insufficient_scope", scope="revocations:read""#);
+    let user = app.new_user("ada").await.access;
+    assert_eq!(app.get("/revocations", Some(&user)).await.status, 401);
 }
 
 #[actix_web::test]

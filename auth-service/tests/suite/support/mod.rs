@@ -15,29 +15,21 @@ use aws_lc_rs::{
     signature::Ed25519KeyPair,
 };
 use clap::Parser;
+use rstest::rstest;
 use shared::clock::Clock;
 use test_support::{Client, Proxy, RedisServer, TempDir, TestDatabase, redis_url, temp_dir, unique};
 
-/// Runs a test twice: on SQLite with the embedded blacklist, and on PostgreSQL with Redis.
-#[macro_export]
-macro_rules! on_both {
-    ($(async fn $name:ident($app:ident: TestApp) $body:block)+) => {$(
-        mod $name {
-            use super::*;
-
-            async fn test($app: TestApp) $body
-
-            #[actix_web::test]
-            async fn embedded() {
-                test(TestApp::embedded().await).await;
-            }
-
-            #[actix_web::test]
-            async fn deployed() {
-                test(TestApp::deployed().await).await;
-            }
-        }
-    )+};
+/// Runs a test on both stores: SQLite with the embedded session state, and PostgreSQL with Redis.
+#[rstest_reuse::template]
+#[rstest]
+#[case::embedded(TestApp::embedded())]
+#[case::deployed(TestApp::deployed())]
+#[actix_web::test]
+pub async fn on_both_stores(
+    #[future(awt)]
+    #[case]
+    app: TestApp,
+) {
 }
 
 #[derive(Parser)]
