@@ -1,4 +1,4 @@
-//! Access tokens: what they say, that others can verify them, and that nothing else passes for one.
+//! Access tokens: their claims, verification with the published keys, and rejected forgeries.
 
 use crate::support::{TestApp, new_pem};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use test_support::{claims_of, decode_part};
 
 #[actix_web::test]
-async fn anybody_can_verify_them_with_the_published_keys() {
+async fn access_token_verifies_with_the_published_keys() {
     for (name, algorithm) in
         [("EdDSA", Algorithm::EdDSA), ("ES256", Algorithm::ES256), ("RS256", Algorithm::RS256)]
     {
@@ -46,25 +46,25 @@ async fn anybody_can_verify_them_with_the_published_keys() {
 }
 
 #[actix_web::test]
-async fn keys_need_not_be_fetched_again_when_they_have_not_changed() {
+async fn unchanged_jwks_answers_304() {
     let app = TestApp::embedded().await;
     let jwks = app.get("/.well-known/jwks.json", None).await;
     let request = app.request(reqwest::Method::GET, "/.well-known/jwks.json");
-    let again = app.send(request.header("if-none-match", jwks.header("etag"))).await;
-    assert_eq!((again.status, again.json), (304, Value::Null));
+    let restarted = app.send(request.header("if-none-match", jwks.header("etag"))).await;
+    assert_eq!((restarted.status, restarted.json), (304, Value::Null));
 }
 
 #[actix_web::test]
-async fn keys_and_sessions_outlive_a_restart() {
+async fn keys_and_sessions_survive_a_restart() {
     let app = TestApp::embedded().await;
     let tokens = app.new_user("ada").await;
-    let again = app.replica().await;
-    assert_eq!(again.get("/me", Some(&tokens.access)).await.status, 200);
-    again.refreshed(&tokens.refresh).await;
+    let restarted = app.replica().await;
+    assert_eq!(restarted.get("/me", Some(&tokens.access)).await.status, 200);
+    restarted.refreshed(&tokens.refresh).await;
 }
 
 #[actix_web::test]
-async fn they_expire() {
+async fn access_token_expires_after_lifetime_and_leeway() {
     let app = TestApp::embedded().await;
     let tokens = app.new_user("ada").await;
     app.advance(300 + 9);
@@ -76,7 +76,7 @@ async fn they_expire() {
     app.post("/token/verify", json!({"token": tokens.access})).await.assert_problem(401, "token_not_valid");
 }
 
-/// A token made of these parts, whatever they are.
+/// Returns a token with this header and these claims, which need not be valid.
 fn token(header: &str, claims: &str, sign: impl Fn(&[u8]) -> String) -> String {
     let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let signature = sign(input.as_bytes());
@@ -84,13 +84,13 @@ fn token(header: &str, claims: &str, sign: impl Fn(&[u8]) -> String) -> String {
 }
 
 #[actix_web::test]
-async fn nothing_else_passes_for_one() {
+async fn forged_access_tokens_are_rejected() {
     let pem = new_pem();
     let app = TestApp::embedded_with_key(&pem).await;
     let access = app.new_user("ada").await.access;
-    let stranger_pem = new_pem();
-    let stranger = TestApp::embedded_with_key(&stranger_pem).await;
-    let strangers = stranger.new_user("ada").await.access;
+    let other_pem = new_pem();
+    let other_issuer = TestApp::embedded_with_key(&other_pem).await;
+    let other_access = other_issuer.new_user("ada").await.access;
     let key = EncodingKey::from_ed_pem(pem.as_bytes()).unwrap();
     let ed25519 = |input: &[u8]| jsonwebtoken::crypto::sign(input, &key, Algorithm::EdDSA).unwrap();
     let header = decode_part(&access, 0);
@@ -99,7 +99,7 @@ async fn nothing_else_passes_for_one() {
     let parts: Vec<&str> = access.split('.').collect();
     let [head, body, signature] = parts[..] else { panic!() };
 
-    // Every forgery below is signed with the true key where that helps it, so each is refused for its own fault.
+    // Most forgeries carry a valid signature, so that each is rejected for the defect in its name.
     let with_header = |change: &dyn Fn(&mut Value)| {
         let mut header = header.clone();
         change(&mut header);
@@ -126,8 +126,8 @@ async fn nothing_else_passes_for_one() {
     };
     let flipped = if signature.starts_with('A') { 'B' } else { 'A' };
 
-    let mut refused = vec![
-        ("a stranger's token".to_owned(), strangers),
+    let mut rejected = vec![
+        ("a token of another issuer".to_owned(), other_access),
         ("no parts".into(), "x".into()),
         ("two parts".into(), format!("{head}.{body}")),
         ("four parts".into(), format!("{access}.{signature}")),
@@ -172,42 +172,44 @@ async fn nothing_else_passes_for_one() {
         ("nbf in the future".into(), with_claims(&|claims| claims["nbf"] = json!(9_999_999_999_i64))),
     ];
     for alg in ["none", "None", "NONE", "nOnE", ""] {
-        refused.push((format!("alg {alg:?}"), no_signature(alg)));
+        rejected.push((format!("alg {alg:?}"), no_signature(alg)));
     }
     for claim in ["iss", "sub", "aud", "exp", "iat", "jti", "sid", "token_type"] {
-        refused.push((
+        rejected.push((
             format!("no {claim}"),
             with_claims(&|claims| drop(claims.as_object_mut().unwrap().remove(claim))),
         ));
     }
-    // The last character of a signature carries two bits; the others must be zero (RFC 4648 section 3.5).
+    // The last character of a signature encodes two bits. Its other bits must be zero (RFC 4648
+    // section 3.5).
     let last = signature.chars().last().unwrap();
     let stray = char::from(last as u8 + 1);
-    refused
+    rejected
         .push(("stray bits".into(), format!("{head}.{body}.{}{stray}", &signature[..signature.len() - 1])));
 
-    for (what, token) in refused {
+    for (defect, token) in rejected {
         let answer = app.get("/me", Some(&token)).await;
-        assert_eq!(answer.status, 401, "{what}: {answer:?}");
+        assert_eq!(answer.status, 401, "{defect}: {answer:?}");
         answer.assert_problem(401, "token_not_valid");
         let answer = app.post("/token/verify", json!({"token": token})).await;
-        assert_eq!(answer.status, 401, "verify {what}: {answer:?}");
+        assert_eq!(answer.status, 401, "verify {defect}: {answer:?}");
     }
 
-    // Keys offered by the token itself are ignored, whatever they are.
-    let theirs = stranger.get("/.well-known/jwks.json", None).await.json["keys"][0].clone();
-    let url = format!("{}/.well-known/jwks.json", stranger.issuer);
-    for (name, value) in [("jwk", theirs), ("jku", json!(url)), ("x5u", json!(url)), ("x5c", json!(["AAAA"]))]
+    // Keys in the header of a token are ignored.
+    let other_jwk = other_issuer.get("/.well-known/jwks.json", None).await.json["keys"][0].clone();
+    let url = format!("{}/.well-known/jwks.json", other_issuer.issuer);
+    for (name, value) in
+        [("jwk", other_jwk), ("jku", json!(url)), ("x5u", json!(url)), ("x5c", json!(["AAAA"]))]
     {
         assert_eq!(
             app.get("/me", Some(&with_header(&|header| header[name] = value.clone()))).await.status,
             200
         );
-        let stranger_key = EncodingKey::from_ed_pem(stranger_pem.as_bytes()).unwrap();
+        let other_key = EncodingKey::from_ed_pem(other_pem.as_bytes()).unwrap();
         let mut header = header.clone();
         header[name] = value;
         let forged = token(&header.to_string(), &claims.to_string(), |input| {
-            jsonwebtoken::crypto::sign(input, &stranger_key, Algorithm::EdDSA).unwrap()
+            jsonwebtoken::crypto::sign(input, &other_key, Algorithm::EdDSA).unwrap()
         });
         app.get("/me", Some(&forged)).await.assert_problem(401, "token_not_valid");
     }

@@ -1,4 +1,4 @@
-//! Tests of auth-service at the surfaces that users touch: HTTP and the command line. One program, so that it is linked once.
+//! Tests of auth-service over HTTP and the command line. One program, so that it is linked once.
 
 #[macro_use]
 mod support;

@@ -1,4 +1,4 @@
-//! The whole path, with every answer asserted whole.
+//! The whole life of a session, with every answer asserted completely.
 
 use crate::support::{TestApp, on_both_stores};
 use reqwest::Method;
@@ -7,7 +7,7 @@ use serde_json::json;
 use test_support::claims_of;
 
 #[apply(on_both_stores)]
-async fn register_log_in_refresh_verify_log_out(app: TestApp) {
+async fn user_registers_logs_in_refreshes_verifies_and_logs_out(app: TestApp) {
     let credentials =
         json!({"email": "Ada@example.com", "username": "Ada", "password": "correct horse battery"});
     let registered = app.post("/register", credentials).await;
@@ -53,7 +53,7 @@ async fn register_log_in_refresh_verify_log_out(app: TestApp) {
 }
 
 #[apply(on_both_stores)]
-async fn routes_take_a_trailing_slash(app: TestApp) {
+async fn routes_accept_a_trailing_slash(app: TestApp) {
     let credentials =
         json!({"email": "ada@example.com", "username": "ada", "password": "correct horse battery"});
     assert_eq!(app.post("/register/", credentials).await.status, 201);
@@ -67,7 +67,7 @@ async fn routes_take_a_trailing_slash(app: TestApp) {
 }
 
 #[actix_web::test]
-async fn unknown_paths_and_wrong_methods_are_problems() {
+async fn unknown_paths_and_wrong_methods_get_problem_details() {
     let app = TestApp::embedded().await;
     app.get("/nowhere", None).await.assert_problem(404, "not_found");
     app.get("/login/extra", None).await.assert_problem(404, "not_found");
@@ -77,7 +77,7 @@ async fn unknown_paths_and_wrong_methods_are_problems() {
     let answer = app.post("/me", json!({})).await;
     answer.assert_problem(405, "method_not_allowed");
     assert_eq!(answer.header("allow"), "GET, HEAD");
-    // What takes GET takes HEAD.
+    // A route that allows GET also allows HEAD.
     let head = app.request(Method::HEAD, "/.well-known/jwks.json").send().await.unwrap();
     assert_eq!((head.status().as_u16(), head.bytes().await.unwrap().len()), (200, 0));
 }

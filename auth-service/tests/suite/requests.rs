@@ -1,4 +1,4 @@
-//! What is done with every request: an id, and a line of the log.
+//! Request ids and the request log.
 
 use crate::support::TestApp;
 use reqwest::Method;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use test_support::{Client, Process, claims_of, temp_dir};
 
 #[actix_web::test]
-async fn every_answer_has_the_requests_id_or_one_of_its_own() {
+async fn every_answer_has_a_request_id() {
     let app = TestApp::embedded().await;
     let ask = async |id: &str| {
         let answer = app.send(app.request(Method::GET, "/healthz").header("x-request-id", id)).await;
@@ -14,18 +14,18 @@ async fn every_answer_has_the_requests_id_or_one_of_its_own() {
     };
     assert_eq!(ask("4bf92f35-77b3.4da6/a=1").await, "4bf92f35-77b3.4da6/a=1");
     let mut ids = std::collections::BTreeSet::new();
-    for unfit in ["", "two words", "quote\"", "<script>", &"x".repeat(129)] {
-        let id = ask(unfit).await;
-        assert_ne!(id, unfit);
+    for invalid in ["", "two words", "quote\"", "<script>", &"x".repeat(129)] {
+        let id = ask(invalid).await;
+        assert_ne!(id, invalid);
         assert!(!id.is_empty() && ids.insert(id), "{ids:?}");
     }
-    // Whatever the answer is.
+    // An error has an id, too.
     let nowhere = app.get("/nowhere", None).await;
     assert!(ids.insert(nowhere.header("x-request-id").to_owned()));
 }
 
 #[actix_web::test]
-async fn a_request_is_a_line_of_the_log_without_what_is_secret() {
+async fn request_log_contains_no_secrets() {
     let folder = temp_dir();
     let data = folder.path().to_str().unwrap();
     let env = [
