@@ -8,7 +8,7 @@ use serde_json::json;
 #[apply(on_both_stores)]
 async fn concurrent_registrations_of_one_name_create_one_user(app: TestApp) {
     for round in 0..3 {
-        // Eight spellings of one name and one address.
+        // Two spellings of one name and one address.
         let attempts = (0..8).map(|number| {
             let mut name = format!("twin{round}");
             if number % 2 == 0 {
