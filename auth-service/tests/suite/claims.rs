@@ -98,7 +98,7 @@ async fn invalid_grants_are_rejected_with_one_line() {
     let app = TestApp::embedded().await;
     app.register("ada").await;
     for (args, expected) in [
-        (vec!["grant", "nobody", "--role", "editor"], "error: there is no user nobody"),
+        (vec!["grant", "unknown", "--role", "editor"], "error: there is no user unknown"),
         (vec!["grant", "ada"], "error: name at least one: --scope NAME or --role NAME"),
         (vec!["grant", "ada", "--scope", "two words"], "error: invalid value 'two words'"),
         (vec!["grant", "ada", "--role", ""], "error: "),

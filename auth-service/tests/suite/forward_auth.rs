@@ -16,9 +16,9 @@ fn identity(answer: &Answer) -> [Option<String>; 3] {
 
 /// Creates a client with the scope `read`, and returns an access token of the client.
 async fn client_token(app: &TestApp) -> String {
-    let made = app.cli(&["clients", "create", "billing-job", "--scope", "read"]).stdout;
-    let made = String::from_utf8(made).unwrap();
-    let secret = made.split_whitespace().last().unwrap();
+    let created = app.cli(&["clients", "create", "billing-job", "--scope", "read"]).stdout;
+    let created = String::from_utf8(created).unwrap();
+    let secret = created.split_whitespace().last().unwrap();
     let request = app.request(Method::POST, "/oauth/token").basic_auth("billing-job", Some(secret));
     let answer = app.send(request.form(&[("grant_type", "client_credentials")])).await;
     answer.json["access_token"].as_str().unwrap().to_owned()

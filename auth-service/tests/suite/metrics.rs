@@ -21,7 +21,7 @@ async fn metric_if_any(app: &Client, name: &str) -> Option<f64> {
     value.map(|value| value.parse().unwrap())
 }
 
-/// Returns the number of refresh_counts of each outcome that has occurred.
+/// Returns the number of refreshes of each outcome that has occurred.
 async fn refresh_counts(app: &Client) -> Vec<(&'static str, f64)> {
     let mut counts = Vec::new();
     for outcome in ["rotated", "retried", "reused", "revoked", "expired", "unknown", "unavailable"] {
@@ -67,7 +67,7 @@ async fn logins_and_ended_sessions_are_counted_by_cause(app: TestApp) {
     app.login("ada").await;
     app.login("ada").await;
     app.login_with("ada", "wrong").await;
-    app.login("nobody").await;
+    app.login("unknown").await;
     for _ in 0..2 {
         app.logout(&tokens).await;
     }

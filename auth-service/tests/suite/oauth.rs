@@ -66,7 +66,8 @@ async fn client_credentials_grant_returns_a_client_token(app: TestApp) {
     let answer = app.oauth("/oauth/token", &form, Some(&client)).await;
     let access = text(&answer, "access_token");
     let expected = json!({
-        "access_token": access, "token_type": "Bearer", "expires_in": 300, "scope": "reports:read reports:write",
+        "access_token": access, "token_type": "Bearer", "expires_in": 300,
+        "scope": "reports:read reports:write",
     });
     assert_eq!((answer.status, answer.json), (200, expected));
     let claims = claims_of(&access);
@@ -74,7 +75,8 @@ async fn client_credentials_grant_returns_a_client_token(app: TestApp) {
     assert_eq!(
         claims,
         json!({
-            "iss": app.issuer, "sub": "billing-job", "client_id": "billing-job", "aud": "api", "iat": iat,
+            "iss": app.issuer, "sub": "billing-job", "client_id": "billing-job", "aud": "api",
+            "iat": iat,
             "exp": iat + 300, "jti": claims["jti"], "sid": claims["sid"],
             "scope": "reports:read reports:write", "token_type": "access",
         })
@@ -169,7 +171,8 @@ async fn metadata_lists_the_routes() {
                 200,
                 json!({
                     "issuer": app.issuer, "jwks_uri": at("/.well-known/jwks.json"),
-                    "token_endpoint": at("/oauth/token"), "token_endpoint_auth_methods_supported": or_none,
+                    "token_endpoint": at("/oauth/token"),
+                    "token_endpoint_auth_methods_supported": or_none,
                     "grant_types_supported": ["refresh_token", "client_credentials"],
                     "revocation_endpoint": at("/oauth/revoke"),
                     "revocation_endpoint_auth_methods_supported": or_none,

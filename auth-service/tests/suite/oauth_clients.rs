@@ -54,7 +54,8 @@ async fn introspection_returns_the_claims_of_a_valid_token(app: TestApp) {
     let claims = claims_of(&tokens.access);
     let common = |claims: &Value| {
         json!({
-            "active": true, "iss": app.issuer, "sub": claims["sub"], "aud": claims["aud"], "exp": claims["exp"],
+            "active": true, "iss": app.issuer, "sub": claims["sub"], "aud": claims["aud"],
+            "exp": claims["exp"],
             "iat": claims["iat"], "jti": claims["jti"], "sid": claims["sid"], "scope": "read",
         })
     };
@@ -101,8 +102,8 @@ async fn clients_are_created_listed_changed_and_deleted(app: TestApp) {
     let file = app.folder.path().join("client.secret");
     let in_file = ["clients", "create", "in-file", "--secret-file", file.to_str().unwrap()];
     for expected in ["Made in-file", "There already: in-file"] {
-        let said = String::from_utf8(app.cli(&in_file).stdout).unwrap();
-        assert!(said.starts_with(expected), "{said}");
+        let output = String::from_utf8(app.cli(&in_file).stdout).unwrap();
+        assert!(output.starts_with(expected), "{output}");
     }
     let secret = ("in-file".to_owned(), std::fs::read_to_string(&file).unwrap());
     app.client_token(&secret).await;
@@ -167,7 +168,7 @@ async fn introspection_is_unavailable_during_a_redis_outage() {
     let app = TestApp::with_redis(&redis, &[]).await;
     let client = app.client("gateway", &["read"]);
     let tokens = app.new_user("ada").await;
-    let gone = app.login("ada").await.tokens();
+    let revoked = app.login("ada").await.tokens();
     let own = app.client_token(&client).await;
     redis.stop();
     let form = [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh.as_str())];
@@ -180,10 +181,10 @@ async fn introspection_is_unavailable_during_a_redis_outage() {
         let answer = app.oauth("/oauth/introspect", &[("token", token)], Some(&client)).await;
         assert_error(&answer, 503, "temporarily_unavailable");
     }
-    assert_eq!(app.revoke(&gone.access, None).await.status, 200);
+    assert_eq!(app.revoke(&revoked.access, None).await.status, 200);
     assert_eq!(app.revoke(&own, Some(&client)).await.status, 200);
     redis.restart();
     app.wait_for_status("/readyz", 200).await;
-    app.refresh(&gone.refresh).await.assert_problem(401, "token_not_valid");
+    app.refresh(&revoked.refresh).await.assert_problem(401, "token_not_valid");
     assert_eq!(app.introspect(&own, &client).await, json!({"active": false}));
 }

@@ -1,5 +1,5 @@
-//! The OpenAPI document and its page. The tests' client checks every answer of the suite against the
-//! document.
+//! The OpenAPI document and its page. The tests' client checks every answer of the suite against
+//! the document.
 
 use std::collections::BTreeSet;
 
@@ -53,9 +53,9 @@ async fn every_documented_route_exists() {
 #[actix_web::test]
 async fn every_answer_to_a_generated_request_is_documented() {
     let app = TestApp::embedded_with(&["--hash-queue=1000"]).await;
-    let made =
+    let created =
         String::from_utf8(app.cli(&["clients", "create", "gateway", "--scope", "read"]).stdout).unwrap();
-    let secret = made.split_whitespace().last().unwrap();
+    let secret = created.split_whitespace().last().unwrap();
     let tokens = app.new_user("ada").await;
     assert_answers_as_documented(app.addr, &tokens.access, Some(("gateway", secret))).await;
     // No generated request has ended the session of its token.

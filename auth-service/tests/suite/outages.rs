@@ -1,5 +1,5 @@
-//! Outages of PostgreSQL and Redis, at start-up and later: which requests continue, which get 503, and
-//! recovery without a restart.
+//! Outages of PostgreSQL and Redis, at start-up and later: which requests continue, which get 503,
+//! and recovery without a restart.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,10 @@ async fn service_starts_without_both_stores_and_recovers() {
     states.as_object_mut().unwrap().remove("reasons");
     assert_eq!(
         states,
-        serde_json::json!({"service": "ok", "keys": "unavailable", "database": "unavailable", "blacklist": "unavailable", "revocations": "unavailable"})
+        serde_json::json!({
+            "service": "ok", "keys": "unavailable", "database": "unavailable",
+            "blacklist": "unavailable", "revocations": "unavailable",
+        })
     );
     app.register("ada").await.assert_problem(503, "unavailable");
     app.login("ada").await.assert_problem(503, "unavailable");
@@ -161,7 +164,7 @@ async fn requests_wait_briefly_for_a_redis_that_hangs() {
         assert_eq!(answer.status, 200);
     }
     redis.unpause();
-    // Redis did not execute an abandoned refresh later: the token is still the newest of its session.
+    // Redis did not execute an abandoned refresh later: the token is still the newest one.
     app.wait_for_status("/readyz", 200).await;
     app.advance(60);
     let next = app.refreshed(&tokens.refresh).await;

@@ -1,5 +1,5 @@
-//! A login that coincides with a change of its user: in either order, no session outlives the change.
-//! Locks in the database arrange the order.
+//! A login during a change of its user: in either order, no session outlives the change. Locks in
+//! the database arrange the order.
 
 use std::{sync::Arc, thread};
 

@@ -1,5 +1,5 @@
-//! Failover of a Redis Cluster, and of a Redis with Sentinels, before the replica has the last logouts:
-//! refreshes recover without a restart, and ended sessions stay ended.
+//! Failover of a Redis Cluster, and of a Redis with Sentinels, before the replica has the last
+//! logouts: refreshes recover without a restart, and ended sessions stay ended.
 
 use std::time::Instant;
 

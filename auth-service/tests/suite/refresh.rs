@@ -107,7 +107,7 @@ async fn entry_expires_exactly_with_the_token() {
     }
 }
 
-/// Returns the number of entry_count in the app's session state.
+/// Returns the number of entries in the app's session state.
 fn entry_count(app: &TestApp) -> usize {
     use diesel::{Connection, RunQueryDsl, SqliteConnection, prelude::*, sql_query, sql_types::BigInt};
     #[derive(QueryableByName)]
@@ -196,12 +196,12 @@ async fn ended_sessions_stay_ended_after_redis_loses_all_data() {
     // Ended sessions stay ended, and live sessions stay alive.
     app.refresh(&ended.refresh).await.assert_problem(401, "token_not_valid");
     let alive = app.refreshed(&alive.refresh).await;
-    // The owner refreshes first: the rotated token from before the loss is rejected, and the session
-    // ends.
+    // The owner refreshes first: the rotated token from before the loss is rejected, and the
+    // session ends.
     app.refresh(&alive_first.refresh).await.assert_problem(401, "token_not_valid");
     app.refresh(&alive.refresh).await.assert_problem(401, "token_not_valid");
-    // The rotated token comes first: the service cannot detect the reuse. The next use of the owner's
-    // token ends the session.
+    // The rotated token comes first: the service cannot detect the reuse. The next use of the
+    // owner's token ends the session.
     let thief = app.refreshed(&stolen_first.refresh).await;
     app.refresh(&stolen.refresh).await.assert_problem(401, "token_not_valid");
     app.refresh(&thief.refresh).await.assert_problem(401, "token_not_valid");

@@ -1,4 +1,6 @@
-//! Request ids and the request log.
+//! Request ids, and the log of requests and audit events.
+
+use std::process::Command;
 
 use crate::support::TestApp;
 use reqwest::Method;
@@ -54,4 +56,48 @@ async fn request_log_contains_no_secrets() {
     );
     assert!(line["ms"].as_str().unwrap().parse::<f64>().unwrap() > 0.0, "{line}");
     assert!(!log.contains("hunter2") && !log.contains("eyJ") && !log.contains("horse"), "{log}");
+}
+
+#[actix_web::test]
+async fn audit_events_are_logged_as_text_and_as_json() {
+    let folder = temp_dir();
+    let data = folder.path().to_str().unwrap();
+    let process =
+        Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &[("DATA_DIR", data), ("BCRYPT_COST", "10")]);
+    let client = Client::new(process.addr(0));
+    let tokens = client.new_user("ada").await;
+    let sid = claims_of(&tokens.access)["sid"].clone();
+    process.wait_for_log("audit] login event=login actor=user user=");
+    process.wait_for_log(&format!("session={} ip=127.0.0.1", sid.as_str().unwrap()));
+    drop(process);
+
+    let env = [("DATA_DIR", data), ("LOG_FORMAT", "json"), ("BCRYPT_COST", "10")];
+    let process = Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &env);
+    let client = Client::new(process.addr(0));
+    let login = client.request(Method::POST, "/login").header("user-agent", "a \"browser\"");
+    client.send(login.json(&json!({"username": "ada", "password": "correct horse battery"}))).await.tokens();
+    let log = process.wait_for_log("\"event\":\"login\"");
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let login = lines.iter().find(|line| line["event"] == "login").unwrap();
+    assert_eq!(
+        (&login["target"], &login["level"], &login["actor"]),
+        (&json!("audit"), &json!("INFO"), &json!("user"))
+    );
+    assert_eq!((&login["message"], &login["user_agent"]), (&json!("login"), &json!("a \"browser\"")));
+    assert!(login["time"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{login}");
+    assert!(!log.contains("horse") && !log.contains("eyJ"), "{log}");
+}
+
+#[test]
+fn invalid_log_format_is_rejected() {
+    let output = Command::new(env!("CARGO_BIN_EXE_auth-service"))
+        .env_clear()
+        .env("LOG_FORMAT", "xml")
+        .output()
+        .unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        (output.status.code(), errors.as_str()),
+        (Some(1), "error: LOG_FORMAT must be text or json\n")
+    );
 }

@@ -162,8 +162,8 @@ async fn deleted_user_loses_all_sessions_and_frees_the_name(app: TestApp) {
 
 #[apply(on_both_stores)]
 async fn client_has_no_sessions(app: TestApp) {
-    let made = String::from_utf8(app.cli(&["clients", "create", "billing-job"]).stdout).unwrap();
-    let secret = made.split_whitespace().last().unwrap();
+    let created = String::from_utf8(app.cli(&["clients", "create", "billing-job"]).stdout).unwrap();
+    let secret = created.split_whitespace().last().unwrap();
     let request = app.request(Method::POST, "/oauth/token").basic_auth("billing-job", Some(secret));
     let answer = app.send(request.form(&[("grant_type", "client_credentials")])).await;
     let access = answer.json["access_token"].as_str().unwrap().to_owned();

@@ -114,8 +114,8 @@ async fn listeners_and_idle_clients_do_not_delay_the_shutdown() {
     let data = temp_dir();
     let (mut process, client) = start(&data, &[("SHUTDOWN_TIMEOUT", "30")]).await;
     client.wait_for_status("/healthz", 200).await;
-    let made = auth_service(&data, &["clients", "create", "reports-api", "--scope", "revocations:read"]);
-    let secret = String::from_utf8(made.stdout).unwrap().split_whitespace().last().unwrap().to_owned();
+    let created = auth_service(&data, &["clients", "create", "reports-api", "--scope", "revocations:read"]);
+    let secret = String::from_utf8(created.stdout).unwrap().split_whitespace().last().unwrap().to_owned();
     let request = client.request(Method::GET, "/revocations").basic_auth("reports-api", Some(secret));
     let mut feed = request.send().await.unwrap();
     assert_eq!(feed.chunk().await.unwrap().unwrap(), "event: caught-up\ndata: {}\n\n");
@@ -136,8 +136,8 @@ async fn second_signal_ends_pending_requests() {
     let (mut process, client) = start(&data, &[("SHUTDOWN_TIMEOUT", "600")]).await;
     // The rest of the body never arrives.
     let mut slow = std::net::TcpStream::connect(process.addr(0)).unwrap();
-    let head =
-        "POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
+    let head = "POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+         Content-Length: 9\r\n\r\n{";
     std::io::Write::write_all(&mut slow, head.as_bytes()).unwrap();
     client.wait_for_status("/healthz", 200).await;
     process.send_sigterm();

@@ -26,8 +26,8 @@ async fn imported_key_is_used() {
     let missing = stderr_of(auth_service(&folder, &["keys", "generate", "--from", "/nowhere/key.pem"]));
     assert!(missing.contains("cannot read /nowhere/key.pem"), "{missing}");
     std::fs::write(&file, &pem).unwrap();
-    let made = stdout_of(auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]));
-    assert!(made.contains("(EdDSA) is current"), "{made}");
+    let created = stdout_of(auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]));
+    assert!(created.contains("(EdDSA) is current"), "{created}");
     let again = stderr_of(auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]));
     assert!(again.contains("already exists"), "{again}");
     std::fs::write(&file, new_pem() + &new_pem()).unwrap();

@@ -113,7 +113,8 @@ impl TestApp {
         (Self::deployed_on(&all, database).await.ready().await, proxy)
     }
 
-    /// Starts on PostgreSQL behind a proxy and a separate Redis, and waits until the service is ready.
+    /// Starts on PostgreSQL behind a proxy and a separate Redis, and waits until the service is
+    /// ready.
     pub async fn with_proxy_and_redis(redis: &RedisServer, args: &[&str]) -> (Self, Proxy) {
         let database = TestDatabase::create();
         let proxy = Proxy::to(database.server_addr());
@@ -124,7 +125,7 @@ impl TestApp {
         (Self::deployed_on(&all, database).await.ready().await, proxy)
     }
 
-    /// Starts on the stores whose URLs are among `args`, and keeps the database until the test ends.
+    /// Starts on the stores whose URLs are among `args`, and keeps the database for the test.
     pub async fn deployed_on(args: &[&str], database: TestDatabase) -> Self {
         Self::start(args, Some(database), temp_dir()).await
     }
@@ -144,8 +145,8 @@ impl TestApp {
         let folder = temp_dir();
         let file = folder.path().join("key.pem");
         std::fs::write(&file, pem).unwrap();
-        let made = auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]);
-        assert!(made.status.success(), "{made:?}");
+        let created = auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]);
+        assert!(created.status.success(), "{created:?}");
         Self::start(&[], None, folder).await
     }
 

@@ -40,7 +40,7 @@ impl TestApp {
         self.oauth("/oauth/revoke", &[("token", token)], client).await
     }
 
-    /// Requests a client token until the status is this one. The service caches clients for a moment.
+    /// Requests a client token until the status is this one. The service caches clients briefly.
     pub async fn wait_for_token_status(&self, client: &Credentials, status: u16) {
         let form = [("grant_type", "client_credentials")];
         wait_until(format!("/oauth/token answers {status}"), async || {
