@@ -98,10 +98,7 @@ async fn serve(settings: Settings) -> Result<(), CommandError> {
 ///
 /// # Errors
 /// If the command fails; the error is one line for the operator.
-pub async fn run_operator_command(
-    settings: &Settings,
-    command: OperatorCommand,
-) -> Result<(), CommandError> {
+pub async fn run_operator_command(settings: &Settings, command: OperatorCommand) -> Result<(), CommandError> {
     match command {
         OperatorCommand::Doctor => doctor::run(settings).await,
         OperatorCommand::Migrate => migrate::run(settings).await,

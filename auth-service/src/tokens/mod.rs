@@ -64,7 +64,7 @@ impl Session {
     }
 }
 
-/// What a client gets. Never printed.
+/// Access token and refresh token of a session.
 #[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TokenPair {
     pub access: String,
