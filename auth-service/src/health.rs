@@ -1,142 +1,155 @@
-//! Whether something we depend on works: said in the log when it changes, not at every request, and why not to whoever
-//! asks `/readyz`.
+//! Health of a dependency: the database, Redis, the signing keys.
+//!
+//! The log gets one line when a dependency fails and one when it works again, not one per request.
+//! `/readyz` states the reason while the dependency is unavailable.
 
 use std::{
     fmt::{self, Display},
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
 
-/// The least time between two lines: what fails at every write and works at every read would fill the log.
-const QUIET: Duration = Duration::from_secs(5);
+/// Minimum time between two lines about failures of a dependency. A dependency that fails at every
+/// write and works at every read would otherwise fill the log.
+const MIN_LOG_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Why something does not work, for whoever is called out. In our own words alone: those of a server or a library may quote
-/// a URL or a statement, and are for the log.
+/// Reason why a dependency is unavailable, in words for an operator.
+///
+/// The text is ours. A server's or a library's text may quote a URL or a statement, so it goes to
+/// the log only.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// As they are.
-    Words(&'static str),
-    /// Nobody waits for it any longer than this.
-    NoAnswer(Duration),
-    /// Nobody waits for a connection any longer than this.
-    NoConnection(Duration),
-    /// All connections, as many as this, were in use for this long.
-    AllInUse(u32, Duration),
-    /// Redis answered with this code.
-    Redis(String),
-    /// A key that does not open.
-    Sealed(String),
-    /// Nothing was heard for this long.
-    Unheard(Duration),
+pub enum UnavailableReason {
+    /// A complete text.
+    Text(&'static str),
+    /// No answer within this time.
+    Timeout(Duration),
+    /// No connection within this time.
+    ConnectTimeout(Duration),
+    /// All connections of the pool, of this number, were in use for this time.
+    PoolExhausted(u32, Duration),
+    /// An answer from Redis with this error code.
+    RedisError(String),
+    /// A signing key, of this id, that the secret does not open.
+    WrongSecret(String),
+    /// No answer from the sources of the revocation feed for this time.
+    FeedSilent(Duration),
 }
 
-impl Display for Reason {
+impl Display for UnavailableReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Words(words) => f.write_str(words),
-            Self::NoAnswer(limit) => write!(f, "no answer within {} s", limit.as_secs()),
-            Self::NoConnection(limit) => write!(f, "no connection within {} s", limit.as_secs()),
-            Self::AllInUse(count, limit) => {
-                write!(f, "none of the {count} connections became free within {} s", limit.as_secs())
+            Self::Text(text) => f.write_str(text),
+            Self::Timeout(limit) => write!(f, "no answer within {} s", limit.as_secs()),
+            Self::ConnectTimeout(limit) => write!(f, "no connection within {} s", limit.as_secs()),
+            Self::PoolExhausted(count, limit) => {
+                write!(f, "all {count} connections were in use for {} s", limit.as_secs())
             }
-            Self::Redis(code) => write!(f, "Redis answered {code}"),
-            Self::Sealed(kid) => {
+            Self::RedisError(code) => write!(f, "Redis answered {code}"),
+            Self::WrongSecret(kid) => {
                 write!(f, "the key {kid} does not open with this secret (SECRET_KEY_FILE)")
             }
-            Self::Unheard(silence) => {
-                write!(
-                    f,
-                    "nothing heard for {} s, neither from Redis nor from the database",
-                    silence.as_secs()
-                )
+            Self::FeedSilent(silence) => {
+                write!(f, "no answer from Redis or the database for {} s", silence.as_secs())
             }
         }
     }
 }
 
-impl Reason {
-    /// For how long a reason that says more than this one is still the better one.
+impl UnavailableReason {
+    /// Returns for how long an earlier reason of another kind is kept in place of this one.
+    ///
+    /// A time limit says little about the cause. Another reason that is not much older than the
+    /// limit says more.
     fn yields_for(&self) -> Duration {
         match self {
-            Self::NoAnswer(limit) | Self::NoConnection(limit) => *limit * 3,
+            Self::Timeout(limit) | Self::ConnectTimeout(limit) => *limit * 3,
             _ => Duration::ZERO,
         }
     }
 }
 
-/// The state of one dependency.
+/// Health of one dependency.
 #[derive(Debug)]
-pub struct Health {
-    what: &'static str,
-    down: AtomicBool,
-    /// Whether the log says that it is down.
-    said: AtomicBool,
-    last_line: Mutex<Option<Instant>>,
-    /// Why it last failed, and when.
-    why: Mutex<Option<(Reason, Instant)>>,
+pub struct DependencyHealth {
+    /// Name of the dependency in the log.
+    name: &'static str,
+    is_down: AtomicBool,
+    /// Whether the log has a line about the current failure.
+    is_logged: AtomicBool,
+    /// Time of the last line about a failure.
+    last_logged: Mutex<Option<Instant>>,
+    /// Reason and time of the last failure.
+    last_failure: Mutex<Option<(UnavailableReason, Instant)>>,
 }
 
-impl Health {
-    /// A dependency that works until the opposite is seen.
-    pub fn new(what: &'static str) -> Self {
+impl DependencyHealth {
+    /// Returns the health of a dependency that has not failed yet.
+    pub fn new(name: &'static str) -> Self {
         Self {
-            what,
-            down: AtomicBool::new(false),
-            said: AtomicBool::new(false),
-            last_line: Mutex::new(None),
-            why: Mutex::new(None),
+            name,
+            is_down: AtomicBool::new(false),
+            is_logged: AtomicBool::new(false),
+            last_logged: Mutex::new(None),
+            last_failure: Mutex::new(None),
         }
     }
 
-    /// It failed just now: why, for the log, and in our own words.
-    pub fn is_down(&self, why: &dyn Display, reason: Reason) {
-        {
-            let mut last = self.why.lock().unwrap_or_else(PoisonError::into_inner);
-            let yields = |(before, at): &(Reason, Instant)| {
-                before.yields_for().is_zero() && at.elapsed() < reason.yields_for()
-            };
-            if !last.as_ref().is_some_and(yields) {
-                *last = Some((reason, Instant::now()));
-            }
-        }
-        if !self.down.swap(true, Ordering::Relaxed) && self.may_speak() {
-            self.said.store(true, Ordering::Relaxed);
-            log::error!("{} is not available: {}", self.what, one_line(&why.to_string()));
+    /// Records a failure: the error for the log, and the reason for `/readyz`.
+    pub fn record_failure(&self, error: &dyn Display, reason: UnavailableReason) {
+        self.replace_reason(reason);
+        if !self.is_down.swap(true, Ordering::Relaxed) && self.may_log() {
+            self.is_logged.store(true, Ordering::Relaxed);
+            log::error!("{} is not available: {}", self.name, one_line(&error.to_string()));
         }
     }
 
-    /// It worked just now.
-    pub fn is_up(&self) {
-        // A read first: this is called at every request, and a swap would make every core wait for the others.
-        if self.down.load(Ordering::Relaxed) && self.down.swap(false, Ordering::Relaxed) {
-            *self.why.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            if self.said.swap(false, Ordering::Relaxed) {
-                log::info!("{} is available again", self.what);
+    /// Records that the dependency works.
+    pub fn record_success(&self) {
+        // A load first: every request calls this function, and a swap would make the cores wait
+        // for each other.
+        if self.is_down.load(Ordering::Relaxed) && self.is_down.swap(false, Ordering::Relaxed) {
+            *lock(&self.last_failure) = None;
+            if self.is_logged.swap(false, Ordering::Relaxed) {
+                log::info!("{} is available again", self.name);
             }
         }
     }
 
-    /// Why it does not work. `None` while it does.
-    pub fn why(&self) -> Option<Reason> {
-        self.why.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(reason, _)| reason.clone())
+    /// Returns why the dependency is unavailable. `None` while it works.
+    pub fn reason(&self) -> Option<UnavailableReason> {
+        lock(&self.last_failure).as_ref().map(|(reason, _)| reason.clone())
     }
 
-    fn may_speak(&self) -> bool {
-        let mut last = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = last.is_none_or(|last| last.elapsed() >= QUIET);
-        if may {
+    fn replace_reason(&self, reason: UnavailableReason) {
+        let mut last = lock(&self.last_failure);
+        let is_kept = last
+            .as_ref()
+            .is_some_and(|(old, at)| old.yields_for().is_zero() && at.elapsed() < reason.yields_for());
+        if !is_kept {
+            *last = Some((reason, Instant::now()));
+        }
+    }
+
+    fn may_log(&self) -> bool {
+        let mut last = lock(&self.last_logged);
+        let may_log = last.is_none_or(|last| last.elapsed() >= MIN_LOG_INTERVAL);
+        if may_log {
             *last = Some(Instant::now());
         }
-        may
+        may_log
     }
 }
 
-/// libpq explains itself over several lines.
+/// Returns a text in one line. The errors of libpq have several.
 pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -144,17 +157,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_that_says_more_is_kept_until_it_works_again() {
-        let (health, limit) = (Health::new("it"), Duration::from_secs(60));
-        assert_eq!(health.why(), None);
-        health.is_down(&"late", Reason::NoAnswer(limit));
-        health.is_down(&"refused", Reason::Words("connection refused"));
-        health.is_down(&"late", Reason::NoAnswer(limit));
-        assert_eq!(health.why(), Some(Reason::Words("connection refused")));
-        health.is_down(&"late", Reason::NoAnswer(Duration::ZERO));
-        assert_eq!(health.why(), Some(Reason::NoAnswer(Duration::ZERO)), "the other is too old");
-        health.is_down(&"refused", Reason::Redis("READONLY".into()));
-        health.is_up();
-        assert_eq!(health.why(), None);
+    fn timeout_does_not_replace_a_recent_reason_that_says_more() {
+        let health = DependencyHealth::new("the dependency");
+        let limit = Duration::from_secs(60);
+        let refused = UnavailableReason::Text("connection refused");
+        assert_eq!(health.reason(), None);
+        health.record_failure(&"late", UnavailableReason::Timeout(limit));
+        health.record_failure(&"refused", refused.clone());
+        health.record_failure(&"late", UnavailableReason::Timeout(limit));
+        assert_eq!(health.reason(), Some(refused));
+        let no_limit = UnavailableReason::Timeout(Duration::ZERO);
+        health.record_failure(&"late", no_limit.clone());
+        assert_eq!(health.reason(), Some(no_limit), "the other reason is too old");
+        health.record_failure(&"refused", UnavailableReason::RedisError("READONLY".into()));
+        health.record_success();
+        assert_eq!(health.reason(), None);
     }
 }

@@ -1,15 +1,15 @@
-//! The binary: reads the settings and does what they say.
+//! The program: parses the command line and runs the command.
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
 use auth_service::cli;
-use shared::service;
+use service_kit::{exit_code, init_logs, parse_settings};
 
 #[actix_web::main]
 async fn main() -> ExitCode {
-    let outcome = match service::start_logs().and_then(|()| service::parse_settings(std::env::args_os())) {
+    let outcome = match init_logs().and_then(|()| parse_settings(env::args_os())) {
         Ok(command) => cli::run(command).await,
         Err(why) => Err(why),
     };
-    service::exit_code(outcome)
+    exit_code(outcome)
 }

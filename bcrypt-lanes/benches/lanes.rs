@@ -1,4 +1,6 @@
-//! What a hash costs: by the crate `bcrypt`, one at a time, and by lanes. `cargo bench -p bcrypt-lanes`
+//! Compares the crate `bcrypt`, which computes one hash at a time, with several lanes.
+//!
+//! Run with `cargo bench -p bcrypt-lanes`.
 
 use bcrypt_lanes::{Input, Lanes};
 use divan::{Bencher, counter::ItemsCount};
@@ -7,7 +9,9 @@ const COST: u32 = 8;
 
 #[divan::bench]
 fn bcrypt_crate(bencher: Bencher) {
-    bencher.counter(ItemsCount::new(1_u32)).bench(|| bcrypt::bcrypt(COST, [7; 16], b"correct horse\0"));
+    bencher
+        .counter(ItemsCount::new(1_u32))
+        .bench(|| bcrypt::bcrypt(COST, [7; 16], b"correct horse\0"));
 }
 
 #[divan::bench(args = [1, 2, 4, 6])]

@@ -1,77 +1,90 @@
-//! Blowfish with bcrypt's costly key schedule, several states at a time.
+//! Blowfish with the key schedule of bcrypt ("eksblowfish"), for several states at a time.
 
 use zeroize::Zeroizing;
 
-use crate::{Sum, pi};
+use crate::{Digest, pi};
 
-/// A password, repeated until it fills all subkeys. On the heap, so that moving it leaves no copy behind.
+/// A password, repeated until it fills all 18 subkeys.
+///
+/// It is on the heap, because moving an array would leave a copy of the password behind.
 pub type Key = Box<Zeroizing<[u32; 18]>>;
 
-/// One lane: a cipher's state, and what is mixed into it over and over.
+/// One hash: the state of its cipher, and the key and salt that every round mixes into that state.
 pub struct Lane {
+    /// The S-boxes.
     s: [[u32; 256]; 4],
+    /// The subkeys.
     p: [u32; 18],
     key: Key,
     salt: [u32; 4],
 }
 
 impl Lane {
-    /// A state with key and salt mixed in once.
+    /// Returns a state into which key and salt are mixed once.
     pub fn new(key: Key, salt: [u32; 4]) -> Self {
         let mut lane = [Self { s: pi::S, p: pi::P, key, salt }];
-        mix_keys(&mut lane);
-        expand(&mut lane, salt);
+        xor_keys(&mut lane);
+        expand_key(&mut lane, salt);
         let [lane] = lane;
         lane
     }
 
-    /// The magic text, encrypted 64 times.
-    pub fn sum(mut self) -> Sum {
-        let mut sum = [0; 24];
-        for (block, text) in sum.chunks_exact_mut(8).zip(b"OrpheanBeholderScryDoubt".chunks_exact(8)) {
-            let mut text = u64::from_be_bytes(text.try_into().expect("eight bytes"));
+    /// Encrypts bcrypt's constant text 64 times, and returns the result without its last byte.
+    pub fn into_digest(self) -> Digest {
+        let mut digest = [0; 24];
+        let text = b"OrpheanBeholderScryDoubt";
+        for (output, block) in digest.chunks_exact_mut(8).zip(text.chunks_exact(8)) {
+            let mut block = u64::from_be_bytes(block.try_into().expect("a chunk has 8 bytes"));
             for _ in 0..64 {
-                let [left, right] =
-                    encrypt(std::array::from_mut(&mut self), [[(text >> 32) as u32], [text as u32]], [0; 2]);
-                text = u64::from(left[0]) << 32 | u64::from(right[0]);
+                block = self.encrypt(block);
             }
-            block.copy_from_slice(&text.to_be_bytes());
+            output.copy_from_slice(&block.to_be_bytes());
         }
-        *sum.first_chunk().expect("one byte less")
+        *digest.first_chunk().expect("23 is less than 24")
+    }
+
+    fn encrypt(&self, block: u64) -> u64 {
+        let halves = [[(block >> 32) as u32], [block as u32]];
+        let [[left], [right]] = encrypt(std::array::from_ref(self), halves, [0; 2]);
+        u64::from(left) << 32 | u64::from(right)
     }
 }
 
-/// How many lanes there may be.
+/// Maximum number of lanes.
 pub const CAPACITY: usize = 6;
 
 /// Mixes key and salt into every lane, `rounds` times.
+///
+/// # Panics
+/// Panics if there are more than [`CAPACITY`] lanes.
 pub fn advance(lanes: &mut [Lane], rounds: u32) {
     match lanes.len() {
         0 => {}
-        1 => mix::<1>(lanes, rounds),
-        2 => mix::<2>(lanes, rounds),
-        3 => mix::<3>(lanes, rounds),
-        4 => mix::<4>(lanes, rounds),
-        5 => mix::<5>(lanes, rounds),
-        _ => mix::<CAPACITY>(lanes, rounds),
+        1 => advance_all::<1>(lanes, rounds),
+        2 => advance_all::<2>(lanes, rounds),
+        3 => advance_all::<3>(lanes, rounds),
+        4 => advance_all::<4>(lanes, rounds),
+        5 => advance_all::<5>(lanes, rounds),
+        _ => advance_all::<CAPACITY>(lanes, rounds),
     }
 }
 
-fn mix<const N: usize>(lanes: &mut [Lane], rounds: u32) {
-    let lanes: &mut [Lane; N] = lanes.try_into().expect("no more lanes than there may be");
+/// The number of lanes is a constant, so that the compiler unrolls the loops over them.
+fn advance_all<const N: usize>(lanes: &mut [Lane], rounds: u32) {
+    let lanes: &mut [Lane; N] = lanes.try_into().expect("at most CAPACITY lanes");
     for _ in 0..rounds {
-        mix_keys(lanes);
-        expand(lanes, [0; 4]);
+        xor_keys(lanes);
+        expand_key(lanes, [0; 4]);
         for lane in &mut *lanes {
             for (p, i) in lane.p.iter_mut().zip(0..) {
                 *p ^= lane.salt[i % 4];
             }
         }
-        expand(lanes, [0; 4]);
+        expand_key(lanes, [0; 4]);
     }
 }
 
-fn mix_keys<const N: usize>(lanes: &mut [Lane; N]) {
+fn xor_keys<const N: usize>(lanes: &mut [Lane; N]) {
     for lane in lanes {
         for (p, key) in lane.p.iter_mut().zip(lane.key.iter()) {
             *p ^= key;
@@ -79,9 +92,11 @@ fn mix_keys<const N: usize>(lanes: &mut [Lane; N]) {
     }
 }
 
-/// Replaces subkeys and S-boxes by what the cipher makes of its own output, with a salt mixed in, half of it by turns.
+/// Replaces the subkeys and S-boxes with the chained output of the cipher.
+///
+/// One half of `salt` is mixed into each block, alternately.
 #[inline(always)]
-fn expand<const N: usize>(lanes: &mut [Lane; N], salt: [u32; 4]) {
+fn expand_key<const N: usize>(lanes: &mut [Lane; N], salt: [u32; 4]) {
     let mut block = [[0; N]; 2];
     for i in (0..18).step_by(2) {
         block = encrypt(lanes, block, [salt[i % 4], salt[i % 4 + 1]]);
@@ -92,7 +107,7 @@ fn expand<const N: usize>(lanes: &mut [Lane; N], salt: [u32; 4]) {
     }
     for s in 0..4 {
         for i in (0..256).step_by(2) {
-            // There were nine blocks before: it is the other half's turn.
+            // The subkeys took nine blocks, so the S-boxes start with the second half of the salt.
             block = encrypt(lanes, block, [salt[(i + 2) % 4], salt[(i + 2) % 4 + 1]]);
             for n in 0..N {
                 lanes[n].s[s][i] = block[0][n];
@@ -102,7 +117,7 @@ fn expand<const N: usize>(lanes: &mut [Lane; N], salt: [u32; 4]) {
     }
 }
 
-/// One block in each lane, with a salt mixed in.
+/// Encrypts one block in each lane, after mixing half a salt into it.
 #[inline(always)]
 fn encrypt<const N: usize>(
     lanes: &[Lane; N],
@@ -113,7 +128,7 @@ fn encrypt<const N: usize>(
         left[n] ^= salt[0] ^ lanes[n].p[0];
         right[n] ^= salt[1];
     }
-    // Not a loop: six lanes take an eighth longer in one.
+    // Written out, because in a loop six lanes take an eighth longer.
     two_rounds(lanes, &mut left, &mut right, 1);
     two_rounds(lanes, &mut left, &mut right, 3);
     two_rounds(lanes, &mut left, &mut right, 5);
@@ -128,22 +143,29 @@ fn encrypt<const N: usize>(
     [right, left]
 }
 
-/// A round waits for the round before it in its lane, a look-up and four sums long. It does not wait for other lanes, so
-/// the inner loops are over these, and a core works on all of them at once.
+/// A round waits for the round before it in the same lane: for a table look-up and four operations.
+/// It does not wait for other lanes. The inner loops therefore run over the lanes, and a core
+/// executes the rounds of all lanes at once.
 #[inline(always)]
-fn two_rounds<const N: usize>(lanes: &[Lane; N], left: &mut [u32; N], right: &mut [u32; N], i: usize) {
+fn two_rounds<const N: usize>(
+    lanes: &[Lane; N],
+    left: &mut [u32; N],
+    right: &mut [u32; N],
+    i: usize,
+) {
     for n in 0..N {
-        // The subkey first: it is there before the look-ups are.
-        right[n] = right[n] ^ lanes[n].p[i] ^ mangled(&lanes[n].s, left[n]);
+        // The subkey comes first: it is available before the look-ups are.
+        right[n] = right[n] ^ lanes[n].p[i] ^ round_function(&lanes[n].s, left[n]);
     }
     for n in 0..N {
-        left[n] = left[n] ^ lanes[n].p[i + 1] ^ mangled(&lanes[n].s, right[n]);
+        left[n] = left[n] ^ lanes[n].p[i + 1] ^ round_function(&lanes[n].s, right[n]);
     }
 }
 
-/// Blowfish's function of half a block. Indices are bytes, so that no bound needs a check.
+/// Returns the value of Blowfish's round function F. Each index is a byte, so that the compiler
+/// can omit the bounds checks.
 #[inline(always)]
-fn mangled(s: &[[u32; 256]; 4], word: u32) -> u32 {
-    let byte = |shift: u32| usize::from((word >> shift) as u8);
+fn round_function(s: &[[u32; 256]; 4], half: u32) -> u32 {
+    let byte = |shift: u32| usize::from((half >> shift) as u8);
     (s[0][byte(24)].wrapping_add(s[1][byte(16)]) ^ s[2][byte(8)]).wrapping_add(s[3][byte(0)])
 }

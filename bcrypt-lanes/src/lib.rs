@@ -1,21 +1,22 @@
-//! Several bcrypt hashes in one thread, in little more time than one takes.
+//! Computes several bcrypt hashes side by side in one thread, in little more time than one takes.
 //!
-//! bcrypt is a chain of look-ups, each of which waits for the one before it: a single hash leaves most of a core idle.
-//! [`Lanes`] advances up to [`Lanes::CAPACITY`] hashes in turn, and each fills the waits of the others. They need not
-//! begin together nor cost the same: one that is done makes room for another.
+//! bcrypt is a chain of table look-ups, and each look-up waits for the one before it. A single
+//! hash therefore leaves most of a core idle. [`Lanes`] advances up to [`Lanes::CAPACITY`] hashes
+//! in turn, so that each hash uses the time in which the others wait. Hashes may start at
+//! different times and have different costs. A finished hash frees its lane for the next one.
 //!
 //! ```
 //! use bcrypt_lanes::{Input, Lanes};
 //!
 //! let mut lanes = Lanes::default();
-//! for (name, cost) in [("ada", 4), ("grace", 5)] {
-//!     lanes.push(Input::new(b"correct horse", [7; 16], cost).unwrap(), name);
+//! for (user, cost) in [("ada", 4), ("grace", 5)] {
+//!     lanes.push(Input::new(b"correct horse", [7; 16], cost).unwrap(), user);
 //! }
-//! let mut done = Vec::new();
+//! let mut finished = Vec::new();
 //! while !lanes.is_empty() {
-//!     done.extend(lanes.advance(16).into_iter().map(|(name, _sum)| name));
+//!     finished.extend(lanes.advance(16).into_iter().map(|(user, _digest)| user));
 //! }
-//! assert_eq!(done, ["ada", "grace"]);
+//! assert_eq!(finished, ["ada", "grace"]);
 //! ```
 
 mod blowfish;
@@ -26,13 +27,15 @@ use std::{fmt, ops::RangeInclusive};
 use blowfish::{Key, Lane, advance};
 use zeroize::Zeroizing;
 
-/// What a hash comes to: 23 bytes, for bcrypt's text leaves out the last one.
-pub type Sum = [u8; 23];
+/// The result of a hash. bcrypt computes 24 bytes, and its text form leaves out the last one.
+pub type Digest = [u8; 23];
 
-/// The costs there are. Each step doubles the time.
+/// The costs that bcrypt allows. Each step doubles the time of a hash.
 pub const COSTS: RangeInclusive<u32> = 4..=31;
 
-/// What is to be hashed. Never printed, and overwritten when it has been used.
+/// A password with its salt and cost, ready to be hashed.
+///
+/// `Debug` prints no content, and the password's bytes are overwritten on drop.
 pub struct Input {
     key: Key,
     salt: [u32; 4],
@@ -40,8 +43,10 @@ pub struct Input {
 }
 
 impl Input {
-    /// A password, as `$2b$` takes it: a NUL follows it, and of both no more than 72 bytes count. `None` if there is no
-    /// such cost.
+    /// Creates an input with the rules of `$2b$`: a NUL byte is appended to the password, and
+    /// only the first 72 bytes of the result count.
+    ///
+    /// Returns `None` if `cost` is not in [`COSTS`].
     pub fn new(password: &[u8], salt: [u8; 16], cost: u32) -> Option<Self> {
         if !COSTS.contains(&cost) {
             return None;
@@ -62,64 +67,80 @@ impl fmt::Debug for Input {
     }
 }
 
-/// Hashes that are being computed, each with a name to know it by.
+/// The hashes that are being computed, each with a tag of the caller's choice.
 pub struct Lanes<T> {
-    // In the order of `names`, and next to each other.
+    /// The cipher states. They are contiguous, and in the order of `progress`.
     lanes: Vec<Lane>,
-    names: Vec<(T, u32)>,
+    progress: Vec<Progress<T>>,
+}
+
+/// The caller's tag of a hash, and the number of rounds that the hash still needs.
+struct Progress<T> {
+    tag: T,
+    rounds_left: u32,
 }
 
 impl<T> Default for Lanes<T> {
     fn default() -> Self {
-        Self { lanes: Vec::with_capacity(Self::CAPACITY), names: Vec::with_capacity(Self::CAPACITY) }
+        Self {
+            lanes: Vec::with_capacity(Self::CAPACITY),
+            progress: Vec::with_capacity(Self::CAPACITY),
+        }
     }
 }
 
 impl<T> Lanes<T> {
-    /// With more, which have 4 KiB each, a core's nearest cache gets too small, and all take longer.
+    /// Maximum number of hashes at a time. Each takes 4 KiB, and with more of them a core's
+    /// first-level cache is too small, so that all hashes take longer.
     pub const CAPACITY: usize = blowfish::CAPACITY;
 
-    /// Whether there is nothing to do.
+    /// Returns `true` if no hash is being computed.
     pub fn is_empty(&self) -> bool {
         self.lanes.is_empty()
     }
 
-    /// Whether there is room for no more.
+    /// Returns `true` if every lane is in use.
     pub fn is_full(&self) -> bool {
         self.lanes.len() >= Self::CAPACITY
     }
 
-    /// Begins a hash. There must be room for it.
-    pub fn push(&mut self, input: Input, name: T) {
+    /// Starts a hash. [`Lanes::advance`] returns `tag` with its digest.
+    ///
+    /// # Panics
+    /// Panics if every lane is in use.
+    pub fn push(&mut self, input: Input, tag: T) {
         assert!(!self.is_full(), "no lane is free");
         self.lanes.push(Lane::new(input.key, input.salt));
-        self.names.push((name, 1 << input.cost));
+        self.progress.push(Progress { tag, rounds_left: 1 << input.cost });
     }
 
-    /// Gives up the hashes that are not to be kept.
-    pub fn retain(&mut self, mut is_kept: impl FnMut(&T) -> bool) {
+    /// Keeps the hashes for whose tag `keep` returns `true`, and abandons the others.
+    pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
         for i in (0..self.lanes.len()).rev() {
-            if !is_kept(&self.names[i].0) {
-                self.names.swap_remove(i);
+            if !keep(&self.progress[i].tag) {
+                self.progress.swap_remove(i);
                 self.lanes.swap_remove(i);
             }
         }
     }
 
-    /// Advances every hash by so many rounds, of which one has 2^cost, or until the first is done. Those that are done
-    /// leave.
-    pub fn advance(&mut self, rounds: u32) -> Vec<(T, Sum)> {
-        let rounds = self.names.iter().map(|(_, left)| *left).fold(rounds, u32::min);
+    /// Advances every hash by at most `rounds` rounds, and stops when the first hash is finished.
+    /// A hash has 2^cost rounds.
+    ///
+    /// Removes the finished hashes and returns their tags and digests.
+    pub fn advance(&mut self, rounds: u32) -> Vec<(T, Digest)> {
+        let rounds =
+            self.progress.iter().map(|progress| progress.rounds_left).fold(rounds, u32::min);
         advance(&mut self.lanes, rounds);
-        let mut done = Vec::new();
+        let mut finished = Vec::new();
         for i in (0..self.lanes.len()).rev() {
-            self.names[i].1 -= rounds;
-            if self.names[i].1 == 0 {
-                let (name, _) = self.names.swap_remove(i);
-                done.push((name, self.lanes.swap_remove(i).sum()));
+            self.progress[i].rounds_left -= rounds;
+            if self.progress[i].rounds_left == 0 {
+                let Progress { tag, .. } = self.progress.swap_remove(i);
+                finished.push((tag, self.lanes.swap_remove(i).into_digest()));
             }
         }
-        done
+        finished
     }
 }
 

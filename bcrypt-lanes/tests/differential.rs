@@ -1,4 +1,6 @@
-//! Whatever runs beside it, a hash is what the crate `bcrypt` says. `bcrypt-lanes/fuzz` goes on where this ends.
+//! Compares hashes, alone and beside other hashes, with the hashes of the crate `bcrypt`.
+//!
+//! `bcrypt-lanes/fuzz` does the same with arbitrary inputs.
 
 mod support;
 
@@ -10,54 +12,67 @@ use support::{Case, assert_same};
 
 fn random(length: usize, cost: u32) -> Case {
     let password = repeat_with(|| fastrand::u8(..)).take(length).collect();
-    Case { password, salt: fastrand::u128(..).to_be_bytes(), cost, after: 0 }
+    Case { password, salt: fastrand::u128(..).to_be_bytes(), cost, rounds_before: 0 }
 }
 
 #[test]
 fn published_vectors_hold_in_every_lane() {
     let go = [
-        29, 225, 195, 167, 223, 236, 85, 195, 114, 227, 7, 0, 209, 239, 189, 24, 51, 105, 124, 168, 151, 75,
-        144, 64, 198, 197, 196, 4, 241, 97, 110, 135,
+        29, 225, 195, 167, 223, 236, 85, 195, 114, 227, 7, 0, 209, 239, 189, 24, 51, 105, 124, 168,
+        151, 75, 144, 64, 198, 197, 196, 4, 241, 97, 110, 135,
     ];
-    // From the tests of that crate, and of jBCrypt.
+    // From the tests of the crate `bcrypt` and of jBCrypt.
     let vectors: [(&[u8], &str); 9] = [
         (b"", "$2a$06$DCq7YPn5Rq63x1Lad4cll.TV4S6ytwfsfvkgY8jIucDrjc8deX1s."),
         (b"a", "$2a$06$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfxe"),
-        (b"abcdefghijklmnopqrstuvwxyz", "$2a$08$aTsUwsyowQuzRrDqFflhgekJ8d9/7Z3GV3UcgvzQW3J5zMyrTvlz."),
+        (
+            b"abcdefghijklmnopqrstuvwxyz",
+            "$2a$08$aTsUwsyowQuzRrDqFflhgekJ8d9/7Z3GV3UcgvzQW3J5zMyrTvlz.",
+        ),
         (b"password", "$2a$04$UuTkLRZZ6QofpDOlMz32MuuxEHA43WOemOYHPz6.SjsVsyO1tDU96"),
-        (b"correctbatteryhorsestapler", "$2b$04$EGdrhbKUv8Oc9vGiXX0HQOxSg445d458Muh7DAHskb6QbtCvdxcie"),
-        (b"correctbatteryhorsestapler", "$2a$04$n4Uy0eSnMfvnESYL.bLwuuj0U/ETSsoTpRT9GVk5bektyVVa5xnIi"),
+        (
+            b"correctbatteryhorsestapler",
+            "$2b$04$EGdrhbKUv8Oc9vGiXX0HQOxSg445d458Muh7DAHskb6QbtCvdxcie",
+        ),
+        (
+            b"correctbatteryhorsestapler",
+            "$2a$04$n4Uy0eSnMfvnESYL.bLwuuj0U/ETSsoTpRT9GVk5bektyVVa5xnIi",
+        ),
         (&go, "$2a$04$tjARW6ZON3PhrAIRW2LG/u9aDw5eFdstYLR8nFCNaOQmsH9XD23w."),
         (&[b'x'; 100], "$2a$05$......................YgIDy4hFBdVlc/6LHnD9mX488r9cLd2"),
         (b"My S3cre7 P@55w0rd!", "$2b$05$HlFShUxTu4ZHHfOLJwfmCeDj/kuKFKboanXtDJXxCC7aIPTUgxNDe"),
     ];
     for lane in 0..Lanes::<()>::CAPACITY {
-        for (password, text) in &vectors {
-            let parts: bcrypt::HashParts = text.parse().unwrap();
-            let mut lanes = Lanes::default();
-            for other in 0..Lanes::<()>::CAPACITY {
-                let (password, salt) = if other == lane {
-                    (*password, parts.get_salt_raw())
-                } else {
-                    (b"somebody else's".as_slice(), [other as u8; 16])
-                };
-                lanes.push(Input::new(password, salt, parts.get_cost()).unwrap(), other);
-            }
-            let done = lanes.advance(u32::MAX);
-            let (_, sum) = done.iter().find(|(name, _)| *name == lane).unwrap();
-            assert_eq!(bcrypt::BASE_64.encode(sum), text[29..], "{text} in lane {lane}");
+        for (password, text) in vectors {
+            assert_vector_in_lane(password, text, lane);
         }
     }
 }
 
+fn assert_vector_in_lane(password: &[u8], text: &str, lane: usize) {
+    let parts: bcrypt::HashParts = text.parse().unwrap();
+    let mut lanes = Lanes::default();
+    for other in 0..Lanes::<()>::CAPACITY {
+        let input = if other == lane {
+            Input::new(password, parts.get_salt_raw(), parts.get_cost())
+        } else {
+            Input::new(b"another password", [other as u8; 16], parts.get_cost())
+        };
+        lanes.push(input.unwrap(), other);
+    }
+    let finished = lanes.advance(u32::MAX);
+    let (_, digest) = finished.iter().find(|(tag, _)| *tag == lane).unwrap();
+    assert_eq!(bcrypt::BASE_64.encode(digest), text[29..], "{text} in lane {lane}");
+}
+
 #[test]
-fn passwords_of_every_length_to_beyond_the_limit() {
+fn passwords_of_every_length_up_to_and_beyond_the_limit() {
     let cases: Vec<Case> = (0..=80).map(|length| random(length, 4)).collect();
     assert_same(&cases);
 }
 
 #[test]
-fn costs_that_differ_side_by_side() {
+fn hashes_of_different_costs_side_by_side() {
     for _ in 0..2 {
         let mut cases: Vec<Case> = [4, 5, 6, 7, 8, 10].map(|cost| random(20, cost)).into();
         fastrand::shuffle(&mut cases);
@@ -66,7 +81,7 @@ fn costs_that_differ_side_by_side() {
 }
 
 #[test]
-fn any_number_of_lanes() {
+fn every_number_of_lanes() {
     for count in 1..=Lanes::<()>::CAPACITY {
         let cases: Vec<Case> = repeat_with(|| random(12, 5)).take(count).collect();
         assert_same(&cases);
@@ -74,52 +89,54 @@ fn any_number_of_lanes() {
 }
 
 #[test]
-fn lanes_that_begin_and_end_at_any_time() {
-    let case =
-        || Case { after: fastrand::u32(0..20), ..random(fastrand::usize(0..=80), fastrand::u32(4..=6)) };
+fn hashes_that_start_and_finish_at_different_times() {
+    let case = || Case {
+        rounds_before: fastrand::u32(0..20),
+        ..random(fastrand::usize(0..=80), fastrand::u32(4..=6))
+    };
     let cases: Vec<Case> = repeat_with(case).take(300).collect();
     assert_same(&cases);
 }
 
 #[test]
-fn hashes_that_are_given_up_leave_the_others_alone() {
+fn abandoned_hashes_do_not_change_the_others() {
     let cases: Vec<Case> = repeat_with(|| random(12, 5)).take(Lanes::<()>::CAPACITY).collect();
     let mut lanes = Lanes::default();
-    for (case, name) in cases.iter().zip(0..) {
-        lanes.push(Input::new(&case.password, case.salt, case.cost).unwrap(), name);
+    for (case, index) in cases.iter().zip(0..) {
+        lanes.push(Input::new(&case.password, case.salt, case.cost).unwrap(), index);
     }
     lanes.advance(7);
-    lanes.retain(|name| name % 2 == 1);
-    let done = lanes.advance(u32::MAX);
+    lanes.retain(|index| index % 2 == 1);
+    let finished = lanes.advance(u32::MAX);
     assert!(lanes.is_empty());
-    assert_eq!(done.len(), cases.len() / 2);
-    for (name, sum) in done {
-        let Case { password, salt, cost, .. } = &cases[name];
+    assert_eq!(finished.len(), cases.len() / 2);
+    for (index, digest) in finished {
+        let Case { password, salt, cost, .. } = &cases[index];
         let expected = bcrypt::hash_with_salt(password, *cost, *salt).unwrap().to_string();
-        assert_eq!(bcrypt::BASE_64.encode(sum), expected[29..]);
+        assert_eq!(bcrypt::BASE_64.encode(digest), expected[29..]);
     }
 }
 
 #[test]
-fn every_byte_counts_up_to_the_limit_and_none_beyond() {
+fn every_byte_up_to_the_limit_counts_and_none_beyond_it() {
     let hash = |password: &[u8]| {
         let mut lanes = Lanes::default();
         lanes.push(Input::new(password, [7; 16], 4).unwrap(), ());
-        let [((), sum)] = lanes.advance(16)[..] else { panic!("2^4 rounds are all there are") };
-        sum
+        let [((), digest)] = lanes.advance(16)[..] else { panic!("cost 4 has 16 rounds") };
+        digest
     };
     let password = [b'x'; 80];
-    let whole = hash(&password);
+    let unchanged = hash(&password);
     for i in 0..80 {
         let mut other = password;
         other[i] = b'y';
-        assert_eq!(hash(&other) == whole, i >= 72, "byte {i}");
+        assert_eq!(hash(&other) == unchanged, i >= 72, "byte {i}");
     }
     assert_ne!(hash(b"before\0after"), hash(b"before"));
 }
 
 #[test]
-fn there_are_no_other_costs() {
+fn other_costs_are_refused() {
     for cost in [0, 3, 32, u32::MAX] {
         assert!(Input::new(b"correct horse", [7; 16], cost).is_none(), "{cost}");
     }

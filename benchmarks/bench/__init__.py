@@ -1,1 +1,1 @@
-"""Measures the services beside the limit and beside a peer. `benchmarks/run --help` says how."""
+"""Compares the services with a minimal server and with a peer. See `benchmarks/run --help`."""

@@ -1,61 +1,77 @@
-"""What is measured otherwise than by a load alone: refreshes in a flood of logins, how long a start
-takes, what gunicorn is best run with."""
+"""Measurements other than a load of one operation: refreshes during a flood of logins, the time of
+a start, and the best layout of gunicorn."""
 
 import statistics
 
 from . import machine
-from .load import Load, line
-from .operations import MANY
+from .load import Load
+from .operations import CONNECTIONS
 
-# One sync worker more than cores is gunicorn's advice; threads keep connections open. The best is found by trying.
+# Workers and threads. gunicorn recommends one sync worker more than there are cores; threads keep
+# connections open. The best layout is found by measurement.
 LAYOUTS = [(2, 1), (3, 1), (5, 1), (2, 4), (3, 4)]
 
 
-def best_layout(client, seconds):
-    """The number of workers, and of threads in each, that answers the most protected calls."""
-    system, rates = client.system, {}
+def choose_layout(client, seconds):
+    """Runs gunicorn with the layout that answers the most protected calls, from now on.
+
+    Returns the calls per second of each layout.
+    """
+    system = client.system
+    rates = {}
     for layout in LAYOUTS:
         system.layout = layout
         system.restart()
         if not client.access:
-            client.access = client.first_tokens()["access"]
-        rates[layout] = client.protected(seconds)["per_second"]
+            _, tokens = client.register_and_log_in()
+            client.access = tokens["access"]
+        rates[layout] = client.measure_protected(seconds)["per_second"]
     system.layout = max(rates, key=rates.get)
     system.restart()
     return {f"{workers} x {threads}": round(rate) for (workers, threads), rate in rates.items()}
 
 
-def refresh_p99(client, seconds, flooded):
-    """The p50 and p99 of refreshes, one after the other, in milliseconds; and how many logins there were beside them."""
-    pairs = [client.pairs.popleft() for _ in range(2)]
-    lines = [line("POST", "/token/refresh", body={"refresh": pair["refresh"]}) for pair in pairs]
-    logins = None
-    if flooded:
-        folder = client.folder / "flood"
-        folder.mkdir(exist_ok=True)
-        lines_of_logins = [client.login_line(name) for name in client.users]
-        logins = Load(folder, client.system.auth_port, lines_of_logins, "repeat", MANY, seconds + 2)
-    result, _ = client.measure("refresh", lines, "rotate", 1, seconds, wait=False)
-    count = logins.end()[0]["requests"] if logins else 0
-    machine.until_idle(client.system.pids)
-    return result["p50_ms"], result["p99_ms"], count
-
-
 def flood(client, rounds, seconds):
-    """Quiet and flooded in turn: the medians of all rounds."""
-    found = {"quiet": [], "flooded": []}
+    """Measures refreshes with and without a flood of logins, in turn.
+
+    Returns the medians of the rounds, and the number of logins in all floods.
+    """
+    latencies = {"quiet": [], "flooded": []}
+    logins = 0
     for _ in range(rounds):
-        for name, rows in found.items():
-            rows.append(refresh_p99(client, seconds, name == "flooded"))
+        latencies["quiet"].append(refresh_latency(client, seconds))
+        machine.wait_until_idle(client.system.pids)
+        load = start_logins(client, seconds + 2)
+        latencies["flooded"].append(refresh_latency(client, seconds))
+        logins += load.wait()[0]["requests"]
+        machine.wait_until_idle(client.system.pids)
     medians = {
-        f"{name}_{percentile}_ms": statistics.median(row[column] for row in rows)
-        for name, rows in found.items()
-        for column, percentile in enumerate(("p50", "p99"))
+        f"{state}_{figure}": statistics.median(latency[figure] for latency in of_rounds)
+        for state, of_rounds in latencies.items()
+        for figure in ("p50_ms", "p99_ms")
     }
-    return {**medians, "logins": sum(row[2] for row in found["flooded"])}
+    return {**medians, "logins": logins}
 
 
-def starts(system, rounds):
-    """Seconds from the start to the first answer of each service, its schema in place."""
-    took = [system.restart() for _ in range(rounds)]
-    return [statistics.median(of_one) for of_one in zip(*took)]
+def refresh_latency(client, seconds):
+    """Measures the refreshes of one connection, each after the response to the one before it."""
+    pairs = [client.pairs.popleft() for _ in range(2)]
+    lines = [client.refresh_line(pair["refresh"]) for pair in pairs]
+    result, _ = client.measure("refresh", lines, "rotate", 1, seconds, wait=False)
+    return result
+
+
+def start_logins(client, seconds):
+    folder = client.folder / "flood"
+    folder.mkdir(exist_ok=True)
+    lines = [client.login_line(name) for name in client.users]
+    return Load(folder, client.system.auth_port, lines, "repeat", CONNECTIONS, seconds)
+
+
+def measure_starts(system, count):
+    """Returns the median seconds from a start to the first answer, for each process of a system.
+
+    The database schema exists already.
+    """
+    seconds = [system.restart() for _ in range(count)]
+    return [statistics.median(of_process) for of_process in zip(*seconds)]

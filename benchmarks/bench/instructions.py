@@ -1,12 +1,12 @@
-"""How many instructions each hot path takes, as callgrind counts them: the same on a busy machine as on a quiet one.
+"""Counts the instructions of each hot path with callgrind.
 
-Both services run on their embedded stores, one worker each, built with the profile `counted`. What the kernel does is not
-counted, nor what a store of its own would.
+The counts do not depend on other work on the machine. Both services run on their embedded stores
+with one worker each, built with the profile `counted`. The instructions of the kernel and of
+external stores are not counted.
 """
 
 import http.client
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -17,128 +17,171 @@ from .systems import BENCHMARKS, TARGET, Ours
 
 BASELINE = BENCHMARKS / "instructions.json"
 TOLERANCE = 0.05
-TIMES = 500
+CALLS = 500
+LOGIN_NAME = "login, mostly bcrypt at cost 10"
+CALLS_OF_LOGIN = 3
 
 
 class Counted(Ours):
     """The services under callgrind."""
 
     programs = TARGET / "counted"
-    under = ("valgrind", "--tool=callgrind")
-    extra_env = {"AUTH_WORKERS": "1", "RESOURCE_WORKERS": "1", "HASH_THREADS": "1", "REFRESH_GRACE": "0"}
+    wrapper = ("valgrind", "--tool=callgrind")
+    extra_env = {
+        "AUTH_WORKERS": "1",
+        "RESOURCE_WORKERS": "1",
+        "HASH_THREADS": "1",
+        "REFRESH_GRACE": "0",
+    }
 
-    def count(self, operation, work, times):
-        """The instructions of the service that has this operation, for each time that `work` does it."""
-        process = self.processes[self.port(operation) == self.resource_port]
-        control = lambda option: subprocess.run(  # noqa: E731
-            ["callgrind_control", option, str(process.pid)], check=True, capture_output=True
-        )
-        # Whatever is done but once is done by then.
-        work(times // 10 + 1)
-        control("--zero")
-        work(times)
-        before = set(self.folder.glob("callgrind.out.*"))
-        control("--dump")
-        (dump,) = set(self.folder.glob("callgrind.out.*")) - before
-        total = next(line for line in dump.read_text().splitlines() if line.startswith("totals:"))
-        return round(int(total.split()[1]) / times)
+    def count(self, path):
+        """Returns the instructions that the service of a path executes for each call."""
+        auth_service, resource_service = self.processes
+        uses_resource_service = self.port(path.operation) == self.resource_port
+        process = resource_service if uses_resource_service else auth_service
+        # The first calls include work that is done only once.
+        path.call(path.calls // 10 + 1)
+        callgrind_control("--zero", process)
+        path.call(path.calls)
+        dumps_before = set(self.folder.glob("callgrind.out.*"))
+        callgrind_control("--dump", process)
+        (dump,) = set(self.folder.glob("callgrind.out.*")) - dumps_before
+        for line in dump.read_text().splitlines():
+            if line.startswith("totals:"):
+                return round(int(line.split()[1]) / path.calls)
+        sys.exit(f"{dump} has no totals")
 
 
-def paths(system, client):
-    """The name of each hot path, whose operation it is, what walks it so many times, and how many are enough."""
+def callgrind_control(option, process):
+    command = ["callgrind_control", option, str(process.pid)]
+    subprocess.run(command, check=True, capture_output=True)
 
-    def repeated(operation, request):
-        def work(times):
-            method, path, authorization, content_type, body = request.split("\t")
-            headers = {"Authorization": authorization} if authorization else {}
-            headers |= {"Content-Type": content_type} if content_type else {}
-            connection = http.client.HTTPConnection("127.0.0.1", system.port(operation))
-            for _ in range(times):
-                connection.request(method, path, body or None, headers)
-                answer = connection.getresponse()
-                answer.read()
-                if answer.status != 200:
-                    sys.exit(f"{operation}: {answer.status}")
-            connection.close()
 
-        return work
+class HotPath:
+    """A hot path: one operation, called a number of times with one request line."""
 
-    newest = {}
+    def __init__(self, name, operation, client, line=None, calls=CALLS):
+        self.name = name
+        self.operation = operation
+        self.client = client
+        self.line = line
+        self.calls = calls
 
-    def refresh(times):
-        connection = http.client.HTTPConnection("127.0.0.1", system.auth_port)
+    def call(self, times):
+        """Calls the path on one connection. Ends the run if a response is not 200."""
+        port = self.client.system.port(self.operation)
+        connection = http.client.HTTPConnection("127.0.0.1", port)
         for _ in range(times):
-            body = json.dumps({"refresh": newest["refresh"]})
-            connection.request("POST", "/token/refresh", body, {"Content-Type": "application/json"})
-            answered = json.loads(connection.getresponse().read())
-            newest.update(answered)
-            client.unseen.append(answered["access"])
+            method, path, authorization, content_type, body = self.next_line().split("\t")
+            headers = {"Authorization": authorization, "Content-Type": content_type}
+            headers = {name: value for name, value in headers.items() if value}
+            connection.request(method, path, body or None, headers)
+            response = connection.getresponse()
+            text = response.read()
+            if response.status != 200:
+                sys.exit(f"{self.operation}: {response.status}")
+            self.receive(text)
         connection.close()
 
-    def unseen(times):
-        connection = http.client.HTTPConnection("127.0.0.1", system.resource_port)
-        for _ in range(times):
-            connection.request("GET", "/whoami", headers={"Authorization": f"Bearer {client.unseen.pop()}"})
-            answer = connection.getresponse()
-            answer.read()
-            if answer.status != 200:
-                sys.exit(f"protected_new: {answer.status}")
-        connection.close()
+    def next_line(self):
+        return self.line
 
-    newest.update(client.first_tokens())
-    client.users.append(client.last_name)
-    client.access = newest["access"]
-    login = client.login_line(client.last_name)
-    yield "login, of which nearly all is bcrypt at cost 10", "login", repeated("login", login), 3
-    yield "refresh", "refresh", refresh, 2 * TIMES
-    yield "protected call, token seen before", "protected_same", repeated("protected_same", client.protected_line(client.access)), TIMES
-    yield "protected call, token new", "protected_new", unseen, TIMES
-    yield "token/verify", "verify", repeated("verify", client.verify_line()), TIMES
-    yield "introspect", "introspect", repeated("introspect", client.introspect_line()), TIMES
-    yield "JWKS", "jwks", repeated("jwks", client.jwks_line()), TIMES
-    yield "healthz", "plaintext", repeated("plaintext", client.plaintext_line()), TIMES
+    def receive(self, text):
+        pass
 
 
-def count(folder, say):
+class RefreshPath(HotPath):
+    """Refreshes the newest token of one session, and collects the new access tokens."""
+
+    def __init__(self, name, client, refresh_token):
+        super().__init__(name, "refresh", client, calls=2 * CALLS)
+        self.refresh_token = refresh_token
+
+    def next_line(self):
+        return self.client.refresh_line(self.refresh_token)
+
+    def receive(self, text):
+        tokens = json.loads(text)
+        self.refresh_token = tokens["refresh"]
+        self.client.new_access_tokens.append(tokens["access"])
+
+
+class NewTokenPath(HotPath):
+    """Presents an access token of the refreshes once."""
+
+    def next_line(self):
+        return self.client.protected_line(self.client.new_access_tokens.pop())
+
+
+def hot_paths(client):
+    user, tokens = client.register_and_log_in()
+    client.access = tokens["access"]
+    protected = client.protected_line(client.access)
+    return [
+        HotPath(LOGIN_NAME, "login", client, client.login_line(user), CALLS_OF_LOGIN),
+        RefreshPath("refresh", client, tokens["refresh"]),
+        HotPath("protected call, token seen before", "protected_same", client, protected),
+        NewTokenPath("protected call, token new", "protected_new", client),
+        HotPath("token/verify", "verify", client, client.verify_line()),
+        HotPath("introspect", "introspect", client, client.introspect_line()),
+        HotPath("JWKS", "jwks", client, client.jwks_line()),
+        HotPath("healthz", "plaintext", client, client.healthz_line()),
+    ]
+
+
+def count_all(folder, log):
     system = Counted(None, folder / "counted", 10)
     system.start()
     client = Client(system, None, folder)
-    found = {}
-    for name, operation, work, times in paths(system, client):
-        found[name] = system.count(operation, work, times)
-        say(f"{name}: {found[name]:,} instructions")
-    return found
+    counts = {}
+    for path in hot_paths(client):
+        counts[path.name] = system.count(path)
+        log(f"{path.name}: {counts[path.name]:,} instructions")
+    return counts
 
 
-def compare(found):
-    """Each path beside the baseline, and whether all are within the tolerance."""
-    known = json.loads(BASELINE.read_text())["instructions"]
-    rows, holds = [], set(known) == set(found)
-    for name, count_ in found.items():
-        change = count_ / known[name] - 1 if name in known else None
-        within = change is not None and abs(change) <= TOLERANCE
-        holds &= within
-        rows.append([name, f"{known.get(name, 0):,}", f"{count_:,}", "new" if change is None else f"{change:+.1%}", "" if within else "**!**"])
+def compare(counts):
+    """Compares counts with the baseline. Returns a table, and whether all are within tolerance."""
+    baseline = json.loads(BASELINE.read_text())["instructions"]
+    rows = []
+    holds = set(baseline) == set(counts)
+    for name, count in counts.items():
+        known = baseline.get(name)
+        change = count / known - 1 if known else None
+        is_within = change is not None and abs(change) <= TOLERANCE
+        holds = holds and is_within
+        shown_change = "new" if change is None else f"{change:+.1%}"
+        rows.append([
+            name, f"{known or 0:,}", f"{count:,}", shown_change, "" if is_within else "**!**"
+        ])
     return report.table(["", "baseline", "now", "change", ""], rows), holds
 
 
-def facts():
-    rustc = machine.version("rustc", "--version")
-    valgrind = machine.version("valgrind", "--version")
-    return {"rustc": rustc, "valgrind": valgrind, "machine": platform.machine(), "cpu": machine.describe()["cpu"]}
+def conditions():
+    return {
+        "rustc": machine.version("rustc", "--version"),
+        "valgrind": machine.version("valgrind", "--version"),
+        "machine": platform.machine(),
+        "cpu": machine.describe()["cpu"],
+    }
 
 
-def run(folder, update, say):
-    """Counts, and compares with the baseline or replaces it. Says whether nothing has changed by more than is tolerated."""
-    found = count(folder, say)
+def run(folder, update, log):
+    """Counts, and compares the counts with the baseline or replaces the baseline.
+
+    Returns whether all counts are within the tolerance.
+    """
+    counts = count_all(folder, log)
     if update:
-        BASELINE.write_text(json.dumps({**facts(), "instructions": found}, indent=1) + "\n")
+        baseline = {**conditions(), "instructions": counts}
+        BASELINE.write_text(json.dumps(baseline, indent=1) + "\n")
         return True
-    table, holds = compare(found)
+    table, holds = compare(counts)
     print(table)
     if not holds:
-        say(
-            f"something takes {TOLERANCE:.0%} more or less than benchmarks/instructions.json says. If that is meant:"
+        log(
+            f"a path takes {TOLERANCE:.0%} more or fewer instructions than in"
+            " benchmarks/instructions.json. If the change is intended, run:"
             " benchmarks/run instructions --update"
         )
     return holds

@@ -1,4 +1,4 @@
-"""What this machine is, and what a process costs it."""
+"""The machine, and the CPU time and memory of processes on it."""
 
 import datetime
 import os
@@ -7,51 +7,60 @@ import subprocess
 import time
 from pathlib import Path
 
-TICKS = os.sysconf("SC_CLK_TCK")
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def describe():
-    """The machine, as far as it matters for the figures."""
-    model = next(
-        (line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        platform.machine(),
-    )
-    memory = next(line.split()[1] for line in Path("/proc/meminfo").read_text().splitlines() if "MemTotal" in line)
+    """Returns the properties of the machine that matter for the figures."""
+    cpu = proc_value("/proc/cpuinfo", "model name") or platform.machine()
+    memory_kb = int(proc_value("/proc/meminfo", "MemTotal").split()[0])
     return {
-        "cpu": model,
+        "cpu": cpu,
         "cores": os.cpu_count(),
-        "memory_gb": round(int(memory) / 1e6),
+        "memory_gb": round(memory_kb / 1e6),
         "kernel": platform.release(),
     }
 
 
-def facts(chosen, stores):
-    """All that one needs to know to compare figures."""
+def proc_value(file, name):
+    """Returns the first value of a name in a file of /proc. `None` if the name is missing."""
+    for line in Path(file).read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return None
+
+
+def conditions(options, stores):
+    """Returns the conditions under which the figures of a run are measured."""
     return {
         "date": datetime.date.today().isoformat(),
         "machine": describe(),
         "versions": {"wrk": version("wrk", "-v").split(" [")[0], **stores.versions()},
-        "settings": {"cost": chosen.cost, "rounds": chosen.rounds, "seconds": chosen.seconds},
+        "settings": {
+            "cost": options.cost,
+            "rounds": options.rounds,
+            "seconds": options.seconds,
+        },
     }
 
 
 def version(*command):
-    """The first line that a program says of itself."""
-    said = subprocess.run(command, capture_output=True, text=True)
-    return (said.stdout or said.stderr).splitlines()[0].strip()
+    """Returns the first line that a program prints about its version."""
+    completed = subprocess.run(command, capture_output=True, text=True)
+    return (completed.stdout or completed.stderr).splitlines()[0].strip()
 
 
-def tree(pid):
-    """A process and all that it has started."""
-    pids = [pid]
-    for thread in Path(f"/proc/{pid}/task").glob("*"):
-        for child in read(thread / "children").split():
-            pids += tree(int(child))
-    return pids
+def with_descendants(pids):
+    """Returns the ids of processes and of all their descendants."""
+    for pid in pids:
+        yield pid
+        for thread in Path(f"/proc/{pid}/task").glob("*"):
+            yield from with_descendants(map(int, read(thread / "children").split()))
 
 
 def read(file):
-    """A file of /proc: empty, if its process has ended."""
+    """Returns the content of a file of /proc, or an empty text if the process has ended."""
     try:
         return file.read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -59,29 +68,28 @@ def read(file):
 
 
 def cpu_seconds(pids):
-    """What these processes and their children have used of a core so far."""
-    total = 0
-    for pid in pids:
-        for member in tree(pid):
-            fields = read(Path(f"/proc/{member}/stat")).rpartition(")")[2].split()
-            # User and system time, and that of children who have ended.
-            total += sum(int(field) for field in fields[11:15])
-    return total / TICKS
+    """Returns the CPU time that processes and their descendants have used so far."""
+    ticks = 0
+    for pid in with_descendants(pids):
+        fields = read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+        # User and system time, of the process and of its children that have ended.
+        ticks += sum(int(field) for field in fields[11:15])
+    return ticks / CLOCK_TICKS
 
 
-def resident_bytes(pids):
-    """What these processes and their children have in memory; what several share is counted once (PSS)."""
+def pss_bytes(pids):
+    """Returns the memory of processes and their descendants. Shared pages count once (PSS)."""
     total = 0
-    for pid in pids:
-        for member in tree(pid):
-            for line in read(Path(f"/proc/{member}/smaps_rollup")).splitlines():
-                if line.startswith("Pss:"):
-                    total += int(line.split()[1]) * 1024
+    for pid in with_descendants(pids):
+        for line in read(Path(f"/proc/{pid}/smaps_rollup")).splitlines():
+            if line.startswith("Pss:"):
+                total += int(line.split()[1]) * 1024
     return total
 
 
-def until_idle(pids):
-    """Waits until a system has done what it was still asked for when its load went away: whoever is measured next is alone."""
+def wait_until_idle(pids):
+    """Waits until processes have finished what the last load left, so that they do not slow
+    down the next measurement."""
     before = cpu_seconds(pids)
     while True:
         time.sleep(0.1)

@@ -1,4 +1,8 @@
-"""The operations, in the order in which each needs what the ones before it have left."""
+"""The operations that are measured, one method each.
+
+They run in the order of `OPERATIONS`, because each uses what the operations before it left: logins
+use registered users, refreshes use the tokens of logins, and so on.
+"""
 
 import base64
 import itertools
@@ -8,160 +12,203 @@ from collections import deque
 from urllib.parse import urlencode
 
 from . import load
-from .load import FORM, line
-from .systems import PASSWORD, call
+from .load import FORM, request_line
+from .processes import call
+from .systems import PASSWORD
 
-MANY = 64
-# As many logins as there may be at once, without one being told to come again.
-LOGINS = 32
+CONNECTIONS = 64
+# The services refuse more simultaneous logins: their hash queue is full.
+LOGIN_CONNECTIONS = 32
 
 
 class Client:
-    """Who uses one system: the users and the tokens that are there so far."""
+    """The client of one system, with the users and the tokens that it has obtained so far."""
 
     def __init__(self, system, stores, folder):
-        self.system, self.stores, self.folder = system, stores, folder
-        self.users, self.names = [], itertools.count()
-        # Pairs that were not used yet, pairs of which the refresh token is used up, access tokens that nobody has shown yet.
-        self.pairs, self.unseen = deque(), []
+        self.system = system
+        self.stores = stores
+        self.folder = folder
+        self.users = []
+        self.user_numbers = itertools.count()
+        # Token pairs that are still unused.
+        self.pairs = deque()
+        # Access tokens that no server has seen yet.
+        self.new_access_tokens = []
+        # The access token of the operations that present one token again and again.
         self.access = None
 
-    def check(self, operation, request, status, holds):
-        """One request, looked at: a load of wrong answers would be measured just as well."""
+    def check(self, operation, request, status, is_expected):
+        """Sends one request and ends the run unless the response is as expected.
+
+        Without this check a load of wrong responses would be measured like any other.
+        """
         method, path, authorization, content_type, body = request.split("\t")
-        answered, text = call(
-            self.system.port(operation), method, path, body if content_type else None, authorization, content_type
+        actual, text = call(
+            self.system.port(operation),
+            method,
+            path,
+            body if content_type else None,
+            authorization,
+            content_type,
         )
-        if answered != status or not holds(text):
-            sys.exit(f"{self.system.name}, {operation}: {answered} {text[:300]}")
+        if actual != status or not is_expected(text):
+            sys.exit(f"{self.system.name}, {operation}: {actual} {text[:300]}")
         return text
 
     def measure(self, operation, *arguments, **options):
-        return load.measure(self.system, self.stores, self.folder, operation, *arguments, **options)
+        return load.measure(
+            self.system, self.stores, self.folder, operation, *arguments, **options
+        )
 
-    def keep(self, bodies):
-        self.pairs += [body.get("tokens", body) for body in bodies]
+    def register_and_log_in(self):
+        """Registers a new user. Returns the user's name and the tokens of a login."""
+        name = self.next_name()
+        self.check("register", self.registration_line(name), 201, bool)
+        body = json.loads(self.check("login", self.login_line(name), 200, bool))
+        return name, tokens_of(body)
 
-    def first_tokens(self):
-        """The tokens of a user who is new."""
-        self.last_name = f"user{next(self.names)}"
-        self.check("register", line("POST", "/register", body=self.system.registration(self.last_name)), 201, bool)
-        body = json.loads(self.check("login", self.login_line(self.last_name), 200, bool))
-        return body.get("tokens", body)
+    def next_name(self):
+        return f"user{next(self.user_numbers)}"
 
-    # ------------------------------------------------------------------ one method an operation --
+    # ---------------------------------------------------------------- requests --
+
+    def registration_line(self, name):
+        return request_line("POST", "/register", body=self.system.registration(name))
+
+    def login_line(self, name, password=PASSWORD):
+        return request_line("POST", "/login", body={"username": name, "password": password})
+
+    def refresh_line(self, refresh_token):
+        return request_line("POST", "/token/refresh", body={"refresh": refresh_token})
+
+    def logout_line(self, pair):
+        body = {"refresh": pair["refresh"]}
+        return request_line("POST", "/logout", f"Bearer {pair['access']}", body)
+
+    def protected_line(self, access, path="/whoami"):
+        return request_line("GET", path, f"Bearer {access}")
+
+    def verify_line(self, access=None):
+        return request_line("POST", "/token/verify", body={"token": access or self.access})
+
+    def introspect_line(self):
+        credentials = ":".join(self.system.client).encode()
+        basic = f"Basic {base64.b64encode(credentials).decode()}"
+        body = urlencode({"token": self.access})
+        return request_line("POST", "/oauth/introspect", basic, body, FORM)
+
+    def jwks_line(self):
+        return request_line("GET", "/.well-known/jwks.json")
+
+    def healthz_line(self):
+        return request_line("GET", "/healthz")
+
+    # -------------------------------------------------------------- operations --
 
     def register(self, seconds):
-        def registration():
-            return line("POST", "/register", body=self.system.registration(f"user{next(self.names)}"))
-
-        self.check("register", registration(), 201, lambda text: "user" in text)
-        result, bodies = self.measure(
-            "register", [registration() for _ in range(300 * seconds)], "once", 8, seconds, answers=True
-        )
+        name = self.next_name()
+        self.check("register", self.registration_line(name), 201, lambda text: "user" in text)
+        lines = [self.registration_line(self.next_name()) for _ in range(300 * seconds)]
+        result, bodies = self.measure("register", lines, "once", 8, seconds, keep_bodies=True)
         self.users += [body["username"] for body in bodies]
         return result
 
-    def login_line(self, name):
-        return line("POST", "/login", body={"username": name, "password": PASSWORD})
-
-    def log_in(self, operation, connections, seconds):
-        lines = [self.login_line(name) for name in self.users]
-        self.check(operation, lines[0], 200, lambda text: '"access"' in text and '"refresh"' in text)
-        wrong = line("POST", "/login", body={"username": self.users[0], "password": "wrong"})
-        self.check(operation, wrong, 401, lambda text: "access" not in text)
-        result, bodies = self.measure(operation, lines, "repeat", connections, seconds, answers=True)
-        self.keep(bodies)
-        return result
-
     def login(self, seconds):
-        return self.log_in("login", 1, seconds)
+        return self.measure_logins("login", 1, seconds)
 
     def login_under_load(self, seconds):
-        # Sessions are what the operations after this one need most.
-        return self.log_in("login_under_load", LOGINS, 2 * seconds)
+        # Takes twice the time, because the operations after it need many sessions.
+        return self.measure_logins("login_under_load", LOGIN_CONNECTIONS, 2 * seconds)
+
+    def measure_logins(self, operation, connections, seconds):
+        lines = [self.login_line(name) for name in self.users]
+        self.check(operation, lines[0], 200, has_token_pair)
+        wrong = self.login_line(self.users[0], "wrong")
+        self.check(operation, wrong, 401, lambda text: "access" not in text)
+        result, bodies = self.measure(
+            operation, lines, "repeat", connections, seconds, keep_bodies=True
+        )
+        self.pairs += [tokens_of(body) for body in bodies]
+        return result
 
     def refresh(self, seconds):
         pairs = [self.pairs.popleft() for _ in range(min(len(self.pairs) // 2, 1000))]
-        lines = [line("POST", "/token/refresh", body={"refresh": pair["refresh"]}) for pair in pairs]
-        answered = json.loads(self.check("refresh", lines[0], 200, lambda text: '"refresh"' in text))
-        lines[0] = line("POST", "/token/refresh", body={"refresh": answered["refresh"]})
-        result, bodies = self.measure("refresh", lines, "rotate", MANY, seconds, answers=True)
-        self.unseen = [body["access"] for body in bodies]
+        lines = [self.refresh_line(pair["refresh"]) for pair in pairs]
+        body = self.check("refresh", lines[0], 200, lambda text: '"refresh"' in text)
+        lines[0] = self.refresh_line(json.loads(body)["refresh"])
+        result, bodies = self.measure(
+            "refresh", lines, "rotate", CONNECTIONS, seconds, keep_bodies=True
+        )
+        self.new_access_tokens = [body["access"] for body in bodies]
         return result
-
-    def protected_line(self, access, path="/whoami"):
-        return line("GET", path, f"Bearer {access}")
 
     def protected_same(self, seconds):
-        self.access = self.unseen.pop()
-        self.check("protected_same", line("GET", "/whoami"), 401, lambda text: "sub" not in text)
-        self.check("protected_same", self.protected_line(self.access), 200, lambda text: '"sub"' in text)
-        # The limit of a token that was seen before is the route that asks for none.
-        return self.protected(seconds, "/open" if self.system.name == "limit" else "/whoami")
+        self.access = self.new_access_tokens.pop()
+        anonymous = request_line("GET", "/whoami")
+        self.check("protected_same", anonymous, 401, lambda text: "sub" not in text)
+        authenticated = self.protected_line(self.access)
+        self.check("protected_same", authenticated, 200, lambda text: '"sub"' in text)
+        # The least work for a known token is none: the limit answers without authentication.
+        path = "/open" if self.system.name == "limit" else "/whoami"
+        return self.measure_protected(seconds, path)
 
-    def protected(self, seconds, path="/whoami"):
-        return self.measure("protected_same", [self.protected_line(self.access, path)], "repeat", MANY, seconds)[0]
+    def measure_protected(self, seconds, path="/whoami"):
+        line = self.protected_line(self.access, path)
+        return self.measure_repeated("protected_same", line, seconds)
 
     def protected_new(self, seconds):
-        lines = [self.protected_line(access) for access in self.unseen]
-        result = self.measure("protected_new", lines, "once", MANY, seconds)[0]
-        self.unseen = []
+        lines = [self.protected_line(access) for access in self.new_access_tokens]
+        result = self.measure("protected_new", lines, "once", CONNECTIONS, seconds)[0]
+        self.new_access_tokens = []
         return result
 
-    def verify_line(self):
-        return line("POST", "/token/verify", body={"token": self.access})
-
-    def introspect_line(self):
-        basic = "Basic " + base64.b64encode(":".join(self.system.client).encode()).decode()
-        return line("POST", "/oauth/introspect", basic, urlencode({"token": self.access}), FORM)
-
-    def jwks_line(self):
-        return line("GET", "/.well-known/jwks.json")
-
-    def plaintext_line(self):
-        return line("GET", "/healthz")
-
     def verify(self, seconds):
-        request = self.verify_line()
-        self.check("verify", request, 200, lambda text: text == "{}")
-        self.check("verify", line("POST", "/token/verify", body={"token": self.access[:-2]}), 401, bool)
-        return self.measure("verify", [request], "repeat", MANY, seconds)[0]
+        self.check("verify", self.verify_line(), 200, lambda text: text == "{}")
+        self.check("verify", self.verify_line(self.access[:-2]), 401, bool)
+        return self.measure_repeated("verify", self.verify_line(), seconds)
 
     def introspect(self, seconds):
         if not self.system.client:
             return None
-        request = self.introspect_line()
-        self.check("introspect", request, 200, lambda text: '"active":true' in text)
-        return self.measure("introspect", [request], "repeat", MANY, seconds)[0]
+        line = self.introspect_line()
+        self.check("introspect", line, 200, lambda text: '"active":true' in text)
+        return self.measure_repeated("introspect", line, seconds)
 
     def jwks(self, seconds):
         if not self.system.client:
             return None
-        request = self.jwks_line()
-        self.check("jwks", request, 200, lambda text: "OKP" in text)
-        return self.measure("jwks", [request], "repeat", MANY, seconds)[0]
+        self.check("jwks", self.jwks_line(), 200, lambda text: '"kty"' in text)
+        return self.measure_repeated("jwks", self.jwks_line(), seconds)
 
     def plaintext(self, seconds):
-        return self.measure("plaintext", [self.plaintext_line()], "repeat", MANY, seconds)[0]
+        return self.measure_repeated("plaintext", self.healthz_line(), seconds)
+
+    def measure_repeated(self, operation, line, seconds):
+        return self.measure(operation, [line], "repeat", CONNECTIONS, seconds)[0]
 
     def logout(self, seconds):
-        lines = [
-            line("POST", "/logout", f"Bearer {pair['access']}", {"refresh": pair["refresh"]}) for pair in self.pairs
-        ]
+        first = self.pairs.pop()
+        lines = [self.logout_line(pair) for pair in self.pairs]
         self.pairs.clear()
-        first = lines.pop()
-        self.check("logout", first, 204, lambda text: not text)
-        refreshed = line("POST", "/token/refresh", body=json.loads(first.rsplit("\t", 1)[1]))
-        self.check("logout", refreshed, 401, bool)
-        return self.measure("logout", lines, "once", MANY, seconds)[0]
+        self.check("logout", self.logout_line(first), 204, lambda text: not text)
+        self.check("logout", self.refresh_line(first["refresh"]), 401, bool)
+        return self.measure("logout", lines, "once", CONNECTIONS, seconds)[0]
 
 
-# What is measured, and what it is called.
+def tokens_of(body):
+    """Returns the token pair of a login's response. auth-service nests it in `tokens`."""
+    return body.get("tokens", body)
+
+
+def has_token_pair(text):
+    return '"access"' in text and '"refresh"' in text
+
+
+# The methods of `Client` that are operations, and their names in the results.
 OPERATIONS = {
     "register": "register",
     "login": "login, one at a time",
-    "login_under_load": f"login, {LOGINS} at a time",
+    "login_under_load": f"login, {LOGIN_CONNECTIONS} at a time",
     "refresh": "refresh with rotation",
     "protected_same": "protected call, token seen before",
     "protected_new": "protected call, every token new",

@@ -1,22 +1,27 @@
--- What wrk sends, and what it is told of it. From the environment:
+-- The requests of a load, for wrk. Settings come from the environment:
 --
---   REQUESTS  a file of requests, one a line: method, path, Authorization, Content-Type, body, with tabs between them
---   MODE      repeat: the requests in turn, over and over
---             once:   each request once; the run ends with them
---             rotate: each request's body is a refresh token's, and the next one with it takes the token that was answered
---   ANSWERS   a file that the answers' bodies go to, with a number for each thread; unset: none
+--   REQUESTS  a file with one request a line: method, path, Authorization, Content-Type and body,
+--             separated by tabs
+--   MODE      repeat: sends the requests in turn, again and again
+--             once:   sends each request once, and ends the run with the last one
+--             rotate: each request body holds a refresh token; the next request of that session
+--                     holds the refresh token of the response
+--   THREADS   the number of wrk's threads
+--   BODIES    a prefix of files, one for each thread, to which the bodies of successful responses
+--             are written; none are written if it is unset
 --
--- Prints one line: RESULT and JSON.
+-- Prints one line: RESULT and a JSON object.
 
 local ffi = require("ffi")
 ffi.cdef [[
-  typedef struct { long s; long ns; } instant;
-  int clock_gettime(int clock, instant *now);
+  typedef struct { long seconds; long nanoseconds; } timespec_t;
+  int clock_gettime(int clock, timespec_t *now);
 ]]
-local instant = ffi.new("instant")
-local function seconds()
-  ffi.C.clock_gettime(1, instant)
-  return tonumber(instant.s) + tonumber(instant.ns) / 1e9
+local CLOCK_MONOTONIC = 1
+local timespec = ffi.new("timespec_t")
+local function now()
+  ffi.C.clock_gettime(CLOCK_MONOTONIC, timespec)
+  return tonumber(timespec.seconds) + tonumber(timespec.nanoseconds) / 1e9
 end
 
 local mode = os.getenv("MODE")
@@ -27,85 +32,108 @@ function setup(thread)
   table.insert(threads, thread)
 end
 
--- What is to be sent: from `sent + 1` to `last`.
-local ready, sent, last, answers = {}, 0, 0, nil
-began, ended, answered = 0, 0, 0
+-- The requests of this thread. Those from sent + 1 to last are still to be sent.
+local requests = {}
+local sent = 0
+local last = 0
+local bodies = nil
+
+-- Global, because wrk reads them with thread:get() in done().
+started_at = 0
+answered_at = 0
+answered = 0
+
+local function parse(line)
+  local method, path, authorization, content_type, body =
+    line:match("^([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t(.*)$")
+  local headers = { Host = wrk.headers.Host }
+  if authorization ~= "" then headers.Authorization = authorization end
+  if content_type ~= "" then headers["Content-Type"] = content_type end
+  return wrk.format(method, path, headers, body ~= "" and body or nil)
+end
 
 function init()
   local count = tonumber(os.getenv("THREADS"))
   local line_number = 0
   for line in io.lines(os.getenv("REQUESTS")) do
     if mode == "repeat" or line_number % count == number then
-      local method, path, authorization, content_type, body =
-        line:match("^([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t(.*)$")
-      local headers = { Host = wrk.headers.Host }
-      if authorization ~= "" then headers.Authorization = authorization end
-      if content_type ~= "" then headers["Content-Type"] = content_type end
       last = last + 1
-      ready[last] = wrk.format(method, path, headers, body ~= "" and body or nil)
+      requests[last] = parse(line)
     end
     line_number = line_number + 1
   end
-  local folder = os.getenv("ANSWERS")
-  if folder then answers = assert(io.open(folder .. "." .. number, "w")) end
+  local prefix = os.getenv("BODIES")
+  if prefix then bodies = assert(io.open(prefix .. "." .. number, "w")) end
 end
 
-local take = {}
+local next_request = {}
 
-take["repeat"] = function()
+next_request["repeat"] = function()
   sent = sent + 1
-  return ready[(sent - 1) % last + 1]
+  return requests[(sent - 1) % last + 1]
 end
 
-function take.once()
+function next_request.once()
   if sent == last then
     wrk.thread:stop()
-    return ready[sent]
+    return requests[sent]
   end
   sent = sent + 1
-  return ready[sent]
+  return requests[sent]
 end
 
-function take.rotate()
+function next_request.rotate()
   sent = sent + 1
-  local next_ = assert(ready[sent], "fewer sessions than connections")
-  ready[sent] = nil
-  return next_
+  local next_one = assert(requests[sent], "fewer sessions than connections")
+  requests[sent] = nil
+  return next_one
 end
 
 function request()
-  if began == 0 then began = seconds() end
-  return take[mode]()
+  if started_at == 0 then started_at = now() end
+  return next_request[mode]()
 end
 
-if mode ~= "repeat" or os.getenv("ANSWERS") then
+-- Mode repeat needs no response, and wrk is faster without this function.
+if mode ~= "repeat" or os.getenv("BODIES") then
   function response(status, _, body)
-    ended = seconds()
+    answered_at = now()
     answered = answered + 1
-    if answers and status < 300 then answers:write(body, "\n") end
+    if bodies and status < 300 then bodies:write(body, "\n") end
     if mode == "rotate" and status == 200 then
       local headers = { Host = wrk.headers.Host, ["Content-Type"] = "application/json" }
+      local next_body = "{" .. body:match('"refresh":"[^"]+"') .. "}"
       last = last + 1
-      ready[last] = wrk.format("POST", "/token/refresh", headers, '{' .. body:match('"refresh":"[^"]+"') .. '}')
+      requests[last] = wrk.format("POST", "/token/refresh", headers, next_body)
     end
   end
+end
+
+-- In mode once the run ends before wrk's duration, so the threads' own times count.
+local function count_and_duration()
+  local first = math.huge
+  local final = 0
+  local count = 0
+  for _, thread in ipairs(threads) do
+    local started = thread:get("started_at")
+    if started > 0 then
+      first = math.min(first, started)
+      final = math.max(final, thread:get("answered_at"))
+    end
+    count = count + thread:get("answered")
+  end
+  return count, final - first
 end
 
 function done(summary, latency)
-  local count, duration = summary.requests, summary.duration / 1e6
-  if mode == "once" then
-    local first, last = math.huge, 0
-    count = 0
-    for _, thread in ipairs(threads) do
-      local began, ended = thread:get("began"), thread:get("ended")
-      if began > 0 then first, last = math.min(first, began), math.max(last, ended) end
-      count = count + thread:get("answered")
-    end
-    duration = last - first
-  end
+  local count = summary.requests
+  local duration = summary.duration / 1e6
+  if mode == "once" then count, duration = count_and_duration() end
   local errors = summary.errors
+  local connection_errors = errors.connect + errors.read + errors.write + errors.timeout
   io.write(string.format(
-    'RESULT {"requests": %d, "seconds": %.6f, "p50_ms": %.4f, "p99_ms": %.4f, "refused": %d, "broken": %d}\n',
+    'RESULT {"requests": %d, "seconds": %.6f, "p50_ms": %.4f, "p99_ms": %.4f,'
+      .. ' "error_statuses": %d, "connection_errors": %d}\n',
     count, duration, latency:percentile(50) / 1000, latency:percentile(99) / 1000,
-    errors.status, errors.connect + errors.read + errors.write + errors.timeout))
+    errors.status, connection_errors))
 end

@@ -1,12 +1,13 @@
-"""The peer: the tutorial's token authentication, on Django REST framework with simplejwt, in one file.
+"""The peer: the tutorial's token authentication with Django REST framework and simplejwt.
 
-Register, log in, refresh, log out, verify, and one protected call. Rotation and the blacklist app are on, the last login is
-not written, connections to PostgreSQL are kept, nothing is logged: as fast as it gets without another program.
+It registers users, logs them in and out, refreshes and verifies tokens, and protects one route.
+Token rotation and the blacklist app are on. For speed the last login is not stored, database
+connections are kept open, and nothing is logged.
 
     python app.py migrate
     gunicorn app:application
 
-DATABASE_URL, SECRET_KEY, BCRYPT_COST and ACCESS_SECONDS come from the environment.
+Environment variables: DATABASE_URL, SECRET_KEY, BCRYPT_COST, ACCESS_SECONDS.
 """
 
 import os
@@ -45,7 +46,9 @@ settings.configure(
     },
     PASSWORD_HASHERS=[f"{__name__}.Hasher"],
     REST_FRAMEWORK={
-        "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework_simplejwt.authentication.JWTAuthentication"],
+        "DEFAULT_AUTHENTICATION_CLASSES": [
+            "rest_framework_simplejwt.authentication.JWTAuthentication",
+        ],
         "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
         "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     },

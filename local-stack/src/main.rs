@@ -1,20 +1,18 @@
 //! Both services in one process, for a first look and for development: `cargo run` starts it.
 
-use std::{net::SocketAddr, process::ExitCode, time::Duration};
+use std::{env, net::SocketAddr, process::ExitCode, time::Duration};
 
-use auth_service::config;
+use auth_service::{App, config};
 use clap::Parser;
-use shared::{
-    clock::Clock,
-    revocations::OutagePolicy,
-    service::{self, StartError, traces::Traces},
-};
+use futures_util::future::try_join;
+use service_kit::{CommandError, exit_code, init_logs, parse_settings, traces::Traces};
+use shared::{clock::Clock, revocations::OutagePolicy};
 
-/// What a first look should try, with the default addresses. The README shows the same lines.
+/// The walk-through that the program prints, with the default addresses. The README shows the same lines.
 const WALKTHROUGH: &str = include_str!("walkthrough.sh");
 
-/// The client that follows the revocations for resource-service. Its secret is another at each start.
-const CLIENT: &str = "local-stack";
+/// The client that follows the revocation feed for resource-service. Each start gives it another secret.
+const FEED_CLIENT: &str = "local-stack";
 
 /// Starts auth-service and resource-service in one process, and prints a walk-through.
 ///
@@ -38,42 +36,43 @@ struct Command {
 
 #[actix_web::main]
 async fn main() -> ExitCode {
-    service::exit_code(run().await)
+    exit_code(run().await)
 }
 
-async fn run() -> Result<(), StartError> {
-    service::start_logs()?;
-    let Command { auth, resource_addr } = service::parse_settings(std::env::args_os())?;
-    let data_dir = auth.data_dir.display().to_string();
-    let (audience, leeway) = (auth.audience.clone(), auth.leeway);
-    let (limits, shutdown) = (auth.limits, auth.shutdown);
-    let (traced, trace_settings) = (Traces::start(&auth.traces, "local-stack")?, auth.traces.clone());
-    let auth = auth_service::server::start(auth, Clock::system()).await?;
-    let secret = auth.state.renew_client(CLIENT, "revocations:read").await?;
+async fn run() -> Result<(), CommandError> {
+    init_logs()?;
+    let command: Command = parse_settings(env::args_os())?;
+    let settings = command.auth.clone();
+    let traces = Traces::start(&settings.traces, "local-stack")?;
+    let auth = auth_service::start(command.auth, Clock::system()).await?;
+    let feed_secret = feed_secret(&auth.app).await?;
     let resource = resource_service::start(resource_service::Settings {
-        resource_addr,
-        // The one that is set is auth-service's.
+        resource_addr: command.resource_addr,
+        // METRICS_ADDR is auth-service's.
         metrics_addr: None,
         issuer: auth.issuer.clone(),
         jwks_url: Some(format!("http://{}/.well-known/jwks.json", auth.addr)),
         jwks_refresh_interval: Duration::from_secs(300),
-        revocations_client_id: Some(CLIENT.into()),
-        revocations_client_secret: Some(resource_service::Secret(secret)),
+        revocations_client_id: Some(FEED_CLIENT.into()),
+        revocations_client_secret: Some(resource_service::Secret(feed_secret)),
         revocations_client_secret_file: None,
         revocations_url: Some(format!("http://{}/revocations", auth.addr)),
         revocations_outage: OutagePolicy::default(),
-        audience,
-        leeway,
+        audience: settings.audience,
+        leeway: settings.leeway,
         resource_workers: None,
-        limits,
-        shutdown,
-        traces: trace_settings,
+        limits: settings.limits,
+        shutdown: settings.shutdown,
+        traces: settings.traces,
     })?;
+    println!("{}", welcome(auth.addr, resource.addr, &settings.data_dir.display().to_string()));
+    let ended = try_join(auth.run_until_stopped(), resource.run_until_stopped()).await;
+    traces.end(settings.shutdown.shutdown_timeout).await;
+    ended.map(drop).map_err(|why| CommandError::new(why.to_string()))
+}
 
-    println!("{}", welcome(auth.addr, resource.addr, &data_dir));
-    let ended = futures_util::future::try_join(auth.until_told(), resource.until_told()).await;
-    traced.end(shutdown.shutdown_timeout).await;
-    ended.map(drop).map_err(|why| StartError::new(why.to_string()))
+async fn feed_secret(app: &App) -> Result<String, CommandError> {
+    app.renew_client(FEED_CLIENT, "revocations:read").await
 }
 
 fn welcome(auth: SocketAddr, resource: SocketAddr, data_dir: &str) -> String {

@@ -1,14 +1,14 @@
-//! The binary: reads the settings and does what they say.
+//! The program: reads the settings and runs the command.
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
-use shared::service;
+use service_kit::{exit_code, init_logs, parse_settings};
 
 #[actix_web::main]
 async fn main() -> ExitCode {
-    let outcome = match service::start_logs().and_then(|()| service::parse_settings(std::env::args_os())) {
+    let outcome = match init_logs().and_then(|()| parse_settings(env::args_os())) {
         Ok(command) => resource_service::run(command).await,
         Err(why) => Err(why),
     };
-    service::exit_code(outcome)
+    exit_code(outcome)
 }

@@ -7,19 +7,16 @@ use prometheus_client::{
     metrics::{counter::Counter, gauge::Gauge},
     registry::Registry,
 };
-use shared::{
-    Verifier,
-    revocations::FeedState,
-    service::{
-        metrics::{self, Requests, gauge},
-        process,
-    },
+use service_kit::{
+    metrics::{self, RequestMetrics, gauge},
+    process_metrics,
 };
+use shared::{Verifier, revocations::FeedState};
 
 /// What this process counts.
 pub struct Metrics {
     registry: Registry,
-    pub requests: Requests,
+    pub requests: RequestMetrics,
     /// If the revocations are followed.
     feed: Option<FeedMetrics>,
 }
@@ -35,8 +32,8 @@ impl Metrics {
     /// Nothing counted yet.
     pub fn new(verifier: &Verifier) -> Self {
         let mut registry = Registry::default();
-        process::register(&mut registry, env!("CARGO_PKG_VERSION"));
-        let requests = Requests::new(&mut registry);
+        process_metrics::register(&mut registry, env!("CARGO_PKG_VERSION"));
+        let requests = RequestMetrics::new(&mut registry);
         let feed = verifier.revocations().map(|_| FeedMetrics::new(&mut registry));
         Self { registry, requests, feed }
     }

@@ -23,8 +23,9 @@ fn resource_service(args: &[&str]) -> Client {
     let fixed = ["test", "--resource-addr=127.0.0.1:0", "--resource-workers=1"];
     let settings = Resource::parse_from(fixed.iter().chain(args)).settings;
     let running = resource_service::start(settings).unwrap();
-    actix_web::rt::spawn(running.server);
-    Client::new(running.addr)
+    let addr = running.addr;
+    actix_web::rt::spawn(running.into_server());
+    Client::new(addr)
 }
 
 #[actix_web::test]
@@ -43,9 +44,9 @@ async fn accepts_only_a_valid_access_token() {
         ];
         let running = server::start(Auth::parse_from(args).settings, Clock::system()).await.unwrap();
         let (auth, issuer) = (Client::new(running.addr), running.issuer.clone());
-        actix_web::rt::spawn(running.server);
+        actix_web::rt::spawn(running.into_server());
         let resource = resource_service(&["--issuer", &issuer]);
-        resource.until_get("/readyz", 200).await;
+        resource.wait_for_status("/readyz", 200).await;
 
         let tokens = auth.new_user("ada").await;
         let claims = claims_of(&tokens.access);
@@ -62,7 +63,7 @@ async fn accepts_only_a_valid_access_token() {
         let tampered = format!("{}x", &tokens.access[..tokens.access.len() - 1]);
         resource.get("/whoami", Some(&tampered)).await.assert_problem(401, "token_not_valid");
         let other = resource_service(&["--issuer", &issuer, "--audience", "other"]);
-        other.until_get("/readyz", 200).await;
+        other.wait_for_status("/readyz", 200).await;
         other.get("/whoami", Some(&tokens.access)).await.assert_problem(401, "token_not_valid");
 
         resource.get("/nowhere", None).await.assert_problem(404, "not_found");
@@ -73,7 +74,7 @@ async fn accepts_only_a_valid_access_token() {
 
 #[actix_web::test]
 async fn a_scope_and_a_role_open_what_needs_them() {
-    use shared::test_util::TestIssuer;
+    use shared::testing::TestIssuer;
     let issuer = TestIssuer::new();
     let verifier = issuer.verifier();
     let server = actix_web::HttpServer::new(move || {
@@ -107,8 +108,9 @@ async fn every_answer_to_a_generated_request_is_documented() {
     let data = folder.path().to_str().unwrap();
     let args = ["test", "--auth-addr=127.0.0.1:0", "--bcrypt-cost=10", "--data-dir", data];
     let running = server::start(Auth::parse_from(args).settings, Clock::system()).await.unwrap();
-    actix_web::rt::spawn(running.server);
     let auth = Client::new(running.addr);
+    let issuer = running.issuer.clone();
+    actix_web::rt::spawn(running.into_server());
     auth.new_user("ada").await;
     let granted = std::process::Command::new(program("auth-service"))
         .env_clear()
@@ -116,11 +118,12 @@ async fn every_answer_to_a_generated_request_is_documented() {
         .status();
     assert!(granted.unwrap().success());
 
-    let settings = ["test", "--resource-addr=127.0.0.1:0", "--issuer", &running.issuer];
+    let settings = ["test", "--resource-addr=127.0.0.1:0", "--issuer", &issuer];
     let resource = resource_service::start(Resource::parse_from(settings).settings).unwrap();
-    actix_web::rt::spawn(resource.server);
-    Client::new(resource.addr).until_get("/readyz", 200).await;
-    assert_answers_as_documented(resource.addr, &auth.login("ada").await.tokens().access, None).await;
+    let addr = resource.addr;
+    actix_web::rt::spawn(resource.into_server());
+    Client::new(addr).wait_for_status("/readyz", 200).await;
+    assert_answers_as_documented(addr, &auth.login("ada").await.tokens().access, None).await;
 }
 
 #[actix_web::test]
@@ -129,15 +132,15 @@ async fn starts_before_auth_service_and_says_so() {
     let data = folder.path().to_str().unwrap();
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let resource = resource_service(&["--issuer", &format!("http://{free}")]);
-    resource.until_get("/healthz", 200).await;
+    resource.wait_for_status("/healthz", 200).await;
     assert_eq!(resource.get("/readyz", None).await.status, 503);
 
     let args = ["test", "--auth-addr", &free, "--bcrypt-cost=10", "--data-dir", data];
     let running = server::start(Auth::parse_from(args).settings, Clock::system()).await.unwrap();
     let auth = Client::new(running.addr);
-    actix_web::rt::spawn(running.server);
+    actix_web::rt::spawn(running.into_server());
     let tokens = auth.new_user("ada").await;
-    resource.until_get("/readyz", 200).await;
+    resource.wait_for_status("/readyz", 200).await;
     assert_eq!(resource.get("/whoami", Some(&tokens.access)).await.status, 200);
 }
 

@@ -52,7 +52,7 @@ fn decide<T: 'static>(
     };
     let headers = request.headers().get_all(AUTHORIZATION).map(|value| value.as_bytes());
     let decided = match bearer_token(headers) {
-        Ok(token) => match verifier.verify_now(token) {
+        Ok(token) => match verifier.verify_with_known_keys(token) {
             Err(VerifyError::UnknownKey | VerifyError::KeysUnavailable) => {
                 let (verifier, token) = (verifier.clone(), token.to_owned());
                 return Decision::Later(Box::pin(async move {

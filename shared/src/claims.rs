@@ -38,7 +38,6 @@ pub enum TokenType {
 
 /// `aud`: one audience or several (RFC 7519 section 4.1.3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "service", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum Audience {
     /// A single audience, written as a string.
@@ -112,7 +111,7 @@ impl From<String> for Scope {
 
 impl AccessClaims {
     /// Whether it is a client's own: no person's.
-    pub fn is_of_client(&self) -> bool {
+    pub fn is_client_token(&self) -> bool {
         self.client_id.as_ref() == Some(&self.sub)
     }
 }

@@ -7,13 +7,12 @@
 //! | [`keys`] | the issuer's public keys (JWKS): fetched, cached, refreshed |
 //! | [`revocations`] | the sessions that have ended: heard of from the issuer's feed |
 //! | [`VerifyError`] | every reason for a refusal, and how it is answered (RFC 6750) |
-//! | [`Trouble`] | why the issuer was not reached |
+//! | [`FetchError`] | why the issuer was not reached |
 //! | [`problem`] | problem details, the shape of every error answer (RFC 9457) |
 //! | [`clock`] | the time, passed in so that expiry can be tested without waiting |
 //! | [`extract`] | [`AccessToken`] and [`Requires`], the arguments that protect a handler |
 //! | `actix`, `axum` | how either framework makes them (features `actix`, `axum`) |
-//! | `test_util` | an issuer for your own tests (feature `test-util`) |
-//! | `service` | what our own two services share in being services (feature `service`) |
+//! | `testing` | an issuer for your own tests (feature `testing`) |
 //!
 //! # Protect a service
 //!
@@ -53,30 +52,30 @@
 //! }
 //! ```
 
-mod calls;
 pub mod claims;
 pub mod clock;
 mod error;
 pub mod extract;
+mod fetch_error;
+#[doc(hidden)]
+pub mod http;
 pub mod keys;
 pub mod problem;
+pub mod request_hook;
 pub mod revocations;
-mod trouble;
 mod verifier;
 
 #[cfg(feature = "actix")]
 mod actix;
 #[cfg(feature = "axum")]
 mod axum;
-#[cfg(feature = "service")]
-pub mod service;
 
-#[cfg(feature = "test-util")]
-pub mod test_util;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use error::{VerifyError, insufficient_scope};
 pub use extract::{AccessToken, Requires};
-pub use trouble::Trouble;
+pub use fetch_error::FetchError;
 pub use verifier::{Verifier, VerifierBuilder};
 
 /// The README's example compiles too.

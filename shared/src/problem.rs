@@ -13,7 +13,6 @@ pub type FieldErrors = BTreeMap<String, Vec<String>>;
 
 /// An error as the client sees it. It names no internals.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "service", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// Always `about:blank`: the status says what kind of problem it is (RFC 9457 section 4.2.1).
     #[serde(rename = "type")]
@@ -28,7 +27,6 @@ pub struct Problem {
     pub code: String,
     /// On a 400: every field that is wrong, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[cfg_attr(feature = "service", schema(inline))]
     pub errors: FieldErrors,
 }
 

@@ -12,10 +12,11 @@ use quick_cache::sync::Cache;
 use serde::Deserialize;
 
 use crate::{
-    Trouble, VerifyError,
+    FetchError, VerifyError,
     claims::{ACCESS_TOKEN_TYP, AccessClaims, TokenType},
     clock::Clock,
     keys::{Algorithm, JwkSet, KeySet, KeySource, PublicKey, RemoteKeys, Source},
+    request_hook::{Hook, RequestHook},
     revocations::{Feed, FeedState, OutagePolicy, Revocations},
 };
 
@@ -77,6 +78,7 @@ pub struct VerifierBuilder {
     refresh_interval: Duration,
     min_fetch_interval: Duration,
     cached_tokens: usize,
+    hook: Hook,
 }
 
 impl VerifierBuilder {
@@ -123,6 +125,12 @@ impl VerifierBuilder {
         self
     }
 
+    /// Sets a hook for the verifier's requests to the issuer, for example to add a trace header.
+    pub fn request_hook(mut self, hook: Arc<dyn RequestHook>) -> Self {
+        self.hook = Hook::new(hook);
+        self
+    }
+
     /// Another clock, for tests.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -139,7 +147,7 @@ impl VerifierBuilder {
             Some(url) => Source::Jwks(url.clone()),
             None => Source::Issuer(self.issuer.clone()),
         };
-        let keys = Arc::new(RemoteKeys::new(source, self.min_fetch_interval));
+        let keys = Arc::new(RemoteKeys::new(source, self.min_fetch_interval, self.hook.clone()));
         tokio::spawn(RemoteKeys::keep_fresh(Arc::downgrade(&keys), self.refresh_interval));
         self.finish(Keys::Remote(keys))
     }
@@ -152,7 +160,8 @@ impl VerifierBuilder {
 
     fn finish(self, keys: Keys) -> Verifier {
         let clock = self.clock.clone();
-        let revocations = self.feed.map(|(feed, outage)| Arc::new(Revocations::new(feed, outage, clock)));
+        let revocations =
+            self.feed.map(|(feed, outage)| Arc::new(Revocations::new(feed, outage, clock, self.hook)));
         if let Some(revocations) = &revocations {
             tokio::spawn(Revocations::follow(Arc::downgrade(revocations)));
         }
@@ -181,6 +190,7 @@ impl Verifier {
             refresh_interval: Duration::from_secs(300),
             min_fetch_interval: Duration::from_secs(10),
             cached_tokens: 10_000,
+            hook: Hook::default(),
         }
     }
 
@@ -240,11 +250,11 @@ impl Verifier {
     }
 
     /// Why there are no keys to verify with, for a health check. `None` if there are some.
-    pub fn keys_trouble(&self) -> Option<Trouble> {
+    pub fn keys_error(&self) -> Option<FetchError> {
         match &self.0.keys {
             _ if self.has_keys() => None,
-            Keys::Own(_) => Some(Trouble::NotAskedYet),
-            Keys::Remote(remote) => Some(remote.trouble().unwrap_or(Trouble::NotAskedYet)),
+            Keys::Own(_) => Some(FetchError::NotFetchedYet),
+            Keys::Remote(remote) => Some(remote.last_error().unwrap_or(FetchError::NotFetchedYet)),
         }
     }
 
@@ -253,18 +263,18 @@ impl Verifier {
     /// # Errors
     /// [`VerifyError`], which says why not.
     pub async fn verify(&self, token: &str) -> Result<Arc<AccessClaims>, VerifyError> {
-        match (self.verify_now(token), &self.0.keys) {
+        match (self.verify_with_known_keys(token), &self.0.keys) {
             (Err(VerifyError::UnknownKey | VerifyError::KeysUnavailable), Keys::Remote(remote)) => {
                 let header = decode(Jws::parse(token)?.header)?;
                 remote.look_for(Header::parse(&header)?.kid).await?;
-                self.verify_now(token)
+                self.verify_with_known_keys(token)
             }
             (Err(VerifyError::UnknownKey), Keys::Own(own)) => {
                 match own.source.get().and_then(Weak::upgrade) {
-                    Some(source) => source.look_again().await?,
+                    Some(source) => source.reload().await?,
                     None => return Err(VerifyError::UnknownKey),
                 }
-                self.verify_now(token)
+                self.verify_with_known_keys(token)
             }
             (decided, _) => decided,
         }
@@ -274,7 +284,7 @@ impl Verifier {
     ///
     /// # Errors
     /// [`VerifyError`], which says why not.
-    pub fn verify_now(&self, token: &str) -> Result<Arc<AccessClaims>, VerifyError> {
+    pub fn verify_with_known_keys(&self, token: &str) -> Result<Arc<AccessClaims>, VerifyError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(VerifyError::Malformed);
         }

@@ -1,8 +1,8 @@
 //! The extractors, in both frameworks: who gets in, who does not, and what is said to those.
-#![cfg(all(feature = "actix", feature = "axum", feature = "test-util"))]
+#![cfg(all(feature = "actix", feature = "axum", feature = "testing"))]
 
 use axum::extract::FromRequestParts;
-use shared::{AccessToken, Requires, Verifier, extract::Requirement, keys::JwkSet, test_util::TestIssuer};
+use shared::{AccessToken, Requires, Verifier, extract::Requirement, keys::JwkSet, testing::TestIssuer};
 
 struct ReadReports;
 

@@ -269,7 +269,7 @@ async fn a_token_verified_before_is_refused_once_it_expires_or_its_key_is_withdr
     let unknown = Key::new("unknown").token(&issuer.url);
     assert_eq!(verifier.verify(&unknown).await, Err(VerifyError::UnknownKey));
     verifier.verify(&token).await.unwrap();
-    assert_eq!(verifier.verify_now(&withdrawn), Err(VerifyError::UnknownKey));
+    assert_eq!(verifier.verify_with_known_keys(&withdrawn), Err(VerifyError::UnknownKey));
     clock.advance(Duration::from_secs(310));
     assert_eq!(verifier.verify(&token).await, Err(VerifyError::Expired));
 }

@@ -5,20 +5,14 @@ use std::io::Write;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use shared::{
-    clock::Clock,
-    service::{StartError, field},
-};
+use service_kit::{CommandError, logs::field};
+use shared::clock::Clock;
 use uuid::Uuid;
 
-use super::users;
+use super::{open_migrated_store, users};
 use crate::{
     config::Settings,
-    state::open_store_patiently,
-    store::{
-        StoreError,
-        audit::{self, Filter, Remembered},
-    },
+    store::audit::{self, Filter, StoredEvent},
 };
 
 #[derive(Args, Debug)]
@@ -43,34 +37,31 @@ pub struct Which {
     json: bool,
 }
 
-pub async fn run(settings: &Settings, which: Which) -> Result<(), StartError> {
-    let failed = |why: StoreError| StartError::new(why.to_string());
-    let store = open_store_patiently(settings)?;
-    store.migrate().await.map_err(failed)?;
+pub async fn run(settings: &Settings, which: Which) -> Result<(), CommandError> {
+    let store = open_migrated_store(settings).await?;
     let user_id = match which.user {
         // A name first: it may look like an id.
-        Some(user) => Some(match (users::find(&store, &user).await, user.parse::<Uuid>()) {
+        Some(user) => Some(match (users::admin(store.clone()).find(&user).await, user.parse::<Uuid>()) {
             (Ok(user), _) => user.id.to_string(),
             (Err(_), Ok(id)) => id.to_string(),
-            (Err(why), Err(_)) => return Err(why),
+            (Err(why), Err(_)) => return Err(why.into()),
         }),
         None => None,
     };
     let filter = Filter { user_id, client_id: which.client, event: which.event, since_ms: which.since };
     let limit = which.limit.into();
-    let events =
-        store.run(move |connection| audit::last(connection, &filter, limit)).await.map_err(failed)?;
+    let events = store.run(move |connection| audit::last(connection, &filter, limit)).await?;
     let print = if which.json { print_json } else { print_lines };
     // A reader that has seen enough (`head`) is no error.
     match print(&events, &mut std::io::stdout().lock()) {
-        Err(why) if why.kind() != std::io::ErrorKind::BrokenPipe => Err(StartError::new(why.to_string())),
+        Err(why) if why.kind() != std::io::ErrorKind::BrokenPipe => Err(CommandError::new(why.to_string())),
         _ => Ok(()),
     }
 }
 
-fn print_json(events: &[Remembered], out: &mut dyn Write) -> std::io::Result<()> {
+fn print_json(events: &[StoredEvent], out: &mut dyn Write) -> std::io::Result<()> {
     for event in events {
-        let Remembered { at, event, actor, user_id, session_id, client_id, ip, user_agent, detail } = event;
+        let StoredEvent { at, event, actor, user_id, session_id, client_id, ip, user_agent, detail } = event;
         let line = json!({
             "time": time(*at),
             "event": event,
@@ -87,7 +78,7 @@ fn print_json(events: &[Remembered], out: &mut dyn Write) -> std::io::Result<()>
     Ok(())
 }
 
-fn print_lines(events: &[Remembered], out: &mut dyn Write) -> std::io::Result<()> {
+fn print_lines(events: &[StoredEvent], out: &mut dyn Write) -> std::io::Result<()> {
     for event in events {
         write!(out, "{}  {:21}  by {:8}", time(event.at), event.event, event.actor)?;
         let fields = [

@@ -1,14 +1,15 @@
 //! `auth-service cleanup`: delete what has expired, and end.
 
-use shared::{clock::Clock, service::StartError};
+use service_kit::CommandError;
+use shared::clock::Clock;
 
-use crate::{cleanup::Cleanup, config::Settings, state::open_store_patiently, store::StoreError};
+use super::open_migrated_store;
+use crate::{config::Settings, jobs::cleanup::Cleanup};
 
-pub async fn run(settings: &Settings) -> Result<(), StartError> {
-    let failed = |why: StoreError| StartError::new(why.to_string());
-    let store = open_store_patiently(settings)?;
-    store.migrate().await.map_err(failed)?;
-    let deleted = Cleanup::new(settings).run(&store, &Clock::system()).await.map_err(failed)?;
+pub async fn run(settings: &Settings) -> Result<(), CommandError> {
+    let store = open_migrated_store(settings).await?;
+    let cleanup = Cleanup::new(settings.leeway, settings.audit_retention);
+    let deleted = cleanup.run(&store, &Clock::system()).await?;
     println!(
         "Deleted {} sessions that had expired, and {} old events of the audit trail.",
         deleted.sessions, deleted.audit_events

@@ -1,39 +1,37 @@
-//! `auth-service clients`: make and delete those who may ask in their own right.
+//! `auth-service clients`: registers, lists and deletes clients.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use shared::{clock::Clock, service::StartError};
+use service_kit::{CommandError, settings::name};
+use shared::clock::Clock;
 
-use super::{MAX_SCOPE_BYTES, scope_name, time};
+use super::{open_migrated_store, scope_name, time};
 use crate::{
     config::Settings,
     domain::{
-        audit::{By, Event, Record},
+        audit::Initiator,
         client::{ClientId, ClientSecret},
     },
-    state::open_store_patiently,
-    store::{
-        StoreError,
-        clients::{self as rows, Client},
-    },
-    tokens::secret::write_once,
+    keys::write_once,
+    oauth::clients::{ClientAdmin, ClientAdminError, NewClient},
+    store::clients::Client,
 };
 
 #[derive(Debug, Subcommand)]
 pub enum Action {
-    /// Make a client, and print its secret, which nobody can print again
+    /// Register a client, and print its secret, which cannot be printed again
     Create(Create),
     /// List the clients
     List,
-    /// Delete a client. Its tokens live on until they expire
+    /// Delete a client. Its tokens stay valid until they expire
     Delete {
         /// The client's id
         #[arg(value_parser = ClientId::parse)]
         id: ClientId,
     },
-    /// Give a client another secret, and print it. The old one is refused from then on, everywhere within 2 seconds,
-    /// or 5 minutes where the database is out of reach
+    /// Replace a client's secret, and print the new one. The old one is refused everywhere within 2 seconds, or within 5 minutes
+    /// where the database is unreachable
     RotateSecret {
         /// The client's id
         #[arg(value_parser = ClientId::parse)]
@@ -46,93 +44,70 @@ pub struct Create {
     /// The client's id, such as billing-job
     #[arg(value_parser = ClientId::parse)]
     id: ClientId,
-    /// A scope that it may ask for, such as reports:read
+    /// A scope that the client may ask for, such as reports:read
     #[arg(long = "scope", value_name = "NAME", value_parser = scope_name)]
     scopes: Vec<String>,
-    /// Write the secret to this file rather than print it, and do nothing if client and file are there already
+    /// An audience of the client's own access tokens. Unset: those of AUDIENCE
+    #[arg(long = "token-audience", value_name = "NAME", value_parser = audience_name)]
+    audiences: Vec<String>,
+    /// Write the secret to this file instead of printing it, and do nothing if both client and file exist
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
 }
 
-pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> {
-    let store = open_store_patiently(settings)?;
-    store.migrate().await.map_err(failed)?;
-    let now = Clock::system().now_ms();
-    let record = |event, id: &ClientId| Record::new(event, By::operator(), now).client(id.as_str());
+/// An audience, as the database stores several: without spaces.
+fn audience_name(text: &str) -> Result<String, String> {
+    name(text).and_then(|name| match name.contains(char::is_whitespace) {
+        true => Err("must not contain spaces".into()),
+        false => Ok(name),
+    })
+}
+
+pub async fn run(settings: &Settings, action: Action) -> Result<(), CommandError> {
+    let store = open_migrated_store(settings).await?;
+    let admin = ClientAdmin { store, clock: Clock::system(), initiator: Initiator::operator() };
     match action {
-        Action::Create(Create { id, mut scopes, secret_file }) => {
-            scopes.sort();
-            scopes.dedup();
-            let scope = scopes.join(" ");
-            if scope.len() > MAX_SCOPE_BYTES {
-                return Err(StartError::new(format!("more than {MAX_SCOPE_BYTES} bytes of scopes")));
-            }
-            let secret = ClientSecret::generate();
-            let client = Client {
-                id: id.clone(),
-                secret_hash: secret.hash(),
-                scope,
-                created_at_ms: now,
-                secret_changed_at_ms: now,
-            };
-            let record = record(Event::ClientCreated, &id).detail(format!("scope: {}", client.scope));
-            let insert = move |connection: &mut _| {
-                let inserted = rows::insert(connection, &client)?;
-                Ok((inserted, inserted.then_some(record)))
-            };
-            let inserted = store.audited(insert).await;
-            match (inserted.map_err(failed)?, secret_file) {
-                (true, None) => show(&id, &secret),
-                (true, Some(file)) => {
-                    write_once(&file, secret.reveal().as_bytes())
-                        .map_err(|why| StartError::new(format!("cannot write {}: {why}", file.display())))?;
-                    println!("Made {}, and its secret in {}", id.as_str(), file.display());
-                }
-                (false, Some(file)) if file.exists() => println!("There already: {}", id.as_str()),
-                (false, _) => {
-                    return Err(StartError::new(format!("there is a client {} already", id.as_str())));
-                }
-            }
-        }
-        Action::List => {
-            println!("{:30}  {:20}  {:20}  SCOPES", "ID", "CREATED", "SECRET SINCE");
-            for client in store.run(rows::all).await.map_err(failed)? {
-                let Client { id, scope, created_at_ms, secret_changed_at_ms, .. } = client;
-                let (created, changed) = (time(created_at_ms), time(secret_changed_at_ms));
-                println!("{:30}  {created:20}  {changed:20}  {scope}", id.as_str());
-            }
-        }
+        Action::Create(create) => run_create(&admin, create).await?,
+        Action::List => print(&admin.list().await?),
         Action::Delete { id } => {
-            let (gone, record) = (id.clone(), record(Event::ClientDeleted, &id));
-            let delete = move |connection: &mut _| {
-                let deleted = rows::delete(connection, &gone)?;
-                Ok((deleted, deleted.then_some(record)))
-            };
-            known(store.audited(delete).await.map_err(failed)?, &id)?;
+            admin.delete(&id).await?;
             println!("Deleted {}", id.as_str());
         }
-        Action::RotateSecret { id } => {
-            let (secret, of) = (ClientSecret::generate(), id.clone());
-            let (hash, record) = (secret.hash(), record(Event::ClientSecretRotated, &id));
-            let replace = move |connection: &mut _| {
-                let replaced = rows::replace_secret(connection, &of, &hash, now)?;
-                Ok((replaced, replaced.then_some(record)))
-            };
-            known(store.audited(replace).await.map_err(failed)?, &id)?;
-            show(&id, &secret);
-        }
+        Action::RotateSecret { id } => print_secret(&id, &admin.rotate_secret(&id).await?),
     }
     Ok(())
 }
 
-fn show(id: &ClientId, secret: &ClientSecret) {
+async fn run_create(admin: &ClientAdmin, create: Create) -> Result<(), CommandError> {
+    let Create { id, scopes, audiences, secret_file } = create;
+    let new = NewClient { id: id.clone(), scopes, audiences };
+    match (admin.create(new).await, secret_file) {
+        (Ok(secret), None) => print_secret(&id, &secret),
+        (Ok(secret), Some(file)) => {
+            write_once(&file, secret.reveal().as_bytes())
+                .map_err(|why| CommandError::new(format!("cannot write {}: {why}", file.display())))?;
+            println!("Made {}, and its secret in {}", id.as_str(), file.display());
+        }
+        (Err(ClientAdminError::Exists(_)), Some(file)) if file.exists() => {
+            println!("There already: {}", id.as_str());
+        }
+        (Err(why), _) => return Err(why.into()),
+    }
+    Ok(())
+}
+
+fn print(clients: &[Client]) {
+    println!("{:30}  {:20}  {:20}  SCOPES", "ID", "CREATED", "SECRET SINCE");
+    for client in clients {
+        let Client { id, scope, audiences, created_at_ms, secret_changed_at_ms, .. } = client;
+        let created = time(*created_at_ms);
+        let changed = time(*secret_changed_at_ms);
+        let audiences =
+            if audiences.is_empty() { String::new() } else { format!("  (audiences: {audiences})") };
+        println!("{:30}  {created:20}  {changed:20}  {scope}{audiences}", id.as_str());
+    }
+}
+
+fn print_secret(id: &ClientId, secret: &ClientSecret) {
     println!("client_id      {}\nclient_secret  {}", id.as_str(), secret.reveal());
-}
-
-fn known(is_known: bool, id: &ClientId) -> Result<(), StartError> {
-    if is_known { Ok(()) } else { Err(StartError::new(format!("there is no client {}", id.as_str()))) }
-}
-
-fn failed(why: StoreError) -> StartError {
-    StartError::new(why.to_string())
 }

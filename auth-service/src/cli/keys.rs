@@ -3,19 +3,19 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use clap::{Args, Subcommand};
-use shared::{Verifier, clock::Clock, keys::Algorithm, keys::JwkSet, service::StartError};
+use service_kit::CommandError;
+use shared::{
+    Verifier,
+    clock::Clock,
+    keys::{Algorithm, JwkSet},
+};
 
 use super::time;
 use crate::{
+    app::{key_settings, open_store_for_cli},
     config::Settings,
-    domain::{audit::By, key_schedule::KeyState},
-    state::open_store_patiently,
-    tokens::{
-        rotation::Listed,
-        secret::Secret,
-        signing_key::SigningKey,
-        signing_keys::{KeysError, SigningKeys},
-    },
+    domain::{audit::Initiator, key_schedule::KeyState},
+    keys::{Activation, KeyInfo, KeysError, Secret, SigningKey, SigningKeys},
 };
 
 #[derive(Debug, Subcommand)]
@@ -60,15 +60,22 @@ pub struct Retire {
     force: bool,
 }
 
-pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> {
+pub async fn run(settings: &Settings, action: Action) -> Result<(), CommandError> {
     if settings.makes_secret() {
-        Secret::make_missing(&settings.secret_key_file())?;
+        Secret::create_if_missing(&settings.secret_key_file())?;
     }
     let secret = Arc::new(Secret::read(&settings.secret_key_file())?);
-    let store = open_store_patiently(settings)?;
+    let store = open_store_for_cli(settings)?;
     store.migrate().await.map_err(failed)?;
     let nothing = Verifier::builder(settings.issuer()).build_with_keys(&JwkSet { keys: Vec::new() });
-    let keys = SigningKeys::new(settings, store, secret, Clock::system(), nothing, By::operator());
+    let keys = SigningKeys::new(
+        key_settings(settings),
+        store,
+        secret,
+        Clock::system(),
+        nothing,
+        Initiator::operator(),
+    );
     match action {
         Action::List => list(&keys.list().await.map_err(failed)?),
         Action::Generate(Generate { algorithm, from: None }) => {
@@ -79,7 +86,8 @@ pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> 
             said(&keys.import(algorithm, pkcs8).await.map_err(failed)?);
         }
         Action::Rotate(Rotate { algorithm, now }) => {
-            said(&keys.rotate(algorithm, now).await.map_err(failed)?);
+            let activation = if now { Activation::Urgent } else { Activation::PublishedAhead };
+            said(&keys.rotate(algorithm, activation).await.map_err(failed)?);
         }
         Action::Retire(Retire { kid, force }) => {
             keys.retire(kid.clone(), force).await.map_err(failed)?;
@@ -89,15 +97,15 @@ pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> 
     Ok(())
 }
 
-fn read_pem(file: &std::path::Path) -> Result<(Algorithm, Vec<u8>), StartError> {
+fn read_pem(file: &std::path::Path) -> Result<(Algorithm, Vec<u8>), CommandError> {
     let text =
-        fs::read(file).map_err(|why| StartError::new(format!("cannot read {}: {why}", file.display())))?;
+        fs::read(file).map_err(|why| CommandError::new(format!("cannot read {}: {why}", file.display())))?;
     let mut pems = pem::parse_many(text).unwrap_or_default();
     let one = pems.pop().filter(|pem| pems.is_empty() && pem.tag() == "PRIVATE KEY");
     let pkcs8 = one.map(pem::Pem::into_contents).unwrap_or_default();
     let algorithm = Algorithm::ALL.into_iter().find(|one| SigningKey::from_pkcs8(*one, &pkcs8).is_some());
     let none = || {
-        StartError::new(format!(
+        CommandError::new(format!(
             "{} is not one private key in PEM (PKCS#8) for EdDSA (Ed25519), ES256 (P-256) or RS256 (2048 bits or more)",
             file.display()
         ))
@@ -105,7 +113,7 @@ fn read_pem(file: &std::path::Path) -> Result<(Algorithm, Vec<u8>), StartError> 
     algorithm.map(|algorithm| (algorithm, pkcs8)).ok_or_else(none)
 }
 
-fn list(keys: &[Listed]) {
+fn list(keys: &[KeyInfo]) {
     println!("{:43}  {:9}  {:7}  {:20}  WHEN", "KID", "ALGORITHM", "STATE", "PUBLISHED");
     for key in keys {
         println!(
@@ -119,11 +127,11 @@ fn list(keys: &[Listed]) {
     }
 }
 
-fn said(key: &Listed) {
+fn said(key: &KeyInfo) {
     println!("{} ({}) is {}: {}", key.kid, key.algorithm, key.state.name(), when(key));
 }
 
-fn when(key: &Listed) -> String {
+fn when(key: &KeyInfo) -> String {
     match (key.state, key.times.activates_at_ms) {
         (KeyState::Next, None) => "waits for `keys rotate`".into(),
         (KeyState::Next, Some(at)) => format!("signs from {} on", time(at)),
@@ -132,6 +140,6 @@ fn when(key: &Listed) -> String {
     }
 }
 
-fn failed(why: impl Into<KeysError>) -> StartError {
-    StartError::new(why.into().to_string())
+fn failed(why: impl Into<KeysError>) -> CommandError {
+    CommandError::new(why.into().to_string())
 }

@@ -1,15 +1,15 @@
 //! `auth-service migrate`: bring the schema up to date, and end.
 
-use shared::service::StartError;
+use service_kit::CommandError;
 
-use crate::{config::Settings, state::open_store_patiently};
+use crate::{app::open_store_for_cli, config::Settings};
 
-pub async fn run(settings: &Settings) -> Result<(), StartError> {
-    let store = open_store_patiently(settings)?;
+pub async fn run(settings: &Settings) -> Result<(), CommandError> {
+    let store = open_store_for_cli(settings)?;
     store
         .migrate()
         .await
-        .map_err(|_| StartError::new("the schema was not brought up to date: see the log"))?;
+        .map_err(|_| CommandError::new("the schema was not brought up to date: see the log"))?;
     println!("The schema is up to date.");
     Ok(())
 }

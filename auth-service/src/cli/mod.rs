@@ -11,13 +11,17 @@ mod users;
 
 use clap::{Parser, Subcommand};
 use jiff::Timestamp;
-use shared::{
-    claims::is_scope_name,
-    clock::Clock,
-    service::{self, StartError, reload, traces::Traces},
-};
+use service_kit::{CommandError, health::check_health, logs, reload::reload_on_sighup, traces::Traces};
+use shared::{claims::is_scope_name, clock::Clock};
 
-use crate::{config::Settings, server};
+use crate::{
+    accounts::admin::AdminError,
+    app::open_store_for_cli,
+    config::Settings,
+    http::server,
+    oauth::clients::ClientAdminError,
+    store::{Store, StoreError},
+};
 
 /// Registers people, logs them in, and issues, refreshes and revokes tokens.
 ///
@@ -70,17 +74,17 @@ enum Sub {
 ///
 /// # Errors
 /// One line that says why it did not.
-pub async fn run(command: Command) -> Result<(), StartError> {
+pub async fn run(command: Command) -> Result<(), CommandError> {
     let settings = command.settings;
     match command.subcommand.unwrap_or(Sub::Serve) {
         Sub::Serve => {
             let limit = settings.shutdown.shutdown_timeout;
             let traces = Traces::start(&settings.traces, "auth-service")?;
-            reload::at_hangup(Vec::new())?;
+            reload_on_sighup(logs::reload_hook().into_iter().collect())?;
             let running = server::start(settings, Clock::system()).await?;
-            let ended = running.until_told().await;
+            let ended = running.run_until_stopped().await;
             traces.end(limit).await;
-            ended.map_err(|why| StartError::new(why.to_string()))
+            ended.map_err(|why| CommandError::new(why.to_string()))
         }
         Sub::Doctor => doctor::run(&settings).await,
         Sub::Migrate => migrate::run(&settings).await,
@@ -90,12 +94,34 @@ pub async fn run(command: Command) -> Result<(), StartError> {
         Sub::Clients { action } => clients::run(&settings, action).await,
         Sub::Audit(which) => audit::run(&settings, which).await,
         Sub::Cleanup => cleanup::run(&settings).await,
-        Sub::Healthcheck => service::check_health(settings.auth_addr).await,
+        Sub::Healthcheck => check_health(settings.auth_addr).await,
     }
 }
 
-/// Scopes and roles are in every token, and a token has a limit.
-const MAX_SCOPE_BYTES: usize = 2000;
+/// Opens the database and applies missing migrations.
+async fn open_migrated_store(settings: &Settings) -> Result<Store, CommandError> {
+    let store = open_store_for_cli(settings)?;
+    store.migrate().await?;
+    Ok(store)
+}
+
+impl From<StoreError> for CommandError {
+    fn from(why: StoreError) -> Self {
+        Self::new(why.to_string())
+    }
+}
+
+impl From<AdminError> for CommandError {
+    fn from(why: AdminError) -> Self {
+        Self::new(why.to_string())
+    }
+}
+
+impl From<ClientAdminError> for CommandError {
+    fn from(why: ClientAdminError) -> Self {
+        Self::new(why.to_string())
+    }
+}
 
 /// What a scope or a role may be called (RFC 6749 section 3.3).
 fn scope_name(text: &str) -> Result<String, String> {

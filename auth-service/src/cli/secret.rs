@@ -1,17 +1,17 @@
 //! `auth-service generate-secret`: make the secret that all replicas share.
 
-use shared::service::StartError;
+use service_kit::CommandError;
 
 use crate::{
     config::Settings,
-    tokens::secret::{Made, Secret},
+    keys::{Secret, WriteOutcome},
 };
 
-pub fn run(settings: &Settings) -> Result<(), StartError> {
+pub fn run(settings: &Settings) -> Result<(), CommandError> {
     let file = settings.secret_key_file();
-    let made = Secret::make_missing(&file)?;
+    let made = Secret::create_if_missing(&file)?;
     Secret::read(&file)?;
-    let verb = if made == Made::New { "Made" } else { "There already:" };
+    let verb = if made == WriteOutcome::Created { "Made" } else { "There already:" };
     println!("{verb} {}", file.display());
     Ok(())
 }

@@ -1,53 +1,42 @@
-//! `auth-service users`: show a user, or change what a user may do.
+//! `auth-service users`: shows and changes users.
 
 use clap::{Args, Subcommand};
-use shared::{clock::Clock, service::StartError};
+use service_kit::CommandError;
+use shared::clock::Clock;
 
-use super::{MAX_SCOPE_BYTES, scope_name, time};
+use super::{open_migrated_store, scope_name, time};
 use crate::{
+    accounts::admin::{Change, ClaimsChange, UserAdmin},
     config::Settings,
-    domain::{
-        audit::{By, Event, Record},
-        session::Cause,
-    },
-    state::open_store_patiently,
-    store::{
-        Store, StoreError, sessions,
-        users::{self, LoginKey, User},
-    },
+    domain::audit::Initiator,
+    store::{Store, users::User},
 };
 
 #[derive(Debug, Subcommand)]
 pub enum Action {
     /// Print a user's id, names, scopes and roles
-    Show {
-        /// The username or email
-        user: String,
-    },
-    /// Give a user scopes or roles. Tokens say so from their next refresh on
-    Grant(Change),
-    /// Take scopes or roles from a user. Tokens say so from their next refresh on
-    Revoke(Change),
-    /// Let a user log in no more, and end all sessions
-    Disable {
-        /// The username or email
-        user: String,
-    },
-    /// Let a user who was disabled log in again
-    Enable {
-        /// The username or email
-        user: String,
-    },
-    /// Delete a user, and end all sessions
-    Delete {
-        /// The username or email
-        user: String,
-    },
+    Show(UserName),
+    /// Grant scopes or roles to a user. Tokens carry them from their next refresh on
+    Grant(ClaimNames),
+    /// Revoke scopes or roles of a user. Tokens lack them from their next refresh on
+    Revoke(ClaimNames),
+    /// Disable a user: end all sessions and refuse logins
+    Disable(UserName),
+    /// Enable a user who was disabled
+    Enable(UserName),
+    /// Delete a user and end all sessions
+    Delete(UserName),
 }
 
 #[derive(Args, Debug)]
-pub struct Change {
-    /// The username or email
+pub struct UserName {
+    /// The username or email address
+    user: String,
+}
+
+#[derive(Args, Debug)]
+pub struct ClaimNames {
+    /// The username or email address
     user: String,
     /// A scope, such as reports:read
     #[arg(long = "scope", value_name = "NAME", value_parser = scope_name)]
@@ -57,105 +46,42 @@ pub struct Change {
     roles: Vec<String>,
 }
 
-pub async fn run(settings: &Settings, action: Action) -> Result<(), StartError> {
-    let store = open_store_patiently(settings)?;
-    store.migrate().await.map_err(unavailable)?;
+pub async fn run(settings: &Settings, action: Action) -> Result<(), CommandError> {
+    let admin = admin(open_migrated_store(settings).await?);
     let user = match action {
-        Action::Show { user } => find(&store, &user).await?,
-        Action::Grant(change) => alter(&store, change, "granted", with).await?,
-        Action::Revoke(change) => alter(&store, change, "revoked", without).await?,
-        Action::Disable { user } => set_disabled(&store, &user, true).await?,
-        Action::Enable { user } => set_disabled(&store, &user, false).await?,
-        Action::Delete { user } => {
-            let found = find(&store, &user).await?;
-            let (id, now) = (found.id.to_string(), Clock::system().now_ms());
-            let record = Record::new(Event::Ended(Cause::UserDeleted), By::operator(), now).user(&id);
-            let delete = move |connection: &mut _| {
-                let ended = users::delete(connection, &id, now)?;
-                Ok(((), Some(record.detail(sessions::count(&ended)))))
-            };
-            store.audited(delete).await.map_err(unavailable)?;
-            println!("Deleted {} ({})", found.username, found.id);
+        Action::Show(UserName { user }) => admin.find(&user).await?,
+        Action::Grant(names) => change_claims(&admin, Change::Grant, names).await?,
+        Action::Revoke(names) => change_claims(&admin, Change::Revoke, names).await?,
+        Action::Disable(UserName { user }) => admin.set_disabled(&user, true).await?,
+        Action::Enable(UserName { user }) => admin.set_disabled(&user, false).await?,
+        Action::Delete(UserName { user }) => {
+            let deleted = admin.delete(&user).await?;
+            println!("Deleted {} ({})", deleted.username, deleted.id);
             return Ok(());
         }
     };
-    let User { id, username, email, scope, roles, disabled_at_ms, .. } = user;
-    println!("id       {id}\nusername {username}\nemail    {email}\nscopes   {scope}\nroles    {roles}");
-    if let Some(since) = disabled_at_ms {
-        println!("disabled since {}", time(since));
-    }
+    print(&user);
     Ok(())
 }
 
-pub async fn find(store: &Store, name: &str) -> Result<User, StartError> {
-    let nobody = || StartError::new(format!("there is no user {name}"));
-    let key = LoginKey::parse(name).ok_or_else(nobody)?;
-    let found = store.run(move |connection| users::find_by_login(connection, &key)).await;
-    found.map_err(unavailable)?.ok_or_else(nobody)
+/// Returns the use cases of the operator on this command line.
+pub fn admin(store: Store) -> UserAdmin {
+    UserAdmin { store, clock: Clock::system(), initiator: Initiator::operator() }
 }
 
-async fn set_disabled(store: &Store, name: &str, disabled: bool) -> Result<User, StartError> {
-    let (id, now) = (find(store, name).await?.id.to_string(), Clock::system().now_ms());
-    let event = if disabled { Event::Ended(Cause::UserDisabled) } else { Event::UserEnabled };
-    let record = Record::new(event, By::operator(), now).user(&id);
-    let set = move |connection: &mut _| {
-        let ended = users::set_disabled(connection, &id, disabled, now)?;
-        Ok(((), Some(if disabled { record.detail(sessions::count(&ended)) } else { record })))
-    };
-    store.audited(set).await.map_err(unavailable)?;
-    find(store, name).await
+async fn change_claims(
+    admin: &UserAdmin,
+    direction: Change,
+    names: ClaimNames,
+) -> Result<User, CommandError> {
+    let ClaimNames { user, scopes, roles } = names;
+    Ok(admin.change_claims(&user, direction, &ClaimsChange { scopes, roles }).await?)
 }
 
-async fn alter(
-    store: &Store,
-    change: Change,
-    verb: &str,
-    apply: fn(&str, &[String]) -> String,
-) -> Result<User, StartError> {
-    let Change { user: name, scopes, roles } = change;
-    if scopes.is_empty() && roles.is_empty() {
-        return Err(StartError::new("say which: --scope NAME or --role NAME"));
+fn print(user: &User) {
+    let User { id, username, email, scope, roles, disabled_at_ms, .. } = user;
+    println!("id       {id}\nusername {username}\nemail    {email}\nscopes   {scope}\nroles    {roles}");
+    if let Some(since) = disabled_at_ms {
+        println!("disabled since {}", time(*since));
     }
-    let scope_names = scopes.iter().map(|name| format!(" scope {name}"));
-    let detail: String = scope_names.chain(roles.iter().map(|name| format!(" role {name}"))).collect();
-    loop {
-        let user = find(store, &name).await?;
-        let (scope, roles) = (apply(&user.scope, &scopes), apply(&user.roles, &roles));
-        if scope.len() + roles.len() > MAX_SCOPE_BYTES {
-            return Err(StartError::new(format!(
-                "{name} would have more than {MAX_SCOPE_BYTES} bytes of scopes and roles"
-            )));
-        }
-        let now = Clock::system().now_ms();
-        let record = Record::new(Event::ClaimsChange, By::operator(), now).user(user.id);
-        let record = record.detail(format!("{verb}{detail}"));
-        let set = move |connection: &mut _| {
-            let is_set = users::set_claims(connection, &user, &scope, &roles, now)?;
-            Ok((is_set, is_set.then_some(record)))
-        };
-        // Somebody else may be changing the same user: then what they made of it is the start.
-        if store.audited(set).await.map_err(unavailable)? {
-            return find(store, &name).await;
-        }
-    }
-}
-
-fn with(held: &str, more: &[String]) -> String {
-    let mut names: Vec<&str> = held.split_whitespace().collect();
-    for name in more {
-        if !names.contains(&name.as_str()) {
-            names.push(name);
-        }
-    }
-    names.join(" ")
-}
-
-fn without(held: &str, fewer: &[String]) -> String {
-    let kept: Vec<&str> =
-        held.split_whitespace().filter(|name| !fewer.iter().any(|gone| gone == name)).collect();
-    kept.join(" ")
-}
-
-fn unavailable(why: StoreError) -> StartError {
-    StartError::new(why.to_string())
 }

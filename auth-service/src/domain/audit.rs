@@ -1,33 +1,35 @@
-//! What is worth remembering: who did what to which account, and from where. No secret is in it, and no name that
-//! somebody typed to log in: people type passwords into the wrong field.
+//! Audit events: which actor did what to which account, and from where.
+//!
+//! A record contains no secret. It also contains no name that a client sent to log in, because
+//! users type passwords into the wrong field.
 
 use shared::claims::SessionId;
 
-use super::session::{Cause, Origin};
+use super::session::{EndCause, Origin};
 
-/// What happened.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum AuditEvent {
     Registration,
     Login,
     LoginFailed,
-    /// A session ended, or all of a user's.
-    Ended(Cause),
+    /// One session of a user ended, or all of them.
+    Ended(EndCause),
     PasswordChangeFailed,
     UserEnabled,
-    /// Scopes or roles were given or taken.
+    /// An operator granted or revoked scopes or roles.
     ClaimsChange,
     ClientCreated,
     ClientSecretRotated,
     ClientDeleted,
     KeyPublished,
-    /// It was said from when on a key signs.
+    /// The time from which a signing key signs was set.
     KeyActivated,
     KeyRetired,
 }
 
-impl Event {
-    /// What it is called, in the database, the log and on the command line.
+impl AuditEvent {
+    /// Returns the name in the database, in the log and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Registration => "registration",
@@ -47,43 +49,43 @@ impl Event {
     }
 }
 
-/// Who did it.
+/// The kind of an initiator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
-    /// A person, who had shown a password or a token.
+    /// A user, authenticated by a password or a token.
     User,
-    /// A client, which had shown its secret.
+    /// A client, authenticated by its secret.
     Client,
-    /// Whoever runs the command line.
+    /// An operator at the command line.
     Operator,
-    /// This service by itself.
+    /// This service, without a request.
     Service,
-    /// Nobody that could be told.
-    Anyone,
+    /// A caller that did not authenticate itself.
+    Unknown,
 }
 
 impl Actor {
-    /// What it is called, in the database and the log.
+    /// Returns the name in the database and in the log.
     pub fn name(self) -> &'static str {
         match self {
             Self::User => "user",
             Self::Client => "client",
             Self::Operator => "operator",
             Self::Service => "service",
-            Self::Anyone => "anyone",
+            Self::Unknown => "anyone",
         }
     }
 }
 
-/// Who asks for something, and from where.
+/// The initiator of a change, and the origin of its request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct By {
+pub struct Initiator {
     pub actor: Actor,
     pub client_id: Option<String>,
     pub origin: Origin,
 }
 
-impl By {
+impl Initiator {
     pub fn user(origin: Origin) -> Self {
         Self { actor: Actor::User, client_id: None, origin }
     }
@@ -92,8 +94,8 @@ impl By {
         Self { actor: Actor::Client, client_id: Some(id.to_owned()), origin }
     }
 
-    pub fn anyone(origin: Origin) -> Self {
-        Self { actor: Actor::Anyone, client_id: None, origin }
+    pub fn unknown(origin: Origin) -> Self {
+        Self { actor: Actor::Unknown, client_id: None, origin }
     }
 
     pub fn operator() -> Self {
@@ -107,25 +109,33 @@ impl By {
 
 /// An event of the audit trail.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// When, in milliseconds since the Unix epoch.
+pub struct AuditRecord {
+    /// Time of the event, in milliseconds since the Unix epoch.
     pub at_ms: i64,
-    pub event: Event,
+    pub event: AuditEvent,
     pub actor: Actor,
-    /// Whose account it is about.
+    /// The user whose account the event concerns.
     pub user_id: Option<String>,
     pub session_id: Option<SessionId>,
-    /// Which client it is about, or did it.
+    /// The client that the event concerns, or that initiated it.
     pub client_id: Option<String>,
     pub origin: Origin,
-    /// What else there is to say.
+    /// More about the event, as text for an operator.
     pub detail: Option<String>,
 }
 
-impl Record {
-    pub fn new(event: Event, by: By, at_ms: i64) -> Self {
-        let By { actor, client_id, origin } = by;
-        Self { at_ms, event, actor, user_id: None, session_id: None, client_id, origin, detail: None }
+impl AuditRecord {
+    pub fn new(event: AuditEvent, initiator: Initiator, at_ms: i64) -> Self {
+        Self {
+            at_ms,
+            event,
+            actor: initiator.actor,
+            user_id: None,
+            session_id: None,
+            client_id: initiator.client_id,
+            origin: initiator.origin,
+            detail: None,
+        }
     }
 
     pub fn user(mut self, id: impl ToString) -> Self {
@@ -146,23 +156,5 @@ impl Record {
     pub fn detail(mut self, detail: impl ToString) -> Self {
         self.detail = Some(detail.to_string());
         self
-    }
-
-    /// Says it in the log, in fields.
-    pub fn log(&self) {
-        let session = self.session_id.map(|sid| sid.to_string());
-        let optional = [
-            ("user", self.user_id.as_deref()),
-            ("session", session.as_deref()),
-            ("client", self.client_id.as_deref()),
-            ("ip", self.origin.ip.as_deref()),
-            ("user_agent", self.origin.user_agent.as_deref()),
-            ("detail", self.detail.as_deref()),
-        ];
-        let mut fields = vec![("event", self.event.name()), ("actor", self.actor.name())];
-        fields.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
-        let mut line = log::Record::builder();
-        line.target("audit").level(log::Level::Info).key_values(&fields);
-        log::logger().log(&line.args(format_args!("{}", self.event.name())).build());
     }
 }

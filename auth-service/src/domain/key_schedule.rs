@@ -1,40 +1,41 @@
-//! Which key signs, and which are published, at any time: decided by times alone, so that replicas that know the same
-//! keys agree without a word.
+//! Which key signs, and which keys are published, at a given time.
 //!
-//! A key is published before it signs, for as long as verifiers may keep the keys they have fetched, and stays published
-//! after its successor has taken over, until everything it signed has expired.
+//! Only times decide, so replicas that know the same keys agree without communicating. A key is
+//! published before it signs, for as long as verifiers may keep the keys they have fetched. It
+//! stays published after its successor signs, until every token that it signed has expired.
 
 use std::time::Duration;
 
-/// How much longer a retired key is published than its last token lives: verifiers' clocks may be behind.
+/// Time that a retired key is published after its last token has expired, because a verifier's
+/// clock may be behind.
 const MARGIN_MS: i64 = 300_000;
 
-/// What decides on a key. Times are milliseconds since the Unix epoch.
+/// The times that decide on a key. Times are milliseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyTimes {
     pub published_at_ms: i64,
-    /// From when on it signs. `None`: it waits for a rotation.
+    /// Time from which the key signs. `None`: the key waits for an operator to rotate.
     pub activates_at_ms: Option<i64>,
-    /// The longest that a token lives which it signed, in milliseconds.
+    /// Maximum lifetime of a token that the key signed, in milliseconds.
     pub token_lifetime_ms: i64,
 }
 
-/// What a key is for.
+/// The state of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
-    /// Published, so that verifiers know it by the time it signs.
+    /// The key is published, so that verifiers know it before it signs.
     Next,
-    /// It signs.
+    /// The key signs.
     Current,
-    /// It signs no more, and is published for what it signed.
+    /// The key no longer signs. It is published for the tokens that it signed.
     Retired {
-        /// Until everything it signed has expired.
+        /// Time at which the last of those tokens has expired.
         until_ms: i64,
     },
 }
 
 impl KeyState {
-    /// Its name.
+    /// Returns the name that operators see.
     pub fn name(self) -> &'static str {
         match self {
             Self::Next => "next",
@@ -44,45 +45,63 @@ impl KeyState {
     }
 }
 
-/// The states at `now_ms` of keys in the order they were added. At most one is current.
+/// Returns the states of keys at `now_ms`. The keys are in the order in which they were added. At
+/// most one key is current.
 pub fn states(keys: impl IntoIterator<Item = KeyTimes>, now_ms: i64) -> Vec<KeyState> {
     let keys: Vec<KeyTimes> = keys.into_iter().collect();
-    let has_begun = |key: &KeyTimes| key.activates_at_ms.is_some_and(|at| at <= now_ms);
-    let current = keys.iter().rposition(has_begun);
-    let state = |(index, key): (usize, &KeyTimes)| match current {
+    let is_active = |key: &KeyTimes| key.activates_at_ms.is_some_and(|at| at <= now_ms);
+    let current = keys.iter().rposition(is_active);
+    let state = |index| match current {
         Some(current) if index == current => KeyState::Current,
         Some(current) if index < current => {
-            // It signed until any of those after it began to.
-            let ended = keys[index + 1..].iter().filter_map(|after| after.activates_at_ms).min();
-            let until_ms =
-                ended.unwrap_or(now_ms).saturating_add(key.token_lifetime_ms).saturating_add(MARGIN_MS);
+            // `Some`, because the current key is a later key with an activation time.
+            let until_ms = publication_end(&keys, index).unwrap_or(now_ms);
             KeyState::Retired { until_ms }
         }
         _ => KeyState::Next,
     };
-    keys.iter().enumerate().map(state).collect()
+    (0..keys.len()).map(state).collect()
 }
 
-/// How keys follow one another.
+/// Returns the time at which each key leaves the published set. `None` if no later key is scheduled
+/// to sign. The keys are in the order in which they were added.
+pub fn published_until(keys: impl IntoIterator<Item = KeyTimes>) -> Vec<Option<i64>> {
+    let keys: Vec<KeyTimes> = keys.into_iter().collect();
+    (0..keys.len()).map(|index| publication_end(&keys, index)).collect()
+}
+
+/// Returns the time at which the last token of a key has expired, with [`MARGIN_MS`]. A key stops
+/// signing when the first of the later keys activates.
+fn publication_end(keys: &[KeyTimes], index: usize) -> Option<i64> {
+    let later = &keys[index + 1..];
+    let stops_signing_at = later.iter().filter_map(|key| key.activates_at_ms).min()?;
+    let last_expiry = stops_signing_at.saturating_add(keys[index].token_lifetime_ms);
+    Some(last_expiry.saturating_add(MARGIN_MS))
+}
+
+/// The rotation schedule.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
-    /// How long a key is published before it signs.
+    /// Time that a key is published before it signs.
     pub publish_ahead: Duration,
-    /// How long a key signs. `None`: until somebody rotates.
+    /// Time that a key signs. `None`: until an operator rotates.
     pub interval: Option<Duration>,
 }
 
 impl Schedule {
-    /// When a key that was published then may begin to sign.
+    /// Returns the earliest time at which a key that was published at `published_at_ms` may sign.
     pub fn earliest_activation(&self, published_at_ms: i64) -> i64 {
         published_at_ms.saturating_add(self.publish_ahead.as_millis() as i64)
     }
 
-    /// When the successor of the current key is to take over, if it is time to publish it.
-    pub fn due(&self, current: &KeyTimes, now_ms: i64) -> Option<i64> {
-        let ends_at_ms = current.activates_at_ms?.saturating_add(self.interval?.as_millis() as i64);
+    /// Returns the time at which the successor of the current key activates, once it is time to
+    /// publish the successor. `None` before that time, and without an interval.
+    pub fn successor_due(&self, current: &KeyTimes, now_ms: i64) -> Option<i64> {
+        let interval_ms = self.interval?.as_millis() as i64;
+        let ends_at_ms = current.activates_at_ms?.saturating_add(interval_ms);
         let publish_at_ms = ends_at_ms - self.publish_ahead.as_millis() as i64;
-        (publish_at_ms <= now_ms).then(|| ends_at_ms.max(self.earliest_activation(now_ms)))
+        let is_due = publish_at_ms <= now_ms;
+        is_due.then(|| ends_at_ms.max(self.earliest_activation(now_ms)))
     }
 }
 
@@ -97,31 +116,41 @@ mod tests {
     }
 
     #[test]
-    fn one_key_is_current_from_its_activation_until_the_next_ones() {
+    fn key_is_current_from_its_activation_until_that_of_the_next_key() {
         let keys = [key(Some(0)), key(Some(50)), key(None)];
         assert_eq!(states(keys, 49), [KeyState::Current, KeyState::Next, KeyState::Next]);
-        let until_ms = 50 + LIFETIME + MARGIN_MS;
-        assert_eq!(states(keys, 50), [KeyState::Retired { until_ms }, KeyState::Current, KeyState::Next]);
+        let retired = KeyState::Retired { until_ms: 50 + LIFETIME + MARGIN_MS };
+        assert_eq!(states(keys, 50), [retired, KeyState::Current, KeyState::Next]);
         assert_eq!(states([keys[2]], 50), [KeyState::Next]);
         assert_eq!(states([], 50), []);
     }
 
     #[test]
-    fn a_key_that_was_passed_over_is_retired() {
+    fn key_that_was_passed_over_is_retired() {
         let keys = [key(Some(0)), key(None), key(Some(20)), key(Some(60))];
-        let until_ms = 20 + LIFETIME + MARGIN_MS;
-        let retired = KeyState::Retired { until_ms };
+        let retired = KeyState::Retired { until_ms: 20 + LIFETIME + MARGIN_MS };
         assert_eq!(states(keys, 30), [retired, retired, KeyState::Current, KeyState::Next]);
     }
 
     #[test]
-    fn a_successor_is_due_early_enough_to_be_published_ahead() {
-        let schedule =
-            Schedule { publish_ahead: Duration::from_millis(10), interval: Some(Duration::from_millis(100)) };
+    fn key_is_published_until_its_last_token_has_expired() {
+        let keys = [key(Some(0)), key(None), key(Some(20)), key(Some(60)), key(None)];
+        let first = Some(20 + LIFETIME + MARGIN_MS);
+        let third = Some(60 + LIFETIME + MARGIN_MS);
+        assert_eq!(published_until(keys), [first, first, third, None, None]);
+        assert_eq!(published_until([]), []);
+    }
+
+    #[test]
+    fn successor_is_due_early_enough_to_be_published_ahead() {
+        let publish_ahead = Duration::from_millis(10);
+        let interval = Some(Duration::from_millis(100));
+        let schedule = Schedule { publish_ahead, interval };
         let current = key(Some(1000));
-        assert_eq!(schedule.due(&current, 1089), None);
-        assert_eq!(schedule.due(&current, 1090), Some(1100));
-        assert_eq!(schedule.due(&current, 1500), Some(1510), "nobody was there when it was due");
-        assert_eq!(Schedule { interval: None, ..schedule }.due(&current, 9999), None);
+        assert_eq!(schedule.successor_due(&current, 1089), None);
+        assert_eq!(schedule.successor_due(&current, 1090), Some(1100));
+        assert_eq!(schedule.successor_due(&current, 1500), Some(1510), "no replica ran in time");
+        let without_interval = Schedule { interval: None, ..schedule };
+        assert_eq!(without_interval.successor_due(&current, 9999), None);
     }
 }

@@ -1,21 +1,26 @@
-//! The rules, without I/O. What a type here holds has been checked; there is no other way to make one.
+//! The rules, without I/O. A value of a type in this module has been validated: the only way to
+//! create it is to parse it, or to read a stored value back.
 
 pub mod audit;
 pub mod client;
+pub mod compact_jws;
 pub mod email;
-pub mod generation;
 pub mod key_schedule;
+pub mod login_key;
 pub mod password;
-pub mod password_hash;
+pub mod refresh_decision;
+pub mod scope;
 pub mod session;
+pub mod user_claims;
 pub mod username;
-pub mod work;
 
 use unicode_normalization::UnicodeNormalization;
 
-/// What two spellings of one name have in common: NFKC, without case. Upper-casing first folds what lower-casing
-/// alone leaves apart (`ß` and `SS`, `ς` and `σ`).
-fn fold(text: &str) -> String {
+/// Returns the text that all spellings of one name share: NFKC, without case.
+///
+/// Lower-casing alone keeps some spellings apart (`ß` and `SS`, `ς` and `σ`). So the text is
+/// upper-cased first.
+fn uniqueness_key(text: &str) -> String {
     let folded = text.nfkc().collect::<String>().to_uppercase().to_lowercase();
     folded.nfkc().collect()
 }

@@ -1,416 +1,177 @@
-//! Sessions: where the database, which is durable, and the blacklist, which is fast, meet.
+//! Sessions: where the database, which is durable, and the session state, which is fast, meet.
 //!
-//! A revocation is written to the database first and to the blacklist second. When the blacklist may have missed one,
-//! because it was wiped or out of reach, no refresh is answered before it has been brought up to date: see `upkeep`.
+//! A revocation is written to the database first and to the session state second. While the session state may lack a revocation, because
+//! it lost its data or was unreachable, no refresh is answered before the session state has been synced: see `sync`.
+//!
+//! | module | content |
+//! |---|---|
+//! | `refresh` | a client exchanges a refresh token for a new token pair |
+//! | `end` | a session, or all of a user's, ends |
+//! | `check` | whether a session has ended, whether a refresh token would be accepted |
+//! | `sync` | the session state is known to hold every revocation, or is brought up to date |
+//! | `maintenance` | background work: rebuild, repeat, delete |
+//! | `write_behind` | what is written to the database later, in batches |
+//! | `run_to_completion` | work that continues when its client disconnects |
 
-mod to_the_end;
-mod upkeep;
+mod check;
+mod end;
+mod maintenance;
+mod refresh;
+mod run_to_completion;
+mod sync;
+mod write_behind;
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, PoisonError, atomic::AtomicU64},
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-use diesel::QueryResult;
-use shared::{
-    VerifyError,
-    claims::{AccessClaims, SessionId},
-    clock::Clock,
-    revocations::OutagePolicy,
-};
-use tokio::sync::Mutex;
+use shared::{claims::SessionId, clock::Clock, revocations::OutagePolicy};
 
-use self::{to_the_end::to_the_end, upkeep::Again};
+pub use self::refresh::{RefreshError, Refreshed};
+use self::{maintenance::MarkedClaims, sync::SyncState, write_behind::WriteBehind};
 use crate::{
-    blacklist::{Blacklist, BlacklistError, Keep, Refresh},
-    cleanup::Cleanup,
-    config::Settings,
+    audit_log,
     domain::{
-        audit::{By, Event, Record},
-        generation::{self, Advance, Claims, Entry, Presented},
-        password_hash::PasswordHash,
-        session::{Cause, Origin},
+        audit::{AuditEvent, AuditRecord, Initiator},
+        refresh_decision::TokenGeneration,
+        session::Origin,
     },
-    health::Reason,
+    jobs::cleanup::Cleanup,
     metrics::Metrics,
-    revocations::Revocations,
+    revocation_feed::RevocationFeed,
+    session_state::SessionState,
     store::{
-        AnyConnection, Store, StoreError,
-        sessions::{self as rows, Ended},
-        users::{self, User},
+        Store, StoreError,
+        sessions::{self as rows, NewSession, SessionDetails},
     },
-    tokens::{RefreshClaims, Session},
+    tokens::{Session, Tokens},
 };
-
-/// More reuse than this while the database is away is an attack, and the log has it.
-const MAX_UNWRITTEN: usize = 10_000;
 
 /// The generation of a login's own tokens.
-pub const FIRST: Presented = Presented { generation: 0, rotated_at_ms: 0 };
+pub const FIRST_GENERATION: TokenGeneration = TokenGeneration { generation: 0, rotated_at_ms: 0 };
 
-/// Opens, advances and ends sessions.
+/// Maximum number of sessions that a list shows.
+const MAX_LISTED: i64 = 100;
+
+/// What is set about sessions.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionSettings {
+    /// Grace period in which a rotated refresh token is still answered.
+    pub refresh_grace: Duration,
+    /// Maximum time that a request waits for the session state to be synced.
+    pub sync_timeout: Duration,
+    /// Maximum difference between two clocks.
+    pub leeway: Duration,
+    /// Lifetime of an access token.
+    pub access_token_lifetime: Duration,
+    /// How access tokens are treated while the session state cannot be read.
+    pub outage_policy: OutagePolicy,
+}
+
+/// Begins, refreshes, checks and ends sessions.
 pub struct Sessions {
     store: Store,
-    blacklist: Blacklist,
-    revocations: Arc<Revocations>,
+    session_state: SessionState,
+    revocations: Arc<RevocationFeed>,
+    tokens: Arc<Tokens>,
     metrics: Arc<Metrics>,
     clock: Clock,
-    grace: Duration,
-    /// How long a request waits for the blacklist to be brought up to date.
-    patience: Duration,
-    leeway_ms: i64,
     cleanup: Cleanup,
-    outage: OutagePolicy,
-    /// Since when the blacklist is not in sync.
-    out_since: std::sync::Mutex<Option<Instant>>,
-    /// How long an access token lives.
-    access_ms: i64,
-    /// How often the blacklist gave no answer, or said that it is not whole, over connections that were not given up for it.
-    outages: AtomicU64,
-    /// How many doubts there were when the blacklist was last brought up to date.
-    synced_at: AtomicU64,
-    /// How often bringing it up to date was tried.
-    attempts: AtomicU64,
-    syncing: Mutex<()>,
-    /// What the database has not been told yet of sessions that the blacklist has ended.
-    unwritten: std::sync::Mutex<HashMap<SessionId, Record>>,
-    /// Sessions used since that was last written.
-    used: std::sync::Mutex<HashSet<SessionId>>,
-    /// Changes of scopes and roles that were marked, by user: which, and since when.
-    marked: std::sync::Mutex<HashMap<String, (i64, Instant)>>,
+    grace: Duration,
+    sync_timeout: Duration,
+    leeway_ms: i64,
+    access_token_lifetime_ms: i64,
+    outage_policy: OutagePolicy,
+    sync: SyncState,
+    write_behind: WriteBehind,
+    marked_claims: MarkedClaims,
+}
+
+/// The services that sessions take.
+pub struct SessionServices {
+    pub store: Store,
+    pub session_state: SessionState,
+    pub revocations: Arc<RevocationFeed>,
+    pub tokens: Arc<Tokens>,
+    pub metrics: Arc<Metrics>,
+    pub clock: Clock,
+    pub cleanup: Cleanup,
 }
 
 impl Sessions {
-    pub fn new(
-        store: Store,
-        blacklist: Blacklist,
-        revocations: Arc<Revocations>,
-        metrics: Arc<Metrics>,
-        clock: Clock,
-        settings: &Settings,
-    ) -> Self {
+    pub fn new(services: SessionServices, settings: SessionSettings) -> Self {
+        let SessionServices { store, session_state, revocations, tokens, metrics, clock, cleanup } = services;
         Self {
             store,
-            blacklist,
+            session_state,
             revocations,
+            tokens,
             metrics,
             clock,
+            cleanup,
             grace: settings.refresh_grace,
-            patience: settings.redis_timeout,
+            sync_timeout: settings.sync_timeout,
             leeway_ms: settings.leeway.as_millis() as i64,
-            cleanup: Cleanup::new(settings),
-            outage: settings.redis_outage,
-            out_since: std::sync::Mutex::new(Some(Instant::now())),
-            access_ms: settings.access_token_lifetime.as_millis() as i64,
-            // Not in sync: nobody knows what happened before this process started.
-            outages: AtomicU64::new(1),
-            synced_at: AtomicU64::new(0),
-            attempts: AtomicU64::new(0),
-            syncing: Mutex::default(),
-            unwritten: std::sync::Mutex::default(),
-            used: std::sync::Mutex::default(),
-            marked: std::sync::Mutex::default(),
+            access_token_lifetime_ms: settings.access_token_lifetime.as_millis() as i64,
+            outage_policy: settings.outage_policy,
+            sync: SyncState::new(),
+            write_behind: WriteBehind::default(),
+            marked_claims: MarkedClaims::default(),
         }
     }
 
-    /// Begins a session of a user who has just shown the password that was read. Says whether it did: the user may have
-    /// changed since.
+    /// Begins a session of a user whose credentials were verified at `user_revision`. Returns whether it began: it does not if the user
+    /// has changed since.
     ///
     /// # Errors
     /// If the database did not take it.
-    pub async fn begin(&self, session: &Session, user: User, origin: Origin) -> Result<bool, StoreError> {
-        let (sid, began_ms, ends_ms) = (session.sid, session.auth_time * 1000, session.ends_at * 1000);
-        let record = Record::new(Event::Login, By::user(origin), self.clock.now_ms());
-        let record = record.user(user.id).session(sid);
+    pub async fn begin(
+        &self,
+        session: &Session,
+        user_revision: i64,
+        amr: &'static str,
+        origin: Origin,
+    ) -> Result<bool, StoreError> {
+        let sid = session.sid;
+        let record = AuditRecord::new(AuditEvent::Login, Initiator::user(origin), self.clock.now_ms());
+        let record = record.user(&session.user.sub).session(sid);
+        let new = NewSession {
+            sid,
+            user_id: session.user.sub.clone(),
+            user_revision,
+            amr,
+            auth_time_ms: session.auth_time * 1000,
+            ends_at_ms: session.ends_at * 1000,
+        };
         let begin = move |connection: &mut _| {
-            let began = rows::begin(connection, &user, sid, began_ms, ends_ms, &record)?;
+            let began = rows::begin(connection, &new, &record)?;
             if began {
-                record.log();
+                audit_log::write(&record);
             }
             Ok(began)
         };
         self.store.run(begin).await
     }
 
-    /// Decides on a refresh. `next_expires_at` is when the next token would expire, in seconds since the Unix epoch.
-    /// A reuse ends the session, whether or not the client, which is at `origin`, waits for the answer.
-    pub async fn advance(
-        self: &Arc<Self>,
-        presented: &RefreshClaims,
-        claims: Claims,
-        next_expires_at: i64,
-        origin: &Origin,
-    ) -> Result<Advance, BlacklistError> {
-        let (this, sub, origin) = (Arc::clone(self), presented.sub.clone(), origin.clone());
-        let refresh = Refresh {
-            sid: presented.sid,
-            presented: presented.presented(),
-            expires_at_ms: presented.exp * 1000,
-            next_expires_at_ms: next_expires_at * 1000 + self.leeway_ms,
-            claims,
-            grace: self.grace,
-        };
-        to_the_end(async move {
-            // Without a grace period, the second of two questions would find the token rotated by the first.
-            let again = if this.grace.is_zero() { Again::No } else { Again::Yes };
-            let decision = this.in_sync(again, |over| this.blacklist.advance(over, refresh)).await?;
-            match decision {
-                Advance::Reused => this.note_reuse(refresh.sid, &sub, origin).await,
-                Advance::Rotated(_) | Advance::RetriedInGrace(_) => this.note_use(refresh.sid),
-                Advance::StaleClaims | Advance::Expired | Advance::Revoked => {}
-            }
-            Ok(decision)
-        })
-        .await
-        .unwrap_or(Err(BlacklistError::Unavailable))
-    }
-
-    async fn note_reuse(&self, sid: SessionId, sub: &str, origin: Origin) {
-        log::warn!("refresh token reuse: session {sid} of user {sub} ends");
-        let (cause, now) = (Cause::Reuse, self.clock.now_ms());
-        let record = Record::new(Event::Ended(cause), By::anyone(origin), now).user(sub).session(sid);
-        // The blacklist has ended it in the same step. Should this write fail, the answer is a refusal all the same, and it
-        // is written later. Should the blacklist be wiped before that, the two tokens that are about betray each other.
-        if let Err(why) = self.write_revocation(sid, cause, record.clone()).await {
-            log::error!("the end of session {sid} is not in the database yet: {why}");
-            let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
-            if unwritten.len() < MAX_UNWRITTEN {
-                unwritten.insert(sid, record);
-            }
-        }
-        self.revocations.publish(&[(sid, now)]).await;
-    }
-
-    /// Ends the session of `presented`, whether or not the client waits for the answer. Says whether the database
-    /// knows the session. Once this has returned, no failure brings it back.
+    /// Returns the sessions of a user that have not ended, at most 100, the last used first.
     ///
     /// # Errors
-    /// If the database did not take it. The blacklist may be out of reach: it is brought up to date later.
-    pub async fn log_out(
-        self: &Arc<Self>,
-        presented: &RefreshClaims,
-        cause: Cause,
-        by: By,
-    ) -> Result<bool, StoreError> {
-        let (this, sid) = (Arc::clone(self), presented.sid);
-        let record = Record::new(Event::Ended(cause), by, self.clock.now_ms());
-        let record = record.user(&presented.sub).session(sid);
-        let access_until_ms = self.clock.now_ms() + self.access_ms;
-        let keep = Keep {
-            // Its access tokens may be asked about for longer than the refresh token lives, if by little.
-            presented_until_ms: access_until_ms.max(presented.exp * 1000) + self.leeway_ms,
-            longest_until_ms: presented.session_ends_at * 1000 + self.leeway_ms,
-            // By the clock of whichever replica it was.
-            since_ms: presented.auth_time * 1000 - self.leeway_ms,
-            extend: false,
-        };
-        to_the_end(async move {
-            let known = this.write_revocation(sid, cause, record).await?;
-            this.blacklist_ended(vec![(sid, keep)]).await;
-            Ok(known)
-        })
-        .await
-        .unwrap_or(Err(StoreError::Unavailable))
-    }
-
-    /// Ends the session that an access token belongs to, as [`Sessions::log_out`] does. A client's token is a session of
-    /// its own.
-    ///
-    /// # Errors
-    /// If the database did not take it.
-    pub async fn end(self: &Arc<Self>, claims: &AccessClaims, by: By) -> Result<(), StoreError> {
-        let (sid, cause, now) = (claims.sid, Cause::Revocation, self.clock.now_ms());
-        let (of_client, token_until_ms) = (claims.is_of_client(), claims.exp * 1000);
-        let record = Record::new(Event::Ended(cause), by, now).session(sid);
-        let record = if of_client { record } else { record.user(&claims.sub) };
-        let end = move |connection: &mut _| {
-            let ended = if of_client {
-                let is_new = rows::insert_revoked(connection, sid, cause, now, token_until_ms)?;
-                Some(Ended { until_ms: token_until_ms, is_new })
-            } else {
-                rows::end(connection, sid, cause, now)?
-            };
-            Ok(one_ended(sid, ended, record))
-        };
-        self.end_those(cause, end).await.map(drop)
-    }
-
-    /// Ends all sessions of a user, as [`Sessions::log_out`] does one.
-    ///
-    /// # Errors
-    /// If the database did not take it.
-    pub async fn end_all(self: &Arc<Self>, user_id: String, cause: Cause, by: By) -> Result<(), StoreError> {
+    /// If the database does not answer.
+    pub async fn list(&self, user_id: String) -> Result<Vec<SessionDetails>, StoreError> {
         let now = self.clock.now_ms();
-        let record = Record::new(Event::Ended(cause), by, now).user(&user_id);
-        let end = move |connection: &mut _| {
-            let ended = rows::revoke_all(connection, &user_id, None, cause, now)?;
-            let record = record.detail(rows::count(&ended));
-            Ok((Some(ended), Some(record)))
-        };
-        self.end_those(cause, end).await.map(drop)
+        self.store.run(move |connection| rows::details(connection, &user_id, now, MAX_LISTED)).await
     }
 
-    /// Ends a session of this user. Says whether there is such a session.
-    ///
-    /// # Errors
-    /// If the database did not take it.
-    pub async fn end_one(
-        self: &Arc<Self>,
-        user_id: String,
-        sid: SessionId,
-        by: By,
-    ) -> Result<bool, StoreError> {
-        let (cause, now) = (Cause::EndedByOwner, self.clock.now_ms());
-        let record = Record::new(Event::Ended(cause), by, now).user(&user_id).session(sid);
-        let end = move |connection: &mut _| {
-            let ended = rows::revoke_of(connection, &user_id, sid, cause, now)?;
-            Ok(one_ended(sid, ended, record))
-        };
-        self.end_those(cause, end).await
+    /// Records the use of a credential, which is written behind.
+    pub fn note_credential_use(&self, id: String) {
+        self.write_behind.note_credential_use(id);
     }
 
-    /// Changes a password, which ends the user's sessions but `keep`. Says whether it did: it may have been changed
-    /// meanwhile.
-    ///
-    /// # Errors
-    /// If the database did not take it.
-    pub async fn change_password(
-        self: &Arc<Self>,
-        user_id: String,
-        old: PasswordHash,
-        new: PasswordHash,
-        keep: Option<SessionId>,
-        by: By,
-    ) -> Result<bool, StoreError> {
-        let now = self.clock.now_ms();
-        let record = Record::new(Event::Ended(Cause::PasswordChange), by, now).user(&user_id);
-        let end = move |connection: &mut _| {
-            let ended = users::change_password(connection, &user_id, &old, &new, keep, now)?;
-            let record = ended.as_ref().map(|ended| record.detail(rows::count(ended)));
-            Ok((ended, record))
-        };
-        self.end_those(Cause::PasswordChange, end).await
+    /// Returns how long any token of a session may live after the session's end, by the clock of another service.
+    fn until_with_leeway(&self, until_ms: i64) -> i64 {
+        until_ms + self.leeway_ms
     }
 
-    /// Ends what `end` says the database ended, each with the time when it would have ended at the latest; whether or not
-    /// the client waits for the answer. Says whether it was anything that could be ended.
-    async fn end_those(
-        self: &Arc<Self>,
-        cause: Cause,
-        end: impl FnOnce(&mut AnyConnection) -> QueryResult<(Option<AllEnded>, Option<Record>)> + Send + 'static,
-    ) -> Result<bool, StoreError> {
-        let this = Arc::clone(self);
-        to_the_end(async move {
-            let end = move |connection: &mut _| {
-                let (ended, record) = end(connection)?;
-                Ok(((ended, record.is_some()), record))
-            };
-            let (Some(ended), is_new) = this.store.audited(end).await? else { return Ok(false) };
-            this.metrics.ended(cause, if is_new { ended.len() } else { 0 });
-            let keep = |(sid, until_ms)| (sid, Keep::until(until_ms + this.leeway_ms));
-            this.blacklist_ended(ended.into_iter().map(keep).collect()).await;
-            Ok(true)
-        })
-        .await
-        .unwrap_or(Err(StoreError::Unavailable))
+    /// Returns the id and the present time, as the revocation feed publishes an end.
+    fn ended_now(&self, sid: SessionId) -> (SessionId, i64) {
+        (sid, self.clock.now_ms())
     }
-
-    /// Remembers that a session was used, until that is written, with all others', at the next tick.
-    fn note_use(&self, sid: SessionId) {
-        self.used.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(sid);
-    }
-
-    /// Tells the blacklist, and everybody who listens. The database knows already, so neither can fail.
-    async fn blacklist_ended(&self, ended: Vec<(SessionId, Keep)>) {
-        let now = self.clock.now_ms();
-        let told: Vec<(SessionId, i64)> = ended.iter().map(|(sid, _)| (*sid, now)).collect();
-        let (blacklisted, _) = tokio::join!(self.blacklist.revoke(ended), self.revocations.publish(&told));
-        if let Err(why) = blacklisted {
-            self.note_outage();
-            log::debug!("sessions have ended, but the blacklist does not know yet: {why}");
-        }
-    }
-
-    /// Refuses a session that has ended, as far as the blacklist can tell at once. While it cannot, what this replica has
-    /// heard of counts, and for all else REDIS_OUTAGE decides.
-    ///
-    /// # Errors
-    /// [`VerifyError::Revoked`], or [`VerifyError::RevocationsUnavailable`].
-    pub async fn refuse_ended(&self, sid: SessionId) -> Result<(), VerifyError> {
-        let entry = match self.connection_in_sync() {
-            Some(connection) => {
-                let entry = self.blacklist.entry(connection, sid).await;
-                entry.inspect_err(|_| self.note_outage_of(connection))
-            }
-            // Not waited for.
-            None => Err(BlacklistError::Unavailable),
-        };
-        match entry {
-            Ok(Some(Entry::Revoked)) => Err(VerifyError::Revoked),
-            Ok(_) => Ok(()),
-            Err(_) if self.revocations.knows(sid) => Err(VerifyError::Revoked),
-            Err(_) if self.outage.accepts_after(self.out_for()) => Ok(()),
-            Err(_) => Err(VerifyError::RevocationsUnavailable),
-        }
-    }
-
-    /// Whether a session has ended, as far as the blacklist can tell once it is up to date.
-    pub async fn has_surely_ended(self: &Arc<Self>, sid: SessionId) -> Result<bool, BlacklistError> {
-        let entry = self.in_sync(Again::Yes, |over| self.blacklist.entry(over, sid)).await?;
-        Ok(entry == Some(Entry::Revoked))
-    }
-
-    /// Whether a refresh token would be accepted now.
-    pub async fn accepts(self: &Arc<Self>, presented: &RefreshClaims) -> Result<bool, BlacklistError> {
-        let entry = self.in_sync(Again::Yes, |over| self.blacklist.entry(over, presented.sid)).await?;
-        let now = self.clock.now_ms();
-        let (decision, _) =
-            generation::advance(entry, presented.presented(), Claims::Database, now, self.grace);
-        Ok(matches!(decision, Advance::Rotated(_) | Advance::RetriedInGrace(_)))
-    }
-
-    /// Whether both database and blacklist answer.
-    pub async fn check(self: &Arc<Self>) -> (Result<(), Reason>, Result<(), Reason>) {
-        let database = self.store.check().await;
-        let blacklist = self.in_sync(Again::Yes, |_| self.blacklist.is_whole()).await.map(drop);
-        let blacklist = blacklist.map_err(|why| match (why, self.blacklist.why_not()) {
-            (_, Some(why)) => why,
-            // Whoever waits for it to be brought up to date may not wait until that has failed.
-            (why, None) if matches!(why, BlacklistError::Store(_)) || database.is_err() => {
-                Reason::Words("it needs the database, which does not answer")
-            }
-            (_, None) => Reason::Words("it is being brought up to date from the database"),
-        });
-        (database, blacklist)
-    }
-
-    /// Ends a session in the database, and says whether that knows it.
-    async fn write_revocation(
-        &self,
-        sid: SessionId,
-        cause: Cause,
-        record: Record,
-    ) -> Result<bool, StoreError> {
-        let now = self.clock.now_ms();
-        let end = move |connection: &mut _| {
-            let is_new = rows::revoke_recorded(connection, sid, cause, now, &record)?;
-            if is_new {
-                record.log();
-            }
-            let is_known = is_new || rows::exists(connection, sid)?;
-            Ok((is_known, is_new))
-        };
-        let (is_known, is_new) = self.store.run(end).await?;
-        self.metrics.ended(cause, is_new.into());
-        Ok(is_known)
-    }
-}
-
-/// Sessions that have ended, each with the time when it would have ended at the latest.
-type AllEnded = Vec<(SessionId, i64)>;
-
-/// What there is to tell and to remember of a session that was to end. That it ended is remembered once.
-fn one_ended(sid: SessionId, ended: Option<Ended>, record: Record) -> (Option<AllEnded>, Option<Record>) {
-    (ended.map(|ended| vec![(sid, ended.until_ms)]), ended.filter(|ended| ended.is_new).map(|_| record))
 }

@@ -8,12 +8,12 @@ use diesel::{
 };
 
 use super::{AnyConnection, in_transaction, schema::audit_events};
-use crate::domain::audit::Record;
+use crate::domain::audit::AuditRecord;
 
 /// An event as it was remembered.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = audit_events)]
-pub struct Remembered {
+pub struct StoredEvent {
     /// Milliseconds since the Unix epoch.
     pub at: i64,
     pub event: String,
@@ -36,20 +36,52 @@ pub struct Filter {
     pub since_ms: Option<i64>,
 }
 
+type EventColumns = (
+    audit_events::at,
+    audit_events::event,
+    audit_events::actor,
+    audit_events::user_id,
+    audit_events::session_id,
+    audit_events::client_id,
+    audit_events::ip,
+    audit_events::user_agent,
+    audit_events::detail,
+);
+
+const EVENT_COLUMNS: EventColumns = (
+    audit_events::at,
+    audit_events::event,
+    audit_events::actor,
+    audit_events::user_id,
+    audit_events::session_id,
+    audit_events::client_id,
+    audit_events::ip,
+    audit_events::user_agent,
+    audit_events::detail,
+);
+
+/// The values of an event, in the order of [`EVENT_COLUMNS`].
+macro_rules! event_values {
+    ($record:expr) => {
+        (
+            $record.at_ms.into_sql::<BigInt>(),
+            $record.event.name().into_sql::<Text>(),
+            $record.actor.name().into_sql::<Text>(),
+            $record.user_id.as_deref().into_sql::<Nullable<Text>>(),
+            $record.session_id.map(|sid| sid.to_string()).into_sql::<Nullable<Text>>(),
+            $record.client_id.as_deref().into_sql::<Nullable<Text>>(),
+            $record.origin.ip.as_deref().into_sql::<Nullable<Text>>(),
+            $record.origin.user_agent.as_deref().into_sql::<Nullable<Text>>(),
+            $record.detail.as_deref().into_sql::<Nullable<Text>>(),
+        )
+    };
+}
+
 /// Adds an event.
-pub fn insert(connection: &mut AnyConnection, record: &Record) -> QueryResult<()> {
-    diesel::insert_into(audit_events::table)
-        .values((
-            audit_events::at.eq(record.at_ms),
-            audit_events::event.eq(record.event.name()),
-            audit_events::actor.eq(record.actor.name()),
-            audit_events::user_id.eq(&record.user_id),
-            audit_events::session_id.eq(record.session_id.map(|sid| sid.to_string())),
-            audit_events::client_id.eq(&record.client_id),
-            audit_events::ip.eq(&record.origin.ip),
-            audit_events::user_agent.eq(&record.origin.user_agent),
-            audit_events::detail.eq(&record.detail),
-        ))
+pub fn insert(connection: &mut AnyConnection, record: &AuditRecord) -> QueryResult<()> {
+    diesel::select(event_values!(record))
+        .insert_into(audit_events::table)
+        .into_columns(EVENT_COLUMNS)
         .execute(connection)
         .map(drop)
 }
@@ -87,7 +119,7 @@ pub fn recorded(
     connection: &mut AnyConnection,
     on_postgres: impl QueryFragment<Pg> + QueryId,
     on_sqlite: impl FnOnce(&mut AnyConnection) -> QueryResult<usize>,
-    record: &Record,
+    record: &AuditRecord,
 ) -> QueryResult<bool> {
     match connection {
         AnyConnection::Postgres(postgres) => {
@@ -108,35 +140,17 @@ pub fn recorded(
 fn insert_for_each(
     connection: &mut PgConnection,
     change: impl QueryFragment<Pg> + QueryId,
-    record: &Record,
+    record: &AuditRecord,
 ) -> QueryResult<usize> {
-    let event = (
-        record.at_ms.into_sql::<BigInt>(),
-        record.event.name().into_sql::<Text>(),
-        record.actor.name().into_sql::<Text>(),
-        record.user_id.as_deref().into_sql::<Nullable<Text>>(),
-        record.session_id.map(|sid| sid.to_string()).into_sql::<Nullable<Text>>(),
-        record.client_id.as_deref().into_sql::<Nullable<Text>>(),
-        record.origin.ip.as_deref().into_sql::<Nullable<Text>>(),
-        record.origin.user_agent.as_deref().into_sql::<Nullable<Text>>(),
-        record.detail.as_deref().into_sql::<Nullable<Text>>(),
-    );
-    let insert = changed::table.select(event).insert_into(audit_events::table).into_columns((
-        audit_events::at,
-        audit_events::event,
-        audit_events::actor,
-        audit_events::user_id,
-        audit_events::session_id,
-        audit_events::client_id,
-        audit_events::ip,
-        audit_events::user_agent,
-        audit_events::detail,
-    ));
+    let insert = changed::table
+        .select(event_values!(record))
+        .insert_into(audit_events::table)
+        .into_columns(EVENT_COLUMNS);
     Recorded { change, insert }.execute(connection)
 }
 
 /// The last `limit` events that the filter lets through, in the order in which they happened.
-pub fn last(connection: &mut AnyConnection, filter: &Filter, limit: i64) -> QueryResult<Vec<Remembered>> {
+pub fn last(connection: &mut AnyConnection, filter: &Filter, limit: i64) -> QueryResult<Vec<StoredEvent>> {
     let mut query = audit_events::table.into_boxed();
     if let Some(id) = &filter.user_id {
         query = query.filter(audit_events::user_id.eq(id));
@@ -150,8 +164,8 @@ pub fn last(connection: &mut AnyConnection, filter: &Filter, limit: i64) -> Quer
     if let Some(since) = filter.since_ms {
         query = query.filter(audit_events::at.ge(since));
     }
-    let mut found: Vec<Remembered> = query
-        .select(Remembered::as_select())
+    let mut found: Vec<StoredEvent> = query
+        .select(StoredEvent::as_select())
         .order((audit_events::at.desc(), audit_events::number.desc()))
         .limit(limit)
         .load(connection)?;

@@ -17,13 +17,29 @@ use diesel::{
 };
 
 use super::failure::reason;
-use crate::{config::SecretUrl, health::Health};
+use crate::health::DependencyHealth;
+
+/// URL of a PostgreSQL database, which may hold a password. Never printed.
+#[derive(Clone)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    pub fn new(url: impl Into<String>) -> Self {
+        Self(url.into())
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DatabaseUrl(redacted)")
+    }
+}
 
 /// Which database.
 #[derive(Clone, Debug)]
 pub enum Database {
     /// PostgreSQL at this URL.
-    Postgres(SecretUrl),
+    Postgres(DatabaseUrl),
     /// A SQLite file.
     Sqlite(PathBuf),
 }
@@ -62,7 +78,7 @@ pub fn in_transaction<T>(
     }
 }
 
-/// The advisory lock of [`only_one`].
+/// The advisory lock of [`with_cleanup_lock`].
 const CLEANUP_LOCK: i64 = 0x6175_7468_636c_6561;
 
 #[derive(diesel::QueryableByName)]
@@ -72,7 +88,7 @@ struct Locked {
 }
 
 /// Runs `work` in a transaction, unless another process is in one of these. `None` if one is.
-pub fn only_one<T>(
+pub fn with_cleanup_lock<T>(
     connection: &mut AnyConnection,
     work: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
 ) -> QueryResult<Option<T>> {
@@ -88,7 +104,7 @@ pub fn only_one<T>(
 }
 
 /// Inserts what must be unique. Says whether it did; PostgreSQL's transaction goes on either way.
-pub fn unless_there(
+pub fn insert_unless_exists(
     connection: &mut AnyConnection,
     insert: impl FnOnce(&mut AnyConnection) -> QueryResult<usize>,
 ) -> QueryResult<bool> {
@@ -135,7 +151,7 @@ impl Database {
     pub fn connect(&self, limit: Option<Duration>) -> Result<AnyConnection, ConnectError> {
         let millis = limit.unwrap_or_default().as_millis();
         match self {
-            Self::Postgres(SecretUrl(url)) => {
+            Self::Postgres(DatabaseUrl(url)) => {
                 let mut connection = PgConnection::establish(&with_patience(url))?;
                 // What locks are taken for, whatever the database's default is: with another isolation a change of a
                 // password would wait for a login, and then not see its session.
@@ -227,13 +243,13 @@ impl r2d2::ManageConnection for Manager {
 /// r2d2 reports here why it cannot open a connection; whoever waits for one is only told that there is none.
 #[derive(Debug)]
 pub struct ReportTo {
-    pub health: Arc<Health>,
+    pub health: Arc<DependencyHealth>,
     /// How long anybody waits for a connection.
     pub limit: Duration,
 }
 
 impl r2d2::HandleError<ConnectError> for ReportTo {
     fn handle_error(&self, error: ConnectError) {
-        self.health.is_down(&error, reason(&error.to_string(), self.limit));
+        self.health.record_failure(&error, reason(&error.to_string(), self.limit));
     }
 }

@@ -2,34 +2,42 @@
 
 use std::time::Duration;
 
-use diesel::QueryResult;
+use diesel::{QueryResult, RunQueryDsl};
 use futures_util::future::{join, join_all};
 use shared::claims::SessionId;
-use test_support::{Proxy, TempDir, TestDatabase, sql, temp_dir, until_waiting};
+use test_support::{Proxy, TempDir, TestDatabase, sql, temp_dir, wait_for_lock_waiters};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{
-    AnyConnection, Database, Store, StoreError,
-    audit::{self, Filter, Remembered},
+    AnyConnection, Database, DatabaseUrl, Store, StoreError,
+    audit::{self, Filter, StoredEvent},
     clients::{self, Client},
-    in_transaction, only_one,
-    sessions::{self, Revoked},
-    users::{self, Inserted, LoginKey, Taken, User},
+    credentials::{self, StoredPassword},
+    in_transaction,
+    sessions::{self, NewSession, Revoked},
+    users::{self, InsertOutcome, NewUser, PasswordChange, Taken, User, UserKey},
+    with_cleanup_lock,
 };
 use crate::{
-    config::SecretUrl,
+    credentials::PasswordHash,
     domain::{
-        audit::{By, Event, Record},
+        audit::{AuditEvent, AuditRecord, Initiator},
         client::{ClientId, ClientSecret},
         email::Email,
-        password_hash::PasswordHash,
-        session::{Cause, Origin},
+        login_key::LoginKey,
+        session::{EndCause, Origin},
         username::Username,
     },
 };
 
 const NOW: i64 = 1_700_000_000_000;
+
+#[derive(diesel::QueryableByName)]
+struct Number {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    number: i64,
+}
 
 struct Fixture {
     database: Database,
@@ -54,7 +62,7 @@ async fn postgres() -> Fixture {
     let isolate = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation \
         = ''repeatable read''', current_database()); END $$";
     sql(&postgres.url(), isolate);
-    let database = Database::Postgres(SecretUrl(postgres.url()));
+    let database = Database::Postgres(DatabaseUrl::new(postgres.url()));
     Fixture { store: store(&database), database, _folder: temp_dir(), postgres: Some(postgres) }
 }
 
@@ -71,10 +79,11 @@ impl Fixture {
         self.store.run(query).await.unwrap()
     }
 
-    async fn insert(&self, username: &str, email: &str) -> (Uuid, Inserted) {
+    async fn insert(&self, username: &str, email: &str) -> (Uuid, InsertOutcome) {
         let (id, username, email) = (Uuid::now_v7(), name(username), address(email));
-        let hash = PasswordHash::stored("hash".into());
-        (id, self.run(move |connection| users::insert(connection, id, &username, &email, &hash, NOW)).await)
+        let hash = PasswordHash::from_stored("hash".into());
+        let new = NewUser { id, username, email, password_hash: hash, created_at_ms: NOW };
+        (id, self.run(move |connection| users::insert(connection, &new)).await)
     }
 
     async fn session(&self, user: Uuid, expires_at_ms: i64) -> SessionId {
@@ -89,6 +98,25 @@ impl Fixture {
         self.user(ada).await.unwrap()
     }
 
+    async fn sql(&self, statement: String) {
+        self.run(move |connection| diesel::sql_query(statement).execute(connection)).await;
+    }
+
+    async fn number(&self, query: &str) -> i64 {
+        let query = query.to_owned();
+        let read = move |connection: &mut AnyConnection| match connection {
+            AnyConnection::Postgres(postgres) => diesel::sql_query(query).get_result::<Number>(postgres),
+            AnyConnection::Sqlite(sqlite) => diesel::sql_query(query).get_result::<Number>(sqlite),
+        };
+        self.run(read).await.number
+    }
+
+    async fn password(&self, id: Uuid) -> StoredPassword {
+        let key = UserKey::Id(id.to_string());
+        let found = self.run(move |connection| users::find_with_password(connection, &key)).await;
+        found.unwrap().password.unwrap()
+    }
+
     async fn user(&self, id: Uuid) -> Option<User> {
         self.run(move |connection| users::find(connection, &id.to_string())).await
     }
@@ -97,19 +125,31 @@ impl Fixture {
     async fn begin(&self, user: User, expires_at_ms: i64) -> Result<(SessionId, bool), StoreError> {
         let sid = SessionId::generate();
         let origin = Origin { user_agent: Some("curl".into()), ip: None };
-        let record = Record::new(Event::Login, By::user(origin), NOW).user(user.id).session(sid);
-        let begin =
-            move |connection: &mut _| sessions::begin(connection, &user, sid, NOW, expires_at_ms, &record);
+        let record =
+            AuditRecord::new(AuditEvent::Login, Initiator::user(origin), NOW).user(user.id).session(sid);
+        let session = new_session(&user, sid, expires_at_ms);
+        let begin = move |connection: &mut _| sessions::begin(connection, &session, &record);
         Ok((sid, self.store.run(begin).await?))
     }
 
     async fn revoke(&self, sid: SessionId, now_ms: i64) {
-        let end = move |connection: &mut _| sessions::end(connection, sid, Cause::Logout, now_ms);
+        let end = move |connection: &mut _| sessions::end(connection, sid, EndCause::Logout, now_ms);
         assert!(self.run(end).await.is_some());
     }
 
     async fn revoked(&self, after: Option<SessionId>, missing_only: bool, limit: i64) -> Vec<Revoked> {
         self.run(move |connection| sessions::revoked(connection, after, missing_only, NOW, limit)).await
+    }
+}
+
+fn new_session(user: &User, sid: SessionId, ends_at_ms: i64) -> NewSession {
+    NewSession {
+        sid,
+        user_id: user.id.to_string(),
+        user_revision: user.revision,
+        amr: "pwd",
+        auth_time_ms: NOW,
+        ends_at_ms,
     }
 }
 
@@ -155,14 +195,15 @@ contract! {
     async fn a_user_is_found_by_id_and_by_either_name(it) {
         let it = it.migrated().await;
         let (id, inserted) = it.insert("Zoë", "Zoe@example.com").await;
-        assert_eq!(inserted, Inserted::Yes);
-        let keys = [LoginKey::Username(name("ZOË").key()), LoginKey::Email(address("zoe@EXAMPLE.com").key())];
+        assert_eq!(inserted, InsertOutcome::Inserted);
+        let keys = [LoginKey::Username(name("ZOË").uniqueness_key()), LoginKey::Email(address("zoe@EXAMPLE.com").uniqueness_key())];
         for key in keys {
             let user = it.run(move |connection| users::find_by_login(connection, &key)).await.unwrap();
             assert_eq!((user.id, user.username.as_str(), user.email.as_str()), (id, "Zoë", "Zoe@example.com"));
         }
         let user = it.run(move |connection| users::find(connection, &id.to_string())).await.unwrap();
-        assert_eq!((user.id, user.password_hash.as_str(), user.scope.as_str()), (id, "hash", ""));
+        assert_eq!((user.id, user.scope.as_str(), user.revision), (id, "", 0));
+        assert_eq!(it.password(id).await.hash.as_str(), "hash");
         let nobody = LoginKey::Username("zoe@example.com".into());
         assert!(it.run(move |connection| users::find_by_login(connection, &nobody)).await.is_none());
     }
@@ -170,15 +211,16 @@ contract! {
     async fn a_change_and_its_record_are_written_together_or_not_at_all(it) {
         let it = it.migrated().await;
         let (user, now) = (Uuid::now_v7().to_string(), NOW);
-        let record = move |event| Record::new(event, By::operator(), now).user(&user);
+        let record = move |event| AuditRecord::new(event, Initiator::operator(), now).user(&user);
         let client = |id: &str| Client {
             id: ClientId::parse(id).unwrap(),
             secret_hash: ClientSecret::generate().hash(),
             scope: String::new(),
+            audiences: String::new(),
             created_at_ms: NOW,
             secret_changed_at_ms: NOW,
         };
-        let (kept, lost, remembered) = (client("kept"), client("lost"), record(Event::Login));
+        let (kept, lost, remembered) = (client("kept"), client("lost"), record(AuditEvent::Login));
         let change = move |connection: &mut _| Ok((clients::insert(connection, &kept)?, Some(remembered)));
         assert!(it.store.audited(change).await.unwrap());
         let change = move |connection: &mut _| {
@@ -187,7 +229,7 @@ contract! {
         };
         it.store.audited(change).await.unwrap_err();
         // What is there already neither ends the transaction nor hides what else it did.
-        let (again, remembered) = (client("kept"), record(Event::Registration));
+        let (again, remembered) = (client("kept"), record(AuditEvent::Registration));
         let change = move |connection: &mut _| Ok((clients::insert(connection, &again)?, Some(remembered)));
         assert!(!it.store.audited(change).await.unwrap());
 
@@ -201,10 +243,10 @@ contract! {
     async fn a_cleanup_deletes_what_is_old_and_nothing_else(it) {
         let it = it.migrated().await;
         for at_ms in [NOW - 2, NOW - 1, NOW] {
-            let record = Record::new(Event::Login, By::service(), at_ms);
+            let record = AuditRecord::new(AuditEvent::Login, Initiator::service(), at_ms);
             it.store.remember(record).await;
         }
-        let delete = |connection: &mut _| only_one(connection, |connection| audit::delete_older(connection, NOW, 1));
+        let delete = |connection: &mut _| with_cleanup_lock(connection, |connection| audit::delete_older(connection, NOW, 1));
         assert_eq!(it.run(delete).await, Some(1));
         assert_eq!(it.run(delete).await, Some(1));
         assert_eq!(it.run(delete).await, Some(0));
@@ -243,7 +285,7 @@ contract! {
             ("other", "ADA@example.com", Taken { username: false, email: true }),
             ("Ada", "Ada@Example.com", Taken { username: true, email: true }),
         ] {
-            assert_eq!(it.insert(username, email).await.1, Inserted::Taken(taken));
+            assert_eq!(it.insert(username, email).await.1, InsertOutcome::Taken(taken));
             let (username, email) = (name(username), address(email));
             assert_eq!(it.run(move |connection| users::taken(connection, &username, &email)).await, taken);
         }
@@ -253,10 +295,12 @@ contract! {
         let it = it.migrated().await;
         let (id, _) = it.insert("ada", "ada@example.com").await;
         for (old, new, then) in [("hash", "newer", "newer"), ("hash", "late", "newer")] {
-            let (old, new) = (PasswordHash::stored(old.into()), PasswordHash::stored(new.into()));
-            it.run(move |connection| users::replace_hash(connection, &id.to_string(), &old, &new)).await;
-            let user = it.run(move |connection| users::find(connection, &id.to_string())).await.unwrap();
-            assert_eq!(user.password_hash.as_str(), then);
+            let old = StoredPassword { hash: PasswordHash::from_stored(old.into()), ..it.password(id).await };
+            let new = PasswordHash::from_stored(new.into());
+            it.run(move |connection| credentials::rehash(connection, &id.to_string(), &old, &new)).await;
+            assert_eq!(it.password(id).await.hash.as_str(), then);
+            // Nothing has changed that a login must notice.
+            assert_eq!(it.user(id).await.unwrap().revision, 0);
         }
     }
 
@@ -295,11 +339,11 @@ contract! {
         let (user, _) = it.insert("ada", "ada@example.com").await;
         let (sid, other) = (it.session(user, NOW + 1000).await, it.session(user, NOW + 1000).await);
         let origin = Origin { user_agent: Some("curl".into()), ip: Some("192.0.2.1".into()) };
-        let event = Event::Ended(Cause::Logout);
-        let record = Record::new(event, By::client("app", origin), NOW - 7).user(user).session(sid).detail("so");
+        let event = AuditEvent::Ended(EndCause::Logout);
+        let record = AuditRecord::new(event, Initiator::client("app", origin), NOW - 7).user(user).session(sid).detail("so");
         let end = |sid| {
             let record = record.clone();
-            it.run(move |c| sessions::revoke_recorded(c, sid, Cause::Logout, NOW, &record))
+            it.run(move |c| sessions::revoke_recorded(c, sid, EndCause::Logout, NOW, &record))
         };
         assert!(end(sid).await);
         assert!(!end(sid).await);
@@ -310,7 +354,7 @@ contract! {
         let filter = Filter { event: Some("logout".into()), ..Filter::default() };
         let events = it.run(move |connection| audit::last(connection, &filter, 10)).await;
         let text = |text: &str| Some(text.to_owned());
-        let remembered = Remembered {
+        let remembered = StoredEvent {
             at: NOW - 7,
             event: "logout".into(),
             actor: "client".into(),
@@ -334,9 +378,7 @@ contract! {
         assert_eq!(found, [(sid, NOW, NOW, NOW + 1000)]);
         let id = user.id.to_string();
         let changed = [
-            User { password_hash: PasswordHash::stored("other".into()), ..user.clone() },
-            User { scope: "read".into(), ..user.clone() },
-            User { roles: "admin".into(), ..user.clone() },
+            User { revision: user.revision + 1, ..user.clone() },
             User { id: Uuid::now_v7(), ..user.clone() },
         ];
         for user in changed {
@@ -351,12 +393,86 @@ contract! {
         assert_eq!(events, [("login", Some(sid.to_string()), Some("curl"))]);
     }
 
+    async fn each_change_that_a_login_must_notice_counts_as_a_revision(it) {
+        let it = it.migrated().await;
+        let user = it.registered().await;
+        let id = user.id.to_string();
+        it.run(changing_password(&it, &user).await).await.unwrap();
+        assert_eq!(it.user(user.id).await.unwrap().revision, 1);
+        // A change of password is refused if the user has changed since the old one was verified.
+        assert_eq!(it.run(changing_password(&it, &user).await).await, None);
+        let was = it.user(user.id).await.unwrap();
+        assert!(it.run(move |c| users::set_claims(c, &was, "read", "admin", NOW)).await);
+        assert_eq!(it.user(user.id).await.unwrap().revision, 2);
+        for (disabled, revision) in [(true, 3), (false, 4)] {
+            let id = id.clone();
+            it.run(move |c| users::set_disabled(c, &id, disabled, NOW)).await;
+            assert_eq!(it.user(user.id).await.unwrap().revision, revision);
+        }
+    }
+
+    async fn what_the_previous_version_writes_is_noticed(it) {
+        let it = it.migrated().await;
+        let id = Uuid::now_v7();
+        it.sql(format!(
+            "INSERT INTO users (id, username, username_key, email, email_key, password_hash, created_at) \
+             VALUES ('{id}', 'ada', 'ada', 'ada@example.com', 'ada@example.com', 'old', {NOW})"
+        ))
+        .await;
+        assert_eq!(it.password(id).await.hash.as_str(), "old");
+        for (set, revision) in [
+            ("password_hash = 'newer'", 1),
+            ("scope = 'read', roles = 'admin'", 2),
+            ("disabled_at = 1", 3),
+            // Nothing has changed.
+            ("password_hash = 'newer', scope = 'read'", 3),
+        ] {
+            it.sql(format!("UPDATE users SET {set} WHERE id = '{id}'")).await;
+            assert_eq!(it.user(id).await.unwrap().revision, revision, "{set}");
+        }
+        assert_eq!(it.password(id).await.hash.as_str(), "newer");
+        it.sql(format!("DELETE FROM users WHERE id = '{id}'")).await;
+        assert_eq!(it.number("SELECT count(*) AS number FROM credentials").await, 0);
+    }
+
+    async fn the_previous_version_reads_what_this_one_writes(it) {
+        let it = it.migrated().await;
+        let user = it.registered().await;
+        let same = "SELECT count(*) AS number FROM users JOIN credentials ON user_id = users.id AND data = password_hash";
+        assert_eq!(it.number(same).await, 1);
+        it.run(changing_password(&it, &user).await).await.unwrap();
+        assert_eq!(it.number(same).await, 1);
+        let (id, old) = (user.id.to_string(), it.password(user.id).await);
+        let rehash = move |c: &mut _| credentials::rehash(c, &id, &old, &PasswordHash::from_stored("newest".into()));
+        it.run(rehash).await;
+        assert_eq!(it.number(same).await, 1);
+        assert_eq!(it.password(user.id).await.hash.as_str(), "newest");
+    }
+
+    async fn a_session_records_how_and_when_its_user_authenticated(it) {
+        let it = it.migrated().await;
+        let user = it.registered().await;
+        it.session(user.id, NOW + 1000).await;
+        let recorded = format!("SELECT count(*) AS number FROM sessions WHERE amr = 'pwd' AND auth_time = {NOW}");
+        assert_eq!(it.number(&recorded).await, 1);
+    }
+
+    async fn the_last_use_of_a_credential_is_recorded(it) {
+        let it = it.migrated().await;
+        let user = it.registered().await;
+        let ids = vec![it.password(user.id).await.id];
+        let used = format!("SELECT count(*) AS number FROM credentials WHERE last_used_at = {NOW}");
+        assert_eq!(it.number(&used).await, 0);
+        it.run(move |connection| credentials::touch(connection, &ids, NOW)).await;
+        assert_eq!(it.number(&used).await, 1);
+    }
+
     async fn a_session_that_is_not_there_cannot_be_ended(it) {
         let it = it.migrated().await;
         let nowhere = SessionId::generate();
-        let end = move |connection: &mut _| sessions::end(connection, nowhere, Cause::Logout, NOW);
+        let end = move |connection: &mut _| sessions::end(connection, nowhere, EndCause::Logout, NOW);
         assert_eq!(it.run(end).await, None);
-        assert!(!it.run(move |connection| sessions::revoke(connection, nowhere, Cause::Logout, NOW)).await);
+        assert!(!it.run(move |connection| sessions::revoke(connection, nowhere, EndCause::Logout, NOW)).await);
         assert!(!it.run(move |connection| sessions::exists(connection, nowhere)).await);
     }
 
@@ -414,14 +530,14 @@ contract! {
 async fn connections_that_died_are_noticed_and_replaced() {
     let postgres = TestDatabase::create();
     let proxy = Proxy::to(postgres.server_addr());
-    let store = store(&Database::Postgres(SecretUrl(postgres.url_via(proxy.addr()))));
+    let store = store(&Database::Postgres(DatabaseUrl::new(postgres.url_via(proxy.addr()))));
     store.migrate().await.unwrap();
     for outcome in join_all((0..4).map(|_| store.run(sessions::ping))).await {
         outcome.unwrap();
     }
     proxy.cut();
     assert!(matches!(store.run(sessions::ping).await, Err(StoreError::Unavailable)));
-    proxy.mend();
+    proxy.restore();
     // One failure was enough: the other dead connections are found out before they are used.
     for outcome in join_all((0..4).map(|_| store.run(sessions::ping))).await {
         outcome.unwrap();
@@ -436,13 +552,13 @@ async fn two_processes_do_not_clean_up_at_once() {
     let handle = tokio::runtime::Handle::current();
     let busy = it
         .run(move |connection| {
-            only_one(connection, |_| {
-                Ok(handle.block_on(other.run(|connection| only_one(connection, |_| Ok(())))))
+            with_cleanup_lock(connection, |_| {
+                Ok(handle.block_on(other.run(|connection| with_cleanup_lock(connection, |_| Ok(())))))
             })
         })
         .await;
     assert!(matches!(busy, Some(Ok(None))), "{busy:?}");
-    assert_eq!(it.run(|connection| only_one(connection, |_| Ok(()))).await, Some(()));
+    assert_eq!(it.run(|connection| with_cleanup_lock(connection, |_| Ok(()))).await, Some(()));
 }
 
 /// Runs `first` in a transaction that ends once `second`, which begins meanwhile, waits for it.
@@ -465,7 +581,7 @@ async fn overlapping<T: Send + 'static>(
     let second = async {
         has_begun.await.unwrap();
         let release = async {
-            until_waiting(&url, 1).await;
+            wait_for_lock_waiters(&url, 1).await;
             end.send(()).unwrap();
         };
         join(second, release).await;
@@ -473,19 +589,26 @@ async fn overlapping<T: Send + 'static>(
     join(first, second).await.0
 }
 
-fn changing_password(
+async fn changing_password(
+    it: &Fixture,
     user: &User,
 ) -> impl FnOnce(&mut AnyConnection) -> QueryResult<Option<Vec<(SessionId, i64)>>> + use<> {
-    let (id, old, new) =
-        (user.id.to_string(), user.password_hash.clone(), PasswordHash::stored("new".into()));
-    move |connection| users::change_password(connection, &id, &old, &new, None, NOW)
+    let change = PasswordChange {
+        user_id: user.id.to_string(),
+        revision: user.revision,
+        credential_id: it.password(user.id).await.id,
+        new_hash: PasswordHash::from_stored("new".into()),
+        keep: None,
+        at_ms: NOW,
+    };
+    move |connection| users::change_password(connection, &change)
 }
 
 #[actix_web::test]
 async fn a_session_that_begins_while_the_password_changes_does_not_begin() {
     let it = postgres().await.migrated().await;
     let user = it.registered().await;
-    let change = changing_password(&user);
+    let change = changing_password(&it, &user).await;
     let begin = async { assert!(!it.begin(user, NOW + 1000).await.unwrap().1) };
     assert_eq!(overlapping(&it, change, begin).await, Some(vec![]));
 }
@@ -494,9 +617,11 @@ async fn a_session_that_begins_while_the_password_changes_does_not_begin() {
 async fn a_change_of_password_ends_a_session_that_begins_meanwhile() {
     let it = postgres().await.migrated().await;
     let user = it.registered().await;
-    let change = changing_password(&user);
-    let (sid, record) = (SessionId::generate(), Record::new(Event::Login, By::user(Origin::default()), NOW));
-    let begin = move |c: &mut _| sessions::begin(c, &user, sid, NOW, NOW + 1000, &record);
+    let change = changing_password(&it, &user).await;
+    let (sid, record) =
+        (SessionId::generate(), AuditRecord::new(AuditEvent::Login, Initiator::user(Origin::default()), NOW));
+    let session = new_session(&user, sid, NOW + 1000);
+    let begin = move |c: &mut _| sessions::begin(c, &session, &record);
     let change = async { assert_eq!(it.run(change).await, Some(vec![(sid, NOW + 1000)])) };
     assert!(overlapping(&it, begin, change).await);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use crate::health::Reason;
+use crate::health::UnavailableReason;
 
 /// In what way the database failed a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,46 +31,46 @@ impl Failure {
     }
 }
 
-/// By what libpq, PostgreSQL and SQLite say, in lower case. The first that fits counts.
-const SIGNS: [(&str, Reason); 18] = [
-    ("password authentication failed", Reason::Words("it refuses the credentials")),
-    ("no password supplied", Reason::Words("it refuses the credentials")),
-    ("no pg_hba.conf entry", Reason::Words("it refuses the credentials")),
-    ("role \"", Reason::Words("it refuses the credentials")),
-    ("database \"", Reason::Words("there is no such database")),
-    ("connection refused", Reason::Words("connection refused")),
-    ("host is not known", Reason::Words("its host is not known")),
-    ("could not translate host name", Reason::Words("its host is not known")),
-    ("too many clients", Reason::Words("it takes no more connections: max_connections are open")),
-    ("connection slots", Reason::Words("it takes no more connections: max_connections are open")),
-    ("starting up", Reason::Words("it is starting")),
-    ("recovery mode", Reason::Words("it is starting")),
-    ("shutting down", Reason::Words("it is shutting down")),
-    ("read-only", Reason::Words("it takes no writes")),
-    ("readonly", Reason::Words("it takes no writes")),
-    ("no space left", Reason::Words("its disk is full")),
-    ("disk is full", Reason::Words("its disk is full")),
-    ("locked", Reason::Words("its file is locked by another process")),
+/// Initiator what libpq, PostgreSQL and SQLite say, in lower case. The first that fits counts.
+const SIGNS: [(&str, UnavailableReason); 18] = [
+    ("password authentication failed", UnavailableReason::Text("it refuses the credentials")),
+    ("no password supplied", UnavailableReason::Text("it refuses the credentials")),
+    ("no pg_hba.conf entry", UnavailableReason::Text("it refuses the credentials")),
+    ("role \"", UnavailableReason::Text("it refuses the credentials")),
+    ("database \"", UnavailableReason::Text("there is no such database")),
+    ("connection refused", UnavailableReason::Text("connection refused")),
+    ("host is not known", UnavailableReason::Text("its host is not known")),
+    ("could not translate host name", UnavailableReason::Text("its host is not known")),
+    ("too many clients", UnavailableReason::Text("it takes no more connections: max_connections are open")),
+    ("connection slots", UnavailableReason::Text("it takes no more connections: max_connections are open")),
+    ("starting up", UnavailableReason::Text("it is starting")),
+    ("recovery mode", UnavailableReason::Text("it is starting")),
+    ("shutting down", UnavailableReason::Text("it is shutting down")),
+    ("read-only", UnavailableReason::Text("it takes no writes")),
+    ("readonly", UnavailableReason::Text("it takes no writes")),
+    ("no space left", UnavailableReason::Text("its disk is full")),
+    ("disk is full", UnavailableReason::Text("its disk is full")),
+    ("locked", UnavailableReason::Text("its file is locked by another process")),
 ];
 
-/// By what they say when a connection is gone.
+/// Initiator what they say when a connection is gone.
 const LOST: [&str; 4] =
     ["server closed the connection", "terminating connection", "reset by peer", "no connection to"];
 
 /// What a connection or a query that failed like this means to an operator, where nobody waits longer than `limit`.
-pub fn reason(text: &str, limit: Duration) -> Reason {
+pub fn reason(text: &str, limit: Duration) -> UnavailableReason {
     let text = text.to_lowercase();
     let says = |sign: &str| text.contains(sign);
     if let Some((_, reason)) = SIGNS.into_iter().find(|(sign, _)| says(sign)) {
         reason
     } else if LOST.into_iter().any(says) {
-        Reason::Words("the connection was lost")
+        UnavailableReason::Text("the connection was lost")
     } else if says("timeout expired") {
-        Reason::NoConnection(limit)
+        UnavailableReason::ConnectTimeout(limit)
     } else if says("statement timeout") || says("took too long") {
-        Reason::NoAnswer(limit)
+        UnavailableReason::Timeout(limit)
     } else {
-        Reason::Words("it failed: the log says how")
+        UnavailableReason::Text("it failed: the log says how")
     }
 }
 

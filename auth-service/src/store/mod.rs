@@ -8,6 +8,7 @@ pub mod clients;
 mod connection;
 #[cfg(test)]
 mod contract;
+pub mod credentials;
 pub mod examine;
 mod failure;
 mod migrate;
@@ -15,6 +16,7 @@ mod pool;
 pub mod schema;
 pub mod sessions;
 pub mod signing_keys;
+mod user_lock;
 pub mod users;
 
 use std::{
@@ -26,19 +28,20 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-pub use connection::{AnyConnection, Database, only_one};
-use connection::{Failures, in_transaction, unless_there};
+pub use connection::{AnyConnection, Database, DatabaseUrl, with_cleanup_lock};
+use connection::{Failures, in_transaction, insert_unless_exists};
 use diesel::{QueryResult, result::Error as DieselError};
 pub use failure::Failure;
 use failure::{is_outage, reason, too_late};
 pub use pool::Usage;
 use pool::{Plan, Pool};
-use shared::service::{metrics::Counters, traces};
+use service_kit::{metrics::Counters, traces};
 use tokio::sync::SetOnce;
 
 use crate::{
-    domain::audit::Record,
-    health::{Health, Reason},
+    audit_log,
+    domain::audit::AuditRecord,
+    health::{DependencyHealth, UnavailableReason},
 };
 
 /// Why a query gave no answer.
@@ -60,9 +63,9 @@ pub struct Store {
     migrated: Arc<SetOnce<()>>,
     /// Whether the schema is being worked on, or waited for, just now.
     migrating: Arc<AtomicBool>,
-    health: Arc<Health>,
+    health: Arc<DependencyHealth>,
     timeout: Duration,
-    /// Requests that the database failed, by [`Failure`].
+    /// RequestMetrics that the database failed, by [`Failure`].
     failed: Counters<1>,
 }
 
@@ -76,7 +79,7 @@ impl Store {
     /// A pool of up to `connections` connections. It need not reach the database yet: until [`Store::migrate`] has
     /// succeeded, every query is answered with [`StoreError::Unavailable`].
     pub fn new(database: Database, connections: u32, timeout: Duration) -> Self {
-        let health = Arc::new(Health::new("the database"));
+        let health = Arc::new(DependencyHealth::new("the database"));
         let plan = Plan {
             database,
             connections,
@@ -89,7 +92,7 @@ impl Store {
         Self { plan, pool, migrated, migrating, health, timeout, failed: Counters::default() }
     }
 
-    /// Requests that the database failed, by [`Failure`], as they are counted here.
+    /// RequestMetrics that the database failed, by [`Failure`], as they are counted here.
     pub fn failed(&self) -> &Counters<1> {
         &self.failed
     }
@@ -103,13 +106,13 @@ impl Store {
     ///
     /// # Errors
     /// Why not.
-    pub async fn check(&self) -> Result<(), Reason> {
+    pub async fn check(&self) -> Result<(), UnavailableReason> {
         match self.run(sessions::ping).await {
             Ok(()) => Ok(()),
             Err(_) if self.migrating.load(Ordering::Acquire) => {
-                Err(Reason::Words("the schema is being migrated"))
+                Err(UnavailableReason::Text("the schema is being migrated"))
             }
-            Err(_) => Err(self.health.why().unwrap_or(Reason::Words("not reached yet"))),
+            Err(_) => Err(self.health.reason().unwrap_or(UnavailableReason::Text("not reached yet"))),
         }
     }
 
@@ -131,7 +134,7 @@ impl Store {
         self.migrating.store(false, Ordering::Release);
         let why = match done {
             Ok(Ok(())) => {
-                self.health.is_up();
+                self.health.record_success();
                 // It may have been so before.
                 let _ = self.migrated.set(());
                 return Ok(());
@@ -139,7 +142,7 @@ impl Store {
             Ok(Err(why)) => why.to_string(),
             Err(panicked) => panicked.to_string(),
         };
-        self.health.is_down(&why, reason(&why, self.timeout));
+        self.health.record_failure(&why, reason(&why, self.timeout));
         Err(StoreError::Unavailable)
     }
 
@@ -168,7 +171,7 @@ impl Store {
         if !self.is_migrated() {
             return Err(StoreError::Unavailable);
         }
-        let part = traces::part("database");
+        let part = traces::span("database");
         let (this, pool) = (self.clone(), self.pool.load_full());
         let used = Arc::clone(&pool);
         let deadline = Instant::now() + self.timeout;
@@ -182,12 +185,12 @@ impl Store {
             }
             Ok(Ok(Err(Failed::Database(failure)))) => failure,
             Ok(Err(panicked)) => {
-                self.health.is_down(&panicked, Reason::Words("a query panicked"));
+                self.health.record_failure(&panicked, UnavailableReason::Text("a query panicked"));
                 Failure::Error
             }
             Err(_) => {
                 self.renew(&pool);
-                self.health.is_down(&"no answer in time", Reason::NoAnswer(self.timeout));
+                self.health.record_failure(&"no answer in time", UnavailableReason::Timeout(self.timeout));
                 Failure::NoAnswer
             }
         };
@@ -204,7 +207,7 @@ impl Store {
     /// As [`Store::run`].
     pub async fn audited<T: Send + 'static>(
         &self,
-        change: impl FnOnce(&mut AnyConnection) -> QueryResult<(T, Option<Record>)> + Send + 'static,
+        change: impl FnOnce(&mut AnyConnection) -> QueryResult<(T, Option<AuditRecord>)> + Send + 'static,
     ) -> Result<T, StoreError> {
         let deadline = Instant::now() + self.timeout;
         let remembered = move |connection: &mut AnyConnection| {
@@ -214,15 +217,15 @@ impl Store {
                 // Nobody waits any more: they have been told that it failed.
                 if Instant::now() < deadline { Ok((answer, record)) } else { Err(too_late()) }
             })?;
-            record.iter().for_each(Record::log);
+            record.iter().for_each(audit_log::write);
             Ok(answer)
         };
         self.run(remembered).await
     }
 
     /// Remembers what changed nothing, such as a login that failed. The log says so in any case.
-    pub async fn remember(&self, record: Record) {
-        record.log();
+    pub async fn remember(&self, record: AuditRecord) {
+        audit_log::write(&record);
         let insert = move |connection: &mut AnyConnection| audit::insert(connection, &record);
         // The reason is in the log.
         let _ = self.run(insert).await;
@@ -235,7 +238,7 @@ impl Store {
         query: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
     ) -> Result<T, Failed> {
         let mut connection = pool.get().map_err(|(why, reason)| {
-            self.health.is_down(&why, reason);
+            self.health.record_failure(&why, reason);
             Failed::Database(Failure::NoConnection)
         })?;
         if Instant::now() >= deadline {
@@ -248,13 +251,13 @@ impl Store {
         connection.broken = false;
         match outcome {
             Ok(answer) => {
-                self.health.is_up();
+                self.health.record_success();
                 Ok(answer)
             }
             Err(why) if is_outage(&why) => {
                 connection.broken = true;
                 self.plan.failures.fetch_add(1, Ordering::Relaxed);
-                self.health.is_down(&why, reason(&why.to_string(), self.timeout));
+                self.health.record_failure(&why, reason(&why.to_string(), self.timeout));
                 Err(Failed::Database(Failure::Error))
             }
             Err(why) => Err(Failed::Query(why)),

@@ -12,7 +12,7 @@ use super::{
     connection::{Database, Failures, Manager, ReportTo},
     failure::reason,
 };
-use crate::health::{Health, Reason};
+use crate::health::{DependencyHealth, UnavailableReason};
 
 /// The least time between two pools.
 const RENEWAL: Duration = Duration::from_secs(10);
@@ -24,7 +24,7 @@ pub struct Plan {
     pub connections: u32,
     pub timeout: Duration,
     pub failures: Failures,
-    pub health: Arc<Health>,
+    pub health: Arc<DependencyHealth>,
 }
 
 /// A pool.
@@ -68,7 +68,7 @@ impl Pool {
     }
 
     /// Waits for a connection.
-    pub fn get(&self) -> Result<r2d2::PooledConnection<Manager>, (r2d2::Error, Reason)> {
+    pub fn get(&self) -> Result<r2d2::PooledConnection<Manager>, (r2d2::Error, UnavailableReason)> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let got = self.connections.get();
         self.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -77,8 +77,10 @@ impl Pool {
             // What follows a colon is why the last connection could not be opened.
             let reason = match why.to_string().split_once(": ") {
                 Some((_, why)) => reason(why, self.timeout),
-                None if usage.in_use == usage.most => Reason::AllInUse(usage.most, self.timeout),
-                None => Reason::NoConnection(self.timeout),
+                None if usage.in_use == usage.most => {
+                    UnavailableReason::PoolExhausted(usage.most, self.timeout)
+                }
+                None => UnavailableReason::ConnectTimeout(self.timeout),
             };
             (why, reason)
         })

@@ -1,4 +1,4 @@
-//! The tables, as diesel knows them. The same on both databases.
+//! The tables as diesel knows them, the same on both databases.
 
 diesel::table! {
     users (id) {
@@ -14,8 +14,23 @@ diesel::table! {
         claims_changed_at -> Nullable<BigInt>,
         claims_marked_at -> Nullable<BigInt>,
         disabled_at -> Nullable<BigInt>,
+        revision -> BigInt,
     }
 }
+
+diesel::table! {
+    credentials (id) {
+        id -> Text,
+        user_id -> Text,
+        kind -> Text,
+        data -> Text,
+        label -> Nullable<Text>,
+        created_at -> BigInt,
+        last_used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(users, credentials);
 
 diesel::table! {
     sessions (id) {
@@ -29,6 +44,8 @@ diesel::table! {
         last_used_at -> Nullable<BigInt>,
         user_agent -> Nullable<Text>,
         ip -> Nullable<Text>,
+        amr -> Nullable<Text>,
+        auth_time -> Nullable<BigInt>,
     }
 }
 
@@ -61,6 +78,7 @@ diesel::table! {
         scope -> Text,
         created_at -> BigInt,
         secret_changed_at -> BigInt,
+        audiences -> Text,
     }
 }
 

@@ -8,14 +8,12 @@ use diesel::{
 use shared::claims::SessionId;
 
 use super::{
-    AnyConnection, audit,
+    AnyConnection, audit, insert_unless_exists,
     schema::{sessions, users},
-    unless_there,
-    users::{User, as_read},
 };
 use crate::domain::{
-    audit::Record,
-    session::{Cause, Origin},
+    audit::AuditRecord,
+    session::{EndCause, Origin},
 };
 
 /// A session that has ended.
@@ -26,26 +24,42 @@ pub struct Revoked {
     pub expires_at_ms: i64,
 }
 
-/// Begins a session of a user who is still as they were read, and remembers it. Says whether it began. Whoever changes the
-/// user has either done so before, and no session begins, or waits until it is there to be marked or ended. Where the user
-/// is, the record says. What takes longer than anybody waits may still come about: a session whose tokens nobody has.
+/// A session that begins.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    pub sid: SessionId,
+    pub user_id: String,
+    /// The revision of the user when the credentials were verified.
+    pub user_revision: i64,
+    /// How the user authenticated: method names separated by spaces (RFC 8176).
+    pub amr: &'static str,
+    /// Time of the authentication, in milliseconds since the Unix epoch. The session begins then.
+    pub auth_time_ms: i64,
+    /// Time when the session ends at the latest, in milliseconds since the Unix epoch.
+    pub ends_at_ms: i64,
+}
+
+/// Begins a session and records it in the audit trail, unless the user has changed since the credentials were verified. Returns whether
+/// it began. A concurrent change of the user either precedes this statement, and no session begins, or waits for it, and finds the
+/// session. The record holds where the user is. A statement that outlasts the time limit may still succeed: then a session exists
+/// whose tokens no client has.
 pub fn begin(
     connection: &mut AnyConnection,
-    user: &User,
-    sid: SessionId,
-    began_ms: i64,
-    ends_ms: i64,
-    record: &Record,
+    session: &NewSession,
+    record: &AuditRecord,
 ) -> QueryResult<bool> {
-    let id = user.id.to_string();
-    let row = users::table.find(id).filter(as_read(user)).select((
+    let NewSession { sid, user_id, user_revision, amr, auth_time_ms, ends_at_ms } = session;
+    let is_unchanged = users::revision.eq(*user_revision);
+    let row = users::table.find(user_id).filter(is_unchanged).select((
         sid.to_string().into_sql::<Text>(),
         users::id.nullable(),
         record.origin.user_agent.as_deref().into_sql::<Nullable<Text>>(),
         record.origin.ip.as_deref().into_sql::<Nullable<Text>>(),
-        began_ms.into_sql::<BigInt>(),
-        Some(began_ms).into_sql::<Nullable<BigInt>>(),
-        ends_ms.into_sql::<BigInt>(),
+        auth_time_ms.into_sql::<BigInt>(),
+        Some(auth_time_ms).into_sql::<Nullable<BigInt>>(),
+        ends_at_ms.into_sql::<BigInt>(),
+        Some(*amr).into_sql::<Nullable<Text>>(),
+        Some(auth_time_ms).into_sql::<Nullable<BigInt>>(),
     ));
     let columns = (
         sessions::id,
@@ -55,6 +69,8 @@ pub fn begin(
         sessions::created_at,
         sessions::last_used_at,
         sessions::expires_at,
+        sessions::amr,
+        sessions::auth_time,
     );
     let locked = row.clone().for_share().insert_into(sessions::table).into_columns(columns);
     let insert = row.insert_into(sessions::table).into_columns(columns);
@@ -68,7 +84,7 @@ pub fn begin(
 
 /// A session as its owner sees it. Times are milliseconds since the Unix epoch.
 #[derive(Clone, Debug)]
-pub struct Details {
+pub struct SessionDetails {
     pub sid: SessionId,
     pub created_at_ms: i64,
     pub last_used_at_ms: i64,
@@ -82,7 +98,7 @@ pub fn details(
     user_id: &str,
     now_ms: i64,
     limit: i64,
-) -> QueryResult<Vec<Details>> {
+) -> QueryResult<Vec<SessionDetails>> {
     type Row = (String, i64, Option<i64>, i64, Option<String>, Option<String>);
     let rows: Vec<Row> = sessions::table
         .filter(sessions::user_id.eq(user_id))
@@ -102,7 +118,7 @@ pub fn details(
     let details = |(id, created_at_ms, last_used_at_ms, expires_at_ms, user_agent, ip): Row| {
         let last_used_at_ms = last_used_at_ms.unwrap_or(created_at_ms);
         let origin = Origin { user_agent, ip };
-        Ok(Details { sid: parse_id(&id)?, created_at_ms, last_used_at_ms, expires_at_ms, origin })
+        Ok(SessionDetails { sid: parse_id(&id)?, created_at_ms, last_used_at_ms, expires_at_ms, origin })
     };
     rows.into_iter().map(details).collect()
 }
@@ -121,7 +137,7 @@ pub fn revoke_all(
     connection: &mut AnyConnection,
     user_id: &str,
     keep: Option<SessionId>,
-    cause: Cause,
+    cause: EndCause,
     now_ms: i64,
 ) -> QueryResult<Vec<(SessionId, i64)>> {
     let alive = sessions::user_id.eq(user_id).and(sessions::revoked_at.is_null());
@@ -155,7 +171,7 @@ pub fn revoke_of(
     connection: &mut AnyConnection,
     user_id: &str,
     sid: SessionId,
-    cause: Cause,
+    cause: EndCause,
     now_ms: i64,
 ) -> QueryResult<Option<Ended>> {
     let theirs = sessions::table.find(sid.to_string()).filter(sessions::user_id.eq(user_id));
@@ -208,7 +224,7 @@ pub struct Ended {
 pub fn end(
     connection: &mut AnyConnection,
     sid: SessionId,
-    cause: Cause,
+    cause: EndCause,
     now_ms: i64,
 ) -> QueryResult<Option<Ended>> {
     let is_new = revoke(connection, sid, cause, now_ms)?;
@@ -223,7 +239,7 @@ type Ending = Update<
     (Eq<sessions::revoked_at, i64>, Eq<sessions::revoked_cause, &'static str>),
 >;
 
-fn ending(sid: SessionId, cause: Cause, now_ms: i64) -> Ending {
+fn ending(sid: SessionId, cause: EndCause, now_ms: i64) -> Ending {
     diesel::update(sessions::table.find(sid.to_string()).filter(sessions::revoked_at.is_null()))
         .set((sessions::revoked_at.eq(now_ms), sessions::revoked_cause.eq(cause.name())))
 }
@@ -232,7 +248,7 @@ fn ending(sid: SessionId, cause: Cause, now_ms: i64) -> Ending {
 pub fn revoke(
     connection: &mut AnyConnection,
     sid: SessionId,
-    cause: Cause,
+    cause: EndCause,
     now_ms: i64,
 ) -> QueryResult<bool> {
     ending(sid, cause, now_ms).execute(connection).map(|ended| ended > 0)
@@ -243,9 +259,9 @@ pub fn revoke(
 pub fn revoke_recorded(
     connection: &mut AnyConnection,
     sid: SessionId,
-    cause: Cause,
+    cause: EndCause,
     now_ms: i64,
-    record: &Record,
+    record: &AuditRecord,
 ) -> QueryResult<bool> {
     let end = || ending(sid, cause, now_ms);
     audit::recorded(connection, end().returning(sessions::id), |connection| end().execute(connection), record)
@@ -261,7 +277,7 @@ pub fn exists(connection: &mut AnyConnection, sid: SessionId) -> QueryResult<boo
 pub fn insert_revoked(
     connection: &mut AnyConnection,
     sid: SessionId,
-    cause: Cause,
+    cause: EndCause,
     now_ms: i64,
     expires_at_ms: i64,
 ) -> QueryResult<bool> {
@@ -272,7 +288,7 @@ pub fn insert_revoked(
         sessions::revoked_at.eq(now_ms),
         sessions::revoked_cause.eq(cause.name()),
     ));
-    unless_there(connection, |connection| insert.execute(connection))
+    insert_unless_exists(connection, |connection| insert.execute(connection))
 }
 
 /// Up to `limit` sessions that have ended and that no refresh token can outlive yet, in the order of their ids,

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::{AnyConnection, schema::signing_keys, unless_there};
+use super::{AnyConnection, insert_unless_exists, schema::signing_keys};
 use crate::domain::key_schedule::KeyTimes;
 
 /// A key, its private part sealed.
@@ -54,7 +54,7 @@ pub fn insert(connection: &mut AnyConnection, row: &KeyRow) -> QueryResult<bool>
         signing_keys::activates_at.eq(row.times.activates_at_ms),
         signing_keys::token_lifetime.eq(row.times.token_lifetime_ms),
     ));
-    unless_there(connection, |connection| insert.execute(connection))
+    insert_unless_exists(connection, |connection| insert.execute(connection))
 }
 
 /// Sets from when on a key signs, unless that was set to an earlier time. Says whether it did.

@@ -1,116 +1,120 @@
 //! The users table.
 
-use diesel::{
-    dsl::{And, Eq, IsNull},
-    prelude::*,
-    result::Error as DieselError,
-};
+use diesel::{prelude::*, result::Error as DieselError};
 use shared::claims::SessionId;
 use uuid::Uuid;
 
-use super::{AnyConnection, in_transaction, schema::users, sessions, unless_there};
-use crate::domain::{email::Email, password_hash::PasswordHash, session::Cause, username::Username};
+use super::{
+    AnyConnection,
+    credentials::{self, StoredPassword},
+    in_transaction, insert_unless_exists,
+    schema::{credentials as credentials_table, users},
+    sessions,
+    user_lock::lock_user,
+};
+use crate::{
+    credentials::PasswordHash,
+    domain::{
+        email::Email, login_key::LoginKey, session::EndCause, user_claims::UserClaims, username::Username,
+    },
+};
 
-/// A registered person.
-#[derive(Clone, Debug)]
+/// A registered user.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     pub id: Uuid,
     pub username: String,
     pub email: String,
-    pub password_hash: PasswordHash,
     /// Separated by spaces.
     pub scope: String,
     /// Separated by spaces.
     pub roles: String,
-    /// Since when this user may not log in, in milliseconds since the Unix epoch.
+    /// Time since which the user may not log in, in milliseconds since the Unix epoch.
     pub disabled_at_ms: Option<i64>,
+    /// Number of changes that a running login must notice: password, scopes, roles, email, disabled.
+    pub revision: i64,
 }
 
-/// What a person logs in with, folded to what makes it unique.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LoginKey {
-    Username(String),
-    Email(String),
-}
-
-impl LoginKey {
-    /// What `name` stands for: an email has an `@`, a username cannot. `None` for what can be nobody's.
-    pub fn parse(name: &str) -> Option<Self> {
-        if name.contains('@') {
-            Email::parse(name).ok().map(|email| Self::Email(email.key()))
-        } else {
-            Username::parse(name).ok().map(|username| Self::Username(username.key()))
+impl User {
+    /// Returns what the user's tokens state about the user.
+    pub fn claims(&self) -> UserClaims {
+        UserClaims {
+            sub: self.id.to_string(),
+            username: self.username.clone(),
+            scope: self.scope.clone().into(),
+            roles: self.roles.split_whitespace().map(Into::into).collect(),
         }
     }
 }
 
-/// Which of a registration's names somebody else has.
+/// A user and the password to verify, read together.
+#[derive(Clone, Debug)]
+pub struct UserWithPassword {
+    pub user: User,
+    pub password: Option<StoredPassword>,
+}
+
+/// The names of a registration that other users have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
     pub username: bool,
     pub email: bool,
 }
 
-/// What became of an insert.
+/// Outcome of an insert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Inserted {
-    Yes,
-    /// Somebody else was faster.
+pub enum InsertOutcome {
+    Inserted,
+    /// Another user has a name.
     Taken(Taken),
 }
 
-type Row = (String, String, String, String, String, String, Option<i64>);
+/// A user to insert.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    pub id: Uuid,
+    pub username: Username,
+    pub email: Email,
+    pub password_hash: PasswordHash,
+    /// Milliseconds since the Unix epoch.
+    pub created_at_ms: i64,
+}
+
+type Row = (String, String, String, String, String, Option<i64>, i64);
 
 type Columns = (
     users::id,
     users::username,
     users::email,
-    users::password_hash,
     users::scope,
     users::roles,
     users::disabled_at,
+    users::revision,
 );
 
-fn columns() -> Columns {
-    (
-        users::id,
-        users::username,
-        users::email,
-        users::password_hash,
-        users::scope,
-        users::roles,
-        users::disabled_at,
-    )
-}
+const COLUMNS: Columns = (
+    users::id,
+    users::username,
+    users::email,
+    users::scope,
+    users::roles,
+    users::disabled_at,
+    users::revision,
+);
 
-fn user((id, username, email, hash, scope, roles, disabled_at_ms): Row) -> QueryResult<User> {
+fn user((id, username, email, scope, roles, disabled_at_ms, revision): Row) -> QueryResult<User> {
     let id = id.parse().map_err(|why| DieselError::DeserializationError(Box::new(why)))?;
-    let password_hash = PasswordHash::stored(hash);
-    Ok(User { id, username, email, password_hash, scope, roles, disabled_at_ms })
+    Ok(User { id, username, email, scope, roles, disabled_at_ms, revision })
 }
 
-/// The user of this id.
+/// Returns the user with this id.
 pub fn find(connection: &mut AnyConnection, id: &str) -> QueryResult<Option<User>> {
-    users::table.find(id).select(columns()).first::<Row>(connection).optional()?.map(user).transpose()
+    users::table.find(id).select(COLUMNS).first::<Row>(connection).optional()?.map(user).transpose()
 }
 
-type HasClaims<'a> = And<Eq<users::scope, &'a str>, Eq<users::roles, &'a str>>;
-type AsRead<'a> = And<And<Eq<users::password_hash, &'a str>, IsNull<users::disabled_at>>, HasClaims<'a>>;
-
-/// Whether the user may log in, and still has the password, the scopes and the roles that were read.
-pub fn as_read(user: &User) -> AsRead<'_> {
-    let has_password = users::password_hash.eq(user.password_hash.as_str());
-    has_password.and(users::disabled_at.is_null()).and(has_claims(user))
-}
-
-/// Whether the user has the scopes and roles that were read.
-fn has_claims(user: &User) -> HasClaims<'_> {
-    users::scope.eq(user.scope.as_str()).and(users::roles.eq(user.roles.as_str()))
-}
-
-/// The user who logs in with this.
+/// Returns the user who logs in with this name.
 pub fn find_by_login(connection: &mut AnyConnection, key: &LoginKey) -> QueryResult<Option<User>> {
-    let query = users::table.select(columns());
+    let query = users::table.select(COLUMNS);
     let row = match key {
         LoginKey::Username(key) => query.filter(users::username_key.eq(key)).first::<Row>(connection),
         LoginKey::Email(key) => query.filter(users::email_key.eq(key)).first::<Row>(connection),
@@ -118,9 +122,45 @@ pub fn find_by_login(connection: &mut AnyConnection, key: &LoginKey) -> QueryRes
     row.optional()?.map(user).transpose()
 }
 
-/// Which of these two somebody has already.
+/// Whose password is to be read.
+#[derive(Clone, Debug)]
+pub enum UserKey {
+    Id(String),
+    Login(LoginKey),
+}
+
+/// Returns a user and the password, read in one query.
+pub fn find_with_password(
+    connection: &mut AnyConnection,
+    by: &UserKey,
+) -> QueryResult<Option<UserWithPassword>> {
+    let is_password =
+        credentials_table::user_id.eq(users::id).and(credentials_table::kind.eq(credentials::PASSWORD));
+    let query = users::table.left_join(credentials_table::table.on(is_password)).select((
+        COLUMNS,
+        credentials_table::id.nullable(),
+        credentials_table::data.nullable(),
+    ));
+    type JoinedRow = (Row, Option<String>, Option<String>);
+    let row: Option<JoinedRow> = match by {
+        UserKey::Id(id) => query.filter(users::id.eq(id)).first(connection).optional()?,
+        UserKey::Login(LoginKey::Username(key)) => {
+            query.filter(users::username_key.eq(key)).first(connection).optional()?
+        }
+        UserKey::Login(LoginKey::Email(key)) => {
+            query.filter(users::email_key.eq(key)).first(connection).optional()?
+        }
+    };
+    let Some((row, id, data)) = row else { return Ok(None) };
+    let password =
+        id.zip(data).map(|(id, data)| StoredPassword { id, hash: PasswordHash::from_stored(data) });
+    Ok(Some(UserWithPassword { user: user(row)?, password }))
+}
+
+/// Returns which of these names another user has.
 pub fn taken(connection: &mut AnyConnection, username: &Username, email: &Email) -> QueryResult<Taken> {
-    let (username_key, email_key) = (username.key(), email.key());
+    let username_key = username.uniqueness_key();
+    let email_key = email.uniqueness_key();
     let found: Vec<(String, String)> = users::table
         .filter(users::username_key.eq(&username_key).or(users::email_key.eq(&email_key)))
         .select((users::username_key, users::email_key))
@@ -131,68 +171,70 @@ pub fn taken(connection: &mut AnyConnection, username: &Username, email: &Email)
     })
 }
 
-/// Adds a user, unless somebody has one of the names.
-pub fn insert(
-    connection: &mut AnyConnection,
-    id: Uuid,
-    username: &Username,
-    email: &Email,
-    password_hash: &PasswordHash,
-    now_ms: i64,
-) -> QueryResult<Inserted> {
+/// Adds a user with a password, unless another user has one of the names.
+pub fn insert(connection: &mut AnyConnection, new: &NewUser) -> QueryResult<InsertOutcome> {
+    let id = new.id.to_string();
     let insert = diesel::insert_into(users::table).values((
-        users::id.eq(id.to_string()),
-        users::username.eq(username.as_str()),
-        users::username_key.eq(username.key()),
-        users::email.eq(email.as_str()),
-        users::email_key.eq(email.key()),
-        users::password_hash.eq(password_hash.as_str()),
-        users::created_at.eq(now_ms),
+        users::id.eq(&id),
+        users::username.eq(new.username.as_str()),
+        users::username_key.eq(new.username.uniqueness_key()),
+        users::email.eq(new.email.as_str()),
+        users::email_key.eq(new.email.uniqueness_key()),
+        // The previous version's place of the hash, filled by a trigger.
+        users::password_hash.eq(""),
+        users::created_at.eq(new.created_at_ms),
     ));
-    if unless_there(connection, |connection| insert.execute(connection))? {
-        Ok(Inserted::Yes)
+    let is_inserted = insert_unless_exists(connection, |connection| {
+        insert.execute(connection)?;
+        credentials::insert_password(connection, &id, &new.password_hash, new.created_at_ms)
+    })?;
+    if is_inserted {
+        Ok(InsertOutcome::Inserted)
     } else {
-        taken(connection, username, email).map(Inserted::Taken)
+        taken(connection, &new.username, &new.email).map(InsertOutcome::Taken)
     }
 }
 
-/// Replaces a hash by a newer one of the same password, unless the password was changed meanwhile.
-pub fn replace_hash(
-    connection: &mut AnyConnection,
-    id: &str,
-    old: &PasswordHash,
-    new: &PasswordHash,
-) -> QueryResult<()> {
-    diesel::update(users::table.find(id).filter(users::password_hash.eq(old.as_str())))
-        .set(users::password_hash.eq(new.as_str()))
+/// Counts a change of a user, unless the user has changed since the revision was read. Returns whether it did.
+fn advance_revision(connection: &mut AnyConnection, id: &str, revision: i64) -> QueryResult<bool> {
+    diesel::update(users::table.find(id).filter(users::revision.eq(revision)))
+        .set(users::revision.eq(users::revision + 1))
         .execute(connection)
-        .map(drop)
+        .map(|changed| changed > 0)
 }
 
-/// Replaces a password, unless it was changed meanwhile, and ends the user's sessions but `keep`. `None` if it was;
-/// else the sessions that end, with the time when each would have ended at the latest.
+/// A change of password.
+#[derive(Clone, Debug)]
+pub struct PasswordChange {
+    pub user_id: String,
+    /// The revision of the user when the old password was verified.
+    pub revision: i64,
+    pub credential_id: String,
+    pub new_hash: PasswordHash,
+    /// The session that stays.
+    pub keep: Option<SessionId>,
+    /// Milliseconds since the Unix epoch.
+    pub at_ms: i64,
+}
+
+/// Replaces a password and ends the user's other sessions. Returns the sessions that end, each with the time when it would have
+/// ended at the latest, or `None` if the user has changed since the old password was verified.
 pub fn change_password(
     connection: &mut AnyConnection,
-    id: &str,
-    old: &PasswordHash,
-    new: &PasswordHash,
-    keep: Option<SessionId>,
-    now_ms: i64,
+    change: &PasswordChange,
 ) -> QueryResult<Option<Vec<(SessionId, i64)>>> {
+    let PasswordChange { user_id, revision, credential_id, new_hash, keep, at_ms } = change;
     in_transaction(connection, |connection| {
-        replace_hash(connection, id, old, new)?;
-        let replaced: bool = diesel::select(diesel::dsl::exists(
-            users::table.find(id).filter(users::password_hash.eq(new.as_str())),
-        ))
-        .get_result(connection)?;
-        if !replaced {
+        if !advance_revision(connection, user_id, *revision)? {
             return Ok(None);
         }
-        sessions::revoke_all(connection, id, keep, Cause::PasswordChange, now_ms).map(Some)
+        credentials::set_data(connection, credential_id, new_hash)?;
+        let cause = EndCause::PasswordChange;
+        sessions::revoke_all(connection, user_id, *keep, cause, *at_ms).map(Some)
     })
 }
 
-/// Lets a user log in, or no more: then all sessions end. Says which, as [`sessions::revoke_all`] does.
+/// Disables a user, which ends all sessions, or enables one. Returns the sessions that end, as [`sessions::revoke_all`] does.
 pub fn set_disabled(
     connection: &mut AnyConnection,
     id: &str,
@@ -201,31 +243,30 @@ pub fn set_disabled(
 ) -> QueryResult<Vec<(SessionId, i64)>> {
     in_transaction(connection, |connection| {
         let since = disabled.then_some(now_ms);
-        diesel::update(users::table.find(id)).set(users::disabled_at.eq(since)).execute(connection)?;
+        diesel::update(users::table.find(id))
+            .set((users::disabled_at.eq(since), users::revision.eq(users::revision + 1)))
+            .execute(connection)?;
         if !disabled {
             return Ok(Vec::new());
         }
-        sessions::revoke_all(connection, id, None, Cause::UserDisabled, now_ms)
+        sessions::revoke_all(connection, id, None, EndCause::UserDisabled, now_ms)
     })
 }
 
-/// Deletes a user. The sessions end, and are remembered for as long as their tokens live. Says which, as
-/// [`sessions::revoke_all`] does.
+/// Deletes a user. The sessions end, and are kept as long as their tokens live. Returns them, as [`sessions::revoke_all`] does.
 pub fn delete(connection: &mut AnyConnection, id: &str, now_ms: i64) -> QueryResult<Vec<(SessionId, i64)>> {
     in_transaction(connection, |connection| {
         // No session can begin from here on. SQLite's writers wait for one another anyway.
-        if let AnyConnection::Postgres(postgres) = connection {
-            users::table.find(id).select(users::id).for_update().execute(postgres)?;
-        }
-        let ended = sessions::revoke_all(connection, id, None, Cause::UserDeleted, now_ms)?;
+        lock_user(connection, id)?;
+        let ended = sessions::revoke_all(connection, id, None, EndCause::UserDeleted, now_ms)?;
         sessions::disown(connection, id)?;
         diesel::delete(users::table.find(id)).execute(connection)?;
         Ok(ended)
     })
 }
 
-/// Replaces a user's scopes and roles, unless they are not those of `was` any more. Says whether it did. The change is
-/// marked in the user's sessions afterwards.
+/// Replaces a user's scopes and roles, unless the user has changed since `was` was read. Returns whether it did. The session state
+/// learns of the change afterwards.
 pub fn set_claims(
     connection: &mut AnyConnection,
     was: &User,
@@ -235,21 +276,22 @@ pub fn set_claims(
 ) -> QueryResult<bool> {
     let id = was.id.to_string();
     let last: Option<i64> = users::table.find(&id).select(users::claims_changed_at).first(connection)?;
-    // It tells one change from another, whatever the clocks say.
+    // The time tells one change from another, whatever the clocks say.
     let changed_at = last.map_or(now_ms, |last| now_ms.max(last + 1));
-    diesel::update(users::table.find(&id).filter(has_claims(was)))
+    diesel::update(users::table.find(&id).filter(users::revision.eq(was.revision)))
         .set((
             users::scope.eq(scope),
             users::roles.eq(roles),
             users::claims_changed_at.eq(changed_at),
             users::claims_marked_at.eq(None::<i64>),
+            users::revision.eq(users::revision + 1),
         ))
         .execute(connection)
         .map(|changed| changed > 0)
 }
 
-/// Up to `limit` users whose scopes or roles have changed, with the time of the change, in the order of their ids from
-/// the one after `after`. With `unmarked_only`, those whose sessions are not known to be marked.
+/// Returns up to `limit` users whose scopes or roles have changed, each with the time of the change, in the order of their ids, from the
+/// one after `after`. With `unmarked_only`: only users whose sessions are not known to be marked.
 pub fn with_changed_claims(
     connection: &mut AnyConnection,
     after: Option<&str>,
@@ -272,7 +314,7 @@ pub fn with_changed_claims(
     Ok(rows.into_iter().filter_map(|(id, changed_at)| Some((id, changed_at?))).collect())
 }
 
-/// Notes that a user's sessions are marked with this change, unless there was another since.
+/// Records that a user's sessions are marked with this change, unless the user's claims have changed again.
 pub fn set_claims_marked(connection: &mut AnyConnection, id: &str, changed_at_ms: i64) -> QueryResult<()> {
     diesel::update(users::table.find(id).filter(users::claims_changed_at.eq(changed_at_ms)))
         .set(users::claims_marked_at.eq(changed_at_ms))

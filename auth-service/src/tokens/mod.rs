@@ -1,83 +1,55 @@
-//! Tokens: minting both kinds, reading the refresh token. Who may have one is decided elsewhere.
+//! Tokens: minting and reading access and refresh tokens.
+//!
+//! This module does not decide which caller may have a token, nor whether a session has ended.
 
-mod compact;
+mod any_token;
+mod minter;
 mod refresh_token;
-pub mod rotation;
-pub mod secret;
-pub mod signing_key;
-pub mod signing_keys;
+mod session;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
-use shared::{
-    claims::{AccessClaims, Audience, Scope, SessionId, TokenType},
-    clock::Clock,
-    keys::JwkSet,
-};
+use shared::{Verifier, claims::Audience, clock::Clock};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
-pub use self::refresh_token::{RefreshClaims, RefreshError};
-use self::{
-    refresh_token::RefreshKeys,
-    secret::Secret,
-    signing_keys::{Key, SigningKeys},
+use self::refresh_token::RefreshTokenKeys;
+pub use self::{
+    any_token::{AnyToken, TokenErrors},
+    minter::Minter,
+    refresh_token::{RefreshClaims, RefreshTokenError},
+    session::Session,
 };
-use crate::{
-    config::Settings,
-    domain::{client::FIRST_PARTY, generation::Presented},
-    error::ApiError,
-    store::users::User,
-};
+use crate::keys::{Secret, SigningKeys};
 
-/// A session as its tokens describe it.
+/// What tokens contain, and how long they live.
 #[derive(Clone, Debug)]
-pub struct Session {
-    pub sid: SessionId,
-    /// The user's id.
-    pub sub: String,
-    pub username: String,
-    pub scope: Scope,
-    pub roles: Vec<String>,
-    /// When the login took place, in seconds since the Unix epoch.
-    pub auth_time: i64,
-    /// When the session ends, however often it is refreshed, in seconds since the Unix epoch. Fixed at the login, as it
-    /// is in the database, whatever becomes of the setting.
-    pub ends_at: i64,
+pub struct TokenSettings {
+    pub issuer: String,
+    pub audience: Vec<String>,
+    pub access_lifetime: Duration,
+    /// Maximum time between two refreshes of a session.
+    pub refresh_lifetime: Duration,
+    /// Maximum time between a login and the end of its session.
+    pub session_lifetime: Duration,
 }
 
-impl Session {
-    /// This user's. Times are seconds since the Unix epoch.
-    pub fn of(user: &User, sid: SessionId, auth_time: i64, ends_at: i64) -> Self {
-        Self {
-            sid,
-            sub: user.id.to_string(),
-            username: user.username.clone(),
-            scope: user.scope.clone().into(),
-            roles: user.roles.split_whitespace().map(Into::into).collect(),
-            auth_time,
-            ends_at,
-        }
-    }
+/// Error returned while no signing key has been read from the database yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no signing key is loaded yet")]
+pub struct NoSigningKey;
 
-    /// The session, with the name, scopes and roles that its user has now.
-    pub fn with_claims_of(&self, user: &User) -> Self {
-        Self::of(user, self.sid, self.auth_time, self.ends_at)
-    }
-}
-
-/// What a client gets. Never printed.
+/// The two tokens that a client receives. `Debug` is not implemented, so logs cannot contain them.
 #[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TokenPair {
     pub access: String,
     pub refresh: String,
-    /// How long the access token lives, in seconds.
+    /// Lifetime of the access token in seconds.
     #[serde(skip)]
-    pub access_secs: i64,
+    pub access_lifetime_secs: i64,
 }
 
-/// Mints tokens.
+/// Mints and reads tokens.
 pub struct Tokens {
     issuer: String,
     audience: Audience,
@@ -86,141 +58,67 @@ pub struct Tokens {
     session_secs: i64,
     clock: Clock,
     signing_keys: Arc<SigningKeys>,
-    refresh: RefreshKeys,
+    verifier: Verifier,
+    refresh_keys: RefreshTokenKeys,
 }
 
 impl Tokens {
-    /// Mints as the settings say, with these keys.
-    pub fn new(settings: &Settings, secret: &Secret, signing_keys: Arc<SigningKeys>, clock: Clock) -> Self {
-        let issuer = settings.issuer();
+    /// `verifier` reads access tokens, and must accept those of `settings`.
+    pub fn new(
+        settings: TokenSettings,
+        secret: &Secret,
+        signing_keys: Arc<SigningKeys>,
+        verifier: Verifier,
+        clock: Clock,
+    ) -> Self {
         Self {
-            audience: settings.audience.clone().into(),
-            access_secs: settings.access_token_lifetime.as_secs() as i64,
-            refresh_secs: settings.refresh_token_lifetime.as_secs() as i64,
+            audience: settings.audience.into(),
+            access_secs: settings.access_lifetime.as_secs() as i64,
+            refresh_secs: settings.refresh_lifetime.as_secs() as i64,
             session_secs: settings.session_lifetime.as_secs() as i64,
             clock,
             signing_keys,
-            refresh: RefreshKeys::new(secret.refresh(), &issuer),
-            issuer,
+            verifier,
+            refresh_keys: RefreshTokenKeys::new(secret.refresh_token_keys(), &settings.issuer),
+            issuer: settings.issuer,
         }
     }
 
-    /// The public keys that verify these tokens.
-    pub fn jwks(&self) -> JwkSet {
-        JwkSet { keys: self.signing_keys.published() }
-    }
-
-    /// When a session that begins now ends, however often it is refreshed, in seconds since the Unix epoch.
+    /// Returns the end of a session that starts now, in seconds since the Unix epoch.
     pub fn session_end(&self) -> i64 {
         self.clock.now_secs() + self.session_secs
     }
 
-    /// When a refresh token minted now would expire, in seconds since the Unix epoch.
+    /// Returns the expiry of a refresh token that is minted now, in seconds since the Unix epoch.
     pub fn refresh_expiry(&self, session: &Session) -> i64 {
         (self.clock.now_secs() + self.refresh_secs).min(session.ends_at)
     }
 
-    /// How long an access token lives, in seconds.
+    /// Returns the lifetime of an access token in seconds.
     pub fn access_lifetime_secs(&self) -> i64 {
         self.access_secs
     }
 
-    /// What mints tokens now. Asked for before anything is decided for which there would then be no token.
+    /// Returns a minter that signs with the current key. A use case calls this before it changes
+    /// anything, so that no change happens for which no token can be minted.
     ///
     /// # Errors
-    /// [`ApiError::Unavailable`], while the keys have not been read yet.
-    pub fn minter(&self) -> Result<Minter<'_>, ApiError> {
-        let key = self.signing_keys.current().ok_or(ApiError::Unavailable)?;
-        Ok(Minter { tokens: self, key })
+    /// [`NoSigningKey`], if the keys have not been read yet.
+    pub fn minter(&self) -> Result<Minter<'_>, NoSigningKey> {
+        let key = self.signing_keys.current().ok_or(NoSigningKey)?;
+        Ok(Minter::new(self, key))
     }
 
-    /// What a refresh token says, if it is authentic and alive. Whether its session is, the blacklist knows.
-    pub fn read_refresh(&self, token: &str) -> Result<RefreshClaims, RefreshError> {
-        let claims = self.refresh.read(token)?;
-        if claims.exp <= self.clock.now_secs() { Err(RefreshError::Expired) } else { Ok(claims) }
-    }
-}
-
-/// Mints tokens with the key that is current.
-pub struct Minter<'a> {
-    tokens: &'a Tokens,
-    key: Arc<Key>,
-}
-
-impl Minter<'_> {
-    /// A new pair for `session`. The access token grants `scope`, which is all or part of the session's. The refresh token
-    /// is of this generation and expires then, which is not asked of the clock anew: the blacklist keeps the session's
-    /// entry until just that time.
-    pub fn pair(
-        &self,
-        session: &Session,
-        scope: Scope,
-        generation: Presented,
-        refresh_expires_at: i64,
-    ) -> TokenPair {
-        let access = AccessClaims {
-            client_id: Some(FIRST_PARTY.into()),
-            // No access token outlives its session.
-            exp: session.ends_at.min(self.tokens.clock.now_secs() + self.tokens.access_secs),
-            preferred_username: Some(session.username.clone()),
-            roles: session.roles.clone(),
-            ..self.claims(session.sub.clone(), session.sid, scope)
-        };
-        TokenPair {
-            access: self.sign(&access),
-            refresh: self.refresh(session, generation, refresh_expires_at),
-            access_secs: access.exp - access.iat,
+    /// Returns the claims of a refresh token that is authentic and has not expired. Session state
+    /// decides whether the token's session has ended.
+    ///
+    /// # Errors
+    /// [`RefreshTokenError::Invalid`] or [`RefreshTokenError::Expired`].
+    pub fn read_refresh(&self, token: &str) -> Result<RefreshClaims, RefreshTokenError> {
+        let claims = self.refresh_keys.read(token)?;
+        if claims.exp <= self.clock.now_secs() {
+            return Err(RefreshTokenError::Expired);
         }
-    }
-
-    /// An access token for a client of its own right (RFC 6749 section 4.4): its own subject (RFC 9068 section 2.2), in
-    /// a session that has no other token.
-    pub fn for_client(&self, client_id: String, scope: Scope) -> String {
-        let claims = self.claims(client_id.clone(), SessionId::generate(), scope);
-        self.sign(&AccessClaims { client_id: Some(client_id), ..claims })
-    }
-
-    fn claims(&self, sub: String, sid: SessionId, scope: Scope) -> AccessClaims {
-        let now = self.tokens.clock.now_secs();
-        AccessClaims {
-            iss: self.tokens.issuer.clone(),
-            sub,
-            aud: self.tokens.audience.clone(),
-            exp: now + self.tokens.access_secs,
-            iat: now,
-            nbf: None,
-            jti: Uuid::now_v7(),
-            sid,
-            scope,
-            roles: Vec::new(),
-            preferred_username: None,
-            client_id: None,
-            token_type: TokenType::Access,
-        }
-    }
-
-    fn refresh(&self, session: &Session, generation: Presented, expires_at: i64) -> String {
-        let Tokens { issuer, clock, refresh, .. } = self.tokens;
-        refresh.mint(&RefreshClaims {
-            iss: issuer.clone(),
-            aud: issuer.clone(),
-            sub: session.sub.clone(),
-            exp: expires_at,
-            iat: clock.now_secs(),
-            jti: Uuid::now_v7(),
-            sid: session.sid,
-            generation: generation.generation,
-            rotated_at_ms: generation.rotated_at_ms,
-            auth_time: session.auth_time,
-            session_ends_at: session.ends_at,
-            preferred_username: session.username.clone(),
-            scope: session.scope.clone(),
-            roles: session.roles.clone(),
-            token_type: TokenType::Refresh,
-        })
-    }
-
-    fn sign(&self, claims: &AccessClaims) -> String {
-        self.key.sign(&serde_json::to_vec(claims).expect("claims are strings and numbers"))
+        Ok(claims)
     }
 }

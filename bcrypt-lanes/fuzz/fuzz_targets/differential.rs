@@ -1,4 +1,4 @@
-//! Hashes side by side, of any passwords, begun at any time, against the crate `bcrypt`.
+//! Compares hashes of arbitrary inputs, started at arbitrary times, with the crate `bcrypt`.
 
 #![no_main]
 
@@ -7,17 +7,19 @@ mod support;
 
 use support::{Case, assert_same};
 
-// Each case is a byte for cost and length, one for when it begins, sixteen for the salt, and the password.
+// A case is one byte for cost and password length, one byte for the start, 16 bytes of salt, and
+// the password.
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let mut bytes = bytes.iter().copied();
     let mut cases = Vec::new();
-    while let (Some(first), Some(after)) = (bytes.next(), bytes.next()) {
+    while let (Some(cost_and_length), Some(rounds_before)) = (bytes.next(), bytes.next()) {
         let mut take = |count| bytes.by_ref().take(count).collect::<Vec<u8>>();
         let mut salt = take(16);
         salt.resize(16, 0);
-        let salt = salt.try_into().expect("sixteen bytes");
-        let (cost, length) = (4 + u32::from(first % 3), usize::from(first / 3));
-        cases.push(Case { password: take(length), salt, cost, after: after.into() });
+        let salt = salt.try_into().expect("the salt was resized to 16 bytes");
+        let cost = 4 + u32::from(cost_and_length % 3);
+        let password = take(usize::from(cost_and_length / 3));
+        cases.push(Case { password, salt, cost, rounds_before: rounds_before.into() });
     }
     assert_same(&cases);
 });

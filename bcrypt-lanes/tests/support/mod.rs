@@ -1,4 +1,4 @@
-//! Hashes by lanes, held against the crate `bcrypt`.
+//! The comparison with the crate `bcrypt` that the tests and the fuzz target share.
 
 use base64::Engine;
 use bcrypt_lanes::{Input, Lanes};
@@ -8,27 +8,30 @@ pub struct Case {
     pub password: Vec<u8>,
     pub salt: [u8; 16],
     pub cost: u32,
-    /// By how many rounds the hashes before it are ahead.
-    pub after: u32,
+    /// The number of rounds by which the hashes before this one advance before it starts.
+    pub rounds_before: u32,
 }
 
-/// Computes them side by side, and compares texts: the rules for NUL and length are the other crate's too.
+/// Computes the hashes side by side, and compares each with the crate's hash.
+///
+/// It compares the text form, so that the rules for NUL bytes and for the length are compared too.
 pub fn assert_same(cases: &[Case]) {
     let mut lanes = Lanes::default();
-    let mut done = Vec::new();
+    let mut finished = Vec::new();
     for case in cases {
-        done.extend(lanes.advance(case.after));
+        finished.extend(lanes.advance(case.rounds_before));
         while lanes.is_full() {
-            done.extend(lanes.advance(u32::MAX));
+            finished.extend(lanes.advance(u32::MAX));
         }
         lanes.push(Input::new(&case.password, case.salt, case.cost).unwrap(), case);
     }
     while !lanes.is_empty() {
-        done.extend(lanes.advance(u32::MAX));
+        finished.extend(lanes.advance(u32::MAX));
     }
-    assert_eq!(done.len(), cases.len());
-    for (case, sum) in done {
-        let expected = bcrypt::hash_with_salt(&case.password, case.cost, case.salt).unwrap().to_string();
-        assert_eq!(bcrypt::BASE_64.encode(sum), expected[29..], "{case:?}");
+    assert_eq!(finished.len(), cases.len());
+    for (case, digest) in finished {
+        let expected = bcrypt::hash_with_salt(&case.password, case.cost, case.salt).unwrap();
+        let expected = expected.to_string();
+        assert_eq!(bcrypt::BASE_64.encode(digest), expected[29..], "{case:?}");
     }
 }

@@ -18,7 +18,7 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, KeyOperations, Publi
 pub use jsonwebtoken::jwk::{Jwk, JwkSet};
 
 use crate::VerifyError;
-pub(crate) use remote::{RemoteKeys, Source, chain, is_loopback};
+pub(crate) use remote::{RemoteKeys, Source};
 
 /// Where a verifier that was given its keys looks when a token names one that is not among them.
 pub trait KeySource: Send + Sync {
@@ -27,7 +27,7 @@ pub trait KeySource: Send + Sync {
     ///
     /// # Errors
     /// [`VerifyError::KeysUnavailable`], if they cannot be read.
-    fn look_again(&self) -> Pin<Box<dyn Future<Output = Result<(), VerifyError>> + Send + '_>>;
+    fn reload(&self) -> Pin<Box<dyn Future<Output = Result<(), VerifyError>> + Send + '_>>;
 }
 
 /// The algorithms that are accepted, and no others: each is asymmetric, so that who can verify cannot mint.

@@ -16,7 +16,11 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use super::KeySet;
-use crate::{Trouble, VerifyError, calls};
+use crate::{
+    FetchError, VerifyError,
+    http::{chain, is_loopback},
+    request_hook::Hook,
+};
 
 /// How long one fetch may take.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -43,9 +47,10 @@ pub(crate) struct RemoteKeys {
     /// The least time between two fetches that unknown key ids cause.
     min_interval: Duration,
     client: reqwest::Client,
+    hook: Hook,
     keys: ArcSwapOption<KeySet>,
     /// Of the last fetch.
-    trouble: std::sync::Mutex<Option<Trouble>>,
+    last_error: std::sync::Mutex<Option<FetchError>>,
     /// Held during a fetch, so that there is one at a time.
     last: Mutex<LastFetch>,
 }
@@ -61,7 +66,7 @@ struct LastFetch {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum FetchError {
+enum KeyFetchError {
     #[error(transparent)]
     Http(#[from] reqwest::Error),
     #[error("{0} answers {1}")]
@@ -80,14 +85,14 @@ enum FetchError {
     NoKeys,
 }
 
-impl FetchError {
-    fn trouble(&self) -> Trouble {
+impl KeyFetchError {
+    fn public(&self) -> FetchError {
         match self {
-            Self::Http(why) => Trouble::of(why, FETCH_TIMEOUT),
-            Self::Status(_, status) => Trouble::Status(status.as_u16()),
-            Self::OtherIssuer(_) => Trouble::NotTheIssuer,
+            Self::Http(why) => FetchError::of(why, FETCH_TIMEOUT),
+            Self::Status(_, status) => FetchError::Status(status.as_u16()),
+            Self::OtherIssuer(_) => FetchError::IssuerMismatch,
             Self::TooLarge(_) | Self::Issuer | Self::Metadata(_) | Self::Jwks(_) | Self::NoKeys => {
-                Trouble::NotUnderstood
+                FetchError::InvalidResponse
             }
         }
     }
@@ -101,7 +106,7 @@ struct Metadata {
 }
 
 impl RemoteKeys {
-    pub(crate) fn new(source: Source, min_interval: Duration) -> Self {
+    pub(crate) fn new(source: Source, min_interval: Duration, hook: Hook) -> Self {
         let (Source::Issuer(url) | Source::Jwks(url)) = &source;
         let mut client =
             reqwest::Client::builder().timeout(FETCH_TIMEOUT).redirect(reqwest::redirect::Policy::none());
@@ -114,8 +119,9 @@ impl RemoteKeys {
             source,
             min_interval,
             client,
+            hook,
             keys: ArcSwapOption::empty(),
-            trouble: std::sync::Mutex::new(Some(Trouble::NotAskedYet)),
+            last_error: std::sync::Mutex::new(Some(FetchError::NotFetchedYet)),
             last: Mutex::default(),
         }
     }
@@ -126,8 +132,8 @@ impl RemoteKeys {
     }
 
     /// What was wrong with the last fetch.
-    pub(crate) fn trouble(&self) -> Option<Trouble> {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn last_error(&self) -> Option<FetchError> {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Fetches the keys because a token named one that is not among them: one fetch for all who ask at once, and at
@@ -165,8 +171,8 @@ impl RemoteKeys {
 
     async fn fetch_and_log(&self, last: &mut LastFetch) {
         let fetched = self.fetch(last).await;
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) =
-            fetched.as_ref().err().map(FetchError::trouble);
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) =
+            fetched.as_ref().err().map(KeyFetchError::public);
         if let Err(why) = fetched {
             // The issuer may have moved them.
             last.jwks_url = None;
@@ -180,7 +186,7 @@ impl RemoteKeys {
         }
     }
 
-    async fn fetch(&self, last: &mut LastFetch) -> Result<(), FetchError> {
+    async fn fetch(&self, last: &mut LastFetch) -> Result<(), KeyFetchError> {
         let url = match (&self.source, &last.jwks_url) {
             (Source::Jwks(url), _) | (_, Some(url)) => url.clone(),
             (Source::Issuer(issuer), None) => self.find_jwks(issuer).await?,
@@ -188,10 +194,10 @@ impl RemoteKeys {
         let Some((body, etag)) = self.get(&url, last.etag.as_ref()).await? else { return Ok(()) };
         // Unchanged keys stay the same value, so that what was verified with them stays verified.
         if body != last.body || self.keys.load().is_none() {
-            let jwks: JwkSet = serde_json::from_slice(&body).map_err(FetchError::Jwks)?;
+            let jwks: JwkSet = serde_json::from_slice(&body).map_err(KeyFetchError::Jwks)?;
             let keys = KeySet::from_jwks(&jwks);
             if keys.is_empty() {
-                return Err(FetchError::NoKeys);
+                return Err(KeyFetchError::NoKeys);
             }
             self.keys.store(Some(Arc::new(keys)));
         }
@@ -200,21 +206,21 @@ impl RemoteKeys {
     }
 
     /// Where the issuer says its keys are. OpenID Connect's name for its metadata is tried second.
-    async fn find_jwks(&self, issuer: &str) -> Result<String, FetchError> {
+    async fn find_jwks(&self, issuer: &str) -> Result<String, KeyFetchError> {
         let answer = match self.get(&well_known(issuer, "oauth-authorization-server")?, None).await {
-            Err(FetchError::Status(..)) => {
+            Err(KeyFetchError::Status(..)) => {
                 let openid = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
                 self.get(&openid, None).await
             }
             answer => answer,
         };
         let (body, _) = answer?.unwrap_or_default();
-        let metadata: Metadata = serde_json::from_slice(&body).map_err(FetchError::Metadata)?;
+        let metadata: Metadata = serde_json::from_slice(&body).map_err(KeyFetchError::Metadata)?;
         // Else one issuer could speak for another (RFC 8414 section 3.3).
         if metadata.issuer == issuer {
             Ok(metadata.jwks_uri)
         } else {
-            Err(FetchError::OtherIssuer(metadata.issuer))
+            Err(KeyFetchError::OtherIssuer(metadata.issuer))
         }
     }
 
@@ -223,23 +229,23 @@ impl RemoteKeys {
         &self,
         url: &str,
         etag: Option<&HeaderValue>,
-    ) -> Result<Option<(Vec<u8>, Option<HeaderValue>)>, FetchError> {
+    ) -> Result<Option<(Vec<u8>, Option<HeaderValue>)>, KeyFetchError> {
         let mut request = self.client.get(url);
         if let Some(etag) = etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
-        let mut response = calls::send(request).await?;
+        let mut response = self.hook.send(request).await?;
         match response.status() {
             StatusCode::NOT_MODIFIED if etag.is_some() => return Ok(None),
             StatusCode::OK => {}
-            other => return Err(FetchError::Status(url.into(), other)),
+            other => return Err(KeyFetchError::Status(url.into(), other)),
         }
         let etag = response.headers().get(ETAG).cloned();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
             body.extend_from_slice(&chunk);
             if body.len() > MAX_BYTES {
-                return Err(FetchError::TooLarge(url.into()));
+                return Err(KeyFetchError::TooLarge(url.into()));
             }
         }
         Ok(Some((body, etag)))
@@ -247,29 +253,9 @@ impl RemoteKeys {
 }
 
 /// Where an issuer's metadata is: the well-known part stands before the issuer's own path (RFC 8414 section 3.1).
-fn well_known(issuer: &str, name: &str) -> Result<String, FetchError> {
-    let mut url = Url::parse(issuer).map_err(|_| FetchError::Issuer)?;
+fn well_known(issuer: &str, name: &str) -> Result<String, KeyFetchError> {
+    let mut url = Url::parse(issuer).map_err(|_| KeyFetchError::Issuer)?;
     let path = format!("/.well-known/{name}{}", url.path().trim_end_matches('/'));
     url.set_path(&path);
     Ok(url.into())
-}
-
-pub(crate) fn is_loopback(url: &str) -> bool {
-    let host = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
-    let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
-}
-
-/// An error with its causes: reqwest's own text says only that something went wrong.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

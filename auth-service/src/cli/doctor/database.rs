@@ -4,16 +4,16 @@ use shared::clock::Clock;
 
 use super::{Finding, clock as clocks};
 use crate::{
+    app::database,
     config::Settings,
     domain::key_schedule::{KeyState, states},
     health::one_line,
-    state::database,
+    keys::Secret,
     store::{
         Database,
         examine::{Examined, Server, examine as ask},
         signing_keys::KeyRow,
     },
-    tokens::secret::Secret,
 };
 
 pub async fn examine(settings: &Settings, secret: Option<&Secret>, clock: &Clock) -> Vec<Finding> {

@@ -5,7 +5,8 @@ mod database;
 mod process;
 mod redis;
 
-use shared::{clock::Clock, service::StartError};
+use service_kit::CommandError;
+use shared::clock::Clock;
 
 use crate::config::Settings;
 
@@ -57,7 +58,7 @@ impl Finding {
     }
 }
 
-pub async fn run(settings: &Settings) -> Result<(), StartError> {
+pub async fn run(settings: &Settings) -> Result<(), CommandError> {
     let clock = Clock::system();
     let mut wrong = 0;
     let mut print = |findings: Vec<Finding>| {
@@ -72,7 +73,7 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
     print(process::issuer(settings).await);
     print(database::examine(settings, secret.as_ref(), &clock).await);
     print(redis::examine(settings, &clock).await);
-    if wrong == 0 { Ok(()) } else { Err(StartError::new(format!("{wrong} of these are wrong"))) }
+    if wrong == 0 { Ok(()) } else { Err(CommandError::new(format!("{wrong} of these are wrong"))) }
 }
 
 /// How far a store's clock is from this machine's, between when it was asked and when it answered.

@@ -2,17 +2,15 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration, time::Instant};
 
-use prometheus_client::registry::Registry;
 use serde_json::Value;
-use shared::service::process::max_fds;
+use service_kit::process_metrics::max_fds;
 
 use super::Finding;
 use crate::{
     config::Settings,
-    domain::{password::Password, password_hash::PasswordHash},
-    hashing::HashPool,
-    metrics::Hashing,
-    tokens::secret::Secret,
+    credentials::{HashPool, HashPoolMetrics, PasswordHash},
+    domain::password::Password,
+    keys::Secret,
 };
 
 /// Fewer open files than this are fewer connections than a service may have.
@@ -97,12 +95,12 @@ pub fn limits() -> Vec<Finding> {
 
 /// What a login costs on this machine, one at a time.
 pub async fn hashing(settings: &Settings) -> Vec<Finding> {
-    let Ok(password) = Password::presented("how long does this take?".into()) else { return Vec::new() };
-    let Ok(pool) = HashPool::start(1, 1, Hashing::new(&mut Registry::default())) else { return Vec::new() };
-    let hash = PasswordHash::make(&password, settings.bcrypt_cost);
+    let Ok(password) = Password::parse("how long does this take?".into()) else { return Vec::new() };
+    let Ok(pool) = HashPool::start(1, 1, HashPoolMetrics::default()) else { return Vec::new() };
+    let hash = PasswordHash::hash(&password, settings.bcrypt_cost);
     let began = Instant::now();
-    let hashed = match pool.place().await {
-        Ok(place) => pool.run(place, hash).await,
+    let hashed = match pool.acquire().await {
+        Ok(permit) => pool.run(permit, hash).await,
         Err(busy) => Err(busy),
     };
     if hashed.is_err() {

@@ -3,10 +3,7 @@
 use shared::clock::Clock;
 
 use super::{Finding, clock as clocks};
-use crate::{
-    blacklist::{Redis, info_field},
-    config::Settings,
-};
+use crate::{config::Settings, redis::info_field, session_state::RedisSessionState};
 
 pub async fn examine(settings: &Settings, clock: &Clock) -> Vec<Finding> {
     let server = match settings.redis() {
@@ -20,10 +17,11 @@ pub async fn examine(settings: &Settings, clock: &Clock) -> Vec<Finding> {
             )];
         }
     };
-    let redis = Redis::new(server, &settings.redis_key_prefix, settings.redis_timeout, clock.clone(), 0);
+    let redis =
+        RedisSessionState::new(server, &settings.redis_key_prefix, settings.redis_timeout, clock.clone(), 0);
     let asked_ms = clock.now_ms();
     let Ok(servers) = redis.servers().await else {
-        let why = redis.why_not().map_or_else(|| "no answer".into(), |reason| reason.to_string());
+        let why = redis.failure_reason().map_or_else(|| "no answer".into(), |reason| reason.to_string());
         return vec![Finding::wrong(
             "redis",
             why,
@@ -33,11 +31,11 @@ pub async fn examine(settings: &Settings, clock: &Clock) -> Vec<Finding> {
     };
     let answered_ms = clock.now_ms();
     let mut findings = Vec::new();
-    for (info, now_ms) in &servers {
-        findings.extend(server_findings(info));
-        findings.push(clocks("Redis'", *now_ms, asked_ms, answered_ms, settings));
+    for server in &servers {
+        findings.extend(server_findings(&server.info));
+        findings.push(clocks("Redis'", server.now_ms, asked_ms, answered_ms, settings));
     }
-    if let Ok(false) = redis.is_whole().await {
+    if let Ok(false) = redis.is_complete().await {
         findings
             .push(Finding::fine("redis", "the blacklist is not whole: a service that starts rebuilds it"));
     }

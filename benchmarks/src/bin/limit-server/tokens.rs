@@ -1,5 +1,5 @@
-//! Tokens of the same size and kinds as auth-service's, made and checked by what cannot be left out: a signature, a MAC,
-//! and JSON.
+//! Tokens of the same kinds and sizes as the tokens of auth-service. Minting or checking a token
+//! takes only a signature or a MAC, and JSON.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,7 +20,7 @@ const ACCESS_SECONDS: u64 = 300;
 pub const REFRESH_SECONDS: u64 = 604_800;
 
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Access {
+pub struct AccessClaims {
     pub iss: String,
     pub sub: String,
     pub aud: String,
@@ -35,7 +35,7 @@ pub struct Access {
 }
 
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Refresh {
+pub struct RefreshClaims {
     pub iss: String,
     pub aud: String,
     pub sub: String,
@@ -55,24 +55,26 @@ pub struct Refresh {
 }
 
 #[derive(Serialize)]
-pub struct Pair {
+pub struct TokenPair {
     access: String,
     refresh: String,
 }
 
+/// The keys of both kinds of tokens.
 pub struct Keys {
-    pair: Ed25519KeyPair,
-    public: ParsedPublicKey,
-    secret: hmac::Key,
+    signing_key: Ed25519KeyPair,
+    public_key: ParsedPublicKey,
+    mac_key: hmac::Key,
 }
 
 pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that is set").as_secs()
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    since_epoch.expect("the clock is set").as_secs()
 }
 
-impl Refresh {
-    /// The first of a session.
-    pub fn first(sub: &str, username: &str) -> Self {
+impl RefreshClaims {
+    /// Returns the claims of the first refresh token of a new session.
+    pub fn new_session(sub: &str, username: &str) -> Self {
         let now = now();
         Self {
             iss: ISSUER.into(),
@@ -95,15 +97,20 @@ impl Refresh {
 
 impl Keys {
     pub fn generate() -> Self {
-        let pair = Ed25519KeyPair::generate().expect("a working random source");
-        let public = ParsedPublicKey::new(&ED25519, pair.public_key().as_ref()).expect("the pair's own");
-        let secret: [u8; 32] = generate(&SystemRandom::new()).expect("a working random source").expose();
-        Self { pair, public, secret: hmac::Key::new(hmac::HMAC_SHA256, &secret) }
+        let signing_key = Ed25519KeyPair::generate().expect("a working random source");
+        let public_key = ParsedPublicKey::new(&ED25519, signing_key.public_key().as_ref());
+        let secret = generate(&SystemRandom::new()).expect("a working random source");
+        let secret: [u8; 32] = secret.expose();
+        Self {
+            signing_key,
+            public_key: public_key.expect("the public key of a new key pair"),
+            mac_key: hmac::Key::new(hmac::HMAC_SHA256, &secret),
+        }
     }
 
-    /// A pair of tokens: this refresh token, and an access token for its session.
-    pub fn pair(&self, refresh: &Refresh) -> Pair {
-        let access = Access {
+    /// Mints a refresh token with these claims, and an access token of the same session.
+    pub fn mint_pair(&self, refresh: &RefreshClaims) -> TokenPair {
+        let access = AccessClaims {
             iss: ISSUER.into(),
             sub: refresh.sub.clone(),
             aud: "api".into(),
@@ -116,35 +123,43 @@ impl Keys {
             client_id: "first-party".into(),
             token_type: "access".into(),
         };
-        let sign = |input: &[u8]| URL_SAFE_NO_PAD.encode(self.pair.sign(input));
-        let mac = |input: &[u8]| URL_SAFE_NO_PAD.encode(hmac::sign(&self.secret, input));
-        Pair { access: token(ACCESS_HEADER, &access, sign), refresh: token(REFRESH_HEADER, refresh, mac) }
+        let sign = |input: &[u8]| URL_SAFE_NO_PAD.encode(self.signing_key.sign(input));
+        let mac = |input: &[u8]| URL_SAFE_NO_PAD.encode(hmac::sign(&self.mac_key, input));
+        TokenPair {
+            access: encode(ACCESS_HEADER, &access, sign),
+            refresh: encode(REFRESH_HEADER, refresh, mac),
+        }
     }
 
-    pub fn access(&self, token: &str) -> Option<Access> {
+    /// Returns the claims of an access token, if the token is valid and has not expired.
+    pub fn verify_access(&self, token: &str) -> Option<AccessClaims> {
         let (input, signature) = token.rsplit_once('.')?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-        self.public.verify_sig(input.as_bytes(), &signature).ok()?;
-        claims(input).filter(|claims: &Access| claims.exp > now())
+        self.public_key.verify_sig(input.as_bytes(), &signature).ok()?;
+        decode_claims(input).filter(|claims: &AccessClaims| claims.exp > now())
     }
 
-    pub fn refresh(&self, token: &str) -> Option<Refresh> {
+    /// Returns the claims of a refresh token, if the token is valid and has not expired.
+    pub fn verify_refresh(&self, token: &str) -> Option<RefreshClaims> {
         let (input, mac) = token.rsplit_once('.')?;
-        hmac::verify(&self.secret, input.as_bytes(), &URL_SAFE_NO_PAD.decode(mac).ok()?).ok()?;
-        claims(input).filter(|claims: &Refresh| claims.exp > now())
+        let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
+        hmac::verify(&self.mac_key, input.as_bytes(), &mac).ok()?;
+        decode_claims(input).filter(|claims: &RefreshClaims| claims.exp > now())
     }
 }
 
-fn token(header: &str, claims: &impl Serialize, prove: impl Fn(&[u8]) -> String) -> String {
+/// Returns the token with this header and these claims. `authenticate` returns its third part.
+fn encode(header: &str, claims: &impl Serialize, authenticate: impl Fn(&[u8]) -> String) -> String {
     let claims = serde_json::to_vec(claims).expect("claims are strings and numbers");
-    let mut token = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-    let proof = prove(token.as_bytes());
+    let header = URL_SAFE_NO_PAD.encode(header);
+    let mut token = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims));
+    let signature = authenticate(token.as_bytes());
     token.push('.');
-    token.push_str(&proof);
+    token.push_str(&signature);
     token
 }
 
-fn claims<T: DeserializeOwned>(input: &str) -> Option<T> {
+fn decode_claims<T: DeserializeOwned>(input: &str) -> Option<T> {
     let (_, claims) = input.split_once('.')?;
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
 }

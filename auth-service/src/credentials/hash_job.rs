@@ -1,0 +1,47 @@
+//! Hash jobs: descriptions of hashes that the hash pool computes later.
+
+use std::fmt;
+
+use bcrypt_lanes::{Digest, Input};
+
+type Next<A, T> = Box<dyn FnOnce(A) -> HashJob<T> + Send>;
+
+/// A job whose result is a `T`.
+pub enum HashJob<T> {
+    /// No computation is left.
+    Done(T),
+    /// A bcrypt hash, and the job that follows from its digest.
+    Bcrypt(Input, Next<Digest, T>),
+    /// Another slow computation, and the job that follows from it.
+    Other(Next<(), T>),
+}
+
+impl<T: 'static> HashJob<T> {
+    /// Returns a job that runs this job, then the job that `next` returns for its result.
+    pub fn then<U: 'static, F>(self, next: F) -> HashJob<U>
+    where
+        F: FnOnce(T) -> HashJob<U> + Send + 'static,
+    {
+        match self {
+            Self::Done(value) => next(value),
+            Self::Bcrypt(input, finish) => {
+                HashJob::Bcrypt(input, Box::new(|digest| finish(digest).then(next)))
+            }
+            Self::Other(compute) => HashJob::Other(Box::new(|()| compute(()).then(next))),
+        }
+    }
+
+    /// Returns a job that runs this job, and applies `convert` to its result.
+    pub fn map<U: 'static, F>(self, convert: F) -> HashJob<U>
+    where
+        F: FnOnce(T) -> U + Send + 'static,
+    {
+        self.then(|value| HashJob::Done(convert(value)))
+    }
+}
+
+impl<T> fmt::Debug for HashJob<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HashJob(redacted)")
+    }
+}

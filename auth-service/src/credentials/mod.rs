@@ -1,0 +1,13 @@
+//! What proves the identity of a user: password hashes, and the bounded pool that computes them.
+
+mod hash_job;
+mod hash_pool;
+mod password_hash;
+mod passwords;
+
+pub use self::{
+    hash_job::HashJob,
+    hash_pool::{HashPool, HashPoolBusy, HashPoolMetrics},
+    password_hash::PasswordHash,
+    passwords::{Passwords, Verification},
+};

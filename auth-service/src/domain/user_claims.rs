@@ -1,0 +1,13 @@
+//! What the tokens of a session state about its user.
+
+use shared::claims::Scope;
+
+/// The claims about a user. A change of scopes or roles makes the claims of older tokens stale.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserClaims {
+    /// The user's id, which is the subject of the tokens.
+    pub sub: String,
+    pub username: String,
+    pub scope: Scope,
+    pub roles: Vec<String>,
+}

@@ -1,0 +1,34 @@
+//! `GET /metrics`: what this process counts.
+
+use actix_web::{HttpResponse, web::Data};
+use service_kit::metrics;
+
+use crate::{app::App, metrics::GaugeValues};
+
+/// What this process counts, for Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "about",
+    responses(
+        (status = 200, description = "The metrics.", body = String, content_type = "application/openmetrics-text"),
+    )
+)]
+pub async fn metrics(app: Data<App>) -> HttpResponse {
+    let silences = app.revocations.silence_by_source();
+    let connections = app.store.usage();
+    let key = app.signing_keys.age();
+    app.metrics.set_gauges(&GaugeValues {
+        listeners: app.revocations.listener_count(),
+        revocations: app.revocations.revocation_count(),
+        silence_by_source: silences.map(|(source, silence)| (source.name(), silence)).collect(),
+        is_in_sync: app.sessions.is_in_sync(),
+        connections_in_use: connections.in_use,
+        connections_idle: connections.idle,
+        connections_max: connections.most,
+        connections_awaited: connections.waiting,
+        key_age: key.map(|key| key.age),
+        next_key_in: key.and_then(|key| key.next_in),
+    });
+    metrics::answer(app.metrics.registry())
+}

@@ -1,0 +1,4 @@
+//! Routes for operators.
+
+pub mod metrics;
+pub mod readyz;

@@ -1,0 +1,122 @@
+//! Metrics of auth-service. `docs/failure-modes.md` explains how to read them.
+
+mod gauges;
+mod outcome;
+
+use prometheus_client::{
+    metrics::{gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+use service_kit::{
+    metrics::{Counters, RequestMetrics, begin, counters},
+    process_metrics,
+};
+
+use self::gauges::Gauges;
+pub use self::{
+    gauges::GaugeValues,
+    outcome::{LoginOutcome, RefreshOutcome},
+};
+use crate::domain::session::EndCause;
+
+/// The metrics of this process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: RequestMetrics,
+    refreshes: Counters<1>,
+    logins: Counters<1>,
+    ended_sessions: Counters<1>,
+    gauges: Gauges,
+}
+
+/// Metrics that other parts of the service update, and that `/metrics` reports.
+#[derive(Debug)]
+pub struct ExternalMetrics<'a> {
+    /// Requests that the database failed, by label `kind`.
+    pub database_failures: &'a Counters<1>,
+    /// Values of the label `kind`.
+    pub database_failure_kinds: &'a [&'static str],
+    /// Requests that wait for a password hash.
+    pub hash_queue: &'a Gauge,
+    /// Time that requests waited for a password hash.
+    pub hash_wait_seconds: &'a Histogram,
+}
+
+impl Metrics {
+    pub fn new(external: &ExternalMetrics) -> Self {
+        let mut registry = Registry::default();
+        process_metrics::register(&mut registry, env!("CARGO_PKG_VERSION"));
+        let requests = RequestMetrics::new(&mut registry);
+        let auth = registry.sub_registry_with_prefix("auth");
+        let refreshes = counters(
+            auth,
+            "refreshes",
+            "Refreshes, by outcome: retried is a lost answer, reused a theft",
+            "outcome",
+            RefreshOutcome::ALL.map(RefreshOutcome::name),
+        );
+        let logins = counters(
+            auth,
+            "logins",
+            "Logins, by result",
+            "result",
+            LoginOutcome::ALL.map(LoginOutcome::name),
+        );
+        let ended_sessions = counters(
+            auth,
+            "sessions_ended",
+            "Sessions that this process ended, by cause",
+            "cause",
+            EndCause::ALL.map(EndCause::name),
+        );
+        register_external(auth, external);
+        let gauges = Gauges::new(auth);
+        Self { registry, requests, refreshes, logins, ended_sessions, gauges }
+    }
+
+    /// Returns the metrics of HTTP requests.
+    pub fn requests(&self) -> RequestMetrics {
+        self.requests.clone()
+    }
+
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Counts a refresh.
+    pub fn count_refresh(&self, outcome: RefreshOutcome) {
+        self.refreshes.get_or_create(&[("outcome", outcome.name())]).inc();
+    }
+
+    /// Counts a login.
+    pub fn count_login(&self, outcome: LoginOutcome) {
+        self.logins.get_or_create(&[("result", outcome.name())]).inc();
+    }
+
+    /// Counts ended sessions.
+    pub fn count_ended_sessions(&self, cause: EndCause, sessions: usize) {
+        self.ended_sessions.get_or_create(&[("cause", cause.name())]).inc_by(sessions as u64);
+    }
+
+    /// Sets the gauges. Called whenever the metrics are read.
+    pub fn set_gauges(&self, values: &GaugeValues) {
+        self.gauges.set(values);
+    }
+}
+
+fn register_external(registry: &mut Registry, external: &ExternalMetrics) {
+    registry.register(
+        "hash_queue",
+        "Requests that wait for a password hash to start",
+        external.hash_queue.clone(),
+    );
+    registry.register(
+        "hash_wait_seconds",
+        "Time until a password hash started, in seconds",
+        external.hash_wait_seconds.clone(),
+    );
+    let failures = external.database_failures;
+    begin(failures, "kind", external.database_failure_kinds.iter().copied());
+    registry.register("database_failures", "Requests that the database failed, by kind", failures.clone());
+}

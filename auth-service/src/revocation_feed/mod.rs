@@ -1,0 +1,23 @@
+//! The revocation feed: the sessions that have ended, for services that verify access tokens.
+//!
+//! A listener refuses a session's tokens as soon as it receives the session's end, and may forget
+//! the session once no access token of it can be valid. Every replica holds the ended sessions of
+//! which an access token may still be valid: its own, those of other replicas from a stream in
+//! Redis, and those from before its start from the database.
+//!
+//! The feed only grows, so an event that a listener receives twice has no effect. A listener that
+//! resumes may receive events again, but misses none.
+
+mod event;
+mod feed;
+mod listener;
+mod log;
+mod redis_stream;
+mod sources;
+
+pub use self::{
+    event::Revocation,
+    feed::{FeedSettings, RevocationFeed},
+    listener::Listener,
+    sources::FeedSource,
+};

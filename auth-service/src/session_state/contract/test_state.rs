@@ -1,0 +1,159 @@
+//! Session state for a test, and a macro that runs tests against both kinds.
+
+use std::time::Duration;
+
+use shared::{claims::SessionId, clock::Clock};
+use test_support::{RedisServer, TempDir, redis_url, temp_dir, unique};
+
+use crate::{
+    domain::refresh_decision::{ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration},
+    redis::{NO_CERTIFICATES, Server},
+    session_state::{
+        EmbeddedSessionState, RedisSessionState, RefreshAttempt, Retention, SessionState, types::Result,
+    },
+    store::{Database, Store},
+};
+
+pub const GRACE: Duration = Duration::from_secs(10);
+/// Time from now to the expiry of each token.
+pub const LIFE_MS: i64 = 1_000_000;
+/// Generation of the first refresh token of a session.
+pub const FIRST: TokenGeneration = TokenGeneration { generation: 0, rotated_at_ms: 0 };
+
+/// Session state, its clock, and the folder that it needs.
+pub struct TestState {
+    pub session_state: SessionState,
+    pub clock: Clock,
+    _folder: TempDir,
+}
+
+/// Defines a module for each kind of session state with these tests, each of which takes a
+/// [`TestState`].
+macro_rules! run_on_both_kinds {
+    ($($test:ident),+ $(,)?) => {
+        mod embedded {
+            $(
+                #[actix_web::test]
+                async fn $test() {
+                    super::$test(super::TestState::embedded().await).await;
+                }
+            )+
+        }
+
+        mod redis {
+            $(
+                #[actix_web::test]
+                async fn $test() {
+                    super::$test(super::TestState::redis()).await;
+                }
+            )+
+        }
+    };
+}
+pub(super) use run_on_both_kinds;
+
+/// Returns session state in the Redis at this URL.
+pub fn redis_session_state(url: &str, timeout: Duration, clock: &Clock) -> RedisSessionState {
+    let server = Server::parse(url, &NO_CERTIFICATES).unwrap();
+    RedisSessionState::new(server, &unique("test:"), timeout, clock.clone(), 0)
+}
+
+impl TestState {
+    pub async fn embedded() -> Self {
+        let folder = temp_dir();
+        let clock = Clock::system();
+        let database = Database::Sqlite(folder.path().join("db"));
+        let store = Store::new(database, 4, Duration::from_secs(5));
+        store.migrate().await.unwrap();
+        let embedded = EmbeddedSessionState::new(store, clock.clone());
+        Self { session_state: SessionState::Embedded(embedded), clock, _folder: folder }
+    }
+
+    /// Returns session state in the Redis that tests share.
+    pub fn redis() -> Self {
+        Self::redis_at(&redis_url(), Duration::from_secs(5))
+    }
+
+    /// Returns session state in a Redis that belongs to one test.
+    pub fn on_server(server: &RedisServer) -> Self {
+        Self::redis_at(&server.url(), Duration::from_secs(5))
+    }
+
+    /// Returns session state in a Redis, with a time limit for its answers.
+    pub fn redis_at(url: &str, timeout: Duration) -> Self {
+        let clock = Clock::system();
+        let redis = redis_session_state(url, timeout, &clock);
+        Self { session_state: SessionState::Redis(redis), clock, _folder: temp_dir() }
+    }
+
+    /// Declares session state complete.
+    pub async fn complete(self) -> Self {
+        let rebuild = self.session_state.begin_rebuild().await.unwrap();
+        self.session_state.finish_rebuild(rebuild).await.unwrap();
+        self
+    }
+
+    pub fn attempt(&self, sid: SessionId, presented: TokenGeneration) -> RefreshAttempt {
+        let expires_at_ms = self.clock.now_ms() + LIFE_MS;
+        RefreshAttempt {
+            sid,
+            presented,
+            expires_at_ms,
+            next_expires_at_ms: expires_at_ms,
+            claims: ClaimsSource::Token,
+            grace: GRACE,
+        }
+    }
+
+    pub async fn decide(&self, attempt: RefreshAttempt) -> Result<RefreshDecision> {
+        self.session_state.decide_refresh(self.session_state.connection_epoch(), attempt).await
+    }
+
+    pub async fn refresh(&self, sid: SessionId, presented: TokenGeneration) -> RefreshDecision {
+        self.decide(self.attempt(sid, presented)).await.unwrap()
+    }
+
+    /// Refreshes with claims that were just read from the database.
+    pub async fn refresh_from_database(&self, sid: SessionId, presented: TokenGeneration) -> RefreshDecision {
+        let claims = ClaimsSource::Database;
+        self.decide(RefreshAttempt { claims, ..self.attempt(sid, presented) }).await.unwrap()
+    }
+
+    /// Refreshes, and returns the generation of the next token.
+    pub async fn rotate(&self, sid: SessionId, presented: TokenGeneration) -> TokenGeneration {
+        match self.refresh(sid, presented).await {
+            RefreshDecision::Rotated(next) => next,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn entry(&self, sid: SessionId) -> Result<Option<SessionEntry>> {
+        self.session_state.entry(self.session_state.connection_epoch(), sid).await
+    }
+
+    pub async fn mark_claims_stale(&self, sid: SessionId) {
+        let until_ms = self.clock.now_ms() + LIFE_MS;
+        self.session_state.mark_claims_stale(vec![(sid, until_ms)]).await.unwrap();
+    }
+
+    pub fn retention(&self) -> Retention {
+        Retention::until(self.clock.now_ms() + LIFE_MS)
+    }
+
+    pub async fn revoke(&self, sid: SessionId) {
+        self.revoke_with(sid, self.retention()).await;
+    }
+
+    pub async fn revoke_with(&self, sid: SessionId, retention: Retention) {
+        self.session_state.revoke(vec![(sid, retention)]).await.unwrap();
+    }
+
+    /// Returns the remaining life of an entry, in seconds.
+    pub async fn ttl_seconds(&self, sid: SessionId) -> i64 {
+        let ttl_ms = match &self.session_state {
+            SessionState::Redis(redis) => redis.ttl_ms(sid).await,
+            SessionState::Embedded(embedded) => embedded.ttl_ms(sid).await,
+        };
+        (ttl_ms + 999) / 1000
+    }
+}

@@ -1,0 +1,185 @@
+//! `GET /auth/verify`, which a proxy asks before it lets a request through.
+
+use crate::support::TestApp;
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+use test_support::{Answer, Nginx, Proxy, claims_of};
+
+fn who(answer: &Answer) -> [Option<String>; 3] {
+    ["x-auth-user", "x-auth-subject", "x-auth-scopes"].map(|name| {
+        let value = answer.headers.get(name)?;
+        Some(String::from_utf8(value.as_bytes().to_vec()).unwrap())
+    })
+}
+
+/// The token of a client with the scope `read`.
+async fn client_token(app: &TestApp) -> String {
+    let made = app.cli(&["clients", "create", "billing-job", "--scope", "read"]).stdout;
+    let made = String::from_utf8(made).unwrap();
+    let secret = made.split_whitespace().last().unwrap();
+    let request = app.request(Method::POST, "/oauth/token").basic_auth("billing-job", Some(secret));
+    let answer = app.send(request.form(&[("grant_type", "client_credentials")])).await;
+    answer.json["access_token"].as_str().unwrap().to_owned()
+}
+
+on_both! {
+    async fn it_says_who_asks_or_refuses(app: TestApp) {
+        for name in ["ada", "Zoë"] {
+            let tokens = app.new_user(name).await;
+            let sub = claims_of(&tokens.access)["sub"].as_str().unwrap().to_owned();
+            let answer = app.get("/auth/verify", Some(&tokens.access)).await;
+            assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"));
+            assert_eq!(who(&answer), [Some(name.into()), Some(sub), Some(String::new())]);
+
+            app.logout(&tokens).await;
+            let answer = app.get("/auth/verify", Some(&tokens.access)).await;
+            answer.assert_problem(401, "token_not_valid");
+            assert_eq!(who(&answer), [None, None, None]);
+        }
+        let answer = app.get("/auth/verify", None).await;
+        assert_eq!(answer.assert_problem(401, "not_authenticated").header("www-authenticate"), "Bearer");
+        app.get("/auth/verify", Some("a.b.c")).await.assert_problem(401, "token_not_valid");
+    }
+
+    async fn it_demands_scopes_and_roles_that_the_proxy_names(app: TestApp) {
+        app.new_user("ada").await;
+        let granted = app.cli(&["users", "grant", "ada", "--scope", "read", "--scope", "a/b", "--role", "editor"]);
+        assert!(granted.status.success(), "{granted:?}");
+        let access = app.login("ada").await.tokens().access;
+        let ask = |query: &str| {
+            let (app, path) = (&app, format!("/auth/verify{query}"));
+            let access = &access;
+            async move { app.get(&path, Some(access)).await }
+        };
+        for query in ["", "?scope=read", "?scope=read+a/b", "?scope=read&scope=a%2Fb&role=editor"] {
+            let answer = ask(query).await;
+            assert_eq!(answer.status, 200, "{query}");
+            assert_eq!(who(&answer)[2].as_deref(), Some("read a/b"));
+        }
+        for (query, challenge) in [
+            ("?scope=write", r#"Bearer error="insufficient_scope", scope="write""#),
+            ("?scope=read+write", r#"Bearer error="insufficient_scope", scope="write""#),
+            ("?scope=read&scope=write", r#"Bearer error="insufficient_scope", scope="write""#),
+            ("?scope=editor", r#"Bearer error="insufficient_scope", scope="editor""#),
+            ("?role=read", r#"Bearer error="insufficient_scope""#),
+            ("?role=editor+admin", r#"Bearer error="insufficient_scope""#),
+        ] {
+            let answer = ask(query).await;
+            assert_eq!(answer.assert_problem(403, "permission_denied").header("www-authenticate"), challenge);
+            assert_eq!(who(&answer), [None, None, None]);
+        }
+        for query in ["?scope=", "?scope=read++write", "?scope=%22", "?scope=%0d%0aX:y"] {
+            ask(query).await.assert_fields(&["scope"]);
+        }
+        ask("?role=").await.assert_fields(&["role"]);
+        // Misspelt, it would open what was to be closed.
+        for query in ["?scopes=read", "?Scope=read", "?role[]=editor", "?x"] {
+            ask(query).await.assert_fields(&["query"]);
+        }
+    }
+
+    async fn a_clients_token_has_no_user(app: TestApp) {
+        let access = client_token(&app).await;
+        let answer = app.get("/auth/verify", Some(&access)).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(who(&answer), [None, Some("billing-job".into()), Some("read".into())]);
+    }
+}
+
+/// The proxy of the compose file, in front of a server that knows nothing of tokens and says hello.
+struct Guarded {
+    nginx: Nginx,
+    http: reqwest::Client,
+}
+
+impl Guarded {
+    fn by(auth_service: std::net::SocketAddr) -> Self {
+        let nobody = "127.0.0.1:1".parse().unwrap();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { nginx: Nginx::in_front_of(auth_service, nobody), http }
+    }
+
+    fn request(&self, path: &str, access: Option<&str>) -> RequestBuilder {
+        let request = self.http.get(self.nginx.resource_url(path));
+        match access {
+            Some(access) => request.bearer_auth(access),
+            None => request,
+        }
+    }
+
+    async fn get(&self, path: &str, access: Option<&str>) -> Response {
+        self.request(path, access).send().await.unwrap()
+    }
+}
+
+async fn assert_hello(answer: Response, name: &str) {
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.text().await.unwrap(), format!("hello, {name}\n"));
+}
+
+/// Asserts that it is a problem, and that each of these headers is there once.
+async fn assert_problem(answer: Response, status: u16, code: &str, headers: &[(&str, &str)]) {
+    assert_eq!(answer.status(), status);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    for name in ["www-authenticate", "retry-after"] {
+        let expected: Vec<&str> =
+            headers.iter().filter(|header| header.0 == name).map(|header| header.1).collect();
+        assert_eq!(answer.headers().get_all(name).iter().collect::<Vec<_>>(), expected, "{name}");
+    }
+    let problem: Value = answer.json().await.unwrap();
+    assert_eq!((&problem["status"], &problem["code"]), (&json!(status), &json!(code)));
+}
+
+#[actix_web::test]
+async fn nginx_guards_a_server_that_knows_nothing_of_tokens() {
+    let app = TestApp::embedded().await;
+    let guarded = Guarded::by(app.addr);
+    let challenge = |value| [("www-authenticate", value)];
+    for name in ["ada", "Zoë"] {
+        let tokens = app.new_user(name).await;
+        let access = Some(tokens.access.as_str());
+        assert_hello(guarded.get("/hello", access).await, name).await;
+        let request = guarded.request("/hello/there?scope=admin", access).header("X-Auth-User", "mallory");
+        assert_hello(request.send().await.unwrap(), name).await;
+        // A body is not what auth-service is asked about.
+        let posted = guarded.http.post(guarded.nginx.resource_url("/hello")).bearer_auth(&tokens.access);
+        assert_hello(posted.body("x".repeat(100_000)).send().await.unwrap(), name).await;
+
+        let needed = challenge(r#"Bearer error="insufficient_scope", scope="reports:read""#);
+        assert_problem(guarded.get("/hello/reports", access).await, 403, "permission_denied", &needed).await;
+        assert!(app.cli(&["users", "grant", name, "--scope", "reports:read"]).status.success());
+        let granted = app.login(name).await.tokens().access;
+        assert_hello(guarded.get("/hello/reports", Some(&granted)).await, name).await;
+
+        app.logout(&tokens).await;
+        let invalid = challenge(r#"Bearer error="invalid_token""#);
+        assert_problem(guarded.get("/hello", access).await, 401, "not_authenticated", &invalid).await;
+    }
+    for path in ["/hello", "/hello/reports"] {
+        let request = guarded.request(path, None).header("X-Auth-User", "mallory");
+        let answer = request.send().await.unwrap();
+        assert_problem(answer, 401, "not_authenticated", &challenge("Bearer")).await;
+    }
+    let client = client_token(&app).await;
+    let request = guarded.request("/hello", Some(&client)).header("X-Auth-User", "mallory");
+    assert_hello(request.send().await.unwrap(), "").await;
+    assert_eq!(guarded.get("/auth/verify/", Some(&client)).await.status(), 404, "it is nginx's to ask");
+}
+
+#[actix_web::test]
+async fn nginx_lets_nobody_through_while_auth_service_is_away() {
+    let app = TestApp::embedded().await;
+    let proxy = Proxy::to(app.addr.to_string());
+    let guarded = Guarded::by(proxy.addr());
+    let access = app.new_user("ada").await.access;
+    assert_hello(guarded.get("/hello", Some(&access)).await, "ada").await;
+    proxy.cut();
+    for access in [Some(access.as_str()), None] {
+        let answer = guarded.get("/hello", access).await;
+        assert_problem(answer, 503, "unavailable", &[("retry-after", "1")]).await;
+    }
+    proxy.restore();
+    assert_hello(guarded.get("/hello", Some(&access)).await, "ada").await;
+    // Nothing else of this port is about auth-service.
+    assert_problem(guarded.get("/whoami", Some(&access)).await, 502, "bad_gateway", &[]).await;
+}

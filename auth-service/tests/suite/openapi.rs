@@ -1,0 +1,91 @@
+//! The OpenAPI document and its page. That every answer of the whole suite is in the document, the tests' client checks.
+
+use std::collections::BTreeSet;
+
+use crate::support::TestApp;
+use reqwest::Method;
+use serde_json::Value;
+use test_support::assert_answers_as_documented;
+
+#[actix_web::test]
+async fn every_documented_route_is_there_with_what_it_needs() {
+    let app = TestApp::embedded().await;
+    let document = app.get("/openapi.json", None).await.json;
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    let paths = document["paths"].as_object().unwrap();
+    assert_eq!(paths.len(), 23);
+    let mut ids = BTreeSet::new();
+    for (path, item) in paths {
+        for (method, operation) in item.as_object().unwrap() {
+            if let Some(reference) =
+                operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str()
+            {
+                let schema = document.pointer(&reference[1..]).unwrap();
+                assert_eq!(schema["additionalProperties"], false, "{path} takes no member that is unknown");
+            }
+            assert!(operation["summary"].as_str().is_some_and(|text| text.ends_with('.')), "{path}");
+            assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{path}: its id is another's");
+            let method: Method = method.to_uppercase().parse().unwrap();
+            for path in [path.clone(), format!("{path}/")] {
+                let status = reqwest::Client::builder()
+                    .no_proxy()
+                    .build()
+                    .unwrap()
+                    .request(method.clone(), format!("http://{}{path}", app.addr))
+                    .send()
+                    .await
+                    .unwrap()
+                    .status();
+                assert!(status != 404 && status != 405 && status.as_u16() < 500, "{method} {path}: {status}");
+            }
+        }
+    }
+    // Nothing is referred to that is not there.
+    let mut references = BTreeSet::new();
+    collect_references(&document, &mut references);
+    for reference in references {
+        assert!(document.pointer(&reference[1..]).is_some(), "{reference}");
+    }
+}
+
+#[actix_web::test]
+async fn every_answer_to_a_generated_request_is_documented() {
+    let app = TestApp::embedded_with(&["--hash-queue=1000"]).await;
+    let made =
+        String::from_utf8(app.cli(&["clients", "create", "gateway", "--scope", "read"]).stdout).unwrap();
+    let secret = made.split_whitespace().last().unwrap();
+    let tokens = app.new_user("ada").await;
+    assert_answers_as_documented(app.addr, &tokens.access, Some(("gateway", secret))).await;
+    // None of the requests has ended the session whose token they bore.
+    assert_eq!(app.get("/me", Some(&tokens.access)).await.status, 200);
+}
+
+fn collect_references<'a>(value: &'a Value, into: &mut BTreeSet<&'a str>) {
+    match value {
+        Value::Object(members) => {
+            into.extend(members.get("$ref").and_then(Value::as_str));
+            members.values().for_each(|value| collect_references(value, into));
+        }
+        Value::Array(items) => items.iter().for_each(|value| collect_references(value, into)),
+        _ => {}
+    }
+}
+
+#[actix_web::test]
+async fn the_page_runs_its_own_script_and_loads_nothing_from_elsewhere() {
+    let app = TestApp::embedded().await;
+    let answer = reqwest::get(format!("http://{}/docs", app.addr)).await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
+    let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    for directive in ["default-src 'none'", "connect-src 'self'", "frame-ancestors 'none'"] {
+        assert!(policy.contains(directive), "{policy}");
+    }
+    let page = answer.text().await.unwrap();
+    for element in ["<script>", "<style>"] {
+        assert_eq!(page.matches(element).count(), 1);
+    }
+    for foreign in ["http://", "https://", "src=", "<link", "@import", "url("] {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
+}

@@ -1,0 +1,281 @@
+//! `POST /token/refresh`: rotation, grace, reuse, and the two lifetimes.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use crate::support::TestApp;
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::json;
+use test_support::{Client, Process, RedisServer, TestDatabase, claims_of, redis_url, temp_dir, unique};
+
+on_both! {
+    async fn a_retry_within_the_grace_period_gets_the_same_generation(app: TestApp) {
+        let first = app.new_user("ada").await;
+        let second = app.refreshed(&first.refresh).await;
+        app.advance(9);
+        let again = app.refreshed(&first.refresh).await;
+        assert_eq!(claims_of(&again.refresh)["gen"], claims_of(&second.refresh)["gen"]);
+        // Both copies of the next generation go on.
+        app.refreshed(&second.refresh).await;
+        app.refreshed(&again.refresh).await;
+    }
+
+    async fn a_rotated_token_ends_its_session_after_the_grace_period(app: TestApp) {
+        let first = app.new_user("ada").await;
+        let second = app.refreshed(&first.refresh).await;
+        app.advance(10);
+        app.refresh(&first.refresh).await.assert_problem(401, "token_not_valid");
+        app.refresh(&second.refresh).await.assert_problem(401, "token_not_valid");
+        app.get("/me", Some(&second.access)).await.assert_problem(401, "token_not_valid");
+    }
+
+    async fn the_grace_ends_once_the_next_token_was_used(app: TestApp) {
+        let first = app.new_user("ada").await;
+        let second = app.refreshed(&first.refresh).await;
+        let third = app.refreshed(&second.refresh).await;
+        app.refresh(&first.refresh).await.assert_problem(401, "token_not_valid");
+        app.refresh(&third.refresh).await.assert_problem(401, "token_not_valid");
+    }
+
+    async fn reuse_ends_no_other_session(app: TestApp) {
+        let stolen = app.new_user("ada").await;
+        let other = app.login("ada").await.tokens();
+        app.refreshed(&stolen.refresh).await;
+        app.advance(11);
+        app.refresh(&stolen.refresh).await.assert_problem(401, "token_not_valid");
+        app.refreshed(&other.refresh).await;
+    }
+
+    async fn a_session_that_is_used_lives_on_and_one_that_is_idle_ends(app: TestApp) {
+        let idle = app.new_user("ada").await;
+        let mut used = app.login("ada").await.tokens();
+        for _ in 0..3 {
+            app.advance(3 * 24 * 3600);
+            used = app.refreshed(&used.refresh).await;
+        }
+        app.refresh(&idle.refresh).await.assert_problem(401, "token_not_valid");
+        app.post("/token/verify", json!({"token": idle.refresh})).await.assert_problem(401, "token_not_valid");
+    }
+
+    async fn no_refresh_extends_the_session_itself(app: TestApp) {
+        let mut tokens = app.new_user("ada").await;
+        let login = claims_of(&tokens.refresh)["auth_time"].as_i64().unwrap();
+        for _ in 0..4 {
+            app.advance(6 * 24 * 3600);
+            tokens = app.refreshed(&tokens.refresh).await;
+        }
+        assert_eq!(claims_of(&tokens.refresh)["exp"], login + 30 * 24 * 3600);
+        app.advance(6 * 24 * 3600);
+        app.refresh(&tokens.refresh).await.assert_problem(401, "token_not_valid");
+    }
+
+    async fn a_refresh_leaves_one_entry_however_often_it_happens(app: TestApp) {
+        let mut tokens = app.new_user("ada").await;
+        for generation in 1..=30 {
+            tokens = app.refreshed(&tokens.refresh).await;
+            assert_eq!(claims_of(&tokens.refresh)["gen"], generation);
+        }
+        assert_eq!(entries(&app), 1);
+    }
+}
+
+#[actix_web::test]
+async fn an_entry_is_kept_until_the_very_moment_when_the_token_expires() {
+    use diesel::{Connection, RunQueryDsl, SqliteConnection, prelude::*, sql_query, sql_types::BigInt};
+    #[derive(QueryableByName)]
+    struct Kept {
+        #[diesel(sql_type = BigInt)]
+        expires_at: i64,
+    }
+    let app = TestApp::embedded().await;
+    let mut tokens = app.new_user("ada").await;
+    let file = app.folder.path().join("auth.sqlite3");
+    let mut connection = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    for _ in 0..5 {
+        // Somewhere else in the second each time.
+        app.clock.advance(Duration::from_millis(1230));
+        tokens = app.refreshed(&tokens.refresh).await;
+        let kept = sql_query("SELECT expires_at FROM blacklist").get_result::<Kept>(&mut connection).unwrap();
+        // And the leeway, for the last access token.
+        assert_eq!(kept.expires_at, (claims_of(&tokens.refresh)["exp"].as_i64().unwrap() + 10) * 1000);
+    }
+}
+
+/// How many entries the app's blacklist holds.
+fn entries(app: &TestApp) -> usize {
+    use diesel::{Connection, RunQueryDsl, SqliteConnection, prelude::*, sql_query, sql_types::BigInt};
+    #[derive(QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    if app.database.is_some() {
+        let mut redis = redis::Client::open(redis_url()).unwrap().get_connection().unwrap();
+        let pattern = format!("{}bl{{*", app.settings.redis_key_prefix);
+        let keys: Vec<String> = redis::cmd("KEYS").arg(pattern).query(&mut redis).unwrap();
+        keys.iter().filter(|key| !key.ends_with("whole-since")).count()
+    } else {
+        let file = app.folder.path().join("auth.sqlite3");
+        let mut connection = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+        let count = sql_query("SELECT count(*) AS count FROM blacklist").get_result::<Count>(&mut connection);
+        count.unwrap().count as usize
+    }
+}
+
+#[actix_web::test]
+async fn one_token_presented_a_hundred_times_at_once_to_two_processes() {
+    let (database, folder, prefix) = (TestDatabase::create(), temp_dir(), unique("test:"));
+    let (url, redis) = (database.url(), redis_url());
+    let common = [
+        ("DATABASE_URL", url.as_str()),
+        ("REDIS_URL", &redis),
+        ("REDIS_KEY_PREFIX", &prefix),
+        ("DATA_DIR", folder.path().to_str().unwrap()),
+        ("ISSUER", "http://auth.example.com"),
+        ("BCRYPT_COST", "10"),
+    ];
+    let processes = [(), ()].map(|()| Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &common));
+    let clients = processes.each_ref().map(|process| Client::new(process.addr(0)));
+    for client in &clients {
+        client.wait_for_status("/readyz", 200).await;
+    }
+
+    let first = clients[0].new_user("ada").await;
+    let answers = join_all((0..100).map(|number| clients[number % 2].refresh(&first.refresh))).await;
+    let generations: BTreeSet<i64> = answers
+        .iter()
+        .map(|answer| {
+            assert_eq!(answer.status, 200, "{answer:?}");
+            claims_of(&answer.tokens().refresh)["gen"].as_i64().unwrap()
+        })
+        .collect();
+    assert_eq!(generations, BTreeSet::from([1]));
+
+    // A third replica whose clock is past the grace period.
+    let args = [
+        format!("--database-url={url}"),
+        format!("--redis-url={redis}"),
+        format!("--redis-key-prefix={prefix}"),
+        format!("--secret-key-file={}", folder.path().join("secret.key").display()),
+        "--issuer=http://auth.example.com".to_owned(),
+    ];
+    let later = TestApp::deployed_on(&args.each_ref().map(String::as_str), database).await.ready().await;
+    later.advance(11);
+    later.refresh(&first.refresh).await.assert_problem(401, "token_not_valid");
+    for (answer, client) in answers.iter().zip(clients.iter().cycle()) {
+        client.refresh(&answer.tokens().refresh).await.assert_problem(401, "token_not_valid");
+    }
+}
+
+#[actix_web::test]
+async fn a_redis_that_lost_everything_brings_nothing_back() {
+    let redis = RedisServer::start();
+    let app = TestApp::with_redis(&redis, &[]).await;
+
+    let gone = app.new_user("gone").await;
+    let gone = app.refreshed(&gone.refresh).await;
+    assert_eq!(app.logout(&gone).await.status, 204);
+    let alive_first = app.new_user("alive").await;
+    let alive = app.refreshed(&alive_first.refresh).await;
+    let alive = app.refreshed(&alive.refresh).await;
+    let stolen_first = app.new_user("stolen").await;
+    let stolen = app.refreshed(&stolen_first.refresh).await;
+    let stolen = app.refreshed(&stolen.refresh).await;
+
+    redis.wipe();
+
+    // What was revoked stays revoked, what was alive lives on.
+    app.refresh(&gone.refresh).await.assert_problem(401, "token_not_valid");
+    let alive = app.refreshed(&alive.refresh).await;
+    // Its owner first, then a rotated token from before the loss: refused, and the session ends.
+    app.refresh(&alive_first.refresh).await.assert_problem(401, "token_not_valid");
+    app.refresh(&alive.refresh).await.assert_problem(401, "token_not_valid");
+    // A rotated token first: nobody can know. The next use of either ends the session.
+    let thief = app.refreshed(&stolen_first.refresh).await;
+    app.refresh(&stolen.refresh).await.assert_problem(401, "token_not_valid");
+    app.refresh(&thief.refresh).await.assert_problem(401, "token_not_valid");
+}
+
+#[actix_web::test]
+async fn a_redis_that_lost_its_last_write_logs_nobody_out() {
+    let redis = RedisServer::start();
+    let app = TestApp::with_redis(&redis, &[]).await;
+    let first = app.new_user("ada").await;
+    let second = app.refreshed(&first.refresh).await;
+
+    // As a failover to a replica that lags behind would: the entry is what it was one refresh ago.
+    let redis::Value::Array(keys) = redis.command(&["KEYS", "bl{*"]).unwrap() else { panic!() };
+    let entry = keys
+        .iter()
+        .map(|key| redis::from_redis_value_ref::<String>(key).unwrap())
+        .find(|key| !key.ends_with("whole-since"))
+        .unwrap();
+    redis.command(&["COPY", &entry, "before"]).unwrap();
+    let third = app.refreshed(&second.refresh).await;
+    redis.command(&["COPY", "before", &entry, "REPLACE"]).unwrap();
+
+    app.refreshed(&third.refresh).await;
+}
+
+#[actix_web::test]
+async fn what_is_not_a_refresh_token_of_ours_is_refused() {
+    let app = TestApp::embedded().await;
+    let tokens = app.new_user("ada").await;
+    let (start, signature) = tokens.refresh.rsplit_once('.').unwrap();
+    let (header, payload) = start.split_once('.').unwrap();
+    let flipped = if signature.starts_with('A') { "B" } else { "A" };
+    let forged = |header: serde_json::Value, claims: serde_json::Value, secret: &[u8]| {
+        let header: jsonwebtoken::Header = serde_json::from_value(header).unwrap();
+        jsonwebtoken::encode(&header, &claims, &jsonwebtoken::EncodingKey::from_secret(secret)).unwrap()
+    };
+    let claims = claims_of(&tokens.refresh);
+    let secret = app.refresh_key();
+    let good_header = json!({"typ": "rt+jwt", "alg": "HS256"});
+    let with = |name: &str, value: serde_json::Value| {
+        let mut changed = claims.clone();
+        changed[name] = value;
+        changed
+    };
+    // The forger can mint a good one, so what is refused below is refused for its own fault.
+    assert_eq!(app.refresh(&forged(good_header.clone(), claims.clone(), &secret)).await.status, 200);
+
+    let refused = [
+        ("an access token", tokens.access.clone()),
+        ("another signature", format!("{start}.{flipped}{}", &signature[1..])),
+        ("no signature", format!("{start}.")),
+        ("alg none", format!("eyJ0eXAiOiJydCtqd3QiLCJhbGciOiJub25lIn0.{payload}.")),
+        ("another header", format!("eyJhbGciOiJIUzI1NiJ9.{payload}.{signature}")),
+        ("an extra part", format!("{}.x", tokens.refresh)),
+        ("padding", format!("{}=", tokens.refresh)),
+        ("a line feed", format!("{}\n", tokens.refresh)),
+        ("a NUL", format!("{header}\0.{payload}.{signature}")),
+        ("64 KB less the braces", "x".repeat(60_000)),
+        (
+            "another secret",
+            forged(good_header.clone(), claims.clone(), b"another secret of thirty-two bytes"),
+        ),
+        ("another typ", forged(json!({"typ": "JWT", "alg": "HS256"}), claims.clone(), &secret)),
+        ("HS512", forged(json!({"typ": "rt+jwt", "alg": "HS512"}), claims.clone(), &secret)),
+        ("crit", forged(json!({"typ": "rt+jwt", "alg": "HS256", "crit": ["x"]}), claims.clone(), &secret)),
+        ("token_type access", forged(good_header.clone(), with("token_type", json!("access")), &secret)),
+        ("another issuer", forged(good_header.clone(), with("iss", json!("http://evil.example")), &secret)),
+        ("another audience", forged(good_header.clone(), with("aud", json!("api")), &secret)),
+        ("no sid", forged(good_header.clone(), with("sid", json!(null)), &secret)),
+        ("a negative generation", forged(good_header.clone(), with("gen", json!(-1)), &secret)),
+        ("exp in the past", forged(good_header.clone(), with("exp", json!(1)), &secret)),
+        ("exp as text", forged(good_header, with("exp", json!("9999999999")), &secret)),
+    ];
+    for (what, token) in refused {
+        let answer = app.refresh(&token).await;
+        assert_eq!(answer.status, 401, "{what}: {answer:?}");
+        answer.assert_problem(401, "token_not_valid");
+        let answer = app.post("/token/verify", json!({"token": token})).await;
+        if what != "an access token" {
+            assert_eq!(answer.status, 401, "verify {what}: {answer:?}");
+        }
+    }
+    // A refresh token is no access token either.
+    app.get("/me", Some(&tokens.refresh)).await.assert_problem(401, "token_not_valid");
+    let request = app.request(Method::POST, "/logout").bearer_auth(&tokens.refresh);
+    app.send(request.json(&json!({"refresh": tokens.refresh}))).await.assert_problem(401, "token_not_valid");
+}

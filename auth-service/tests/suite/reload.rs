@@ -1,0 +1,76 @@
+//! SIGHUP: the log's filter is read again while the service runs.
+
+use std::{fs, process::Command};
+
+use reqwest::Method;
+use test_support::{Client, Process, TempDir, temp_dir};
+
+fn start(data: &TempDir, settings: &[(&str, &str)]) -> (Process, Client) {
+    let mut env = vec![("DATA_DIR", data.path().to_str().unwrap())];
+    env.extend(settings);
+    let process = Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &env);
+    let client = Client::new(process.addr(0));
+    (process, client)
+}
+
+async fn ask(client: &Client, id: &str) {
+    let request = client.request(Method::GET, "/healthz").header("x-request-id", id);
+    assert_eq!(client.send(request).await.status, 200);
+}
+
+#[actix_web::test]
+async fn told_to_a_service_reads_its_log_filter_again_and_keeps_the_old_one_if_it_makes_no_sense() {
+    let data = temp_dir();
+    let file = data.path().join("filter");
+    fs::write(&file, "info\nactix_server=warn\n").unwrap();
+    // RUST_LOG says debug: the file is what counts.
+    let (process, client) = start(&data, &[("LOG_FILTER_FILE", file.to_str().unwrap())]);
+    ask(&client, "first").await;
+
+    fs::write(&file, "info,request=debug\n").unwrap();
+    process.send_sighup();
+    let log = process.wait_for_log("read again: LOG_FILTER_FILE");
+    assert!(!log.contains("request_id=first") && log.contains("listens on"), "{log}");
+    ask(&client, "second").await;
+    process.wait_for_log("request_id=second");
+
+    let is_refused = async |why: &str, id: &str| {
+        process.send_sighup();
+        let log = process.wait_for_log(why);
+        let line = log.lines().find(|line| line.contains(why)).unwrap();
+        assert!(line.contains("ERROR") && line.contains("cannot read LOG_FILTER_FILE again"), "{line}");
+        ask(&client, id).await;
+        process.wait_for_log(&format!("request_id={id}"));
+    };
+    fs::write(&file, "info,request=loud").unwrap();
+    is_refused("'loud'", "third").await;
+    fs::write(&file, "inof").unwrap();
+    is_refused("names no level", "fourth").await;
+    fs::remove_file(&file).unwrap();
+    is_refused("No such file", "fifth").await;
+}
+
+#[actix_web::test]
+async fn told_to_a_service_goes_on_that_has_no_file_to_read_again() {
+    let data = temp_dir();
+    let (process, client) = start(&data, &[("RUST_LOG", "info")]);
+    process.send_sighup();
+    process.wait_for_log("no setting names one");
+    ask(&client, "after").await;
+}
+
+#[test]
+fn a_log_filter_that_makes_no_sense_is_said_at_the_start() {
+    let data = temp_dir();
+    let file = data.path().join("filter");
+    let start = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_auth-service"));
+        command.env_clear().env("LOG_FILTER_FILE", &file).env("DATA_DIR", data.path());
+        let output = command.env("AUTH_ADDR", "127.0.0.1:0").output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(start().starts_with("error: LOG_FILTER_FILE: cannot read "));
+    fs::write(&file, "info,request=loud").unwrap();
+    assert!(start().contains("LOG_FILTER_FILE") && start().contains("loud"));
+}

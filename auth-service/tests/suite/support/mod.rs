@@ -1,0 +1,230 @@
+//! An auth-service of a test's own, in this process, with a clock that the test can move.
+
+#![allow(dead_code, reason = "no test uses everything")]
+
+use std::{
+    net::SocketAddr,
+    ops::Deref,
+    process::{Command, Output},
+    time::Duration,
+};
+
+use auth_service::config::Settings;
+use aws_lc_rs::{
+    hkdf::{HKDF_SHA256, Salt},
+    signature::Ed25519KeyPair,
+};
+use clap::Parser;
+use shared::clock::Clock;
+use test_support::{Client, Proxy, RedisServer, TempDir, TestDatabase, redis_url, temp_dir, unique};
+
+/// Runs a test twice: on SQLite with the embedded blacklist, and on PostgreSQL with Redis.
+#[macro_export]
+macro_rules! on_both {
+    ($(async fn $name:ident($app:ident: TestApp) $body:block)+) => {$(
+        mod $name {
+            use super::*;
+
+            async fn test($app: TestApp) $body
+
+            #[actix_web::test]
+            async fn embedded() {
+                test(TestApp::embedded().await).await;
+            }
+
+            #[actix_web::test]
+            async fn deployed() {
+                test(TestApp::deployed().await).await;
+            }
+        }
+    )+};
+}
+
+#[derive(Parser)]
+#[command(args_override_self = true)]
+struct Flags {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// The settings that these arguments and defaults make.
+pub fn settings(args: &[&str]) -> Settings {
+    let fixed = ["test", "--auth-addr=127.0.0.1:0", "--bcrypt-cost=10", "--auth-workers=2"];
+    Flags::parse_from(fixed.iter().chain(args)).settings
+}
+
+/// A running auth-service, its clock and its databases. A client of it, too.
+pub struct TestApp {
+    client: Client,
+    pub addr: SocketAddr,
+    pub issuer: String,
+    pub clock: Clock,
+    pub settings: Settings,
+    pub folder: TempDir,
+    pub database: Option<TestDatabase>,
+}
+
+impl Deref for TestApp {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl TestApp {
+    /// SQLite and the embedded blacklist.
+    pub async fn embedded() -> Self {
+        Self::embedded_with(&[]).await
+    }
+
+    pub async fn embedded_with(args: &[&str]) -> Self {
+        Self::start(args, None, temp_dir()).await
+    }
+
+    /// PostgreSQL and Redis. Ready.
+    pub async fn deployed() -> Self {
+        Self::deployed_with(&[]).await
+    }
+
+    pub async fn deployed_with(args: &[&str]) -> Self {
+        let database = TestDatabase::create();
+        let (url, prefix) = (database.url(), unique("test:"));
+        let redis = redis_url();
+        let mut all = vec!["--database-url", &url, "--redis-url", &redis, "--redis-key-prefix", &prefix];
+        all.extend(args);
+        Self::deployed_on(&all, database).await.ready().await
+    }
+
+    /// PostgreSQL, and a Redis of the test's own, to be stopped or wiped. Ready.
+    pub async fn with_redis(redis: &RedisServer, args: &[&str]) -> Self {
+        let database = TestDatabase::create();
+        let (url, redis) = (database.url(), redis.url());
+        let mut all = vec!["--database-url", &url, "--redis-url", &redis];
+        all.extend(args);
+        Self::deployed_on(&all, database).await.ready().await
+    }
+
+    /// PostgreSQL by way of a proxy, to be cut or frozen, and Redis. Ready.
+    pub async fn with_proxy(args: &[&str]) -> (Self, Proxy) {
+        let database = TestDatabase::create();
+        let proxy = Proxy::to(database.server_addr());
+        let (url, redis, prefix) = (database.url_via(proxy.addr()), redis_url(), unique("test:"));
+        let mut all = vec!["--database-url", &url, "--redis-url", &redis, "--redis-key-prefix", &prefix];
+        all.extend(args);
+        (Self::deployed_on(&all, database).await.ready().await, proxy)
+    }
+
+    /// PostgreSQL by way of a proxy, to be cut or frozen, and a Redis of the test's own. Ready.
+    pub async fn with_proxy_and_redis(redis: &RedisServer, args: &[&str]) -> (Self, Proxy) {
+        let database = TestDatabase::create();
+        let proxy = Proxy::to(database.server_addr());
+        let (url, redis) = (database.url_via(proxy.addr()), redis.url());
+        let mut all = vec!["--database-url", &url, "--redis-url", &redis];
+        all.extend(args);
+        (Self::deployed_on(&all, database).await.ready().await, proxy)
+    }
+
+    /// Deployed, with the URLs among `args`.
+    pub async fn deployed_on(args: &[&str], database: TestDatabase) -> Self {
+        Self::start(args, Some(database), temp_dir()).await
+    }
+
+    /// On whatever the URLs among `args` name. Ready.
+    pub async fn on(args: &[&str]) -> Self {
+        Self::unready(args).await.ready().await
+    }
+
+    /// The same, where that may be out of reach.
+    pub async fn unready(args: &[&str]) -> Self {
+        Self::start(args, None, temp_dir()).await
+    }
+
+    /// Embedded, with the key in this PEM as the one that signs.
+    pub async fn embedded_with_key(pem: &str) -> Self {
+        let folder = temp_dir();
+        let file = folder.path().join("key.pem");
+        std::fs::write(&file, pem).unwrap();
+        let made = auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]);
+        assert!(made.status.success(), "{made:?}");
+        Self::start(&[], None, folder).await
+    }
+
+    async fn start(args: &[&str], database: Option<TestDatabase>, folder: TempDir) -> Self {
+        let data = folder.path().to_str().unwrap();
+        let mut all = vec!["--data-dir", data];
+        all.extend(args);
+        let settings = settings(&all);
+        let (addr, issuer, clock) = serve(settings.clone(), Clock::system()).await;
+        let app = Self { client: Client::new(addr), addr, issuer, clock, settings, folder, database };
+        app.wait_for_status("/healthz", 200).await;
+        app
+    }
+
+    /// Waits until it is ready.
+    pub async fn ready(self) -> Self {
+        self.wait_for_status("/readyz", 200).await;
+        self
+    }
+
+    /// Another replica: the same keys, issuer, database and blacklist.
+    pub async fn replica(&self) -> Client {
+        self.replica_with(|_| ()).await
+    }
+
+    /// Another replica, with other settings.
+    pub async fn replica_with(&self, change: impl FnOnce(&mut Settings)) -> Client {
+        let mut settings = Settings { issuer: Some(self.issuer.clone()), ..self.settings.clone() };
+        change(&mut settings);
+        let (addr, ..) = serve(settings, self.clock.clone()).await;
+        Client::new(addr)
+    }
+
+    pub fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// The key of refresh tokens, derived from the secret's file.
+    pub fn refresh_key(&self) -> [u8; 32] {
+        let secret = std::fs::read_to_string(self.folder.path().join("secret.key")).unwrap();
+        let mut key = [0; 32];
+        let prk = Salt::new(HKDF_SHA256, &[]).extract(secret.trim().as_bytes());
+        let okm = prk.expand(&[b"auth-service refresh tokens"], HKDF_SHA256).unwrap();
+        okm.fill(&mut key).unwrap();
+        key
+    }
+
+    /// Runs the command line on this app's secret and database.
+    pub fn cli(&self, args: &[&str]) -> Output {
+        let mut all = args.to_vec();
+        let database = self.database.as_ref().map(TestDatabase::url);
+        if let Some(url) = &database {
+            all.extend(["--database-url", url, "--redis-url", "redis://127.0.0.1:1/"]);
+        }
+        auth_service(&self.folder, &all)
+    }
+}
+
+/// Runs the command line on a data folder.
+pub fn auth_service(data: &TempDir, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_auth-service"))
+        .env_clear()
+        .args(args)
+        .args(["--data-dir", data.path().to_str().unwrap()])
+        .output()
+        .unwrap()
+}
+
+/// A new Ed25519 key, as PEM (PKCS#8).
+pub fn new_pem() -> String {
+    let key = Ed25519KeyPair::generate().unwrap().to_pkcs8v1().unwrap();
+    pem::encode(&pem::Pem::new("PRIVATE KEY", key.as_ref()))
+}
+
+async fn serve(settings: Settings, clock: Clock) -> (SocketAddr, String, Clock) {
+    let running = auth_service::start(settings, clock.clone()).await.unwrap();
+    let addr = running.addr;
+    let issuer = running.issuer.clone();
+    actix_web::rt::spawn(running.into_server());
+    (addr, issuer, clock)
+}

@@ -1,0 +1,3 @@
+DROP TRIGGER users_count_revision ON users;
+DROP FUNCTION users_count_revision;
+ALTER TABLE users DROP COLUMN revision;

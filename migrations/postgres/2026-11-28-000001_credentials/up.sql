@@ -1,0 +1,46 @@
+-- What proves a user. The only kind is `password`, of which a user has at most one; `data` holds its hash.
+CREATE TABLE credentials (
+    id TEXT NOT NULL PRIMARY KEY,
+    user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    data TEXT NOT NULL,
+    -- A name that the user gives, to tell several of one kind apart.
+    label TEXT,
+    created_at BIGINT NOT NULL,
+    -- Written behind, in batches.
+    last_used_at BIGINT
+);
+CREATE INDEX credentials_user_id ON credentials (user_id);
+CREATE UNIQUE INDEX credentials_one_password ON credentials (user_id) WHERE kind = 'password';
+
+-- The previous version reads and writes users.password_hash. Until no replica of it runs, triggers keep both in step: a hash that
+-- the previous version writes goes to credentials and counts as a change of the user; a hash in credentials goes to users.
+CREATE FUNCTION users_password_to_credentials() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO credentials (id, user_id, kind, data, created_at)
+        VALUES (NEW.id, NEW.id, 'password', NEW.password_hash, NEW.created_at)
+        ON CONFLICT (user_id) WHERE kind = 'password'
+        DO UPDATE SET data = EXCLUDED.data WHERE credentials.data <> EXCLUDED.data;
+    IF FOUND AND TG_OP = 'UPDATE' THEN
+        UPDATE users SET revision = revision + 1 WHERE id = NEW.id;
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER users_password_to_credentials
+    AFTER INSERT OR UPDATE OF password_hash ON users
+    FOR EACH ROW
+    WHEN (NEW.password_hash <> '')
+    EXECUTE FUNCTION users_password_to_credentials();
+
+CREATE FUNCTION credentials_password_to_users() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE users SET password_hash = NEW.data WHERE id = NEW.user_id AND password_hash <> NEW.data;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER credentials_password_to_users
+    AFTER INSERT OR UPDATE OF data ON credentials
+    FOR EACH ROW
+    WHEN (NEW.kind = 'password')
+    EXECUTE FUNCTION credentials_password_to_users();

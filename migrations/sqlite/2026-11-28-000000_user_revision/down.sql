@@ -1,0 +1,2 @@
+DROP TRIGGER users_count_revision;
+ALTER TABLE users DROP COLUMN revision;

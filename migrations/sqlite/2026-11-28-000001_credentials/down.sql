@@ -1,0 +1,3 @@
+DROP TRIGGER users_password_to_credentials_insert;
+DROP TRIGGER users_password_to_credentials_update;
+DROP TABLE credentials;

@@ -1,0 +1,2 @@
+-- The table is dropped by the migration before.
+SELECT 1;

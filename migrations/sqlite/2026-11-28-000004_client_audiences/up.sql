@@ -1,0 +1,2 @@
+-- Audiences of a client's own access tokens, separated by spaces. Empty: those of the setting AUDIENCE.
+ALTER TABLE clients ADD COLUMN audiences TEXT NOT NULL DEFAULT '';

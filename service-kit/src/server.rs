@@ -1,0 +1,158 @@
+//! Start-up that both services share: bind the listeners first, then serve, then shut down in order.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+};
+
+use actix_web::{
+    App, HttpServer,
+    dev::Server,
+    middleware::from_fn,
+    web::{self, Data, ServiceConfig},
+};
+
+use crate::{
+    CommandError,
+    accept_gate::AcceptGate,
+    connection_limits::ConnectionLimits,
+    metrics::RequestMetrics,
+    ops_listener::OpsListener,
+    request_log::{RequestObserver, observe_requests},
+    route::not_found,
+    shutdown::{self, ShutdownSettings, ShutdownToken, Stoppable},
+};
+
+/// What a service sets about its listeners.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerSettings {
+    /// The service's name in the log.
+    pub service: &'static str,
+    /// Address of the main listener.
+    pub addr: SocketAddr,
+    /// The setting that names that address.
+    pub addr_setting: &'static str,
+    /// Address of the ops listener. `None`: `/metrics` is served by the main listener.
+    pub metrics_addr: Option<SocketAddr>,
+    /// Number of threads that serve requests. `None`: one for each core.
+    pub workers: Option<u16>,
+    /// Limits for clients.
+    pub limits: ConnectionLimits,
+    /// How the service shuts down.
+    pub shutdown: ShutdownSettings,
+}
+
+/// Bound listeners, not served yet.
+///
+/// A service binds before it touches anything else, so that a second start with the same addresses fails without a trace.
+#[derive(Debug)]
+pub struct BoundServer {
+    settings: ServerSettings,
+    listener: TcpListener,
+    addr: SocketAddr,
+    ops_listener: Option<OpsListener>,
+}
+
+impl BoundServer {
+    /// Binds the listeners.
+    ///
+    /// # Errors
+    /// If an address cannot be bound; the error names its setting.
+    pub fn bind(settings: ServerSettings) -> Result<Self, CommandError> {
+        let (listener, addr) = bind(settings.addr, settings.addr_setting)?;
+        let ops_listener = OpsListener::bind(settings.metrics_addr)?;
+        Ok(Self { settings, listener, addr, ops_listener })
+    }
+
+    /// Returns the bound address, in which port 0 is replaced by the port that the system chose.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Returns whether `/metrics` belongs to the main listener.
+    pub fn serves_metrics(&self) -> bool {
+        self.ops_listener.is_none()
+    }
+
+    /// Serves `routes` on the main listener and `ops_routes` on the ops listener, if there is one.
+    ///
+    /// # Errors
+    /// If the system refuses to listen.
+    pub fn serve(
+        self,
+        metrics: RequestMetrics,
+        token: ShutdownToken,
+        routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+        ops_routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+    ) -> Result<RunningServer, CommandError> {
+        self.log_start();
+        let Self { settings, listener, addr, ops_listener } = self;
+        let observer = Data::new(RequestObserver::new(metrics, token.clone()));
+        let ops_server =
+            ops_listener.map(|ops_listener| ops_listener.serve(observer.clone(), ops_routes)).transpose()?;
+        let mut server = HttpServer::new(move || {
+            App::new()
+                .app_data(observer.clone())
+                .wrap(from_fn(observe_requests))
+                .configure(routes.clone())
+                .default_service(web::to(not_found))
+        })
+        .disable_signals()
+        .max_connections(settings.limits.connections_per_worker(settings.workers))
+        .shutdown_timeout(settings.shutdown.shutdown_timeout.as_secs());
+        if let Some(workers) = settings.workers {
+            server = server.workers(workers.into());
+        }
+        let cannot_listen = |why: io::Error| cannot_listen(addr, settings.addr_setting, &why);
+        let accept_gate = AcceptGate::new(&listener).map_err(cannot_listen)?;
+        let server = server.listen(listener).map_err(cannot_listen)?.run();
+        let settings = settings.shutdown;
+        let stoppable = Stoppable { server, accept_gate, ops_server, token, settings };
+        Ok(RunningServer { addr, stoppable })
+    }
+
+    fn log_start(&self) {
+        let Self { settings: ServerSettings { service, .. }, addr, ops_listener, .. } = self;
+        match ops_listener.as_ref().map(OpsListener::addr) {
+            None => log::info!("{service} listens on http://{addr}"),
+            Some(ops) => log::info!("{service} listens on http://{addr} and, for operators, on http://{ops}"),
+        }
+    }
+}
+
+/// A server that listens.
+pub struct RunningServer {
+    /// Address of the main listener.
+    pub addr: SocketAddr,
+    stoppable: Stoppable,
+}
+
+impl RunningServer {
+    /// Serves until SIGTERM or Ctrl-C, then shuts down in order. Connections are accepted once `ready` completes.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub async fn run_until_stopped(self, ready: impl Future<Output = ()>) -> io::Result<()> {
+        shutdown::run_until_stopped(self.stoppable, ready).await
+    }
+
+    /// Returns the server alone, which serves while it is polled and ignores signals. For tests.
+    pub fn into_server(self) -> Server {
+        self.stoppable.server
+    }
+}
+
+/// Returns the error of a server that cannot listen.
+pub(crate) fn cannot_listen(addr: SocketAddr, setting: &str, why: &io::Error) -> CommandError {
+    CommandError(format!("cannot listen on {addr} ({setting}): {why}"))
+}
+
+/// Takes an address, before anything else is touched. Says what the log says of it: port 0 is whichever is free.
+///
+/// # Errors
+/// One line that names the setting.
+pub(crate) fn bind(addr: SocketAddr, setting: &str) -> Result<(TcpListener, SocketAddr), CommandError> {
+    let listener = TcpListener::bind(addr).map_err(|why| cannot_listen(addr, setting, &why))?;
+    let addr = listener.local_addr().unwrap_or(addr);
+    Ok((listener, addr))
+}

@@ -1,0 +1,111 @@
+//! Settings from the command line and the environment, and the value parsers that both services use.
+
+use std::{error::Error as _, ffi::OsString, time::Duration};
+
+use clap::{
+    Parser,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+
+use crate::CommandError;
+
+/// Reads the command line and the environment. Options may stand before or after a subcommand.
+///
+/// # Errors
+/// One line that names the setting which is wrong. `--help` and `--version` are printed, and end the process.
+pub fn parse_settings<T: Parser>(
+    args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<T, CommandError> {
+    let mut command = T::command().mut_args(|arg| arg.global(true));
+    command.build();
+    command.clone().try_get_matches_from(args).and_then(|matches| T::from_arg_matches(&matches)).map_err(
+        |error| match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => error.exit(),
+            _ => CommandError(one_line(&error, &command)),
+        },
+    )
+}
+
+/// clap's message without its usage, and with the environment variable that may be where the value came from. The value
+/// of a setting that may hold a password is not shown.
+fn one_line(error: &clap::Error, command: &clap::Command) -> String {
+    let text = error.to_string();
+    let first = text.split("\n\n").next().unwrap_or_default();
+    let line = first.trim_start_matches("error: ").split_whitespace().collect::<Vec<_>>().join(" ");
+    let Some(ContextValue::String(shown)) = error.get(ContextKind::InvalidArg) else { return line };
+    let Some(arg) = command.get_arguments().find(|arg| arg.to_string() == *shown) else { return line };
+    let env = arg.get_env().map_or_else(String::new, |env| format!(" (or {})", env.to_string_lossy()));
+    if arg.is_hide_env_values_set() {
+        let reason = error.source().map_or_else(String::new, |reason| format!(": {reason}"));
+        return format!("invalid value for '{shown}'{reason}{env}");
+    }
+    line + &env
+}
+
+/// The longest lifetime that makes sense: ten years. It keeps sums of times far from overflowing.
+const MAX_SECONDS: u64 = 10 * 365 * 24 * 60 * 60;
+
+/// A setting that is a number of seconds.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) if seconds <= MAX_SECONDS => Ok(Duration::from_secs(seconds)),
+        Ok(_) => Err(format!("must be at most {MAX_SECONDS} seconds")),
+        Err(_) => Err("must be a whole number of seconds".into()),
+    }
+}
+
+/// A setting that is how far clocks may be apart: more than five minutes is no clock's error.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn leeway(text: &str) -> Result<Duration, String> {
+    seconds(text).and_then(|leeway| match leeway.as_secs() {
+        0..=300 => Ok(leeway),
+        _ => Err("must be at most 300 seconds".into()),
+    })
+}
+
+/// A setting that is a number of seconds, at least one.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn positive_seconds(text: &str) -> Result<Duration, String> {
+    seconds(text).and_then(|duration| match duration {
+        Duration::ZERO => Err("must be at least 1 second".into()),
+        _ => Ok(duration),
+    })
+}
+
+/// A setting that is a name.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn name(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("must not be empty".into()),
+        name => Ok(name.into()),
+    }
+}
+
+/// A setting that is the URL of a service, without a slash at its end.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn http_url(text: &str) -> Result<String, String> {
+    let plain = |url: &reqwest::Url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    };
+    let clean = text.bytes().all(|byte| byte.is_ascii_graphic());
+    match reqwest::Url::parse(text) {
+        Ok(url) if clean && plain(&url) => Ok(text.trim_end_matches('/').into()),
+        _ => Err("must be an http:// or https:// URL without user, query and fragment".into()),
+    }
+}
