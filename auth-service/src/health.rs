@@ -59,10 +59,9 @@ impl Display for UnavailableReason {
 }
 
 impl UnavailableReason {
-    /// Returns for how long an earlier reason of another kind is kept in place of this one.
+    /// Returns for how long an earlier reason is kept instead of this one.
     ///
-    /// A time limit says little about the cause. Another reason that is not much older than the
-    /// limit says more.
+    /// A timeout does not name the cause. So a recent reason that does is kept.
     fn yields_for(&self) -> Duration {
         match self {
             Self::Timeout(limit) | Self::ConnectTimeout(limit) => *limit * 3,

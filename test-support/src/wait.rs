@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::size::is_long_run;
+use crate::sized;
 
 /// Time between two evaluations of a condition.
 const INTERVAL: Duration = Duration::from_millis(10);
@@ -72,10 +72,7 @@ pub fn wait_until<E: Evaluation>(
 /// # Panics
 /// If the condition does not hold within a minute (ten minutes in a long run).
 #[track_caller]
-pub fn wait_until_blocking<E: Evaluation>(
-    what: impl Display,
-    mut condition: impl FnMut() -> E,
-) -> E::Value {
+pub fn wait_until_blocking<E: Evaluation>(what: impl Display, mut condition: impl FnMut() -> E) -> E::Value {
     let wait = Wait::start(what);
     loop {
         if let Some(value) = wait.value_of(condition()) {
@@ -96,7 +93,7 @@ struct Wait<W> {
 impl<W: Display> Wait<W> {
     #[track_caller]
     fn start(what: W) -> Self {
-        let limit = Duration::from_secs(if is_long_run() { 600 } else { 60 });
+        let limit = Duration::from_secs(sized(60, 600, 600));
         Self { what, caller: Location::caller(), began: Instant::now(), limit }
     }
 

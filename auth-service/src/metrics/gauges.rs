@@ -96,7 +96,7 @@ impl Gauges {
             next_key_in: labelled_gauges(
                 registry,
                 "signing_key_next_seconds",
-                "Time until the next signing key is activated, in seconds; absent if none is scheduled",
+                "Time until the next signing key is activated, in seconds, if one is scheduled",
             ),
         }
     }

@@ -39,15 +39,14 @@ impl PerThread {
         Self((0..threads).map(|_| Arc::default()).collect())
     }
 
-    /// Returns this thread's connection, if it is open.
+    /// Returns this thread's connection. `None` until it is open.
     pub fn connection(&self) -> Option<Connection> {
         self.slot()?.connection.get().cloned()
     }
 
-    /// Makes the first connection this thread's. All threads share a cluster's connection, which
-    /// is one to each of the servers.
+    /// Makes the first connection this thread's.
     pub fn adopt(&self, first: &Connection) {
-        if let (Some(slot), Connection::Server(_)) = (self.slot(), first) {
+        if let Some(slot) = self.slot_beside(first) {
             slot.is_begun.store(true, Ordering::Relaxed);
             let _ = slot.connection.set(first.clone());
         }
@@ -61,7 +60,7 @@ impl PerThread {
     /// Begins to open this thread's connection, to the server of the first connection, unless an
     /// attempt has begun before.
     pub fn open(&self, server: &Server, timeout: Duration, first: &Connection) {
-        let (Some(slot), Connection::Server(_)) = (self.slot(), first) else { return };
+        let Some(slot) = self.slot_beside(first) else { return };
         if slot.is_begun.swap(true, Ordering::Relaxed) {
             return;
         }
@@ -81,6 +80,15 @@ impl PerThread {
                 }
             }
         });
+    }
+
+    /// Returns this thread's slot. `None` if the first connection is one to a cluster: all threads
+    /// share that connection, which consists of one to each server.
+    fn slot_beside(&self, first: &Connection) -> Option<&Arc<Slot>> {
+        match first {
+            Connection::Server(_) => self.slot(),
+            Connection::Cluster(_) => None,
+        }
     }
 
     fn slot(&self) -> Option<&Arc<Slot>> {

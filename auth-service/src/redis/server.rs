@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use super::{connection::Connection, url::MultiUrl};
 
 /// The authority to trust, and the client certificate to present, on connections with TLS.
-/// Without a named authority, those of the system are trusted.
+/// Without a named authority, the system's authorities are trusted.
 pub use redis::{ClientTlsConfig as ClientCertificate, TlsCertificates as Certificates};
 
 /// The system's authorities, and no client certificate.
@@ -110,8 +110,8 @@ fn cluster(url: &MultiUrl, certificates: &Certificates) -> RedisResult<Server> {
     builder.build().map(Server::Cluster)
 }
 
-/// Returns the master that Sentinels name. The credentials in the URL are those of the master. The
-/// parameters `sentinel_username` and `sentinel_password` are those of the Sentinels, if any.
+/// Returns the master that Sentinels name. The credentials in the URL are the master's. The
+/// parameters `sentinel_username` and `sentinel_password` are the Sentinels' credentials, if any.
 fn sentinel(url: &MultiUrl, certificates: &Certificates) -> RedisResult<Server> {
     let (master, number) = url.path.split_once('/').unwrap_or((url.path, ""));
     let infos = url.connection_infos(number)?;

@@ -9,8 +9,8 @@ use shared::claims::SessionId;
 pub struct EventId(u64, u64);
 
 impl EventId {
-    /// Returns the id of an event that did not come by the stream. It differs from every id of the
-    /// stream, because those begin with the current time.
+    /// Returns the id of an event that did not come by the stream. The id differs from every id of
+    /// the stream, because the stream's ids begin with the current time.
     pub fn local(number: u64) -> Self {
         Self(0, number)
     }

@@ -33,12 +33,13 @@ const ROWS: i64 = 10_000;
 const PAGE: usize = 1000;
 /// Maximum time an event takes to come by the stream while the stream works.
 const STREAM_DELAY_MS: i64 = 500;
-/// Maximum time without an answer from the stream or the database. After it, this replica no longer
-/// tells listeners that they are current.
+/// Maximum time without any answer, from the stream or from the database. After it, this replica no
+/// longer tells listeners that they are current.
 const MAX_SILENCE: Duration = Duration::from_secs(6);
 /// Time between attempts to read the stream.
 const RETRY: Duration = Duration::from_millis(200);
-/// Time between attempts to load the past. Shorter, because a replica that starts is waited for.
+/// Time between attempts to load the past. Shorter, because requests wait for a replica that
+/// starts.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 
 /// Settings of the feed.

@@ -116,8 +116,8 @@ impl Log {
         Cursor { next: self.removed, first_new: self.removed + first_new, end_of_past: self.total() }
     }
 
-    /// Moves the cursor past the next `limit` events, and returns those that have not expired and
-    /// may be new to the listener. `None` if the cursor is at the end.
+    /// Moves the cursor past the next `limit` events. Returns the events among them that have not
+    /// expired and may be new to the listener. `None` if the cursor is at the end.
     pub fn next_page(&self, cursor: &mut Cursor, limit: usize, now_ms: i64) -> Option<Vec<Revocation>> {
         let start = cursor.next.max(self.removed);
         let skipped = (start - self.removed) as usize;

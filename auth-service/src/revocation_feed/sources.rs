@@ -1,4 +1,4 @@
-//! The sources that the feed reads, and how current it is with each.
+//! The sources that the feed reads, and when the feed last had all events of each.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},

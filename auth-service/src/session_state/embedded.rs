@@ -26,7 +26,7 @@ impl EmbeddedSessionState {
         Self { store, clock, is_complete: AtomicBool::new(false) }
     }
 
-    /// See [`super::SessionState::decide_refresh`].
+    /// See `SessionState::decide_refresh`.
     pub async fn decide_refresh(&self, refresh: RefreshAttempt) -> Result<RefreshDecision> {
         if !self.is_complete() {
             return Err(SessionStateError::Incomplete);
@@ -35,7 +35,7 @@ impl EmbeddedSessionState {
         self.transaction(move |connection| decide_refresh(connection, &refresh, now_ms)).await
     }
 
-    /// See [`super::SessionState::mark_claims_stale`].
+    /// See `SessionState::mark_claims_stale`.
     pub async fn mark_claims_stale(&self, sessions: Vec<(SessionId, i64)>) -> Result<()> {
         let now_ms = self.clock.now_ms();
         self.transaction(move |connection| {
@@ -56,7 +56,7 @@ impl EmbeddedSessionState {
         .await
     }
 
-    /// See [`super::SessionState::entry`].
+    /// See `SessionState::entry`.
     pub async fn entry(&self, sid: SessionId) -> Result<Option<SessionEntry>> {
         if !self.is_complete() {
             return Err(SessionStateError::Incomplete);
@@ -64,7 +64,7 @@ impl EmbeddedSessionState {
         Ok(self.read(sid).await?.0)
     }
 
-    /// See [`super::SessionState::revoke`].
+    /// See `SessionState::revoke`.
     pub async fn revoke(&self, sessions: Vec<(SessionId, Retention)>) -> Result<()> {
         let now_ms = self.clock.now_ms();
         self.transaction(move |connection| {
@@ -89,7 +89,7 @@ impl EmbeddedSessionState {
         self.read(sid).await.unwrap().1 - self.clock.now_ms()
     }
 
-    /// See [`super::SessionState::is_complete`].
+    /// See `SessionState::is_complete`.
     pub fn is_complete(&self) -> bool {
         self.is_complete.load(Ordering::Acquire)
     }
@@ -99,7 +99,7 @@ impl EmbeddedSessionState {
         self.is_complete.store(true, Ordering::Release);
     }
 
-    /// See [`super::SessionState::delete_expired`].
+    /// See `SessionState::delete_expired`.
     pub async fn delete_expired(&self) -> Result<()> {
         let now_ms = self.clock.now_ms();
         self.transaction(move |connection| {

@@ -3,8 +3,8 @@
 -- restarted may have come back with old data.
 -- KEYS: the marker.
 
--- Has no effect, because the marker never expires. But it is a write, so a Redis that takes no
--- writes, such as a replica, answers with an error.
+-- PERSIST has no effect, because the marker never expires. But PERSIST is a write, so a read-only
+-- Redis, for example a Redis replica, answers with an error.
 redis.call('PERSIST', KEYS[1])
 local time = redis.call('TIME')
 local marker = redis.call('GET', KEYS[1])

@@ -26,8 +26,8 @@ async fn session_takes_one_entry_however_often_it_is_refreshed() {
     // All counts nearly fill a hash table of Redis, whose size is a power of two. So each
     // session's share of the table is as small as it can be.
     let count = sized(16_000, 125_000, 1_000_000);
-    // With the allocator of Debian's Redis. What Redis takes for itself is a smaller share of each
-    // session if there are more.
+    // With the allocator of Debian's Redis. The more sessions, the smaller is each session's share
+    // of the memory that Redis needs for itself.
     let session_bytes = sized(160, 150, 150);
     let server = RedisServer::start_with_snapshots();
     let clock = Clock::system();

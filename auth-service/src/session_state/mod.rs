@@ -1,7 +1,7 @@
 //! Session state: the generation and the end of each session.
 //!
 //! Session state holds at most one entry per session. It decides on a refresh in one round trip
-//! (Redis) or one transaction (embedded). It may lose everything: it then reports that it is
+//! (Redis) or one transaction (embedded). After a loss, session state reports that it is
 //! incomplete, and the caller rebuilds it from the database.
 
 #[cfg(test)]

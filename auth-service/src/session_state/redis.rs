@@ -81,7 +81,7 @@ impl RedisSessionState {
         }
     }
 
-    /// See [`super::SessionState::decide_refresh`].
+    /// See `SessionState::decide_refresh`.
     pub async fn decide_refresh(&self, epoch: u64, refresh: RefreshAttempt) -> Result<RefreshDecision> {
         let RefreshAttempt { sid, presented, expires_at_ms, next_expires_at_ms, claims, grace } = refresh;
         let deadline_ms = self
@@ -112,7 +112,7 @@ impl RedisSessionState {
         }
     }
 
-    /// See [`super::SessionState::entry`].
+    /// See `SessionState::entry`.
     pub async fn entry(&self, epoch: u64, sid: SessionId) -> Result<Option<SessionEntry>> {
         let mut command = cmd("MGET");
         command.arg(&self.session_keys(sid));
@@ -124,7 +124,7 @@ impl RedisSessionState {
         Ok(entry.map(|entry| parse_entry(&entry)))
     }
 
-    /// See [`super::SessionState::revoke`].
+    /// See `SessionState::revoke`.
     pub async fn revoke(&self, sessions: Vec<(SessionId, Retention)>) -> Result<()> {
         let call = |(sid, retention): (SessionId, Retention)| {
             let arguments = [
@@ -139,7 +139,7 @@ impl RedisSessionState {
         self.calls.script_each::<()>(&self.session, calls).await.map(drop)
     }
 
-    /// See [`super::SessionState::mark_claims_stale`].
+    /// See `SessionState::mark_claims_stale`.
     pub async fn mark_claims_stale(&self, sessions: Vec<(SessionId, i64)>) -> Result<()> {
         let call = |(sid, until_ms): (SessionId, i64)| {
             (bucket_of(sid), self.session_call(sid, "mark claims stale", [until_ms]))
@@ -148,7 +148,7 @@ impl RedisSessionState {
         self.calls.script_each::<()>(&self.session, calls).await.map(drop)
     }
 
-    /// See [`super::SessionState::is_complete`]. Also reads the servers' clocks, and checks every
+    /// See `SessionState::is_complete`. Also reads the servers' clocks, and checks every
     /// connection.
     pub async fn is_complete(&self) -> Result<bool> {
         let call = |bucket| (bucket, evalsha(&self.is_complete, &[self.keys.marker(bucket)]));
@@ -161,7 +161,7 @@ impl RedisSessionState {
         Ok(answers.iter().all(|(is_complete, _)| *is_complete))
     }
 
-    /// See [`super::SessionState::begin_rebuild`].
+    /// See `SessionState::begin_rebuild`.
     pub async fn begin_rebuild(&self) -> Result<Rebuild> {
         let rebuild = Rebuild { id: Uuid::new_v4().simple().to_string() };
         let call = |bucket| {
@@ -174,7 +174,7 @@ impl RedisSessionState {
         Ok(rebuild)
     }
 
-    /// See [`super::SessionState::finish_rebuild`].
+    /// See `SessionState::finish_rebuild`.
     pub async fn finish_rebuild(&self, rebuild: Rebuild) -> Result<()> {
         let call = |bucket| (bucket, evalsha(&self.mark_complete, &self.rebuild_keys(bucket, &rebuild)));
         let calls = buckets().map(call).collect();
@@ -199,7 +199,7 @@ impl RedisSessionState {
         Ok(servers)
     }
 
-    /// See [`super::SessionState::connection_epoch`].
+    /// See `SessionState::connection_epoch`.
     pub fn connection_epoch(&self) -> u64 {
         self.calls.epoch()
     }

@@ -1,8 +1,8 @@
 //! Names of the keys in Redis.
 //!
-//! A session's entry and the marker that it is checked with must be on one node of a cluster. So
-//! the keys are spread over sixteen buckets by the last digit of the session id. Each bucket has
-//! a hash tag and a marker.
+//! A script reads a session's entry and a marker, so both must be on one node of a cluster. The
+//! keys are spread over sixteen buckets by the last digit of the session id. Each bucket has a hash
+//! tag and a marker.
 
 use std::{array, ops::Range};
 
@@ -27,8 +27,8 @@ impl Keys {
 
     /// Returns the key of a session's entry.
     pub fn entry(&self, sid: SessionId) -> String {
-        // 28 characters with an empty prefix. Every session has such a key, and Redis' allocator
-        // uses 32 bytes for keys of up to 28.
+        // 28 characters with an empty prefix. Redis' allocator uses 32 bytes for up to 28, and
+        // every session has one of these keys.
         self.key(bucket_of(sid), &URL_SAFE_NO_PAD.encode(sid.0))
     }
 

@@ -180,7 +180,7 @@ async fn a_blacklist_that_waits_for_the_database_says_so() {
     let (app, proxy) = TestApp::with_proxy_and_redis(&redis, &args).await;
     proxy.cut();
     redis.wipe();
-    let reason = "it needs the database, which does not answer";
+    let reason = "waits for the database, which does not answer";
     let reasons = until_reason(&app, "blacklist", reason).await;
     assert_eq!(reasons["database"], "the connection was lost");
     // One tries at a time, and the others wait for that.
