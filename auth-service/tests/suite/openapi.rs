@@ -42,6 +42,7 @@ async fn every_documented_route_exists() {
             }
         }
     }
+    assert_texts_are_for_readers(&document);
     // Every reference has a target.
     let mut references = BTreeSet::new();
     collect_references(&document, &mut references);
@@ -62,6 +63,22 @@ async fn every_answer_to_a_generated_request_is_documented() {
     assert_eq!(app.get("/me", Some(&tokens.access)).await.status, 200);
 }
 
+/// Asserts that no description is a comment for developers: code stands between backticks, and no
+/// text links to Rust items.
+fn assert_texts_are_for_readers(value: &Value) {
+    let Value::Object(members) = value else {
+        value.as_array().into_iter().flatten().for_each(assert_texts_are_for_readers);
+        return;
+    };
+    for (name, member) in members {
+        if let (true, Some(text)) = (name == "description" || name == "summary", member.as_str()) {
+            assert_eq!(text.matches('`').count() % 2, 0, "{text}");
+            assert!(!text.contains("[`") && !text.contains("::"), "{text}");
+        }
+        assert_texts_are_for_readers(member);
+    }
+}
+
 fn collect_references<'a>(value: &'a Value, into: &mut BTreeSet<&'a str>) {
     match value {
         Value::Object(members) => {
@@ -78,6 +95,7 @@ async fn page_loads_nothing_from_other_hosts() {
     let app = TestApp::embedded().await;
     let answer = reqwest::get(format!("http://{}/docs", app.addr)).await.unwrap();
     assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
+    assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
     let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
     for directive in ["default-src 'none'", "connect-src 'self'", "frame-ancestors 'none'"] {
         assert!(policy.contains(directive), "{policy}");
@@ -89,4 +107,12 @@ async fn page_loads_nothing_from_other_hosts() {
     for foreign in ["http://", "https://", "src=", "<link", "@import", "url("] {
         assert!(!page.contains(foreign), "{foreign}");
     }
+}
+
+#[actix_web::test]
+async fn the_root_redirects_to_the_page() {
+    let app = TestApp::embedded().await;
+    let page = reqwest::get(format!("http://{}/", app.addr)).await.unwrap();
+    assert_eq!((page.status().as_u16(), page.url().path()), (200, "/docs"));
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
 }
