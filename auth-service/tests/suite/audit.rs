@@ -4,7 +4,7 @@ use crate::support::{TestApp, on_both_stores};
 use reqwest::Method;
 use rstest_reuse::apply;
 use serde_json::{Value, json};
-use test_support::{Tokens, claims_of, temp_dir, wait_until, wait_until_blocking};
+use test_support::{Tokens, claims_of, wait_until, wait_until_blocking};
 
 impl TestApp {
     /// Returns the events that `auth-service audit` prints with these arguments.

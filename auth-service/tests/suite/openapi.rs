@@ -110,7 +110,7 @@ async fn page_loads_nothing_from_other_hosts() {
 }
 
 #[actix_web::test]
-async fn the_root_redirects_to_the_page() {
+async fn root_redirects_to_the_page() {
     let app = TestApp::embedded().await;
     let page = reqwest::get(format!("http://{}/", app.addr)).await.unwrap();
     assert_eq!((page.status().as_u16(), page.url().path()), (200, "/docs"));
