@@ -31,7 +31,6 @@ struct InactiveToken {
     active: bool,
 }
 
-// Describes `shared::claims::Audience`. The doc comment becomes the description in the document.
 /// One audience, or several (RFC 7519 section 4.1.3).
 #[derive(ToSchema)]
 #[schema(as = Audience)]
