@@ -8,7 +8,7 @@ use serde_json::json;
 use service_kit::{CommandError, logs::field};
 use shared::clock::Clock;
 
-use super::user_admin;
+use super::open::user_admin;
 use crate::{
     accounts::{AuditFilter, StoredEvent},
     config::Settings,

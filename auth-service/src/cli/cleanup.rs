@@ -3,7 +3,7 @@
 use service_kit::CommandError;
 use shared::clock::Clock;
 
-use super::open_migrated_store;
+use super::open::open_migrated_store;
 use crate::{app, config::Settings, jobs::cleanup::Deleted};
 
 pub async fn run(settings: &Settings) -> Result<(), CommandError> {

@@ -6,7 +6,10 @@ use clap::{Args, Subcommand};
 use service_kit::{CommandError, settings::name};
 use shared::clock::Clock;
 
-use super::{open_migrated_store, scope_name, time};
+use super::{
+    open::open_migrated_store,
+    text::{scope_name, time},
+};
 use crate::{
     config::Settings,
     domain::{

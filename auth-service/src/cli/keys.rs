@@ -15,7 +15,7 @@ use shared::{
     keys::{Algorithm, JwkSet},
 };
 
-use super::{open_migrated_store, time};
+use super::{open::open_migrated_store, text::time};
 use crate::{
     app::{key_settings, open_secret},
     config::Settings,

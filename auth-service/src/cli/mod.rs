@@ -7,26 +7,18 @@ mod clients;
 mod doctor;
 mod keys;
 mod migrate;
+mod open;
 mod secret;
+mod text;
 mod users;
 
 use clap::{Parser, Subcommand};
-use jiff::Timestamp;
 use service_kit::{
     CommandError, health::check_health, logs, reload::reload_on_sighup, traces::Traces,
 };
-use shared::{claims::is_scope_name, clock::Clock};
+use shared::clock::Clock;
 
-use crate::{
-    accounts::{AdminError, UserAdmin},
-    app::open_store_for_cli,
-    config::Settings,
-    domain::audit::Initiator,
-    http::server,
-    keys::KeysError,
-    oauth::ClientAdminError,
-    store::{Store, StoreError},
-};
+use crate::{config::Settings, http::server};
 
 /// Registers users, logs them in, and issues, refreshes and revokes tokens.
 ///
@@ -128,56 +120,4 @@ pub async fn run_operator_command(
         OperatorCommand::Cleanup => cleanup::run(settings).await,
         OperatorCommand::Healthcheck => check_health(settings.auth_addr).await,
     }
-}
-
-/// Opens the database and applies missing migrations.
-async fn open_migrated_store(settings: &Settings) -> Result<Store, CommandError> {
-    let store = open_store_for_cli(settings)?;
-    store.migrate().await?;
-    Ok(store)
-}
-
-/// Opens the database for the use cases of an operator who administers users.
-async fn user_admin(settings: &Settings) -> Result<UserAdmin, CommandError> {
-    let store = open_migrated_store(settings).await?;
-    Ok(UserAdmin { store, clock: Clock::system(), initiator: Initiator::operator() })
-}
-
-impl From<StoreError> for CommandError {
-    fn from(why: StoreError) -> Self {
-        Self::new(why.to_string())
-    }
-}
-
-impl From<AdminError> for CommandError {
-    fn from(why: AdminError) -> Self {
-        Self::new(why.to_string())
-    }
-}
-
-impl From<ClientAdminError> for CommandError {
-    fn from(why: ClientAdminError) -> Self {
-        Self::new(why.to_string())
-    }
-}
-
-impl From<KeysError> for CommandError {
-    fn from(why: KeysError) -> Self {
-        Self::new(why.to_string())
-    }
-}
-
-/// Parses the name of a scope (RFC 6749 section 3.3) or a role.
-fn scope_name(text: &str) -> Result<String, String> {
-    if text.len() <= 100 && is_scope_name(text) {
-        Ok(text.into())
-    } else {
-        let characters = "printable ASCII characters without spaces, quotes and backslashes";
-        Err(format!("must be 1 to 100 {characters}"))
-    }
-}
-
-/// Formats a time for people (RFC 3339), to the second.
-fn time(ms: i64) -> String {
-    Timestamp::from_second(ms / 1000).map_or_else(|_| "-".into(), |time| time.to_string())
 }

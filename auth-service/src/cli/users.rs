@@ -3,7 +3,10 @@
 use clap::{Args, Subcommand};
 use service_kit::CommandError;
 
-use super::{scope_name, time, user_admin};
+use super::{
+    open::user_admin,
+    text::{scope_name, time},
+};
 use crate::{
     accounts::{Change, ClaimsChange, User, UserAdmin},
     config::Settings,

@@ -43,7 +43,11 @@ impl Passwords {
     ///
     /// # Errors
     /// [`HashPoolBusy`] if the job panicked.
-    pub async fn hash(&self, permit: QueuePermit, password: &Password) -> Result<PasswordHash, HashPoolBusy> {
+    pub async fn hash(
+        &self,
+        permit: QueuePermit,
+        password: &Password,
+    ) -> Result<PasswordHash, HashPoolBusy> {
         self.pool.run(permit, PasswordHash::hash(password, self.cost)).await
     }
 

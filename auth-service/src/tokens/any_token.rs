@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use shared::{VerifyError, claims::AccessClaims};
 
-use super::{RefreshClaims, RefreshTokenError, Tokens};
+use super::{
+    refresh_token::{RefreshClaims, RefreshTokenError},
+    service::Tokens,
+};
 
 /// The claims of a token of either kind.
 pub enum AnyToken {

@@ -2,24 +2,53 @@
 
 use std::sync::Arc;
 
-use shared::claims::{AccessClaims, Audience, Scope, SessionId, TokenType};
+use serde::Serialize;
+use shared::{
+    claims::{AccessClaims, Audience, Scope, SessionId, TokenType},
+    clock::Clock,
+};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{RefreshClaims, Session, TokenPair, Tokens};
+use super::{
+    refresh_token::{RefreshClaims, RefreshTokenKeys},
+    session::Session,
+};
 use crate::{
     domain::{client::FIRST_PARTY, refresh_decision::TokenGeneration},
     keys::Key,
 };
 
+/// Access token and refresh token of a session.
+// Without `Debug`, so that no log contains them.
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TokenPair {
+    pub access: String,
+    pub refresh: String,
+    /// Lifetime of the access token in seconds.
+    #[serde(skip)]
+    pub access_lifetime_secs: i64,
+}
+
+/// What all tokens of this service have in common.
+pub struct TokenTemplate {
+    pub issuer: String,
+    pub audience: Audience,
+    /// Lifetime of an access token, in seconds.
+    pub access_secs: i64,
+    pub clock: Clock,
+    pub refresh_keys: RefreshTokenKeys,
+}
+
 /// Mints tokens, all with one signing key.
 pub struct Minter<'a> {
-    tokens: &'a Tokens,
+    template: &'a TokenTemplate,
     key: Arc<Key>,
 }
 
 impl<'a> Minter<'a> {
-    pub(super) fn new(tokens: &'a Tokens, key: Arc<Key>) -> Self {
-        Self { tokens, key }
+    pub(super) fn new(template: &'a TokenTemplate, key: Arc<Key>) -> Self {
+        Self { template, key }
     }
 
     /// Mints an access token and a refresh token for `session`. The access token grants `scope`,
@@ -54,19 +83,25 @@ impl<'a> Minter<'a> {
     /// itself is the subject (RFC 9068 section 2.2), and the token is the only one of its session.
     ///
     /// `audience` replaces the audience of the setting AUDIENCE.
-    pub fn for_client(&self, client_id: String, audience: Option<Audience>, scope: Scope) -> String {
+    pub fn for_client(
+        &self,
+        client_id: String,
+        audience: Option<Audience>,
+        scope: Scope,
+    ) -> String {
         let claims = self.access_claims(client_id.clone(), SessionId::generate(), scope);
         let aud = audience.unwrap_or_else(|| claims.aud.clone());
         self.sign(&AccessClaims { client_id: Some(client_id), aud, ..claims })
     }
 
     fn access_claims(&self, sub: String, sid: SessionId, scope: Scope) -> AccessClaims {
-        let now = self.tokens.clock.now_secs();
+        let TokenTemplate { issuer, audience, access_secs, clock, .. } = self.template;
+        let now = clock.now_secs();
         AccessClaims {
-            iss: self.tokens.issuer.clone(),
+            iss: issuer.clone(),
             sub,
-            aud: self.tokens.audience.clone(),
-            exp: now + self.tokens.access_secs,
+            aud: audience.clone(),
+            exp: now + access_secs,
             iat: now,
             nbf: None,
             jti: Uuid::now_v7(),
@@ -80,7 +115,7 @@ impl<'a> Minter<'a> {
     }
 
     fn refresh_token(&self, session: &Session, token: TokenGeneration, expires_at: i64) -> String {
-        let Tokens { issuer, clock, refresh_keys, .. } = self.tokens;
+        let TokenTemplate { issuer, clock, refresh_keys, .. } = self.template;
         refresh_keys.mint(&RefreshClaims {
             iss: issuer.clone(),
             aud: issuer.clone(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use shared::claims::{Scope, SessionId, TokenType};
 use uuid::Uuid;
 
-use super::Session;
+use super::session::Session;
 use crate::domain::{compact_jws, refresh_decision::TokenGeneration, user_claims::UserClaims};
 
 /// The header of every refresh token.

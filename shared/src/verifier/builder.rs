@@ -28,8 +28,16 @@ pub struct VerifierBuilder {
     hook: Hook,
 }
 
+impl Verifier {
+    /// Returns the default settings of a verifier for the tokens of `issuer`: the URL of
+    /// auth-service, exactly as in the claim `iss`.
+    pub fn builder(issuer: impl Into<String>) -> VerifierBuilder {
+        VerifierBuilder::new(issuer.into())
+    }
+}
+
 impl VerifierBuilder {
-    pub(super) fn new(issuer: String) -> Self {
+    fn new(issuer: String) -> Self {
         Self {
             issuer,
             audiences: Vec::new(),

@@ -60,12 +60,6 @@ struct CachedToken {
 }
 
 impl Verifier {
-    /// Returns the default settings of a verifier for the tokens of `issuer`: the URL of
-    /// auth-service, exactly as in the claim `iss`.
-    pub fn builder(issuer: impl Into<String>) -> VerifierBuilder {
-        VerifierBuilder::new(issuer.into())
-    }
-
     /// Returns the issuer whose tokens the verifier accepts.
     pub fn issuer(&self) -> &str {
         &self.0.checks.issuer

@@ -9,7 +9,7 @@ use std::{
 use bcrypt_lanes::{Digest, Lanes};
 use service_kit::traces::SpanGuard;
 
-use super::{CallerWatch, QueuedJob};
+use super::queue::{CallerWatch, QueuedJob};
 use crate::credentials::HashJob;
 
 /// Number of rounds, a millisecond or two, after which a thread yields its core to other threads

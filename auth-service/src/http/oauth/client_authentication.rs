@@ -1,12 +1,13 @@
 //! How a client authenticates: with HTTP Basic, or with parameters of the body (RFC 6749 section
 //! 2.3.1).
 
-use std::str;
+use actix_web::HttpRequest;
 
-use actix_web::{HttpRequest, http::header::AUTHORIZATION};
-use base64::{Engine, engine::general_purpose::STANDARD};
-
-use super::{error::OAuthError, parameters::Parameters};
+use super::{
+    credentials::{Credentials, credentials_in_header},
+    error::OAuthError,
+    parameters::Parameters,
+};
 use crate::{
     domain::client::ClientSecret,
     oauth::{Client, Clients},
@@ -14,38 +15,6 @@ use crate::{
 
 /// How clients may authenticate (RFC 8414 section 2).
 pub const AUTHENTICATION_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
-
-/// Id and secret of a client.
-pub struct Credentials {
-    id: String,
-    secret: ClientSecret,
-}
-
-/// Returns the credentials in the `Authorization` header (RFC 7617). `None` if the request does not
-/// have the header.
-pub fn credentials_in_header(request: &HttpRequest) -> Option<Result<Credentials, OAuthError>> {
-    let mut headers = request.headers().get_all(AUTHORIZATION);
-    let first = headers.next()?;
-    let only = Some(first.as_bytes()).filter(|_| headers.next().is_none());
-    Some(only.and_then(parse_basic).ok_or(OAuthError::InvalidClient))
-}
-
-fn parse_basic(header: &[u8]) -> Option<Credentials> {
-    let (scheme, encoded) = str::from_utf8(header).ok()?.trim().split_once(' ')?;
-    let is_basic = scheme.eq_ignore_ascii_case("Basic");
-    let decoded = STANDARD.decode(encoded.trim()).ok().filter(|_| is_basic)?;
-    let (id, secret) = str::from_utf8(&decoded).ok()?.split_once(':')?;
-    let secret = ClientSecret::from_text(decode_form(secret));
-    Some(Credentials { id: decode_form(id), secret })
-}
-
-/// Decodes an id or a secret, which a client form-encodes before it joins them. Our ids and secrets
-/// contain no character that the encoding must change.
-fn decode_form(text: &str) -> String {
-    form_urlencoded::parse(format!("x={}", text.replace('&', "%26")).as_bytes())
-        .next()
-        .map_or_else(String::new, |(_, value)| value.into_owned())
-}
 
 /// Authenticates a client by the `Authorization` header.
 ///

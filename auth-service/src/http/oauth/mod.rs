@@ -5,10 +5,11 @@
 //! |---|---|
 //! | `token`, `revoke`, `introspect` | the routes |
 //! | `parameters` | the parameters of a form-encoded request |
-//! | `client_authentication` | how a client authenticates |
+//! | `client_authentication`, `credentials` | how a client authenticates |
 //! | `error`, `responses` | errors, and their description for OpenAPI |
 
 mod client_authentication;
+mod credentials;
 mod error;
 pub mod introspect;
 mod parameters;

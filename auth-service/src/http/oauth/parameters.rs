@@ -7,7 +7,7 @@ use futures_util::future::LocalBoxFuture;
 use shared::claims::{Scope, is_scope_name};
 
 use super::{
-    client_authentication::{Credentials, credentials_in_header},
+    credentials::{Credentials, credentials_in_header},
     error::OAuthError,
 };
 use crate::http::form;

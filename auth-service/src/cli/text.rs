@@ -1,0 +1,19 @@
+//! Names that commands parse, and times that they print.
+
+use jiff::Timestamp;
+use shared::claims::is_scope_name;
+
+/// Parses the name of a scope (RFC 6749 section 3.3) or a role.
+pub fn scope_name(text: &str) -> Result<String, String> {
+    if text.len() <= 100 && is_scope_name(text) {
+        Ok(text.into())
+    } else {
+        let characters = "printable ASCII characters without spaces, quotes and backslashes";
+        Err(format!("must be 1 to 100 {characters}"))
+    }
+}
+
+/// Formats a time for people (RFC 3339), to the second.
+pub fn time(ms: i64) -> String {
+    Timestamp::from_second(ms / 1000).map_or_else(|_| "-".into(), |time| time.to_string())
+}
