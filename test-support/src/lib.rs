@@ -2,6 +2,7 @@
 //! that a test can kill. `scripts/test` starts the shared servers and passes their addresses.
 
 mod answer;
+mod arrows;
 mod certificates;
 mod client;
 mod collector;
@@ -28,6 +29,7 @@ use std::{
 };
 
 pub use answer::{Answer, Tokens, claims_of, decode_part};
+pub use arrows::assert_arrows;
 pub use certificates::Certificates;
 pub use client::Client;
 pub use collector::{Collector, Span};

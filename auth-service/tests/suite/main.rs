@@ -3,6 +3,7 @@
 mod support;
 
 mod access_tokens;
+mod arrows;
 mod audit;
 mod bad_requests;
 mod claims;
