@@ -50,8 +50,8 @@ async fn unchanged_jwks_answers_304() {
     let app = TestApp::embedded().await;
     let jwks = app.get("/.well-known/jwks.json", None).await;
     let request = app.request(reqwest::Method::GET, "/.well-known/jwks.json");
-    let restarted = app.send(request.header("if-none-match", jwks.header("etag"))).await;
-    assert_eq!((restarted.status, restarted.json), (304, Value::Null));
+    let second = app.send(request.header("if-none-match", jwks.header("etag"))).await;
+    assert_eq!((second.status, second.json), (304, Value::Null));
 }
 
 #[actix_web::test]

@@ -171,13 +171,13 @@ fn secret_is_private_created_once_and_validated() {
 fn concurrent_processes_create_one_secret() {
     let folder = temp_dir();
     let data = folder.path().to_str().unwrap();
-    let made = std::thread::scope(|scope| {
+    let created = std::thread::scope(|scope| {
         let make = || auth_service(&["generate-secret"], &[("DATA_DIR", data)]);
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
         let outputs = threads.into_iter().map(|thread| thread.join().unwrap());
         outputs.filter(|output| output.stdout.starts_with(b"Made")).count()
     });
-    assert_eq!(made, 1);
+    assert_eq!(created, 1);
 }
 
 #[test]

@@ -207,7 +207,8 @@ async fn user_with_many_sessions_is_disabled() {
     sql_query(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000) \
          INSERT INTO sessions (id, user_id, created_at, expires_at) \
-         SELECT printf('01a20970-f552-76e1-be5b-%012d', i), users.id, 0, 4102444800000 FROM n, users",
+         SELECT printf('01a20970-f552-76e1-be5b-%012d', i), users.id, 0, 4102444800000 \
+         FROM n, users",
     )
     .execute(&mut connection)
     .unwrap();

@@ -91,7 +91,7 @@ async fn every_accepted_connection_is_answered() {
             move || loop {
                 let mut stream = match TcpStream::connect_timeout(&addr, Duration::from_secs(10)) {
                     Ok(stream) => stream,
-                    Err(why) => break assert_eq!(why.kind(), ErrorKind::ConnectionRefused, "{why}"),
+                    Err(error) => break assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{error}"),
                 };
                 let mut answer = String::new();
                 stream.write_all(REQUEST).and_then(|()| stream.read_to_string(&mut answer)).unwrap();
