@@ -1,10 +1,13 @@
-//! Links, anchors and names of files in the documentation lead somewhere.
+//! Links, anchors, and names of files and commands in the documentation lead somewhere.
 
 mod support;
 
 use std::path::Path;
 
-use support::pages::{anchors, code_spans, links, pages_below, read, root};
+use support::{
+    pages::{anchors, code_spans, links, pages_below, read, root},
+    shell::assert_is_a_command_of_auth_service,
+};
 
 #[test]
 fn every_relative_link_and_anchor_resolves() {
@@ -72,4 +75,21 @@ fn every_room_on_the_map_exists() {
         let exists = root().join("auth-service/src").join(&room).is_dir();
         assert!(exists, "{MAP} names {room}");
     }
+}
+
+#[test]
+fn every_command_that_a_page_names_exists() {
+    let mut count = 0;
+    for page in pages_below("") {
+        for span in code_spans(&read(&page)) {
+            let Some(args) = span.strip_prefix("auth-service ") else { continue };
+            // `users enable|disable` stands for two commands, and `…` for any arguments.
+            if !args.contains(['|', '…']) {
+                let args: Vec<String> = args.split_whitespace().map(str::to_owned).collect();
+                assert_is_a_command_of_auth_service(&args);
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 10, "{count} commands");
 }

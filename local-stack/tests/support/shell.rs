@@ -22,8 +22,11 @@ impl Commands {
         symlink(program("auth-service"), folder.path().join("auth-service")).unwrap();
         // The packages of samples in Python are those of the tests, so pip has nothing to fetch.
         let pip = folder.path().join("pip");
-        fs::write(&pip, format!("#!/bin/sh\nexec {} -m pip --no-index \"$@\"\n", python()))
-            .unwrap();
+        let script = format!(
+            "#!/bin/sh\nexport PIP_NO_INDEX=1 PIP_DISABLE_PIP_VERSION_CHECK=1\nexec {} -m pip \"$@\"\n",
+            python()
+        );
+        fs::write(&pip, script).unwrap();
         assert!(Command::new("chmod").arg("+x").arg(pip).status().unwrap().success());
         Self(folder)
     }
