@@ -11,7 +11,8 @@ fn the_program_prints_a_page_to_open_and_a_command_for_the_walk_through() {
     let folder = temp_dir();
     let data = folder.path().join("data");
     let process = Process::start(PROGRAM, 2, &[("DATA_DIR", data.to_str().unwrap())]);
-    let (auth, resource) = (process.addr(0), process.addr(1));
+    let auth = process.addr(0);
+    let resource = process.addr(1);
     process.wait_for_log(&format!("data              {}", data.display()));
     process.wait_for_log(&format!("Open http://{auth}/docs in a browser"));
     process.wait_for_log(&format!(

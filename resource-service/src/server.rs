@@ -36,7 +36,7 @@ impl Running {
     /// Serves until SIGTERM or Ctrl-C, then shuts down in order.
     ///
     /// # Errors
-    /// Those of the server.
+    /// If the server fails.
     pub async fn run_until_stopped(self) -> io::Result<()> {
         // Does not wait for the keys: the verifier fetches them in the background.
         self.server.run_until_stopped(std::future::ready(())).await

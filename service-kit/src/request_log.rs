@@ -56,7 +56,7 @@ const MAX_ID_BYTES: usize = 128;
 /// The data of the app must contain a [`RequestObserver`].
 ///
 /// # Errors
-/// Those of the handler.
+/// If the handler fails.
 pub async fn observe_requests(
     mut request: ServiceRequest,
     next: Next<impl MessageBody>,

@@ -109,5 +109,5 @@ impl Route {
 
 /// Answers a path that no route takes.
 pub async fn not_found(request: HttpRequest) -> HttpResponse {
-    Problem::new(404, "not_found", format!("There is nothing at {}.", request.path())).into()
+    Problem::new(404, "not_found", format!("No route matches {}.", request.path())).into()
 }

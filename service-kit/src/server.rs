@@ -138,7 +138,7 @@ impl RunningServer {
     /// `ready` completes.
     ///
     /// # Errors
-    /// Those of the server.
+    /// If the server fails.
     pub async fn run_until_stopped(self, ready: impl Future<Output = ()>) -> io::Result<()> {
         shutdown::run_until_stopped(self.stoppable, ready).await
     }

@@ -87,7 +87,7 @@ pub(crate) struct Stoppable {
 /// that operators can observe the shutdown.
 ///
 /// # Errors
-/// Those of the server, or if the process cannot receive signals.
+/// If the server fails, or if the process cannot receive signals.
 pub(crate) async fn run_until_stopped(
     stoppable: Stoppable,
     ready: impl Future<Output = ()>,

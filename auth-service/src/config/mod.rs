@@ -1,5 +1,5 @@
-//! Every setting, typed and validated, from flags and environment. `docs/reference/configuration.md` lists them all, and a test
-//! compares it with this file.
+//! Every setting, typed and validated, from flags and environment. `docs/reference/configuration.md`
+//! lists them all, and a test compares it with this file.
 
 use std::{
     fmt, fs,

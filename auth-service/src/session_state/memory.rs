@@ -23,7 +23,7 @@ const SLACK_BYTES: usize = 10;
 
 #[actix_web::test]
 async fn session_takes_one_entry_however_often_it_is_refreshed() {
-    // Both counts nearly fill a hash table of Redis, whose size is a power of two. So each
+    // All counts nearly fill a hash table of Redis, whose size is a power of two. So each
     // session's share of the table is as small as it can be.
     let count = sized(16_000, 125_000, 1_000_000);
     // With the allocator of Debian's Redis. The more sessions, the smaller is each session's share

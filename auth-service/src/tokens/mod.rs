@@ -39,7 +39,8 @@ pub struct TokenSettings {
 #[error("no signing key is loaded yet")]
 pub struct NoSigningKey;
 
-/// The two tokens that a client receives. `Debug` is not implemented, so logs cannot contain them.
+/// Access token and refresh token of a session.
+// Without `Debug`, so that no log contains them.
 #[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TokenPair {
     pub access: String,

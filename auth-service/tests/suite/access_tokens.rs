@@ -1,4 +1,4 @@
-//! Access tokens: what they say, that others can verify them, and that nothing else passes for one.
+//! Access tokens: their claims, verification with the published keys, and rejected forgeries.
 
 use crate::support::{TestApp, new_pem};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use test_support::{claims_of, decode_part};
 
 #[actix_web::test]
-async fn anybody_can_verify_them_with_the_published_keys() {
+async fn access_token_verifies_with_the_published_keys() {
     for (name, algorithm) in
         [("EdDSA", Algorithm::EdDSA), ("ES256", Algorithm::ES256), ("RS256", Algorithm::RS256)]
     {
@@ -36,9 +36,9 @@ async fn anybody_can_verify_them_with_the_published_keys() {
         assert_eq!(
             claims,
             json!({
-                "iss": app.issuer, "sub": registered.json["id"], "aud": ["api", "other"], "exp": iat + 300, "iat": iat,
-                "jti": claims["jti"], "sid": claims["sid"], "preferred_username": "ada", "client_id": "first-party",
-                "token_type": "access",
+                "iss": app.issuer, "sub": registered.json["id"], "aud": ["api", "other"],
+                "exp": iat + 300, "iat": iat, "jti": claims["jti"], "sid": claims["sid"],
+                "preferred_username": "ada", "client_id": "first-party", "token_type": "access",
             })
         );
         assert_eq!(app.get("/me", Some(&tokens.access)).await.status, 200, "{name}");
@@ -46,25 +46,25 @@ async fn anybody_can_verify_them_with_the_published_keys() {
 }
 
 #[actix_web::test]
-async fn keys_need_not_be_fetched_again_when_they_have_not_changed() {
+async fn unchanged_jwks_answers_304() {
     let app = TestApp::embedded().await;
     let jwks = app.get("/.well-known/jwks.json", None).await;
     let request = app.request(reqwest::Method::GET, "/.well-known/jwks.json");
-    let again = app.send(request.header("if-none-match", jwks.header("etag"))).await;
-    assert_eq!((again.status, again.json), (304, Value::Null));
+    let restarted = app.send(request.header("if-none-match", jwks.header("etag"))).await;
+    assert_eq!((restarted.status, restarted.json), (304, Value::Null));
 }
 
 #[actix_web::test]
-async fn keys_and_sessions_outlive_a_restart() {
+async fn keys_and_sessions_survive_a_restart() {
     let app = TestApp::embedded().await;
     let tokens = app.new_user("ada").await;
-    let again = app.replica().await;
-    assert_eq!(again.get("/me", Some(&tokens.access)).await.status, 200);
-    again.refreshed(&tokens.refresh).await;
+    let restarted = app.replica().await;
+    assert_eq!(restarted.get("/me", Some(&tokens.access)).await.status, 200);
+    restarted.refreshed(&tokens.refresh).await;
 }
 
 #[actix_web::test]
-async fn they_expire() {
+async fn access_token_expires_after_lifetime_and_leeway() {
     let app = TestApp::embedded().await;
     let tokens = app.new_user("ada").await;
     app.advance(300 + 9);
@@ -76,139 +76,202 @@ async fn they_expire() {
     app.post("/token/verify", json!({"token": tokens.access})).await.assert_problem(401, "token_not_valid");
 }
 
-/// A token made of these parts, whatever they are.
+/// Returns a token with this header and these claims, which need not be valid.
 fn token(header: &str, claims: &str, sign: impl Fn(&[u8]) -> String) -> String {
     let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let signature = sign(input.as_bytes());
     format!("{input}.{signature}")
 }
 
-#[actix_web::test]
-async fn nothing_else_passes_for_one() {
-    let pem = new_pem();
-    let app = TestApp::embedded_with_key(&pem).await;
-    let access = app.new_user("ada").await.access;
-    let stranger_pem = new_pem();
-    let stranger = TestApp::embedded_with_key(&stranger_pem).await;
-    let strangers = stranger.new_user("ada").await.access;
+/// Signs with an Ed25519 key in PEM.
+fn sign_with(pem: &str) -> impl Fn(&[u8]) -> String {
     let key = EncodingKey::from_ed_pem(pem.as_bytes()).unwrap();
-    let ed25519 = |input: &[u8]| jsonwebtoken::crypto::sign(input, &key, Algorithm::EdDSA).unwrap();
-    let header = decode_part(&access, 0);
-    let claims = claims_of(&access);
-    let kid = header["kid"].as_str().unwrap().to_owned();
+    move |input| jsonwebtoken::crypto::sign(input, &key, Algorithm::EdDSA).unwrap()
+}
+
+/// A service whose key also signs forgeries, so that each forgery is rejected for the defect in its
+/// name.
+struct Forger {
+    app: TestApp,
+    pem: String,
+    /// A valid access token, with its header and its claims.
+    access: String,
+    header: Value,
+    claims: Value,
+}
+
+impl Forger {
+    async fn start() -> Self {
+        let pem = new_pem();
+        let app = TestApp::embedded_with_key(&pem).await;
+        let access = app.new_user("ada").await.access;
+        let header = decode_part(&access, 0);
+        let claims = claims_of(&access);
+        let forger = Self { app, pem, access, header, claims };
+        let unchanged = forger.with_claims(|_| ());
+        assert_eq!(forger.app.get("/me", Some(&unchanged)).await.status, 200);
+        forger
+    }
+
+    /// Returns a token with a valid signature over this text.
+    fn sign(&self, header: &str, claims: &str) -> String {
+        token(header, claims, sign_with(&self.pem))
+    }
+
+    fn with_header(&self, change: impl FnOnce(&mut Value)) -> String {
+        let mut header = self.header.clone();
+        change(&mut header);
+        self.sign(&header.to_string(), &self.claims.to_string())
+    }
+
+    fn with_header_member(&self, name: &str, value: Value) -> String {
+        self.with_header(|header| header[name] = value)
+    }
+
+    fn with_claims(&self, change: impl FnOnce(&mut Value)) -> String {
+        let mut claims = self.claims.clone();
+        change(&mut claims);
+        self.sign(&self.header.to_string(), &claims.to_string())
+    }
+
+    fn with_claim(&self, name: &str, value: Value) -> String {
+        self.with_claims(|claims| claims[name] = value)
+    }
+
+    async fn assert_rejected(&self, defect: &str, token: &str) {
+        let answer = self.app.get("/me", Some(token)).await;
+        assert_eq!(answer.status, 401, "{defect}: {answer:?}");
+        answer.assert_problem(401, "token_not_valid");
+        let answer = self.app.post("/token/verify", json!({"token": token})).await;
+        assert_eq!(answer.status, 401, "verify {defect}: {answer:?}");
+    }
+}
+
+#[actix_web::test]
+async fn malformed_tokens_are_rejected() {
+    let forger = Forger::start().await;
+    let access = &forger.access;
     let parts: Vec<&str> = access.split('.').collect();
     let [head, body, signature] = parts[..] else { panic!() };
+    let flipped = if signature.starts_with('A') { 'B' } else { 'A' };
+    let other_body = URL_SAFE_NO_PAD.encode(json!({}).to_string());
+    // The last character of a signature encodes two bits. Its other bits must be zero (RFC 4648
+    // section 3.5).
+    let last = signature.chars().last().unwrap();
+    let stray = char::from(last as u8 + 1);
+    let without_last = &signature[..signature.len() - 1];
+    for (defect, token) in [
+        ("no parts", "x".to_owned()),
+        ("two parts", format!("{head}.{body}")),
+        ("four parts", format!("{access}.{signature}")),
+        ("no signature", format!("{head}.{body}.")),
+        ("another signature", format!("{head}.{body}.{flipped}{}", &signature[1..])),
+        ("a short signature", format!("{head}.{body}.{}", &signature[..80])),
+        ("another payload", format!("{head}.{other_body}.{signature}")),
+        ("padding", format!("{access}==")),
+        ("64 KB", "x".repeat(65_000)),
+        ("stray bits", format!("{head}.{body}.{without_last}{stray}")),
+    ] {
+        forger.assert_rejected(defect, &token).await;
+    }
+}
 
-    // Every forgery below is signed with the true key where that helps it, so each is refused for its own fault.
-    let with_header = |change: &dyn Fn(&mut Value)| {
-        let mut header = header.clone();
-        change(&mut header);
-        token(&header.to_string(), &claims.to_string(), ed25519)
-    };
-    let with_claims = |change: &dyn Fn(&mut Value)| {
-        let mut claims = claims.clone();
-        change(&mut claims);
-        token(&header.to_string(), &claims.to_string(), ed25519)
-    };
-    assert_eq!(app.get("/me", Some(&with_claims(&|_| ()))).await.status, 200);
-
-    let jwks = app.get("/.well-known/jwks.json", None).await.json;
-    let public_key = URL_SAFE_NO_PAD.decode(jwks["keys"][0]["x"].as_str().unwrap()).unwrap();
+#[actix_web::test]
+async fn tokens_with_another_key_or_algorithm_are_rejected() {
+    let forger = Forger::start().await;
+    let other_issuer = TestApp::embedded().await;
+    let jwks = forger.app.get("/.well-known/jwks.json", None).await.json;
+    let jwk = &jwks["keys"][0];
+    let public_key_text = jwk["x"].as_str().unwrap();
+    let public_key = URL_SAFE_NO_PAD.decode(public_key_text).unwrap();
+    let kid = forger.header["kid"].as_str().unwrap();
     let hs256 = |secret: &[u8]| {
         let mut header = Header::new(Algorithm::HS256);
         header.typ = Some("at+jwt".into());
-        header.kid = Some(kid.clone());
-        jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(secret)).unwrap()
+        header.kid = Some(kid.to_owned());
+        let key = EncodingKey::from_secret(secret);
+        jsonwebtoken::encode(&header, &forger.claims, &key).unwrap()
     };
-    let no_signature = |alg: &str| {
-        let header = json!({"alg": alg, "typ": "at+jwt", "kid": kid});
-        token(&header.to_string(), &claims.to_string(), |_| String::new())
-    };
-    let flipped = if signature.starts_with('A') { 'B' } else { 'A' };
-
-    let mut refused = vec![
-        ("a stranger's token".to_owned(), strangers),
-        ("no parts".into(), "x".into()),
-        ("two parts".into(), format!("{head}.{body}")),
-        ("four parts".into(), format!("{access}.{signature}")),
-        ("no signature".into(), format!("{head}.{body}.")),
-        ("another signature".into(), format!("{head}.{body}.{flipped}{}", &signature[1..])),
-        ("a short signature".into(), format!("{head}.{body}.{}", &signature[..80])),
-        (
-            "another payload".into(),
-            format!("{head}.{}.{signature}", URL_SAFE_NO_PAD.encode(json!({}).to_string())),
-        ),
-        ("padding".into(), format!("{access}==")),
-        ("64 KB".into(), "x".repeat(65_000)),
-        ("HS256 with the public key".into(), hs256(&public_key)),
-        ("HS256 with the public key's text".into(), hs256(jwks["keys"][0]["x"].as_str().unwrap().as_bytes())),
-        ("HS256 with the JWK".into(), hs256(jwks["keys"][0].to_string().as_bytes())),
-        ("alg ES256".into(), with_header(&|header| header["alg"] = json!("ES256"))),
-        ("alg RS256".into(), with_header(&|header| header["alg"] = json!("RS256"))),
-        ("no kid".into(), with_header(&|header| header["kid"] = Value::Null)),
-        ("unknown kid".into(), with_header(&|header| header["kid"] = json!("unknown"))),
-        ("a path as kid".into(), with_header(&|header| header["kid"] = json!("../../dev/null"))),
-        ("typ JWT".into(), with_header(&|header| header["typ"] = json!("JWT"))),
-        ("no typ".into(), with_header(&|header| header["typ"] = Value::Null)),
-        ("crit".into(), with_header(&|header| header["crit"] = json!(["exp"]))),
-        ("crit null".into(), with_header(&|header| header["crit"] = Value::Null)),
-        (
-            "two algs".into(),
-            token(&format!(r#"{{"alg":"none",{}"#, &header.to_string()[1..]), &claims.to_string(), ed25519),
-        ),
-        (
-            "two subs".into(),
-            token(&header.to_string(), &format!(r#"{{"sub":"x",{}"#, &claims.to_string()[1..]), ed25519),
-        ),
-        ("another issuer".into(), with_claims(&|claims| claims["iss"] = json!("http://evil.example"))),
-        ("another audience".into(), with_claims(&|claims| claims["aud"] = json!("other"))),
-        ("token_type refresh".into(), with_claims(&|claims| claims["token_type"] = json!("refresh"))),
-        ("exp as text".into(), with_claims(&|claims| claims["exp"] = json!("9999999999"))),
-        ("exp as float".into(), with_claims(&|claims| claims["exp"] = json!(9999999999.5))),
-        ("exp negative".into(), with_claims(&|claims| claims["exp"] = json!(-1))),
-        ("exp huge".into(), with_claims(&|claims| claims["exp"] = json!(1e300))),
-        ("exp past".into(), with_claims(&|claims| claims["exp"] = json!(1))),
-        ("iat in the future".into(), with_claims(&|claims| claims["iat"] = json!(9_999_999_999_i64))),
-        ("nbf in the future".into(), with_claims(&|claims| claims["nbf"] = json!(9_999_999_999_i64))),
-    ];
+    for (defect, token) in [
+        ("a token of another issuer", other_issuer.new_user("ada").await.access),
+        ("HS256 with the public key", hs256(&public_key)),
+        ("HS256 with the public key's text", hs256(public_key_text.as_bytes())),
+        ("HS256 with the JWK", hs256(jwk.to_string().as_bytes())),
+        ("alg ES256", forger.with_header_member("alg", json!("ES256"))),
+        ("alg RS256", forger.with_header_member("alg", json!("RS256"))),
+    ] {
+        forger.assert_rejected(defect, &token).await;
+    }
     for alg in ["none", "None", "NONE", "nOnE", ""] {
-        refused.push((format!("alg {alg:?}"), no_signature(alg)));
+        let header = json!({"alg": alg, "typ": "at+jwt", "kid": kid});
+        let unsigned = token(&header.to_string(), &forger.claims.to_string(), |_| String::new());
+        forger.assert_rejected(&format!("alg {alg:?}"), &unsigned).await;
+    }
+}
+
+#[actix_web::test]
+async fn invalid_headers_are_rejected() {
+    let forger = Forger::start().await;
+    let claims = forger.claims.to_string();
+    let two_algs = format!(r#"{{"alg":"none",{}"#, &forger.header.to_string()[1..]);
+    for (defect, token) in [
+        ("no kid", forger.with_header_member("kid", Value::Null)),
+        ("unknown kid", forger.with_header_member("kid", json!("unknown"))),
+        ("a path as kid", forger.with_header_member("kid", json!("../../dev/null"))),
+        ("typ JWT", forger.with_header_member("typ", json!("JWT"))),
+        ("no typ", forger.with_header_member("typ", Value::Null)),
+        ("crit", forger.with_header_member("crit", json!(["exp"]))),
+        ("crit null", forger.with_header_member("crit", Value::Null)),
+        ("two algs", forger.sign(&two_algs, &claims)),
+    ] {
+        forger.assert_rejected(defect, &token).await;
+    }
+}
+
+#[actix_web::test]
+async fn invalid_claims_are_rejected() {
+    let forger = Forger::start().await;
+    let two_subs = format!(r#"{{"sub":"x",{}"#, &forger.claims.to_string()[1..]);
+    for (defect, token) in [
+        ("two subs", forger.sign(&forger.header.to_string(), &two_subs)),
+        ("another issuer", forger.with_claim("iss", json!("http://evil.example"))),
+        ("another audience", forger.with_claim("aud", json!("other"))),
+        ("token_type refresh", forger.with_claim("token_type", json!("refresh"))),
+        ("exp as text", forger.with_claim("exp", json!("9999999999"))),
+        ("exp as float", forger.with_claim("exp", json!(9999999999.5))),
+        ("exp negative", forger.with_claim("exp", json!(-1))),
+        ("exp huge", forger.with_claim("exp", json!(1e300))),
+        ("exp past", forger.with_claim("exp", json!(1))),
+        ("iat in the future", forger.with_claim("iat", json!(9_999_999_999_i64))),
+        ("nbf in the future", forger.with_claim("nbf", json!(9_999_999_999_i64))),
+    ] {
+        forger.assert_rejected(defect, &token).await;
     }
     for claim in ["iss", "sub", "aud", "exp", "iat", "jti", "sid", "token_type"] {
-        refused.push((
-            format!("no {claim}"),
-            with_claims(&|claims| drop(claims.as_object_mut().unwrap().remove(claim))),
-        ));
+        let token = forger.with_claims(|claims| drop(claims.as_object_mut().unwrap().remove(claim)));
+        forger.assert_rejected(&format!("no {claim}"), &token).await;
     }
-    // The last character of a signature carries two bits; the others must be zero (RFC 4648 section 3.5).
-    let last = signature.chars().last().unwrap();
-    let stray = char::from(last as u8 + 1);
-    refused
-        .push(("stray bits".into(), format!("{head}.{body}.{}{stray}", &signature[..signature.len() - 1])));
+}
 
-    for (what, token) in refused {
-        let answer = app.get("/me", Some(&token)).await;
-        assert_eq!(answer.status, 401, "{what}: {answer:?}");
-        answer.assert_problem(401, "token_not_valid");
-        let answer = app.post("/token/verify", json!({"token": token})).await;
-        assert_eq!(answer.status, 401, "verify {what}: {answer:?}");
-    }
-
-    // Keys offered by the token itself are ignored, whatever they are.
-    let theirs = stranger.get("/.well-known/jwks.json", None).await.json["keys"][0].clone();
-    let url = format!("{}/.well-known/jwks.json", stranger.issuer);
-    for (name, value) in [("jwk", theirs), ("jku", json!(url)), ("x5u", json!(url)), ("x5c", json!(["AAAA"]))]
-    {
-        assert_eq!(
-            app.get("/me", Some(&with_header(&|header| header[name] = value.clone()))).await.status,
-            200
-        );
-        let stranger_key = EncodingKey::from_ed_pem(stranger_pem.as_bytes()).unwrap();
-        let mut header = header.clone();
+#[actix_web::test]
+async fn keys_in_the_header_of_a_token_are_ignored() {
+    let forger = Forger::start().await;
+    let other_pem = new_pem();
+    let other_issuer = TestApp::embedded_with_key(&other_pem).await;
+    let other_jwks = other_issuer.get("/.well-known/jwks.json", None).await.json;
+    let url = format!("{}/.well-known/jwks.json", other_issuer.issuer);
+    for (name, value) in [
+        ("jwk", other_jwks["keys"][0].clone()),
+        ("jku", json!(url)),
+        ("x5u", json!(url)),
+        ("x5c", json!(["AAAA"])),
+    ] {
+        let genuine = forger.with_header_member(name, value.clone());
+        assert_eq!(forger.app.get("/me", Some(&genuine)).await.status, 200);
+        let mut header = forger.header.clone();
         header[name] = value;
-        let forged = token(&header.to_string(), &claims.to_string(), |input| {
-            jsonwebtoken::crypto::sign(input, &stranger_key, Algorithm::EdDSA).unwrap()
-        });
-        app.get("/me", Some(&forged)).await.assert_problem(401, "token_not_valid");
+        let claims = forger.claims.to_string();
+        let forged = token(&header.to_string(), &claims, sign_with(&other_pem));
+        forger.app.get("/me", Some(&forged)).await.assert_problem(401, "token_not_valid");
     }
 }

@@ -1,4 +1,4 @@
-//! What no client should send: always the right 4xx, always problem details.
+//! Malformed requests: each gets the right 4xx status, with problem details.
 
 use std::{
     io::{Read, Write},
@@ -12,7 +12,7 @@ use serde_json::json;
 const ROUTES: [&str; 4] = ["/register", "/login", "/token/refresh", "/token/verify"];
 
 #[actix_web::test]
-async fn bodies_that_are_not_a_json_object() {
+async fn body_that_is_not_a_json_object_is_rejected() {
     let app = TestApp::embedded().await;
     let bodies: [&[u8]; 12] = [
         b"",
@@ -37,7 +37,7 @@ async fn bodies_that_are_not_a_json_object() {
 }
 
 #[actix_web::test]
-async fn content_types_that_are_not_json() {
+async fn other_content_types_are_rejected() {
     let app = TestApp::embedded().await;
     for route in ROUTES {
         for content_type in
@@ -68,7 +68,7 @@ async fn missing_and_unknown_fields_are_named() {
 }
 
 #[actix_web::test]
-async fn very_long_values() {
+async fn very_long_values_are_rejected() {
     let app = TestApp::embedded().await;
     let long = "x".repeat(20_000);
     let answer = app.post("/register", json!({"email": long, "username": long, "password": long})).await;
@@ -78,27 +78,28 @@ async fn very_long_values() {
 }
 
 #[actix_web::test]
-async fn a_body_of_ten_megabytes() {
+async fn body_of_ten_megabytes_is_rejected() {
     let app = TestApp::embedded().await;
     let ten_megabytes = vec![b' '; 10_000_000];
     for route in ROUTES {
-        // Said before a byte of it is sent, and when it comes in chunks of unknown number.
+        // Once with an announced length, and once in chunks of unknown number.
         let head = format!("POST {route} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n");
-        let answer = raw(&app, format!("{head}Content-Length: 10000000\r\n\r\n").as_bytes(), &ten_megabytes);
+        let answer =
+            send_raw(&app, format!("{head}Content-Length: 10000000\r\n\r\n").as_bytes(), &ten_megabytes);
         assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("\"code\":\"too_large\""), "{answer}");
         let mut chunk = b"f4240\r\n".to_vec();
         chunk.extend_from_slice(&ten_megabytes[..1_000_000]);
         chunk.extend_from_slice(b"\r\n");
         let answer =
-            raw(&app, format!("{head}Transfer-Encoding: chunked\r\n\r\n").as_bytes(), &chunk.repeat(10));
+            send_raw(&app, format!("{head}Transfer-Encoding: chunked\r\n\r\n").as_bytes(), &chunk.repeat(10));
         assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("\"code\":\"too_large\""), "{answer}");
     }
-    // And it has harmed nobody.
+    // The service still works.
     assert_eq!(app.register("ada").await.status, 201);
 }
 
 #[actix_web::test]
-async fn authorization_headers_that_are_not_one_bearer_token() {
+async fn malformed_authorization_headers_are_rejected() {
     let app = TestApp::embedded().await;
     let tokens = app.new_user("ada").await;
     let access = &tokens.access;
@@ -108,9 +109,9 @@ async fn authorization_headers_that_are_not_one_bearer_token() {
         });
         app.send(request)
     };
-    let nobody = me(&[]).await;
-    nobody.assert_problem(401, "not_authenticated");
-    assert_eq!(nobody.header("www-authenticate"), "Bearer");
+    let anonymous = me(&[]).await;
+    anonymous.assert_problem(401, "not_authenticated");
+    assert_eq!(anonymous.header("www-authenticate"), "Bearer");
     for bad in [
         "",
         "Bearer",
@@ -132,11 +133,11 @@ async fn authorization_headers_that_are_not_one_bearer_token() {
     }
 }
 
-/// Sends bytes, as much of them as is taken, and reads the answer.
-fn raw(app: &TestApp, head: &[u8], body: &[u8]) -> String {
+/// Sends a request, as much of it as the server reads, and returns the answer.
+fn send_raw(app: &TestApp, head: &[u8], body: &[u8]) -> String {
     let mut stream = TcpStream::connect(app.addr).unwrap();
     stream.write_all(head).unwrap();
-    // The server may stop reading, and close, at any time.
+    // The server may close the connection before it has read the whole body.
     let mut reader = stream.try_clone().unwrap();
     let body = body.to_vec();
     let writer = std::thread::spawn(move || drop(stream.write_all(&body)));

@@ -1,4 +1,4 @@
-//! The command line: what starts, what does not and why, and what must not be printed.
+//! The command line: start-up errors, the secret, help, and output without secrets.
 
 use std::{
     net::TcpListener,
@@ -17,9 +17,9 @@ fn auth_service(args: &[&str], env: &[(&str, &str)]) -> Output {
         .unwrap()
 }
 
-/// Asserts that it ended with code 1 and one line on standard error, which it returns.
+/// Asserts that a command ended with code 1 and one error line, and returns the line.
 #[track_caller]
-fn refused(output: Output) -> String {
+fn error_line(output: Output) -> String {
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{errors}");
     let lines: Vec<&str> = errors.lines().filter(|line| line.starts_with("error:")).collect();
@@ -29,7 +29,7 @@ fn refused(output: Output) -> String {
 }
 
 #[test]
-fn a_wrong_setting_is_named_in_one_line() {
+fn invalid_setting_is_named_in_one_line() {
     for (env, expected) in [
         (("BCRYPT_COST", "9"), "BCRYPT_COST"),
         (("BCRYPT_COST", "16"), "BCRYPT_COST"),
@@ -68,59 +68,60 @@ fn a_wrong_setting_is_named_in_one_line() {
         (("REDIS_CERT_FILE", "/nowhere/cert.pem"), "REDIS_KEY_FILE belong together"),
         (("REDIS_URL", "redis://h/?protocol=resp3"), "must not choose a protocol"),
     ] {
-        let line = refused(auth_service(&[], &[env]));
+        let line = error_line(auth_service(&[], &[env]));
         assert!(line.contains(expected), "{env:?}: {line}");
     }
-    let line = refused(auth_service(&["--no-such-option"], &[]));
+    let line = error_line(auth_service(&["--no-such-option"], &[]));
     assert!(line.contains("--no-such-option"), "{line}");
 }
 
 #[test]
-fn a_wrong_url_is_not_shown_for_it_may_hold_a_password() {
+fn invalid_url_is_not_printed() {
     for env in [
         ("REDIS_URL", "redis://:hunt#er2@127.0.0.1:1/"),
         ("REDIS_URL", "rediss-sentinel://:hunter2@127.0.0.1:1/"),
         ("DATABASE_URL", "mysql://u:hunter2@h/d"),
         ("DATABASE_URL", "postgres://u:hunt@er2@h.invalid/d"),
     ] {
-        let line = refused(auth_service(&[], &[env]));
+        let line = error_line(auth_service(&[], &[env]));
         assert!(line.contains(env.0) && !line.contains("er2"), "{line}");
     }
 }
 
 #[test]
-fn a_port_in_use_is_named() {
+fn port_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (addr, folder) = (taken.local_addr().unwrap().to_string(), temp_dir());
+    let addr = taken.local_addr().unwrap().to_string();
+    let folder = temp_dir();
     let data = folder.path().join("data");
-    let line = refused(auth_service(&[], &[("AUTH_ADDR", &addr), ("DATA_DIR", data.to_str().unwrap())]));
+    let line = error_line(auth_service(&[], &[("AUTH_ADDR", &addr), ("DATA_DIR", data.to_str().unwrap())]));
     assert!(line.contains(&addr) && line.contains("AUTH_ADDR") && line.contains("in use"), "{line}");
-    assert!(!data.exists(), "it left something behind");
+    assert!(!data.exists(), "the data folder is left behind");
 }
 
 #[test]
-fn a_data_folder_that_cannot_be_used_is_named() {
+fn unusable_data_folder_is_named() {
     let folder = temp_dir();
-    // Below a file: not even root can make a folder there.
+    // Not even root can create a folder inside a file.
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
     let below = file.join("data");
     let env = [("AUTH_ADDR", "127.0.0.1:0"), ("DATA_DIR", below.to_str().unwrap())];
-    let line = refused(auth_service(&[], &env));
+    let line = error_line(auth_service(&[], &env));
     assert!(line.contains(below.to_str().unwrap()) && line.contains("DATA_DIR"), "{line}");
-    // A database that is none.
+    // A file that is not a database.
     std::fs::write(
         folder.path().join("auth.sqlite3"),
-        "this is no database, but long enough to be read as one",
+        "this is not a database, but long enough to be read as one",
     )
     .unwrap();
     let env = [("AUTH_ADDR", "127.0.0.1:0"), ("DATA_DIR", folder.path().to_str().unwrap())];
-    let line = refused(auth_service(&[], &env));
+    let line = error_line(auth_service(&[], &env));
     assert!(line.contains("auth.sqlite3") && line.contains("DATA_DIR"), "{line}");
 }
 
 #[test]
-fn the_secret_is_private_made_once_and_checked() {
+fn secret_is_private_created_once_and_validated() {
     let folder = temp_dir();
     let data = folder.path().join("data");
     let env = [("DATA_DIR", data.to_str().unwrap())];
@@ -133,16 +134,16 @@ fn the_secret_is_private_made_once_and_checked() {
     assert_eq!(secret.trim().len(), 43);
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&data), mode(&file)), (0o700, 0o600));
-    assert_eq!(std::fs::read_dir(&data).unwrap().count(), 1, "it left something behind");
+    assert_eq!(std::fs::read_dir(&data).unwrap().count(), 1, "other files are left behind");
 
-    let refused_with = |more: &[(&str, &str)]| {
+    let error_line_with = |more: &[(&str, &str)]| {
         let mut all = vec![("AUTH_ADDR", "127.0.0.1:0"), env[0]];
         all.extend(more);
-        refused(auth_service(&[], &all))
+        error_line(auth_service(&[], &all))
     };
     for short in ["too-short", "", &format!("{secret}\ntoo-short")] {
         std::fs::write(&file, short).unwrap();
-        let line = refused_with(&[]);
+        let line = error_line_with(&[]);
         assert!(
             line.contains("secret.key (SECRET_KEY_FILE) contains a secret of less than 32 bytes"),
             "{line}"
@@ -153,21 +154,21 @@ fn the_secret_is_private_made_once_and_checked() {
         ["# a comment that is long enough to be a secret", "a secret with spaces that is long enough"]
     {
         std::fs::write(&file, format!("{secret}\n{comment}\n")).unwrap();
-        let line = refused_with(&[]);
+        let line = error_line_with(&[]);
         assert!(
             line.contains("contains a line that is not a secret") && !line.contains("long enough"),
             "{line}"
         );
     }
     std::fs::remove_file(&file).unwrap();
-    // One in a file that was named is the operator's to make.
-    let line = refused_with(&[("SECRET_KEY_FILE", file.to_str().unwrap())]);
+    // The operator creates a file that SECRET_KEY_FILE names.
+    let line = error_line_with(&[("SECRET_KEY_FILE", file.to_str().unwrap())]);
     assert!(line.contains("the secret file "), "{line}");
     assert!(line.contains("auth-service generate-secret"), "{line}");
 }
 
 #[test]
-fn many_processes_that_make_the_secret_at_once_agree() {
+fn concurrent_processes_create_one_secret() {
     let folder = temp_dir();
     let data = folder.path().to_str().unwrap();
     let made = std::thread::scope(|scope| {
@@ -197,20 +198,23 @@ fn help_documents_every_setting_and_subcommand() {
 }
 
 #[actix_web::test]
-async fn healthcheck_and_migrate_say_how_it_went() {
-    let (database, mut redis, folder) = (TestDatabase::create(), RedisServer::start(), temp_dir());
-    let (url, redis_url) = (database.url(), redis.url());
+async fn healthcheck_and_migrate_report_success_and_failure() {
+    let database = TestDatabase::create();
+    let mut redis = RedisServer::start();
+    let folder = temp_dir();
+    let url = database.url();
+    let redis_url = redis.url();
     let data = folder.path().to_str().unwrap();
     let env = [("DATABASE_URL", url.as_str()), ("REDIS_URL", &redis_url), ("DATA_DIR", data)];
     for _ in 0..2 {
         let migrated = auth_service(&["migrate"], &env);
         assert!(migrated.status.success(), "{migrated:?}");
     }
-    let elsewhere = [("DATABASE_URL", "postgres://u:hunter2@127.0.0.1:1/x"), env[1], env[2]];
-    let output = auth_service(&["migrate"], &elsewhere);
+    let unreachable = [("DATABASE_URL", "postgres://u:hunter2@127.0.0.1:1/x"), env[1], env[2]];
+    let output = auth_service(&["migrate"], &unreachable);
     let log = String::from_utf8(output.stderr.clone()).unwrap();
     assert!(log.contains("the database is not available") && !log.contains("hunter2"), "{log}");
-    refused(output);
+    error_line(output);
 
     let mut process = Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &env);
     let client = Client::new(process.addr(0));
@@ -219,16 +223,18 @@ async fn healthcheck_and_migrate_say_how_it_went() {
     let healthcheck = || auth_service(&["healthcheck"], &[("AUTH_ADDR", &addr)]);
     assert!(healthcheck().status.success());
     redis.stop();
-    assert!(refused(healthcheck()).contains("is not ready: 503"));
+    assert!(error_line(healthcheck()).contains("is not ready: 503"));
     assert!(process.terminate().success(), "{}", process.log());
-    assert!(refused(healthcheck()).contains("does not answer"));
+    assert!(error_line(healthcheck()).contains("does not answer"));
 }
 
 #[actix_web::test]
-async fn nothing_secret_is_logged_even_at_debug() {
-    let (database, mut redis, folder) = (TestDatabase::create(), RedisServer::start(), temp_dir());
-    let (mut url, redis_url) = (database.url(), redis.url());
-    url = url.replace("postgres@", "postgres:hunter2@");
+async fn debug_log_contains_no_secrets() {
+    let database = TestDatabase::create();
+    let mut redis = RedisServer::start();
+    let folder = temp_dir();
+    let url = database.url().replace("postgres@", "postgres:hunter2@");
+    let redis_url = redis.url();
     let data = folder.path().to_str().unwrap();
     let env = [
         ("DATABASE_URL", url.as_str()),
@@ -256,7 +262,7 @@ async fn nothing_secret_is_logged_even_at_debug() {
     process.wait_for_log("refresh token reuse");
     process.wait_for_log("Redis is not available");
     process.wait_for_log("GET /me 401");
-    // Written last.
+    // The last line of the log.
     let log = process.wait_for_log("POST /token/refresh 503");
     let secret = std::fs::read_to_string(folder.path().join("secret.key")).unwrap();
     let mut secrets = vec![

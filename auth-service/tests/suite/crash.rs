@@ -1,4 +1,4 @@
-//! `kill -9` at any moment: nothing that was acknowledged is lost.
+//! `kill -9` at any moment: acknowledged changes survive.
 
 use std::{
     collections::HashMap,
@@ -10,13 +10,13 @@ use std::{
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use test_support::{Client, Process, TempDir, TestDatabase, Tokens, redis_url, temp_dir, unique};
+use test_support::{Client, Process, TempDir, TestDatabase, Tokens, redis_url, temp_dir, unique, wait_until};
 
-/// What clients were told before the crash.
+/// Changes that the service acknowledged before the crash.
 #[derive(Default)]
 struct Acknowledged {
     users: Vec<String>,
-    /// A user's newest tokens, and whether the session was ended.
+    /// Newest tokens of each user, and `true` if the session has ended.
     sessions: HashMap<String, (Tokens, bool)>,
 }
 
@@ -40,7 +40,7 @@ impl Deployment {
             ("DATA_DIR", self.folder.path().to_str().unwrap().to_owned()),
             ("ISSUER", "http://auth.example.com".into()),
             ("BCRYPT_COST", "10".into()),
-            // An answer that the crash swallowed is asked for again, however long the test takes.
+            // Long enough for a retry of the refresh whose answer the crash lost.
             ("REFRESH_GRACE", "300".into()),
             ("RUST_LOG", "info".into()),
         ];
@@ -59,8 +59,8 @@ impl Deployment {
     }
 }
 
-/// Registers, logs in, refreshes, and sometimes logs out, until the service is gone.
-async fn live(client: Client, number: usize, known: Arc<Mutex<Acknowledged>>, done: Arc<AtomicUsize>) {
+/// Registers, logs in, refreshes and sometimes logs out, until the service stops.
+async fn run_client(client: Client, number: usize, known: Arc<Mutex<Acknowledged>>, done: Arc<AtomicUsize>) {
     for round in 0.. {
         let name = format!("user-{number}-{round}");
         let steps = async {
@@ -84,19 +84,19 @@ async fn live(client: Client, number: usize, known: Arc<Mutex<Acknowledged>>, do
             known.lock().unwrap().users.push(name.clone());
             let login = post("/login", json!({"username": name, "password": password}), None).await?;
             let mut newest = tokens(&login["tokens"]);
-            let remember = |tokens: &Tokens, ended| {
+            let record = |tokens: &Tokens, ended| {
                 known.lock().unwrap().sessions.insert(name.clone(), (tokens.clone(), ended));
             };
-            remember(&newest, false);
+            record(&newest, false);
             for _ in 0..3 {
                 newest = tokens(&post("/token/refresh", json!({"refresh": newest.refresh}), None).await?);
-                remember(&newest, false);
+                record(&newest, false);
             }
             if round % 2 == 0 {
-                // Asked for, it may have happened, answered or not.
+                // Without an answer, the state of the session is unknown.
                 known.lock().unwrap().sessions.remove(&name);
                 post("/logout", json!({"refresh": newest.refresh}), Some(&newest.access)).await?;
-                remember(&newest, true);
+                record(&newest, true);
             }
             Some(())
         };
@@ -106,29 +106,29 @@ async fn live(client: Client, number: usize, known: Arc<Mutex<Acknowledged>>, do
     }
 }
 
-async fn nothing_acknowledged_is_lost(deployment: Deployment) {
+async fn assert_acknowledged_changes_survive(deployment: Deployment) {
     let known = Arc::new(Mutex::new(Acknowledged::default()));
     for (crash, after) in [7, 23, 41].into_iter().enumerate() {
         let (mut process, client) = deployment.start().await;
         let done = Arc::new(AtomicUsize::new(0));
-        let lives: Vec<_> = (0..4)
+        let clients: Vec<_> = (0..4)
             .map(|number| {
-                let life = live(client.clone(), crash * 10 + number, Arc::clone(&known), Arc::clone(&done));
-                actix_web::rt::spawn(life)
+                let run =
+                    run_client(client.clone(), crash * 10 + number, Arc::clone(&known), Arc::clone(&done));
+                actix_web::rt::spawn(run)
             })
             .collect();
-        while done.load(Ordering::Relaxed) < after {
-            tokio::task::yield_now().await;
-        }
+        wait_until(format!("{after} requests are answered"), async || done.load(Ordering::Relaxed) >= after)
+            .await;
         process.kill();
-        join_all(lives).await;
+        join_all(clients).await;
     }
 
     let (_process, client) = deployment.start().await;
     let known = std::mem::take(&mut *known.lock().unwrap());
     assert!(known.users.len() >= 4);
     for name in &known.users {
-        assert_eq!(client.login(name).await.status, 200, "{name} was registered");
+        assert_eq!(client.login(name).await.status, 200, "{name} is registered");
     }
     for (name, (tokens, ended)) in &known.sessions {
         let answer = client.refresh(&tokens.refresh).await;
@@ -137,11 +137,11 @@ async fn nothing_acknowledged_is_lost(deployment: Deployment) {
 }
 
 #[actix_web::test]
-async fn embedded() {
-    nothing_acknowledged_is_lost(Deployment::embedded()).await;
+async fn acknowledged_changes_survive_on_the_embedded_store() {
+    assert_acknowledged_changes_survive(Deployment::embedded()).await;
 }
 
 #[actix_web::test]
-async fn deployed() {
-    nothing_acknowledged_is_lost(Deployment::deployed()).await;
+async fn acknowledged_changes_survive_on_the_deployed_stores() {
+    assert_acknowledged_changes_survive(Deployment::deployed()).await;
 }

@@ -1,35 +1,35 @@
-//! `auth-service doctor`: what it finds, what it advises, and that it touches nothing.
+//! `auth-service doctor`: its findings and its advice. The command changes nothing.
 
 use std::process::Command;
 
 use crate::support::TestApp;
 use test_support::{PostgresServer, RedisServer, TempDir, TestDatabase, clock_ahead, redis_url, temp_dir};
 
-/// What it prints, and its exit code.
+/// Output and exit code of the command.
 struct Report {
     text: String,
     code: Option<i32>,
 }
 
 impl Report {
-    /// Asserts that something is as it should be.
+    /// Asserts that the report calls a part ok.
     #[track_caller]
-    fn assert_fine(&self, what: &str, is: &str) -> &Self {
-        self.assert_line(&format!("{:7} {what:9} ", "ok"), is)
+    fn assert_ok(&self, part: &str, finding: &str) -> &Self {
+        self.assert_line(&format!("{:7} {part:9} ", "ok"), finding)
     }
 
-    /// Asserts that something is wrong, and that it says how to mend it.
+    /// Asserts that the report calls a part wrong, and names a remedy.
     #[track_caller]
-    fn assert_wrong(&self, what: &str, is: &str, remedy: &str) {
-        self.assert_line(&format!("{:7} {what:9} ", "wrong"), is);
+    fn assert_wrong(&self, part: &str, finding: &str, remedy: &str) {
+        self.assert_line(&format!("{:7} {part:9} ", "wrong"), finding);
         assert!(self.text.contains(remedy), "{}", self.text);
         assert_eq!(self.code, Some(1), "{}", self.text);
     }
 
     #[track_caller]
-    fn assert_line(&self, start: &str, is: &str) -> &Self {
-        let is_there = self.text.lines().any(|line| line.starts_with(start) && line.contains(is));
-        assert!(is_there, "{start}{is} is not in:\n{}", self.text);
+    fn assert_line(&self, start: &str, finding: &str) -> &Self {
+        let is_found = self.text.lines().any(|line| line.starts_with(start) && line.contains(finding));
+        assert!(is_found, "{start}{finding} is not in:\n{}", self.text);
         self
     }
 }
@@ -48,18 +48,16 @@ fn doctor(data: &TempDir, args: &[&str], env: &[(&str, String)]) -> Report {
 }
 
 #[test]
-fn before_the_first_start_all_is_well_and_nothing_is_made() {
+fn report_before_the_first_start_is_ok_and_creates_no_files() {
     let folder = temp_dir();
     let report = doctor(&folder, &[], &[]);
-    report
-        .assert_fine("secret", "made at the first start")
-        .assert_fine("database", "made at the first start");
+    report.assert_ok("secret", "made at the first start").assert_ok("database", "made at the first start");
     assert_eq!(report.code, Some(0), "{}", report.text);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[actix_web::test]
-async fn a_service_that_runs_is_well_on_either_store() {
+async fn running_service_is_ok_on_both_stores() {
     for app in [TestApp::embedded().await, TestApp::deployed().await] {
         let deployed = app.database.as_ref().map(TestDatabase::url);
         let redis = redis_url();
@@ -71,39 +69,41 @@ async fn a_service_that_runs_is_well_on_either_store() {
         args.extend(["--issuer", &app.issuer]);
         let report = doctor(&app.folder, &args, &[]);
         report
-            .assert_fine("settings", &app.issuer)
-            .assert_fine("secret", "(mode 600)")
-            .assert_fine("issuer", "names itself so")
-            .assert_fine("hashing", "cost 10")
-            .assert_fine("keys", "(EdDSA) signs since 0 days");
+            .assert_ok("settings", &app.issuer)
+            .assert_ok("secret", "(mode 600)")
+            .assert_ok("issuer", "names itself so")
+            .assert_ok("hashing", "cost 10")
+            .assert_ok("keys", "(EdDSA) signs since 0 days");
         if stores.is_some() {
             report
-                .assert_fine("database", "PostgreSQL")
-                .assert_fine("redis", "Redis")
-                .assert_fine("clocks", "the database's clock agrees")
-                .assert_fine("clocks", "Redis' clock agrees");
+                .assert_ok("database", "PostgreSQL")
+                .assert_ok("redis", "Redis")
+                .assert_ok("clocks", "the database's clock agrees")
+                .assert_ok("clocks", "Redis' clock agrees");
         } else {
-            report.assert_fine("database", "SQLite").assert_fine("blacklist", "embedded");
+            report.assert_ok("database", "SQLite").assert_ok("blacklist", "embedded");
         }
         assert_eq!(report.code, Some(0), "{}", report.text);
     }
 }
 
 #[test]
-fn a_hash_is_really_computed_and_takes_longer_the_more_it_costs() {
+fn hash_time_grows_with_the_cost() {
     let milliseconds = |cost: &str| {
         let report = doctor(&temp_dir(), &[cost], &[]);
         let (_, rest) = report.text.split_once(" takes ").expect("a time");
         rest.split_once(" ms").expect("a time").0.parse::<u64>().expect("a number")
     };
-    // Sixteen times the work.
+    // Cost 14 is sixteen times the work of cost 10.
     assert!(milliseconds("--bcrypt-cost=14") > 2 * milliseconds("--bcrypt-cost=10"));
 }
 
 #[test]
-fn a_schema_that_is_not_there_is_told_and_left_alone() {
-    let (folder, database) = (temp_dir(), TestDatabase::create());
-    let (url, redis) = (database.url(), redis_url());
+fn missing_schema_is_reported_and_not_created() {
+    let folder = temp_dir();
+    let database = TestDatabase::create();
+    let url = database.url();
+    let redis = redis_url();
     let args = ["--database-url", &url, "--redis-url", &redis];
     for _ in 0..2 {
         let report = doctor(&folder, &args, &[]);
@@ -113,7 +113,7 @@ fn a_schema_that_is_not_there_is_told_and_left_alone() {
 }
 
 #[test]
-fn a_database_out_of_reach_is_named_with_the_reason_and_without_the_password() {
+fn unreachable_database_is_reported_without_the_password() {
     let redis = redis_url();
     let args = ["--database-url", "postgres://u:hunter2@127.0.0.1:1/d", "--redis-url", &redis];
     let report = doctor(&temp_dir(), &args, &[]);
@@ -122,15 +122,16 @@ fn a_database_out_of_reach_is_named_with_the_reason_and_without_the_password() {
 }
 
 #[test]
-fn a_replica_of_the_database_is_no_place_to_write() {
+fn read_only_database_is_wrong() {
     let primary = PostgresServer::start();
-    let (replica, redis) = (primary.replica(), redis_url());
+    let replica = primary.replica();
+    let redis = redis_url();
     let report = doctor(&temp_dir(), &["--database-url", &replica.url(), "--redis-url", &redis], &[]);
     report.assert_wrong("database", "it can only be read", "target_session_attrs=read-write");
 }
 
 #[test]
-fn a_redis_that_may_drop_revocations_or_is_a_replica_is_wrong() {
+fn redis_that_evicts_keys_or_is_a_replica_is_wrong() {
     let redis = RedisServer::start_with(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
     let replica = RedisServer::start_with(&["--replicaof", &format!("127.0.0.1 {}", redis.port())]);
     let database = TestDatabase::create();
@@ -143,7 +144,7 @@ fn a_redis_that_may_drop_revocations_or_is_a_replica_is_wrong() {
 }
 
 #[test]
-fn a_redis_out_of_reach_is_named() {
+fn unreachable_redis_is_reported_without_the_password() {
     let database = TestDatabase::create();
     let args = ["--database-url", &database.url(), "--redis-url", "redis://:hunter2@127.0.0.1:1/"];
     let report = doctor(&temp_dir(), &args, &[]);
@@ -152,7 +153,7 @@ fn a_redis_out_of_reach_is_named() {
 }
 
 #[actix_web::test]
-async fn keys_that_another_secret_sealed_are_wrong() {
+async fn keys_sealed_with_another_secret_are_wrong() {
     let app = TestApp::embedded().await;
     let another = app.folder.path().join("another.key");
     std::fs::write(&another, "another-secret-of-more-than-32-bytes").unwrap();
@@ -162,14 +163,15 @@ async fn keys_that_another_secret_sealed_are_wrong() {
 }
 
 #[test]
-fn a_missing_secret_is_wrong() {
+fn missing_secret_is_wrong() {
     let report = doctor(&temp_dir(), &["--secret-key-file", "/nowhere/secret.key"], &[]);
     report.assert_wrong("secret", "/nowhere/secret.key", "generate-secret");
 }
 
 #[test]
-fn clocks_that_are_apart_are_wrong() {
-    let (database, redis) = (TestDatabase::create(), redis_url());
+fn clock_difference_beyond_the_leeway_is_wrong() {
+    let database = TestDatabase::create();
+    let redis = redis_url();
     let args = ["--database-url", &database.url(), "--redis-url", &redis];
     let report = doctor(&temp_dir(), &args, &clock_ahead(30));
     report.assert_wrong("clocks", "s behind this machine's, more than LEEWAY", "NTP");
@@ -177,15 +179,15 @@ fn clocks_that_are_apart_are_wrong() {
 }
 
 #[actix_web::test]
-async fn an_issuer_that_is_another_is_wrong() {
+async fn different_issuer_is_wrong() {
     let app = TestApp::embedded().await;
-    let by_another_name = format!("http://localhost:{}", app.addr.port());
-    let report = doctor(&app.folder, &["--issuer", &by_another_name], &[]);
+    let other_issuer = format!("http://localhost:{}", app.addr.port());
+    let report = doctor(&app.folder, &["--issuer", &other_issuer], &[]);
     report.assert_wrong("issuer", &format!("calls itself {}", app.issuer), "Set ISSUER");
 }
 
 #[test]
-fn settings_that_contradict_each_other_are_wrong() {
+fn contradictory_settings_are_wrong() {
     let report = doctor(&temp_dir(), &["--session-lifetime=86400"], &[]);
     report.assert_wrong("settings", "REFRESH_TOKEN_LIFETIME is longer than SESSION_LIFETIME", "--help");
 }

@@ -1,102 +1,107 @@
-//! `GET /auth/verify`, which a proxy asks before it lets a request through.
+//! `GET /auth/verify`, which a proxy calls before it forwards a request.
 
-use crate::support::TestApp;
+use crate::support::{TestApp, on_both_stores};
 use reqwest::{Method, RequestBuilder, Response};
+use rstest_reuse::apply;
 use serde_json::{Value, json};
 use test_support::{Answer, Nginx, Proxy, claims_of};
 
-fn who(answer: &Answer) -> [Option<String>; 3] {
+/// Returns the headers that identify the caller: name, subject and scopes.
+fn identity(answer: &Answer) -> [Option<String>; 3] {
     ["x-auth-user", "x-auth-subject", "x-auth-scopes"].map(|name| {
         let value = answer.headers.get(name)?;
         Some(String::from_utf8(value.as_bytes().to_vec()).unwrap())
     })
 }
 
-/// The token of a client with the scope `read`.
+/// Creates a client with the scope `read`, and returns an access token of the client.
 async fn client_token(app: &TestApp) -> String {
-    let made = app.cli(&["clients", "create", "billing-job", "--scope", "read"]).stdout;
-    let made = String::from_utf8(made).unwrap();
-    let secret = made.split_whitespace().last().unwrap();
+    let created = app.cli(&["clients", "create", "billing-job", "--scope", "read"]).stdout;
+    let created = String::from_utf8(created).unwrap();
+    let secret = created.split_whitespace().last().unwrap();
     let request = app.request(Method::POST, "/oauth/token").basic_auth("billing-job", Some(secret));
     let answer = app.send(request.form(&[("grant_type", "client_credentials")])).await;
     answer.json["access_token"].as_str().unwrap().to_owned()
 }
 
-on_both! {
-    async fn it_says_who_asks_or_refuses(app: TestApp) {
-        for name in ["ada", "Zoë"] {
-            let tokens = app.new_user(name).await;
-            let sub = claims_of(&tokens.access)["sub"].as_str().unwrap().to_owned();
-            let answer = app.get("/auth/verify", Some(&tokens.access)).await;
-            assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"));
-            assert_eq!(who(&answer), [Some(name.into()), Some(sub), Some(String::new())]);
+#[apply(on_both_stores)]
+async fn answer_identifies_the_user_or_rejects_the_token(app: TestApp) {
+    for name in ["ada", "Zoë"] {
+        let tokens = app.new_user(name).await;
+        let sub = claims_of(&tokens.access)["sub"].as_str().unwrap().to_owned();
+        let answer = app.get("/auth/verify", Some(&tokens.access)).await;
+        assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"));
+        assert_eq!(identity(&answer), [Some(name.into()), Some(sub), Some(String::new())]);
 
-            app.logout(&tokens).await;
-            let answer = app.get("/auth/verify", Some(&tokens.access)).await;
-            answer.assert_problem(401, "token_not_valid");
-            assert_eq!(who(&answer), [None, None, None]);
-        }
-        let answer = app.get("/auth/verify", None).await;
-        assert_eq!(answer.assert_problem(401, "not_authenticated").header("www-authenticate"), "Bearer");
-        app.get("/auth/verify", Some("a.b.c")).await.assert_problem(401, "token_not_valid");
+        app.logout(&tokens).await;
+        let answer = app.get("/auth/verify", Some(&tokens.access)).await;
+        answer.assert_problem(401, "token_not_valid");
+        assert_eq!(identity(&answer), [None, None, None]);
     }
+    let answer = app.get("/auth/verify", None).await;
+    assert_eq!(answer.assert_problem(401, "not_authenticated").header("www-authenticate"), "Bearer");
+    app.get("/auth/verify", Some("a.b.c")).await.assert_problem(401, "token_not_valid");
+}
 
-    async fn it_demands_scopes_and_roles_that_the_proxy_names(app: TestApp) {
-        app.new_user("ada").await;
-        let granted = app.cli(&["users", "grant", "ada", "--scope", "read", "--scope", "a/b", "--role", "editor"]);
-        assert!(granted.status.success(), "{granted:?}");
-        let access = app.login("ada").await.tokens().access;
-        let ask = |query: &str| {
-            let (app, path) = (&app, format!("/auth/verify{query}"));
-            let access = &access;
-            async move { app.get(&path, Some(access)).await }
-        };
-        for query in ["", "?scope=read", "?scope=read+a/b", "?scope=read&scope=a%2Fb&role=editor"] {
-            let answer = ask(query).await;
-            assert_eq!(answer.status, 200, "{query}");
-            assert_eq!(who(&answer)[2].as_deref(), Some("read a/b"));
-        }
-        for (query, challenge) in [
-            ("?scope=write", r#"Bearer error="insufficient_scope", scope="write""#),
-            ("?scope=read+write", r#"Bearer error="insufficient_scope", scope="write""#),
-            ("?scope=read&scope=write", r#"Bearer error="insufficient_scope", scope="write""#),
-            ("?scope=editor", r#"Bearer error="insufficient_scope", scope="editor""#),
-            ("?role=read", r#"Bearer error="insufficient_scope""#),
-            ("?role=editor+admin", r#"Bearer error="insufficient_scope""#),
-        ] {
-            let answer = ask(query).await;
-            assert_eq!(answer.assert_problem(403, "permission_denied").header("www-authenticate"), challenge);
-            assert_eq!(who(&answer), [None, None, None]);
-        }
-        for query in ["?scope=", "?scope=read++write", "?scope=%22", "?scope=%0d%0aX:y"] {
-            ask(query).await.assert_fields(&["scope"]);
-        }
-        ask("?role=").await.assert_fields(&["role"]);
-        // Misspelt, it would open what was to be closed.
-        for query in ["?scopes=read", "?Scope=read", "?role[]=editor", "?x"] {
-            ask(query).await.assert_fields(&["query"]);
-        }
+#[apply(on_both_stores)]
+async fn required_scopes_and_roles_are_enforced(app: TestApp) {
+    app.new_user("ada").await;
+    let granted =
+        app.cli(&["users", "grant", "ada", "--scope", "read", "--scope", "a/b", "--role", "editor"]);
+    assert!(granted.status.success(), "{granted:?}");
+    let access = app.login("ada").await.tokens().access;
+    let ask = |query: &str| {
+        let app = &app;
+        let access = &access;
+        let path = format!("/auth/verify{query}");
+        async move { app.get(&path, Some(access)).await }
+    };
+    for query in ["", "?scope=read", "?scope=read+a/b", "?scope=read&scope=a%2Fb&role=editor"] {
+        let answer = ask(query).await;
+        assert_eq!(answer.status, 200, "{query}");
+        assert_eq!(identity(&answer)[2].as_deref(), Some("read a/b"));
     }
-
-    async fn a_clients_token_has_no_user(app: TestApp) {
-        let access = client_token(&app).await;
-        let answer = app.get("/auth/verify", Some(&access)).await;
-        assert_eq!(answer.status, 200);
-        assert_eq!(who(&answer), [None, Some("billing-job".into()), Some("read".into())]);
+    for (query, challenge) in [
+        ("?scope=write", r#"Bearer error="insufficient_scope", scope="write""#),
+        ("?scope=read+write", r#"Bearer error="insufficient_scope", scope="write""#),
+        ("?scope=read&scope=write", r#"Bearer error="insufficient_scope", scope="write""#),
+        ("?scope=editor", r#"Bearer error="insufficient_scope", scope="editor""#),
+        ("?role=read", r#"Bearer error="insufficient_scope""#),
+        ("?role=editor+admin", r#"Bearer error="insufficient_scope""#),
+    ] {
+        let answer = ask(query).await;
+        assert_eq!(answer.assert_problem(403, "permission_denied").header("www-authenticate"), challenge);
+        assert_eq!(identity(&answer), [None, None, None]);
+    }
+    for query in ["?scope=", "?scope=read++write", "?scope=%22", "?scope=%0d%0aX:y"] {
+        ask(query).await.assert_fields(&["scope"]);
+    }
+    ask("?role=").await.assert_fields(&["role"]);
+    // An ignored misspelt parameter would leave a protected route open.
+    for query in ["?scopes=read", "?Scope=read", "?role[]=editor", "?x"] {
+        ask(query).await.assert_fields(&["query"]);
     }
 }
 
-/// The proxy of the compose file, in front of a server that knows nothing of tokens and says hello.
+#[apply(on_both_stores)]
+async fn client_token_has_no_user(app: TestApp) {
+    let access = client_token(&app).await;
+    let answer = app.get("/auth/verify", Some(&access)).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(identity(&answer), [None, Some("billing-job".into()), Some("read".into())]);
+}
+
+/// The proxy of the compose file, in front of a server that greets users and verifies no tokens.
 struct Guarded {
     nginx: Nginx,
     http: reqwest::Client,
 }
 
 impl Guarded {
-    fn by(auth_service: std::net::SocketAddr) -> Self {
-        let nobody = "127.0.0.1:1".parse().unwrap();
+    fn behind(auth_service: std::net::SocketAddr) -> Self {
+        let no_server = "127.0.0.1:1".parse().unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { nginx: Nginx::in_front_of(auth_service, nobody), http }
+        Self { nginx: Nginx::in_front_of(auth_service, no_server), http }
     }
 
     fn request(&self, path: &str, access: Option<&str>) -> RequestBuilder {
@@ -117,7 +122,7 @@ async fn assert_hello(answer: Response, name: &str) {
     assert_eq!(answer.text().await.unwrap(), format!("hello, {name}\n"));
 }
 
-/// Asserts that it is a problem, and that each of these headers is there once.
+/// Asserts that an answer is a problem that has each of these headers once.
 async fn assert_problem(answer: Response, status: u16, code: &str, headers: &[(&str, &str)]) {
     assert_eq!(answer.status(), status);
     assert_eq!(answer.headers()["content-type"], "application/problem+json");
@@ -131,9 +136,9 @@ async fn assert_problem(answer: Response, status: u16, code: &str, headers: &[(&
 }
 
 #[actix_web::test]
-async fn nginx_guards_a_server_that_knows_nothing_of_tokens() {
+async fn nginx_protects_a_server_that_verifies_no_tokens() {
     let app = TestApp::embedded().await;
-    let guarded = Guarded::by(app.addr);
+    let guarded = Guarded::behind(app.addr);
     let challenge = |value| [("www-authenticate", value)];
     for name in ["ada", "Zoë"] {
         let tokens = app.new_user(name).await;
@@ -141,7 +146,7 @@ async fn nginx_guards_a_server_that_knows_nothing_of_tokens() {
         assert_hello(guarded.get("/hello", access).await, name).await;
         let request = guarded.request("/hello/there?scope=admin", access).header("X-Auth-User", "mallory");
         assert_hello(request.send().await.unwrap(), name).await;
-        // A body is not what auth-service is asked about.
+        // nginx does not pass the body to auth-service.
         let posted = guarded.http.post(guarded.nginx.resource_url("/hello")).bearer_auth(&tokens.access);
         assert_hello(posted.body("x".repeat(100_000)).send().await.unwrap(), name).await;
 
@@ -163,14 +168,18 @@ async fn nginx_guards_a_server_that_knows_nothing_of_tokens() {
     let client = client_token(&app).await;
     let request = guarded.request("/hello", Some(&client)).header("X-Auth-User", "mallory");
     assert_hello(request.send().await.unwrap(), "").await;
-    assert_eq!(guarded.get("/auth/verify/", Some(&client)).await.status(), 404, "it is nginx's to ask");
+    assert_eq!(
+        guarded.get("/auth/verify/", Some(&client)).await.status(),
+        404,
+        "only nginx may call the route"
+    );
 }
 
 #[actix_web::test]
-async fn nginx_lets_nobody_through_while_auth_service_is_away() {
+async fn nginx_forwards_no_request_while_auth_service_is_unreachable() {
     let app = TestApp::embedded().await;
     let proxy = Proxy::to(app.addr.to_string());
-    let guarded = Guarded::by(proxy.addr());
+    let guarded = Guarded::behind(proxy.addr());
     let access = app.new_user("ada").await.access;
     assert_hello(guarded.get("/hello", Some(&access)).await, "ada").await;
     proxy.cut();
@@ -180,6 +189,6 @@ async fn nginx_lets_nobody_through_while_auth_service_is_away() {
     }
     proxy.restore();
     assert_hello(guarded.get("/hello", Some(&access)).await, "ada").await;
-    // Nothing else of this port is about auth-service.
+    // Other routes of nginx do not depend on auth-service.
     assert_problem(guarded.get("/whoami", Some(&access)).await, 502, "bad_gateway", &[]).await;
 }

@@ -1,34 +1,35 @@
-//! `POST /login`: who gets in, what a stranger can learn, and what a flood does.
+//! `POST /login`: accepted credentials, uniform errors, and overload.
 
-use crate::support::TestApp;
+use crate::support::{TestApp, on_both_stores};
 use diesel::{Connection, RunQueryDsl, SqliteConnection, prelude::*, sql_query, sql_types::Text};
 use futures_util::future::join_all;
+use rstest_reuse::apply;
 use serde_json::json;
 
-on_both! {
-    async fn by_username_or_email_in_either_field_and_any_case(app: TestApp) {
-        app.register("ada").await;
-        for (field, name) in
-            [("username", "ADA"), ("email", "Ada@Example.com"), ("username", "ada@example.com"), ("email", "ada")]
-        {
-            let answer = app.post("/login", json!({field: name, "password": "correct horse battery"})).await;
-            assert_eq!(answer.status, 200, "{field} {name}: {answer:?}");
-        }
+#[apply(on_both_stores)]
+async fn username_or_email_is_accepted_in_either_field_and_any_case(app: TestApp) {
+    app.register("ada").await;
+    for (field, name) in
+        [("username", "ADA"), ("email", "Ada@Example.com"), ("username", "ada@example.com"), ("email", "ada")]
+    {
+        let answer = app.post("/login", json!({field: name, "password": "correct horse battery"})).await;
+        assert_eq!(answer.status, 200, "{field} {name}: {answer:?}");
     }
+}
 
-    async fn a_stranger_learns_nothing(app: TestApp) {
-        app.register("ada").await;
-        let wrong = app.login_with("ada", "wrong").await;
-        wrong.assert_problem(401, "no_active_account");
-        for nobody in ["grace", "nobody@example.com", "a\0da", "' OR 1=1 --", "x", &"ada".repeat(9999)] {
-            let answer = app.login_with(nobody, "wrong").await;
-            assert_eq!((answer.status, &answer.json), (401, &wrong.json), "{nobody}");
-        }
+#[apply(on_both_stores)]
+async fn unknown_user_and_wrong_password_get_the_same_answer(app: TestApp) {
+    app.register("ada").await;
+    let wrong = app.login_with("ada", "wrong").await;
+    wrong.assert_problem(401, "no_active_account");
+    for name in ["grace", "unknown@example.com", "a\0da", "' OR 1=1 --", "x", &"ada".repeat(9999)] {
+        let answer = app.login_with(name, "wrong").await;
+        assert_eq!((answer.status, &answer.json), (401, &wrong.json), "{name}");
     }
 }
 
 #[actix_web::test]
-async fn what_is_missing_is_named() {
+async fn missing_fields_are_named() {
     let app = TestApp::embedded().await;
     app.post("/login", json!({})).await.assert_fields(&["password", "username"]);
     app.post("/login", json!({"email": "", "password": ""})).await.assert_fields(&["email", "password"]);
@@ -43,12 +44,12 @@ struct Stored {
 }
 
 #[actix_web::test]
-async fn a_hash_from_django_is_accepted_and_replaced() {
+async fn django_hash_is_accepted_and_replaced() {
     let app = TestApp::embedded().await;
     app.register("ada").await;
     let file = app.folder.path().join("auth.sqlite3");
     let mut connection = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
-    // Made of "lètmein" by Django 5.2.
+    // Hashes of "lètmein" from Django 5.2.
     for django in [
         "pbkdf2_sha256$1000000$seasalt$r1uLUxoxpP2Ued/qxvmje7UH9PUJBkRrvf9gGPL7Cps=",
         "bcrypt$$2b$06$5ZaZ6W7NLriwPUGn1evAgu32chNE5t5gAukrHq2htz8KRETv.dwWu",
@@ -70,7 +71,7 @@ async fn a_hash_from_django_is_accepted_and_replaced() {
 }
 
 #[actix_web::test]
-async fn logins_that_replace_the_same_old_hash_do_not_refuse_one_another() {
+async fn concurrent_logins_that_replace_one_old_hash_all_succeed() {
     let app = TestApp::embedded_with(&["--hash-threads=2", "--hash-queue=16"]).await;
     app.register("ada").await;
     let file = app.folder.path().join("auth.sqlite3");
@@ -85,7 +86,7 @@ async fn logins_that_replace_the_same_old_hash_do_not_refuse_one_another() {
 }
 
 #[actix_web::test]
-async fn a_flood_is_shed_and_nothing_else_notices() {
+async fn a_flood_of_logins_is_rejected_and_other_requests_continue() {
     let app = TestApp::embedded_with(&["--hash-threads=1", "--hash-queue=1", "--bcrypt-cost=13"]).await;
     let tokens = app.new_user("ada").await;
     let flood = join_all((0..100).map(|_| app.login("ada")));

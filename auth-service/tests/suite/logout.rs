@@ -1,56 +1,60 @@
-//! `POST /logout`: a session ends, and stays ended.
+//! `POST /logout`: the session ends and stays ended.
 
 use std::{io::Write, time::Duration};
 
-use crate::support::TestApp;
+use crate::support::{TestApp, on_both_stores};
 use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
 use reqwest::Method;
+use rstest_reuse::apply;
 use serde_json::json;
-use test_support::{RedisServer, claims_of};
+use test_support::{RedisServer, claims_of, wait_until};
 
-on_both! {
-    async fn ends_the_session_and_no_other(app: TestApp) {
-        let first = app.new_user("ada").await;
-        let other = app.login("ada").await.tokens();
-        let second = app.refreshed(&first.refresh).await;
-        assert_eq!(app.logout(&second).await.status, 204);
-        for ended in [&first, &second] {
-            app.refresh(&ended.refresh).await.assert_problem(401, "token_not_valid");
-            app.get("/me", Some(&ended.access)).await.assert_problem(401, "token_not_valid");
+#[apply(on_both_stores)]
+async fn logout_ends_only_its_session(app: TestApp) {
+    let first = app.new_user("ada").await;
+    let other = app.login("ada").await.tokens();
+    let second = app.refreshed(&first.refresh).await;
+    assert_eq!(app.logout(&second).await.status, 204);
+    for ended in [&first, &second] {
+        app.refresh(&ended.refresh).await.assert_problem(401, "token_not_valid");
+        app.get("/me", Some(&ended.access)).await.assert_problem(401, "token_not_valid");
+    }
+    assert_eq!(app.get("/me", Some(&other.access)).await.status, 200);
+    app.refreshed(&other.refresh).await;
+}
+
+#[apply(on_both_stores)]
+async fn repeated_logout_succeeds(app: TestApp) {
+    let tokens = app.new_user("ada").await;
+    assert_eq!(app.logout(&tokens).await.status, 204);
+    assert_eq!(app.logout(&tokens).await.status, 204);
+}
+
+#[apply(on_both_stores)]
+async fn both_tokens_must_belong_to_one_user(app: TestApp) {
+    let ada = app.new_user("ada").await;
+    let grace = app.new_user("grace").await;
+    let logout = |access: Option<&str>, refresh: &str| {
+        let mut request = app.request(Method::POST, "/logout").json(&json!({"refresh": refresh}));
+        if let Some(access) = access {
+            request = request.bearer_auth(access);
         }
-        assert_eq!(app.get("/me", Some(&other.access)).await.status, 200);
-        app.refreshed(&other.refresh).await;
-    }
-
-    async fn may_be_asked_for_twice(app: TestApp) {
-        let tokens = app.new_user("ada").await;
-        assert_eq!(app.logout(&tokens).await.status, 204);
-        assert_eq!(app.logout(&tokens).await.status, 204);
-    }
-
-    async fn needs_both_tokens_of_one_user(app: TestApp) {
-        let (ada, grace) = (app.new_user("ada").await, app.new_user("grace").await);
-        let logout = |access: Option<&str>, refresh: &str| {
-            let mut request = app.request(Method::POST, "/logout").json(&json!({"refresh": refresh}));
-            if let Some(access) = access {
-                request = request.bearer_auth(access);
-            }
-            app.send(request)
-        };
-        logout(None, &ada.refresh).await.assert_problem(401, "not_authenticated");
-        logout(Some(&grace.access), &ada.refresh).await.assert_problem(401, "token_not_valid");
-        logout(Some(&ada.refresh), &ada.refresh).await.assert_problem(401, "token_not_valid");
-        logout(Some(&ada.access), &ada.access).await.assert_problem(401, "token_not_valid");
-        logout(Some(&ada.access), "").await.assert_fields(&["refresh"]);
-        app.refreshed(&ada.refresh).await;
-    }
+        app.send(request)
+    };
+    logout(None, &ada.refresh).await.assert_problem(401, "not_authenticated");
+    logout(Some(&grace.access), &ada.refresh).await.assert_problem(401, "token_not_valid");
+    logout(Some(&ada.refresh), &ada.refresh).await.assert_problem(401, "token_not_valid");
+    logout(Some(&ada.access), &ada.access).await.assert_problem(401, "token_not_valid");
+    logout(Some(&ada.access), "").await.assert_fields(&["refresh"]);
+    app.refreshed(&ada.refresh).await;
 }
 
 #[actix_web::test]
-async fn the_entry_in_redis_expires_with_the_refresh_token() {
+async fn redis_entry_expires_with_the_refresh_token() {
     let redis = RedisServer::start();
     let app = TestApp::with_redis(&redis, &[]).await;
-    // By the clock of a replica that is wrong, within the leeway, an earlier session might be older than the blacklist.
+    // A session that began within the leeway of the rebuild might be older than the session state,
+    // because the clocks of replicas may differ.
     app.advance(11);
     let tokens = app.new_user("ada").await;
     app.advance(3600);
@@ -61,31 +65,32 @@ async fn the_entry_in_redis_expires_with_the_refresh_token() {
     let keys: Vec<String> = redis::from_redis_value(redis.command(&["KEYS", "bl{*"]).unwrap()).unwrap();
     let entry = keys.iter().find(|key| !key.ends_with("whole-since")).unwrap();
     let life: i64 = redis::from_redis_value(redis.command(&["TTL", entry]).unwrap()).unwrap();
-    // A week less the hour that has passed, and the leeway; a minute for the test itself.
+    // A week, minus the hour that has passed, plus the leeway. The test itself may take a minute.
     assert!((604_800 - 3600 - 60..=604_800 - 3600 + 10).contains(&life), "{life}");
 }
 
 #[actix_web::test]
-async fn succeeds_without_redis_and_holds_when_it_is_back() {
+async fn logout_during_a_redis_outage_holds_afterwards() {
     let mut redis = RedisServer::start();
     let app = TestApp::with_redis(&redis, &[]).await;
     let replica = app.replica().await;
     replica.wait_for_status("/readyz", 200).await;
-    let (gone, alive) = (app.new_user("gone").await, app.new_user("alive").await);
+    let ended = app.new_user("ended").await;
+    let alive = app.new_user("alive").await;
 
     redis.stop();
-    assert_eq!(app.logout(&gone).await.status, 204);
-    app.refresh(&gone.refresh).await.assert_problem(503, "unavailable");
+    assert_eq!(app.logout(&ended).await.status, 204);
+    app.refresh(&ended.refresh).await.assert_problem(503, "unavailable");
     redis.restart();
 
-    // The very first answers, from a replica that took no part in the logout.
-    replica.refresh(&gone.refresh).await.assert_problem(401, "token_not_valid");
+    // The first answers come from a replica that took no part in the logout.
+    replica.refresh(&ended.refresh).await.assert_problem(401, "token_not_valid");
     replica.refreshed(&alive.refresh).await;
-    app.refresh(&gone.refresh).await.assert_problem(401, "token_not_valid");
+    app.refresh(&ended.refresh).await.assert_problem(401, "token_not_valid");
 }
 
 #[actix_web::test]
-async fn is_not_claimed_while_the_database_is_away() {
+async fn logout_fails_during_a_database_outage() {
     let (app, proxy) = TestApp::with_proxy(&[]).await;
     let tokens = app.new_user("ada").await;
     proxy.cut();
@@ -97,28 +102,28 @@ async fn is_not_claimed_while_the_database_is_away() {
 }
 
 #[actix_web::test]
-async fn holds_when_redis_comes_back_with_old_data() {
+async fn logout_holds_after_redis_restarts_with_old_data() {
     let mut redis = RedisServer::start_with_snapshots();
     let app = TestApp::with_redis(&redis, &[]).await;
-    let (gone, alive) = (app.new_user("gone").await, app.new_user("alive").await);
+    let ended = app.new_user("ended").await;
+    let alive = app.new_user("alive").await;
     redis.command(&["SAVE"]).unwrap();
-    assert_eq!(app.logout(&gone).await.status, 204);
-    // Long enough ago that Redis was trusted to have it.
+    assert_eq!(app.logout(&ended).await.status, 204);
+    // After this time the service assumes that Redis has kept the entry.
     app.advance(6);
     let marked = "SELECT 1 FROM sessions WHERE blacklisted_at IS NOT NULL";
     let mut connection = PgConnection::establish(&app.database.as_ref().unwrap().url()).unwrap();
-    while sql_query(marked).execute(&mut connection).unwrap() == 0 {
-        tokio::task::yield_now().await;
-    }
+    wait_until("the session is marked", async || sql_query(marked).execute(&mut connection).unwrap() > 0)
+        .await;
 
     redis.stop();
     redis.restart();
-    app.refresh(&gone.refresh).await.assert_problem(401, "token_not_valid");
+    app.refresh(&ended.refresh).await.assert_problem(401, "token_not_valid");
     app.refreshed(&alive.refresh).await;
 }
 
 #[actix_web::test]
-async fn holds_whatever_becomes_of_the_lifetimes() {
+async fn logout_holds_on_replicas_with_other_lifetimes() {
     let redis = RedisServer::start();
     let app = TestApp::with_redis(&redis, &["--refresh-token-lifetime=600", "--session-lifetime=600"]).await;
     let tokens = app.new_user("ada").await;
@@ -131,7 +136,7 @@ async fn holds_whatever_becomes_of_the_lifetimes() {
     for replica in [&longer, &shorter] {
         replica.wait_for_status("/readyz", 200).await;
     }
-    // A session ends when it was said to at the login.
+    // The login fixes the end of a session.
     app.advance(100);
     let newest = longer.refreshed(&tokens.refresh).await;
     assert_eq!(claims_of(&newest.refresh)["exp"], claims_of(&tokens.refresh)["exp"]);
@@ -143,62 +148,61 @@ async fn holds_whatever_becomes_of_the_lifetimes() {
     }
 }
 
-on_both! {
-    async fn is_carried_out_even_if_nobody_waits_for_the_answer(app: TestApp) {
-        for attempt in 0..10 {
-            let tokens = app.new_user(&format!("user{attempt}")).await;
-            let body = json!({"refresh": tokens.refresh}).to_string();
-            let request = format!(
-                "POST /logout HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
-                 Content-Length: {}\r\n\r\n{body}",
-                tokens.access,
-                body.len()
-            );
-            let mut stream = std::net::TcpStream::connect(app.addr).unwrap();
-            stream.write_all(request.as_bytes()).unwrap();
-            drop(stream);
-            // It may not have been read at all. But once the database has it, the blacklist has it too, and at once.
-            let deadline = std::time::Instant::now() + Duration::from_secs(2);
-            let mut refresh = tokens.refresh;
-            while std::time::Instant::now() < deadline {
-                let answer = app.refresh(&refresh).await;
-                if answer.status == 401 {
-                    break;
-                }
-                refresh = answer.tokens().refresh;
-            }
+#[apply(on_both_stores)]
+async fn logout_completes_after_the_client_disconnects(app: TestApp) {
+    for attempt in 0..10 {
+        let tokens = app.new_user(&format!("user{attempt}")).await;
+        let body = json!({"refresh": tokens.refresh}).to_string();
+        let request = format!(
+            "POST /logout HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            tokens.access,
+            body.len()
+        );
+        let mut stream = std::net::TcpStream::connect(app.addr).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        drop(stream);
+        // The service may not have read the request. If it has, the token is rejected at once, and
+        // the session has ended both in the database and in the session state.
+        let deadline = std::time::Instant::now() + Duration::from_secs(2);
+        let mut refresh = tokens.refresh;
+        while std::time::Instant::now() < deadline {
             let answer = app.refresh(&refresh).await;
+            if answer.status == 401 {
+                break;
+            }
+            refresh = answer.tokens().refresh;
+        }
+        let answer = app.refresh(&refresh).await;
+        assert_eq!(answer.status, 401, "{answer:?}");
+    }
+}
+
+#[apply(on_both_stores)]
+async fn access_token_stays_rejected_after_its_session_is_deleted(app: TestApp) {
+    for args in [
+        ["--access-token-lifetime=100", "--refresh-token-lifetime=100", "--session-lifetime=1000"],
+        ["--access-token-lifetime=100", "--refresh-token-lifetime=120", "--session-lifetime=120"],
+    ] {
+        let app = if app.database.is_some() {
+            TestApp::deployed_with(&args).await
+        } else {
+            TestApp::embedded_with(&args).await
+        };
+        let tokens = app.new_user("ada").await;
+        app.advance(90);
+        let late = app.refreshed(&tokens.refresh).await;
+        assert_eq!(app.logout(&late).await.status, 204);
+        for _ in 0..60 {
+            app.advance(2);
+            let answer = app.get("/me", Some(&late.access)).await;
             assert_eq!(answer.status, 401, "{answer:?}");
         }
     }
 }
 
-on_both! {
-    async fn an_access_token_does_not_come_back_when_its_session_is_forgotten(app: TestApp) {
-        for args in [
-            ["--access-token-lifetime=100", "--refresh-token-lifetime=100", "--session-lifetime=1000"],
-            ["--access-token-lifetime=100", "--refresh-token-lifetime=120", "--session-lifetime=120"],
-        ] {
-            let app = if app.database.is_some() {
-                TestApp::deployed_with(&args).await
-            } else {
-                TestApp::embedded_with(&args).await
-            };
-            let tokens = app.new_user("ada").await;
-            app.advance(90);
-            let late = app.refreshed(&tokens.refresh).await;
-            assert_eq!(app.logout(&late).await.status, 204);
-            for _ in 0..60 {
-                app.advance(2);
-                let answer = app.get("/me", Some(&late.access)).await;
-                assert_eq!(answer.status, 401, "{answer:?}");
-            }
-        }
-    }
-}
-
 #[actix_web::test]
-async fn no_access_token_outlives_its_session() {
+async fn access_token_expires_no_later_than_its_session() {
     let args = ["--access-token-lifetime=60", "--refresh-token-lifetime=100", "--session-lifetime=100"];
     let app = TestApp::embedded_with(&args).await;
     let tokens = app.new_user("ada").await;

@@ -1,6 +1,5 @@
-//! Tests of auth-service at the surfaces that users touch: HTTP and the command line. One program, so that it is linked once.
+//! Tests of auth-service over HTTP and the command line. One program, so that it is linked once.
 
-#[macro_use]
 mod support;
 
 mod access_tokens;
@@ -17,6 +16,7 @@ mod login;
 mod logout;
 mod metrics;
 mod oauth;
+mod oauth_clients;
 mod openapi;
 mod outages;
 mod path;
@@ -31,6 +31,7 @@ mod requests;
 mod revocations;
 mod sessions;
 mod shutdown;
+mod signing_secret;
 mod tls;
 mod traces;
 mod upgrade;

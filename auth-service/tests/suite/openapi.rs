@@ -1,4 +1,5 @@
-//! The OpenAPI document and its page. That every answer of the whole suite is in the document, the tests' client checks.
+//! The OpenAPI document and its page. The tests' client checks every answer of the suite against
+//! the document.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use serde_json::Value;
 use test_support::assert_answers_as_documented;
 
 #[actix_web::test]
-async fn every_documented_route_is_there_with_what_it_needs() {
+async fn every_documented_route_exists() {
     let app = TestApp::embedded().await;
     let document = app.get("/openapi.json", None).await.json;
     assert_eq!(document["openapi"], "3.1.0");
@@ -22,10 +23,10 @@ async fn every_documented_route_is_there_with_what_it_needs() {
                 operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str()
             {
                 let schema = document.pointer(&reference[1..]).unwrap();
-                assert_eq!(schema["additionalProperties"], false, "{path} takes no member that is unknown");
+                assert_eq!(schema["additionalProperties"], false, "{path} must not allow unknown members");
             }
             assert!(operation["summary"].as_str().is_some_and(|text| text.ends_with('.')), "{path}");
-            assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{path}: its id is another's");
+            assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{path}: duplicate operation id");
             let method: Method = method.to_uppercase().parse().unwrap();
             for path in [path.clone(), format!("{path}/")] {
                 let status = reqwest::Client::builder()
@@ -41,7 +42,8 @@ async fn every_documented_route_is_there_with_what_it_needs() {
             }
         }
     }
-    // Nothing is referred to that is not there.
+    assert_texts_are_for_readers(&document);
+    // Every reference has a target.
     let mut references = BTreeSet::new();
     collect_references(&document, &mut references);
     for reference in references {
@@ -52,13 +54,29 @@ async fn every_documented_route_is_there_with_what_it_needs() {
 #[actix_web::test]
 async fn every_answer_to_a_generated_request_is_documented() {
     let app = TestApp::embedded_with(&["--hash-queue=1000"]).await;
-    let made =
+    let created =
         String::from_utf8(app.cli(&["clients", "create", "gateway", "--scope", "read"]).stdout).unwrap();
-    let secret = made.split_whitespace().last().unwrap();
+    let secret = created.split_whitespace().last().unwrap();
     let tokens = app.new_user("ada").await;
     assert_answers_as_documented(app.addr, &tokens.access, Some(("gateway", secret))).await;
-    // None of the requests has ended the session whose token they bore.
+    // No generated request has ended the session of its token.
     assert_eq!(app.get("/me", Some(&tokens.access)).await.status, 200);
+}
+
+/// Asserts that no description is a comment for developers: code stands between backticks, and no
+/// text links to Rust items.
+fn assert_texts_are_for_readers(value: &Value) {
+    let Value::Object(members) = value else {
+        value.as_array().into_iter().flatten().for_each(assert_texts_are_for_readers);
+        return;
+    };
+    for (name, member) in members {
+        if let (true, Some(text)) = (name == "description" || name == "summary", member.as_str()) {
+            assert_eq!(text.matches('`').count() % 2, 0, "{text}");
+            assert!(!text.contains("[`") && !text.contains("::"), "{text}");
+        }
+        assert_texts_are_for_readers(member);
+    }
 }
 
 fn collect_references<'a>(value: &'a Value, into: &mut BTreeSet<&'a str>) {
@@ -73,10 +91,11 @@ fn collect_references<'a>(value: &'a Value, into: &mut BTreeSet<&'a str>) {
 }
 
 #[actix_web::test]
-async fn the_page_runs_its_own_script_and_loads_nothing_from_elsewhere() {
+async fn page_loads_nothing_from_other_hosts() {
     let app = TestApp::embedded().await;
     let answer = reqwest::get(format!("http://{}/docs", app.addr)).await.unwrap();
     assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
+    assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
     let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
     for directive in ["default-src 'none'", "connect-src 'self'", "frame-ancestors 'none'"] {
         assert!(policy.contains(directive), "{policy}");
@@ -88,4 +107,12 @@ async fn the_page_runs_its_own_script_and_loads_nothing_from_elsewhere() {
     for foreign in ["http://", "https://", "src=", "<link", "@import", "url("] {
         assert!(!page.contains(foreign), "{foreign}");
     }
+}
+
+#[actix_web::test]
+async fn root_redirects_to_the_page() {
+    let app = TestApp::embedded().await;
+    let page = reqwest::get(format!("http://{}/", app.addr)).await.unwrap();
+    assert_eq!((page.status().as_u16(), page.url().path()), (200, "/docs"));
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
 }

@@ -1,31 +1,27 @@
-//! A login that meets the end of its user's sessions: whichever comes first, nothing is left alive. What meets what is
-//! arranged by locks in the database.
+//! A login during a change of its user: in either order, no session outlives the change. Locks in
+//! the database arrange the order.
 
-use std::{
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, thread};
 
 use crate::support::TestApp;
 use diesel::{Connection, PgConnection, connection::SimpleConnection};
 use futures_util::future::join;
-use test_support::{claims_of, sql, wait_for_lock_waiters};
+use test_support::{claims_of, sql, wait_for_lock_waiters, wait_until};
 
-/// Keeps others waiting until it is dropped.
-fn hold(url: &str, lock: &str) -> PgConnection {
+/// Returns a connection that holds a lock until it is dropped.
+fn hold_lock(url: &str, lock: &str) -> PgConnection {
     let mut connection = PgConnection::establish(url).unwrap();
     connection.batch_execute(&format!("BEGIN; {lock}")).unwrap();
     connection
 }
 
-/// Logs in while `users VERB ada` is held up.
-async fn login_during(verb: &'static str) {
+/// Asserts that a login is rejected while `users VERB ada` waits for a lock.
+async fn assert_login_is_rejected_during(verb: &'static str) {
     let app = Arc::new(TestApp::deployed_with(&["--database-timeout=20"]).await);
     let before = app.new_user("ada").await;
     let url = app.database.as_ref().unwrap().url();
-    // The user is changed first, and their sessions end then.
-    let held = hold(&url, "SELECT id FROM sessions FOR UPDATE");
+    // The command changes the user first, and then ends the user's sessions.
+    let held = hold_lock(&url, "SELECT id FROM sessions FOR UPDATE");
     let operator = {
         let app = Arc::clone(&app);
         thread::spawn(move || app.cli(&["users", verb, "ada"]))
@@ -40,29 +36,25 @@ async fn login_during(verb: &'static str) {
     let output = operator.join().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(sql(&url, "SELECT 1 FROM sessions WHERE revoked_at IS NULL"), 0, "a session is left alive");
-    let refused = async |refresh: &str| app.refresh(refresh).await.status == 401;
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !refused(&before.refresh).await {
-        assert!(Instant::now() < deadline, "the session before goes on");
-    }
+    wait_until("the earlier session ends", async || app.refresh(&before.refresh).await.status == 401).await;
 }
 
 #[actix_web::test]
-async fn a_login_while_the_user_is_being_disabled_is_refused() {
-    login_during("disable").await;
+async fn login_while_the_user_is_disabled_is_rejected() {
+    assert_login_is_rejected_during("disable").await;
 }
 
 #[actix_web::test]
-async fn a_login_while_the_user_is_being_deleted_is_refused() {
-    login_during("delete").await;
+async fn login_while_the_user_is_deleted_is_rejected() {
+    assert_login_is_rejected_during("delete").await;
 }
 
 #[actix_web::test]
-async fn a_login_while_the_scopes_change_has_the_new_ones() {
+async fn login_while_the_scopes_change_carries_the_new_scopes() {
     let app = TestApp::deployed_with(&["--database-timeout=20"]).await;
     app.register("ada").await;
     let url = app.database.as_ref().unwrap().url();
-    let mut held = hold(&url, "UPDATE users SET scope = 'reports:read'");
+    let mut held = hold_lock(&url, "UPDATE users SET scope = 'reports:read'");
     let release = async {
         wait_for_lock_waiters(&url, 1).await;
         held.batch_execute("COMMIT").unwrap();
@@ -74,13 +66,13 @@ async fn a_login_while_the_scopes_change_has_the_new_ones() {
 }
 
 #[actix_web::test]
-async fn a_login_whose_user_never_stays_the_same_may_be_tried_again() {
+async fn login_whose_session_is_never_stored_answers_503() {
     let app = TestApp::deployed_with(&[]).await;
     app.register("ada").await;
     let url = app.database.as_ref().unwrap().url();
     sql(&url, "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'");
     sql(&url, "CREATE TRIGGER nothing BEFORE INSERT ON sessions FOR EACH ROW EXECUTE FUNCTION nothing()");
     app.login("ada").await.assert_problem(503, "unavailable");
-    // The password was right.
+    // The password was correct, so the audit trail has no failed login.
     assert_eq!(sql(&url, "SELECT 1 FROM audit_events WHERE event LIKE 'login%'"), 0);
 }

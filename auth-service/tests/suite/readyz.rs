@@ -1,50 +1,47 @@
-//! What `/readyz` says to whoever is called out: what is not well, and why, in words that give nothing away.
+//! `/readyz` for operators: which part is not ready, and why, without secrets.
 
-use std::time::{Duration, Instant};
-
-use crate::support::TestApp;
+use crate::support::{TestApp, on_both_stores};
 use futures_util::future::join_all;
-use serde_json::json;
-use test_support::{Client, PostgresServer, Process, RedisServer, TestDatabase, redis_url, temp_dir};
+use rstest_reuse::apply;
+use serde_json::{Value, json};
+use test_support::{
+    Client, PostgresServer, Process, RedisServer, TestDatabase, redis_url, temp_dir, unique, wait_until,
+};
 
-/// The reasons, once this is what one of them is.
+/// Waits until a part is unavailable for this reason, and returns all reasons.
 #[track_caller]
-fn until_reason<'a>(
+fn wait_for_reason<'a>(
     app: &'a Client,
-    what: &'a str,
+    part: &'a str,
     expected: &'a str,
-) -> impl Future<Output = serde_json::Value> + 'a {
-    let caller = std::panic::Location::caller();
-    async move {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            let answer = app.get("/readyz", None).await;
-            if answer.json["reasons"][what] == expected {
-                assert_eq!((answer.status, &answer.json[what]), (503, &json!("unavailable")));
-                return answer.json["reasons"].clone();
-            }
-            assert!(Instant::now() < deadline, "{caller}: {what} is not {expected}: {answer:?}");
+) -> impl Future<Output = Value> + 'a {
+    wait_until(format!("the reason of {part} is {expected}"), async move || {
+        let answer = app.get("/readyz", None).await;
+        if answer.json["reasons"][part] != expected {
+            return Err(format!("{answer:?}"));
         }
-    }
+        assert_eq!((answer.status, &answer.json[part]), (503, &json!("unavailable")));
+        Ok(answer.json["reasons"].clone())
+    })
 }
 
-on_both! {
-    async fn where_all_is_well_there_are_no_reasons(app: TestApp) {
-        let answer = app.get("/readyz", None).await;
-        let all = json!({"service": "ok", "keys": "ok", "database": "ok", "blacklist": "ok", "revocations": "ok"});
-        assert_eq!((answer.status, answer.json), (200, all));
-    }
+#[apply(on_both_stores)]
+async fn ready_service_gives_no_reasons(app: TestApp) {
+    let answer = app.get("/readyz", None).await;
+    let parts = ["service", "keys", "database", "blacklist", "revocations"];
+    let all = Value::from_iter(parts.map(|part| (part, "ok")));
+    assert_eq!((answer.status, answer.json), (200, all));
 }
 
 #[actix_web::test]
-async fn a_database_and_a_redis_that_are_not_there_are_told_from_what_only_waits_for_them() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+async fn unreachable_stores_and_parts_that_wait_for_them_have_separate_reasons() {
+    let closed_port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let database = TestDatabase::create();
-    let url = format!("postgres://auth:very-secret@{nobody}/auth");
-    let redis = format!("redis://:very-secret@{nobody}/");
+    let url = format!("postgres://auth:very-secret@{closed_port}/auth");
+    let redis = format!("redis://:very-secret@{closed_port}/");
     let app = TestApp::deployed_on(&["--database-url", &url, "--redis-url", &redis], database).await;
-    until_reason(&app, "blacklist", "connection refused").await;
-    let reasons = until_reason(&app, "database", "connection refused").await;
+    wait_for_reason(&app, "blacklist", "connection refused").await;
+    let reasons = wait_for_reason(&app, "database", "connection refused").await;
     let expected = json!({
         "database": "connection refused",
         "blacklist": "connection refused",
@@ -55,34 +52,35 @@ async fn a_database_and_a_redis_that_are_not_there_are_told_from_what_only_waits
 }
 
 #[actix_web::test]
-async fn a_redis_that_stops_hangs_or_takes_no_writes_is_said_to() {
+async fn reason_names_the_failure_of_redis() {
     let mut redis = RedisServer::start();
     let app = TestApp::with_redis(&redis, &[]).await;
     redis.stop();
-    let reasons = until_reason(&app, "blacklist", "connection refused").await;
-    assert_eq!(reasons, json!({"blacklist": "connection refused"}), "nothing else is wrong");
+    let reasons = wait_for_reason(&app, "blacklist", "connection refused").await;
+    assert_eq!(reasons, json!({"blacklist": "connection refused"}), "every other part is ready");
     redis.restart();
     app.wait_for_status("/readyz", 200).await;
     redis.pause();
-    until_reason(&app, "blacklist", "no answer within 1 s").await;
+    wait_for_reason(&app, "blacklist", "no answer within 1 s").await;
     redis.unpause();
     app.wait_for_status("/readyz", 200).await;
     redis.command(&["REPLICAOF", "127.0.0.1", "1"]).unwrap();
-    until_reason(&app, "blacklist", "Redis answered READONLY").await;
+    wait_for_reason(&app, "blacklist", "Redis answered READONLY").await;
     redis.command(&["REPLICAOF", "NO", "ONE"]).unwrap();
     app.wait_for_status("/readyz", 200).await;
     redis.command(&["ACL", "SETUSER", "default", "-@all"]).unwrap();
-    until_reason(&app, "blacklist", "Redis answered NOPERM").await;
+    wait_for_reason(&app, "blacklist", "Redis answered NOPERM").await;
 }
 
 #[actix_web::test]
-async fn the_rights_that_the_manual_gives_redis_user_will_do() {
+async fn documented_redis_permissions_are_sufficient() {
     let manual = include_str!("../../../docs/operations.md");
     let given = manual.lines().find_map(|line| line.trim().strip_prefix("redis-cli ")).unwrap();
     let words: Vec<&str> = given.split(' ').map(|word| word.trim_matches('\'')).collect();
     let server = RedisServer::start();
     server.command(&words).unwrap();
-    let (database, redis_url) = (TestDatabase::create(), server.url().replace("//", "//auth:password@"));
+    let database = TestDatabase::create();
+    let redis_url = server.url().replace("//", "//auth:password@");
     let url = database.url();
     let args = ["--database-url", &url, "--redis-url", &redis_url];
     let app = TestApp::deployed_on(&args, database).await.ready().await;
@@ -91,69 +89,74 @@ async fn the_rights_that_the_manual_gives_redis_user_will_do() {
     assert_eq!(app.logout(&tokens).await.status, 204);
     app.refresh(&tokens.refresh).await.assert_problem(401, "token_not_valid");
     let denied = server.command(&["ACL", "LOG"]).unwrap();
-    assert_eq!(denied, redis::Value::Array(Vec::new()), "nothing was asked for in vain");
+    assert_eq!(denied, redis::Value::Array(Vec::new()), "Redis has denied a command");
 }
 
 #[actix_web::test]
-async fn a_database_that_hangs_is_told_from_one_that_is_not_reached() {
+async fn hanging_and_unreachable_database_have_separate_reasons() {
     let (app, proxy) = TestApp::with_proxy(&["--database-timeout=1"]).await;
     proxy.blackhole_open();
-    let reasons = until_reason(&app, "database", "no answer within 1 s").await;
-    assert_eq!(reasons["blacklist"], json!(null), "it is in sync already");
+    let reasons = wait_for_reason(&app, "database", "no answer within 1 s").await;
+    assert_eq!(reasons["blacklist"], json!(null), "session state is complete");
     proxy.restore();
     app.wait_for_status("/readyz", 200).await;
     proxy.blackhole_all();
-    until_reason(&app, "database", "no connection within 1 s").await;
+    wait_for_reason(&app, "database", "no connection within 1 s").await;
 }
 
 #[actix_web::test]
-async fn a_database_that_stops_is_told_from_one_that_refuses_us() {
-    let (server, redis) = (PostgresServer::start(), RedisServer::start());
-    let (url, redis_url) = (server.url(), redis.url());
+async fn reason_names_the_failure_of_the_database() {
+    let server = PostgresServer::start();
+    let redis = RedisServer::start();
+    let url = server.url();
+    let redis_url = redis.url();
     let args = ["--database-url", &url, "--redis-url", &redis_url, "--database-timeout=1"];
     let app = TestApp::deployed_on(&args, TestDatabase::create()).await.ready().await;
     server.stop();
-    until_reason(&app, "database", "connection refused").await;
+    wait_for_reason(&app, "database", "connection refused").await;
     server.restart();
     app.wait_for_status("/readyz", 200).await;
 
     for (url, reason) in [
         (format!("{}/nowhere", url.rsplit_once('/').unwrap().0), "there is no such database"),
-        (url.replace("//postgres@", "//nobody:very-secret@"), "it refuses the credentials"),
+        (url.replace("//postgres@", "//closed_port:very-secret@"), "it refuses the credentials"),
         (url.replace("127.0.0.1", "nowhere.invalid"), "its host is not known"),
     ] {
-        let stranger = app.replica_with(|settings| {
+        let replica = app.replica_with(|settings| {
             settings.database_url = Some(auth_service::config::SecretUrl::new(url));
         });
-        until_reason(&stranger.await, "database", reason).await;
+        wait_for_reason(&replica.await, "database", reason).await;
     }
 }
 
 #[actix_web::test]
-async fn while_another_process_migrates_the_schema_that_is_the_reason() {
-    let (database, data) = (TestDatabase::create(), temp_dir());
+async fn reason_names_a_migration_by_another_process() {
+    let database = TestDatabase::create();
+    let data = temp_dir();
     let url = database.url();
     let held = test_support::hold_migration_lock(&url);
     let env = [
         ("DATABASE_URL", url.as_str()),
         ("REDIS_URL", &redis_url()),
-        ("REDIS_KEY_PREFIX", &test_support::unique("test:")),
+        ("REDIS_KEY_PREFIX", &unique("test:")),
         ("DATA_DIR", data.path().to_str().unwrap()),
         ("ISSUER", "http://auth.example.com"),
     ];
     let process = Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &env);
     let app = Client::new(process.addr(0));
-    let reasons = until_reason(&app, "database", "the schema is being migrated").await;
+    let reasons = wait_for_reason(&app, "database", "the schema is being migrated").await;
     assert_eq!(reasons["keys"], "no key to sign with yet");
     drop(held);
     app.wait_for_status("/readyz", 200).await;
 }
 
-/// A proxy that finds replicas by a name sends requests to one that has only begun.
+/// A proxy that finds replicas by name may send requests to a replica that has just started.
 #[actix_web::test]
-async fn whoever_comes_as_soon_as_a_replica_listens_waits_until_it_is_ready() {
-    let (database, data) = (TestDatabase::create(), temp_dir());
-    let (url, prefix) = (database.url(), test_support::unique("test:"));
+async fn early_request_waits_until_the_replica_is_ready() {
+    let database = TestDatabase::create();
+    let data = temp_dir();
+    let url = database.url();
+    let prefix = unique("test:");
     let env = [
         ("DATABASE_URL", url.as_str()),
         ("REDIS_URL", &redis_url()),
@@ -162,7 +165,7 @@ async fn whoever_comes_as_soon_as_a_replica_listens_waits_until_it_is_ready() {
         ("ISSUER", "http://auth.example.com"),
     ];
     let start = || Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &env);
-    // Makes the schema and the key.
+    // The first replica creates the schema and the key.
     let first = start();
     Client::new(first.addr(0)).wait_for_status("/readyz", 200).await;
     for _ in 0..3 {
@@ -173,24 +176,24 @@ async fn whoever_comes_as_soon_as_a_replica_listens_waits_until_it_is_ready() {
 }
 
 #[actix_web::test]
-async fn a_blacklist_that_waits_for_the_database_says_so() {
+async fn reason_says_that_session_state_waits_for_the_database() {
     let redis = RedisServer::start();
-    // To bring it up to date may be tried for longer than a request waits for that.
+    // A rebuild may take longer than a request waits for it.
     let args = ["--database-timeout=2", "--redis-timeout=1"];
     let (app, proxy) = TestApp::with_proxy_and_redis(&redis, &args).await;
     proxy.cut();
     redis.wipe();
     let reason = "waits for the database, which does not answer";
-    let reasons = until_reason(&app, "blacklist", reason).await;
+    let reasons = wait_for_reason(&app, "blacklist", reason).await;
     assert_eq!(reasons["database"], "the connection was lost");
-    // One tries at a time, and the others wait for that.
+    // One request starts a rebuild, and the others wait for its result.
     for answer in join_all((0..8).map(|_| app.get("/readyz", None))).await {
         assert_eq!(answer.json["reasons"]["blacklist"], reason);
     }
 }
 
 #[actix_web::test]
-async fn a_replica_that_hears_nothing_of_what_ends_says_for_how_long() {
+async fn reason_names_the_seconds_without_revocations() {
     let mut redis = RedisServer::start();
     let (app, proxy) = TestApp::with_proxy_and_redis(&redis, &["--database-timeout=1"]).await;
     redis.stop();

@@ -1,21 +1,21 @@
-//! A Redis Cluster, and a Redis that Sentinels watch over, of which a master dies before its replica has heard of the last
-//! logouts: refreshes recover by themselves, and nothing that was revoked comes back.
+//! Failover of a Redis Cluster, and of a Redis with Sentinels, before the replica has the last
+//! logouts: refreshes recover without a restart, and ended sessions stay ended.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::support::TestApp;
 use actix_web::web;
-use test_support::{RedisCluster, RedisSentinels, RedisServer, TestDatabase, Tokens};
+use test_support::{RedisCluster, RedisSentinels, RedisServer, TestDatabase, Tokens, wait_until};
 
-/// Enough for every server of a cluster to have some.
+/// Enough sessions for every server of a cluster to hold some of them.
 const SESSIONS: usize = 16;
 
 #[actix_web::test]
-async fn a_cluster_recovers_from_the_death_of_a_master_and_nothing_revoked_comes_back() {
+async fn cluster_recovers_after_a_master_stops() {
     let mut cluster = RedisCluster::start();
     let database = TestDatabase::create();
-    let app = TestApp::on(&["--database-url", &database.url(), "--redis-url", &cluster.url()]).await;
-    let (alive, ended) = two_kinds_of_sessions(&app).await;
+    let app = TestApp::on_stores(&["--database-url", &database.url(), "--redis-url", &cluster.url()]).await;
+    let (alive, ended) = create_sessions(&app).await;
 
     cluster.replicas[0].pause();
     log_out(&app, &cluster.masters[0], &ended).await;
@@ -26,11 +26,11 @@ async fn a_cluster_recovers_from_the_death_of_a_master_and_nothing_revoked_comes
 }
 
 #[actix_web::test]
-async fn what_sentinels_promote_is_found_and_nothing_revoked_comes_back() {
+async fn promoted_replica_is_found_through_sentinels() {
     let mut redis = RedisSentinels::start();
     let database = TestDatabase::create();
-    let app = TestApp::on(&["--database-url", &database.url(), "--redis-url", &redis.url()]).await;
-    let (alive, ended) = two_kinds_of_sessions(&app).await;
+    let app = TestApp::on_stores(&["--database-url", &database.url(), "--redis-url", &redis.url()]).await;
+    let (alive, ended) = create_sessions(&app).await;
 
     redis.replicas.iter().for_each(RedisServer::pause);
     log_out(&app, &redis.master, &ended).await;
@@ -41,16 +41,16 @@ async fn what_sentinels_promote_is_found_and_nothing_revoked_comes_back() {
 }
 
 #[actix_web::test]
-async fn a_master_that_became_a_replica_is_left_for_the_one_that_took_over() {
+async fn demoted_master_is_replaced_by_the_new_master() {
     let redis = RedisSentinels::start();
     let database = TestDatabase::create();
-    let app = TestApp::on(&["--database-url", &database.url(), "--redis-url", &redis.url()]).await;
-    let (alive, ended) = two_kinds_of_sessions(&app).await;
+    let app = TestApp::on_stores(&["--database-url", &database.url(), "--redis-url", &redis.url()]).await;
+    let (alive, ended) = create_sessions(&app).await;
     for tokens in &ended {
         assert_eq!(app.logout(tokens).await.status, 204);
     }
 
-    // Elsewhere: it takes longer than a connection is kept that nobody uses.
+    // On another thread, because the failover outlasts the keep-alive of an idle connection.
     let redis = web::block(move || {
         redis.fail_over();
         redis
@@ -61,11 +61,11 @@ async fn a_master_that_became_a_replica_is_left_for_the_one_that_took_over() {
 }
 
 #[actix_web::test]
-async fn a_cluster_that_moves_its_slots_is_followed() {
+async fn moved_cluster_slots_are_found() {
     let cluster = RedisCluster::start();
     let database = TestDatabase::create();
-    let app = TestApp::on(&["--database-url", &database.url(), "--redis-url", &cluster.url()]).await;
-    let (alive, ended) = two_kinds_of_sessions(&app).await;
+    let app = TestApp::on_stores(&["--database-url", &database.url(), "--redis-url", &cluster.url()]).await;
+    let (alive, ended) = create_sessions(&app).await;
     for tokens in &ended {
         assert_eq!(app.logout(tokens).await.status, 204);
     }
@@ -77,8 +77,8 @@ async fn a_cluster_that_moves_its_slots_is_followed() {
     assert_alive_and_ended(&app, alive, ended).await;
 }
 
-/// Sessions that are to live, and others that are to end, all refreshed once.
-async fn two_kinds_of_sessions(app: &TestApp) -> (Vec<Tokens>, Vec<Tokens>) {
+/// Creates sessions, refreshes each once, and returns two halves: to keep alive, and to end.
+async fn create_sessions(app: &TestApp) -> (Vec<Tokens>, Vec<Tokens>) {
     app.register("ada").await;
     let mut sessions = Vec::new();
     for _ in 0..2 * SESSIONS {
@@ -89,36 +89,33 @@ async fn two_kinds_of_sessions(app: &TestApp) -> (Vec<Tokens>, Vec<Tokens>) {
     (sessions, ended)
 }
 
-/// Ends sessions, of which the replicas of this master hear nothing.
+/// Ends sessions without the knowledge of the replicas of this master.
 async fn log_out(app: &TestApp, master: &RedisServer, ended: &[Tokens]) {
-    // A replica that is paused would find in its connection what it missed.
+    // A paused replica would later read the missed commands from an open connection.
     master.command(&["CLIENT", "KILL", "TYPE", "replica"]).unwrap();
     for tokens in ended {
         assert_eq!(app.logout(tokens).await.status, 204);
     }
 }
 
-/// After 503s at most, each session that is alive is refreshed, and those that have ended stay so.
+/// Asserts that live sessions are refreshed and ended sessions are rejected, after any 503s.
 async fn assert_alive_and_ended(app: &TestApp, alive: Vec<Tokens>, ended: Vec<Tokens>) {
     let began = Instant::now();
     for tokens in &alive {
         assert_eq!(status_once_answered(app, tokens).await, 200);
     }
-    println!("sessions that were alive are all refreshed again after {:?}", began.elapsed());
+    println!("all live sessions are refreshed after {:?}", began.elapsed());
     for tokens in &ended {
         assert_eq!(status_once_answered(app, tokens).await, 401);
     }
     app.wait_for_status("/readyz", 200).await;
 }
 
+/// Refreshes until the status is not 503, and returns the status.
 async fn status_once_answered(app: &TestApp, tokens: &Tokens) -> u16 {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
+    wait_until("a refresh is answered without 503", async || {
         let status = app.refresh(&tokens.refresh).await.status;
-        if status != 503 {
-            return status;
-        }
-        assert!(Instant::now() < deadline, "no answer but 503");
-        actix_web::rt::time::sleep(Duration::from_millis(20)).await;
-    }
+        (status != 503).then_some(status)
+    })
+    .await
 }

@@ -1,86 +1,92 @@
-//! `POST /token/refresh`: rotation, grace, reuse, and the two lifetimes.
+//! `POST /token/refresh`: rotation, grace period, reuse, and the two lifetimes.
 
 use std::{collections::BTreeSet, time::Duration};
 
-use crate::support::TestApp;
+use crate::support::{TestApp, on_both_stores};
 use futures_util::future::join_all;
 use reqwest::Method;
+use rstest_reuse::apply;
 use serde_json::json;
 use test_support::{Client, Process, RedisServer, TestDatabase, claims_of, redis_url, temp_dir, unique};
 
-on_both! {
-    async fn a_retry_within_the_grace_period_gets_the_same_generation(app: TestApp) {
-        let first = app.new_user("ada").await;
-        let second = app.refreshed(&first.refresh).await;
-        app.advance(9);
-        let again = app.refreshed(&first.refresh).await;
-        assert_eq!(claims_of(&again.refresh)["gen"], claims_of(&second.refresh)["gen"]);
-        // Both copies of the next generation go on.
-        app.refreshed(&second.refresh).await;
-        app.refreshed(&again.refresh).await;
-    }
+#[apply(on_both_stores)]
+async fn retry_within_the_grace_period_gets_the_same_generation(app: TestApp) {
+    let first = app.new_user("ada").await;
+    let second = app.refreshed(&first.refresh).await;
+    app.advance(9);
+    let again = app.refreshed(&first.refresh).await;
+    assert_eq!(claims_of(&again.refresh)["gen"], claims_of(&second.refresh)["gen"]);
+    // Both copies of the next generation are valid.
+    app.refreshed(&second.refresh).await;
+    app.refreshed(&again.refresh).await;
+}
 
-    async fn a_rotated_token_ends_its_session_after_the_grace_period(app: TestApp) {
-        let first = app.new_user("ada").await;
-        let second = app.refreshed(&first.refresh).await;
-        app.advance(10);
-        app.refresh(&first.refresh).await.assert_problem(401, "token_not_valid");
-        app.refresh(&second.refresh).await.assert_problem(401, "token_not_valid");
-        app.get("/me", Some(&second.access)).await.assert_problem(401, "token_not_valid");
-    }
+#[apply(on_both_stores)]
+async fn rotated_token_ends_its_session_after_the_grace_period(app: TestApp) {
+    let first = app.new_user("ada").await;
+    let second = app.refreshed(&first.refresh).await;
+    app.advance(10);
+    app.refresh(&first.refresh).await.assert_problem(401, "token_not_valid");
+    app.refresh(&second.refresh).await.assert_problem(401, "token_not_valid");
+    app.get("/me", Some(&second.access)).await.assert_problem(401, "token_not_valid");
+}
 
-    async fn the_grace_ends_once_the_next_token_was_used(app: TestApp) {
-        let first = app.new_user("ada").await;
-        let second = app.refreshed(&first.refresh).await;
-        let third = app.refreshed(&second.refresh).await;
-        app.refresh(&first.refresh).await.assert_problem(401, "token_not_valid");
-        app.refresh(&third.refresh).await.assert_problem(401, "token_not_valid");
-    }
+#[apply(on_both_stores)]
+async fn grace_period_ends_when_the_next_token_is_used(app: TestApp) {
+    let first = app.new_user("ada").await;
+    let second = app.refreshed(&first.refresh).await;
+    let third = app.refreshed(&second.refresh).await;
+    app.refresh(&first.refresh).await.assert_problem(401, "token_not_valid");
+    app.refresh(&third.refresh).await.assert_problem(401, "token_not_valid");
+}
 
-    async fn reuse_ends_no_other_session(app: TestApp) {
-        let stolen = app.new_user("ada").await;
-        let other = app.login("ada").await.tokens();
-        app.refreshed(&stolen.refresh).await;
-        app.advance(11);
-        app.refresh(&stolen.refresh).await.assert_problem(401, "token_not_valid");
-        app.refreshed(&other.refresh).await;
-    }
+#[apply(on_both_stores)]
+async fn reuse_ends_only_its_session(app: TestApp) {
+    let stolen = app.new_user("ada").await;
+    let other = app.login("ada").await.tokens();
+    app.refreshed(&stolen.refresh).await;
+    app.advance(11);
+    app.refresh(&stolen.refresh).await.assert_problem(401, "token_not_valid");
+    app.refreshed(&other.refresh).await;
+}
 
-    async fn a_session_that_is_used_lives_on_and_one_that_is_idle_ends(app: TestApp) {
-        let idle = app.new_user("ada").await;
-        let mut used = app.login("ada").await.tokens();
-        for _ in 0..3 {
-            app.advance(3 * 24 * 3600);
-            used = app.refreshed(&used.refresh).await;
-        }
-        app.refresh(&idle.refresh).await.assert_problem(401, "token_not_valid");
-        app.post("/token/verify", json!({"token": idle.refresh})).await.assert_problem(401, "token_not_valid");
+#[apply(on_both_stores)]
+async fn idle_session_expires_and_used_session_stays_alive(app: TestApp) {
+    let idle = app.new_user("ada").await;
+    let mut used = app.login("ada").await.tokens();
+    for _ in 0..3 {
+        app.advance(3 * 24 * 3600);
+        used = app.refreshed(&used.refresh).await;
     }
+    app.refresh(&idle.refresh).await.assert_problem(401, "token_not_valid");
+    app.post("/token/verify", json!({"token": idle.refresh})).await.assert_problem(401, "token_not_valid");
+}
 
-    async fn no_refresh_extends_the_session_itself(app: TestApp) {
-        let mut tokens = app.new_user("ada").await;
-        let login = claims_of(&tokens.refresh)["auth_time"].as_i64().unwrap();
-        for _ in 0..4 {
-            app.advance(6 * 24 * 3600);
-            tokens = app.refreshed(&tokens.refresh).await;
-        }
-        assert_eq!(claims_of(&tokens.refresh)["exp"], login + 30 * 24 * 3600);
+#[apply(on_both_stores)]
+async fn refresh_does_not_extend_the_session_lifetime(app: TestApp) {
+    let mut tokens = app.new_user("ada").await;
+    let login = claims_of(&tokens.refresh)["auth_time"].as_i64().unwrap();
+    for _ in 0..4 {
         app.advance(6 * 24 * 3600);
-        app.refresh(&tokens.refresh).await.assert_problem(401, "token_not_valid");
+        tokens = app.refreshed(&tokens.refresh).await;
     }
+    assert_eq!(claims_of(&tokens.refresh)["exp"], login + 30 * 24 * 3600);
+    app.advance(6 * 24 * 3600);
+    app.refresh(&tokens.refresh).await.assert_problem(401, "token_not_valid");
+}
 
-    async fn a_refresh_leaves_one_entry_however_often_it_happens(app: TestApp) {
-        let mut tokens = app.new_user("ada").await;
-        for generation in 1..=30 {
-            tokens = app.refreshed(&tokens.refresh).await;
-            assert_eq!(claims_of(&tokens.refresh)["gen"], generation);
-        }
-        assert_eq!(entries(&app), 1);
+#[apply(on_both_stores)]
+async fn session_keeps_one_entry_after_many_refreshes(app: TestApp) {
+    let mut tokens = app.new_user("ada").await;
+    for generation in 1..=30 {
+        tokens = app.refreshed(&tokens.refresh).await;
+        assert_eq!(claims_of(&tokens.refresh)["gen"], generation);
     }
+    assert_eq!(entry_count(&app), 1);
 }
 
 #[actix_web::test]
-async fn an_entry_is_kept_until_the_very_moment_when_the_token_expires() {
+async fn entry_expires_exactly_with_the_token() {
     use diesel::{Connection, RunQueryDsl, SqliteConnection, prelude::*, sql_query, sql_types::BigInt};
     #[derive(QueryableByName)]
     struct Kept {
@@ -92,17 +98,17 @@ async fn an_entry_is_kept_until_the_very_moment_when_the_token_expires() {
     let file = app.folder.path().join("auth.sqlite3");
     let mut connection = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
     for _ in 0..5 {
-        // Somewhere else in the second each time.
+        // Each refresh is at another fraction of a second.
         app.clock.advance(Duration::from_millis(1230));
         tokens = app.refreshed(&tokens.refresh).await;
         let kept = sql_query("SELECT expires_at FROM blacklist").get_result::<Kept>(&mut connection).unwrap();
-        // And the leeway, for the last access token.
+        // The leeway is for the last access token.
         assert_eq!(kept.expires_at, (claims_of(&tokens.refresh)["exp"].as_i64().unwrap() + 10) * 1000);
     }
 }
 
-/// How many entries the app's blacklist holds.
-fn entries(app: &TestApp) -> usize {
+/// Returns the number of entries in the app's session state.
+fn entry_count(app: &TestApp) -> usize {
     use diesel::{Connection, RunQueryDsl, SqliteConnection, prelude::*, sql_query, sql_types::BigInt};
     #[derive(QueryableByName)]
     struct Count {
@@ -123,9 +129,12 @@ fn entries(app: &TestApp) -> usize {
 }
 
 #[actix_web::test]
-async fn one_token_presented_a_hundred_times_at_once_to_two_processes() {
-    let (database, folder, prefix) = (TestDatabase::create(), temp_dir(), unique("test:"));
-    let (url, redis) = (database.url(), redis_url());
+async fn concurrent_refreshes_at_two_processes_return_one_generation() {
+    let database = TestDatabase::create();
+    let folder = temp_dir();
+    let prefix = unique("test:");
+    let url = database.url();
+    let redis = redis_url();
     let common = [
         ("DATABASE_URL", url.as_str()),
         ("REDIS_URL", &redis),
@@ -151,7 +160,7 @@ async fn one_token_presented_a_hundred_times_at_once_to_two_processes() {
         .collect();
     assert_eq!(generations, BTreeSet::from([1]));
 
-    // A third replica whose clock is past the grace period.
+    // The clock of a third replica is past the grace period.
     let args = [
         format!("--database-url={url}"),
         format!("--redis-url={redis}"),
@@ -168,13 +177,13 @@ async fn one_token_presented_a_hundred_times_at_once_to_two_processes() {
 }
 
 #[actix_web::test]
-async fn a_redis_that_lost_everything_brings_nothing_back() {
+async fn ended_sessions_stay_ended_after_redis_loses_all_data() {
     let redis = RedisServer::start();
     let app = TestApp::with_redis(&redis, &[]).await;
 
-    let gone = app.new_user("gone").await;
-    let gone = app.refreshed(&gone.refresh).await;
-    assert_eq!(app.logout(&gone).await.status, 204);
+    let ended = app.new_user("ended").await;
+    let ended = app.refreshed(&ended.refresh).await;
+    assert_eq!(app.logout(&ended).await.status, 204);
     let alive_first = app.new_user("alive").await;
     let alive = app.refreshed(&alive_first.refresh).await;
     let alive = app.refreshed(&alive.refresh).await;
@@ -184,26 +193,28 @@ async fn a_redis_that_lost_everything_brings_nothing_back() {
 
     redis.wipe();
 
-    // What was revoked stays revoked, what was alive lives on.
-    app.refresh(&gone.refresh).await.assert_problem(401, "token_not_valid");
+    // Ended sessions stay ended, and live sessions stay alive.
+    app.refresh(&ended.refresh).await.assert_problem(401, "token_not_valid");
     let alive = app.refreshed(&alive.refresh).await;
-    // Its owner first, then a rotated token from before the loss: refused, and the session ends.
+    // The owner refreshes first: the rotated token from before the loss is rejected, and the
+    // session ends.
     app.refresh(&alive_first.refresh).await.assert_problem(401, "token_not_valid");
     app.refresh(&alive.refresh).await.assert_problem(401, "token_not_valid");
-    // A rotated token first: nobody can know. The next use of either ends the session.
+    // The rotated token comes first: the service cannot detect the reuse. The next use of the
+    // owner's token ends the session.
     let thief = app.refreshed(&stolen_first.refresh).await;
     app.refresh(&stolen.refresh).await.assert_problem(401, "token_not_valid");
     app.refresh(&thief.refresh).await.assert_problem(401, "token_not_valid");
 }
 
 #[actix_web::test]
-async fn a_redis_that_lost_its_last_write_logs_nobody_out() {
+async fn lost_last_write_of_redis_keeps_the_session_alive() {
     let redis = RedisServer::start();
     let app = TestApp::with_redis(&redis, &[]).await;
     let first = app.new_user("ada").await;
     let second = app.refreshed(&first.refresh).await;
 
-    // As a failover to a replica that lags behind would: the entry is what it was one refresh ago.
+    // A failover to a replica that lags behind has the same effect: the entry is one refresh old.
     let redis::Value::Array(keys) = redis.command(&["KEYS", "bl{*"]).unwrap() else { panic!() };
     let entry = keys
         .iter()
@@ -218,7 +229,7 @@ async fn a_redis_that_lost_its_last_write_logs_nobody_out() {
 }
 
 #[actix_web::test]
-async fn what_is_not_a_refresh_token_of_ours_is_refused() {
+async fn forged_refresh_tokens_are_rejected() {
     let app = TestApp::embedded().await;
     let tokens = app.new_user("ada").await;
     let (start, signature) = tokens.refresh.rsplit_once('.').unwrap();
@@ -236,10 +247,10 @@ async fn what_is_not_a_refresh_token_of_ours_is_refused() {
         changed[name] = value;
         changed
     };
-    // The forger can mint a good one, so what is refused below is refused for its own fault.
+    // A token from `forged` is valid by itself, so each token below is rejected for its own defect.
     assert_eq!(app.refresh(&forged(good_header.clone(), claims.clone(), &secret)).await.status, 200);
 
-    let refused = [
+    let rejected = [
         ("an access token", tokens.access.clone()),
         ("another signature", format!("{start}.{flipped}{}", &signature[1..])),
         ("no signature", format!("{start}.")),
@@ -265,16 +276,16 @@ async fn what_is_not_a_refresh_token_of_ours_is_refused() {
         ("exp in the past", forged(good_header.clone(), with("exp", json!(1)), &secret)),
         ("exp as text", forged(good_header, with("exp", json!("9999999999")), &secret)),
     ];
-    for (what, token) in refused {
+    for (defect, token) in rejected {
         let answer = app.refresh(&token).await;
-        assert_eq!(answer.status, 401, "{what}: {answer:?}");
+        assert_eq!(answer.status, 401, "{defect}: {answer:?}");
         answer.assert_problem(401, "token_not_valid");
         let answer = app.post("/token/verify", json!({"token": token})).await;
-        if what != "an access token" {
-            assert_eq!(answer.status, 401, "verify {what}: {answer:?}");
+        if defect != "an access token" {
+            assert_eq!(answer.status, 401, "verify {defect}: {answer:?}");
         }
     }
-    // A refresh token is no access token either.
+    // A refresh token is not an access token.
     app.get("/me", Some(&tokens.refresh)).await.assert_problem(401, "token_not_valid");
     let request = app.request(Method::POST, "/logout").bearer_auth(&tokens.refresh);
     app.send(request.json(&json!({"refresh": tokens.refresh}))).await.assert_problem(401, "token_not_valid");

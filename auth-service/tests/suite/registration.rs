@@ -1,51 +1,56 @@
-//! `POST /register`: the rules, and two people who want one name.
+//! `POST /register`: validation, and concurrent registrations of one name.
 
-use crate::support::TestApp;
+use crate::support::{TestApp, on_both_stores};
 use futures_util::future::join_all;
+use rstest_reuse::apply;
 use serde_json::json;
 
-on_both! {
-    async fn two_registrations_of_one_name_at_once_make_one_user(app: TestApp) {
-        for round in 0..3 {
-            // Eight spellings of one name and one address.
-            let attempts = (0..8).map(|number| {
-                let mut name = format!("twin{round}");
-                if number % 2 == 0 {
-                    name = name.to_uppercase();
-                }
-                let app = &app;
-                async move { app.register(&name).await }
-            });
-            let answers = join_all(attempts).await;
-            let created = answers.iter().filter(|answer| answer.status == 201).count();
-            assert_eq!(created, 1, "{answers:?}");
-            for answer in answers.iter().filter(|answer| answer.status != 201) {
-                answer.assert_fields(&["email", "username"]);
+#[apply(on_both_stores)]
+async fn concurrent_registrations_of_one_name_create_one_user(app: TestApp) {
+    for round in 0..3 {
+        // Two spellings of one name and one address.
+        let attempts = (0..8).map(|number| {
+            let mut name = format!("twin{round}");
+            if number % 2 == 0 {
+                name = name.to_uppercase();
             }
-            assert_eq!(app.login(&format!("twin{round}")).await.status, 200);
+            let app = &app;
+            async move { app.register(&name).await }
+        });
+        let answers = join_all(attempts).await;
+        let created = answers.iter().filter(|answer| answer.status == 201).count();
+        assert_eq!(created, 1, "{answers:?}");
+        for answer in answers.iter().filter(|answer| answer.status != 201) {
+            answer.assert_fields(&["email", "username"]);
         }
-    }
-
-    async fn a_name_or_address_that_is_taken_is_named(app: TestApp) {
-        app.register("ada").await;
-        let register = |username: &str, email: &str| {
-            app.post("/register", json!({"username": username, "email": email, "password": "correct horse battery"}))
-        };
-        let answer = register("ADA", "other@example.com").await;
-        answer.assert_fields(&["username"]);
-        assert_eq!(answer.json["errors"]["username"], json!(["A user with that username already exists."]));
-        let answer = register("other", "ADA@EXAMPLE.COM").await;
-        answer.assert_fields(&["email"]);
-        assert_eq!(answer.json["errors"]["email"], json!(["A user with that email already exists."]));
-        register("ada", "ada@example.com").await.assert_fields(&["email", "username"]);
+        assert_eq!(app.login(&format!("twin{round}")).await.status, 200);
     }
 }
 
+#[apply(on_both_stores)]
+async fn taken_username_or_email_is_named(app: TestApp) {
+    app.register("ada").await;
+    let register = |username: &str, email: &str| {
+        app.post(
+            "/register",
+            json!({"username": username, "email": email, "password": "correct horse battery"}),
+        )
+    };
+    let answer = register("ADA", "other@example.com").await;
+    answer.assert_fields(&["username"]);
+    assert_eq!(answer.json["errors"]["username"], json!(["A user with that username already exists."]));
+    let answer = register("other", "ADA@EXAMPLE.COM").await;
+    answer.assert_fields(&["email"]);
+    assert_eq!(answer.json["errors"]["email"], json!(["A user with that email already exists."]));
+    register("ada", "ada@example.com").await.assert_fields(&["email", "username"]);
+}
+
 #[actix_web::test]
-async fn every_field_that_is_wrong_is_named_in_one_answer() {
+async fn all_invalid_fields_are_named_in_one_answer() {
     let app = TestApp::embedded().await;
-    let answer =
-        app.post("/register", json!({"email": "nobody", "username": "a!", "password": "short"})).await;
+    let answer = app
+        .post("/register", json!({"email": "not an address", "username": "a!", "password": "short"}))
+        .await;
     answer.assert_fields(&["email", "password", "username"]);
     assert_eq!(
         answer.json["errors"],
@@ -71,15 +76,17 @@ async fn every_field_that_is_wrong_is_named_in_one_answer() {
 }
 
 #[actix_web::test]
-async fn a_field_that_is_not_known_is_named() {
+async fn unknown_field_is_named() {
     let app = TestApp::embedded().await;
-    let body = json!({"email": "ada@example.com", "username": "ada", "password": "correct horse battery", "is_staff": true});
+    let mut body =
+        json!({"email": "ada@example.com", "username": "ada", "password": "correct horse battery"});
+    body["is_staff"] = json!(true);
     app.post("/register", body).await.assert_fields(&["is_staff"]);
     app.login("ada").await.assert_problem(401, "no_active_account");
 }
 
 #[actix_web::test]
-async fn passwords_are_judged_by_length_commonness_and_the_users_own_names() {
+async fn short_common_and_personal_passwords_are_rejected() {
     let app = TestApp::embedded().await;
     let register = |password: String| {
         app.post(
@@ -92,13 +99,13 @@ async fn passwords_are_judged_by_length_commonness_and_the_users_own_names() {
     }
     register("x".repeat(1025)).await.assert_fields(&["password"]);
     assert_eq!(register("~".repeat(1024)).await.status, 201);
-    // No byte of it is cut off.
+    // The hash covers every byte.
     app.login_with("lovelace", &"~".repeat(1023)).await.assert_problem(401, "no_active_account");
     assert_eq!(app.login_with("lovelace", &"~".repeat(1024)).await.status, 200);
 }
 
 #[actix_web::test]
-async fn names_are_normalised() {
+async fn usernames_are_normalised() {
     let app = TestApp::embedded().await;
     let body = json!({"email": "z@example.com", "username": "Ｚｏë", "password": "correct horse battery"});
     assert_eq!(app.post("/register", body).await.json["username"], "Zoë");

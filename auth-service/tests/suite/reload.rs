@@ -1,4 +1,4 @@
-//! SIGHUP: the log's filter is read again while the service runs.
+//! SIGHUP: the service reloads the log filter while it runs.
 
 use std::{fs, process::Command};
 
@@ -13,54 +13,54 @@ fn start(data: &TempDir, settings: &[(&str, &str)]) -> (Process, Client) {
     (process, client)
 }
 
-async fn ask(client: &Client, id: &str) {
+async fn send_request(client: &Client, id: &str) {
     let request = client.request(Method::GET, "/healthz").header("x-request-id", id);
     assert_eq!(client.send(request).await.status, 200);
 }
 
 #[actix_web::test]
-async fn told_to_a_service_reads_its_log_filter_again_and_keeps_the_old_one_if_it_makes_no_sense() {
+async fn sighup_reloads_the_log_filter_and_keeps_the_old_filter_if_invalid() {
     let data = temp_dir();
     let file = data.path().join("filter");
     fs::write(&file, "info\nactix_server=warn\n").unwrap();
-    // RUST_LOG says debug: the file is what counts.
+    // The file takes precedence over RUST_LOG, which is debug.
     let (process, client) = start(&data, &[("LOG_FILTER_FILE", file.to_str().unwrap())]);
-    ask(&client, "first").await;
+    send_request(&client, "first").await;
 
     fs::write(&file, "info,request=debug\n").unwrap();
     process.send_sighup();
     let log = process.wait_for_log("reloaded: LOG_FILTER_FILE");
     assert!(!log.contains("request_id=first") && log.contains("listens on"), "{log}");
-    ask(&client, "second").await;
+    send_request(&client, "second").await;
     process.wait_for_log("request_id=second");
 
-    let is_refused = async |why: &str, id: &str| {
+    let assert_rejected = async |why: &str, id: &str| {
         process.send_sighup();
         let log = process.wait_for_log(why);
         let line = log.lines().find(|line| line.contains(why)).unwrap();
         assert!(line.contains("ERROR") && line.contains("cannot reload LOG_FILTER_FILE"), "{line}");
-        ask(&client, id).await;
+        send_request(&client, id).await;
         process.wait_for_log(&format!("request_id={id}"));
     };
     fs::write(&file, "info,request=loud").unwrap();
-    is_refused("'loud'", "third").await;
+    assert_rejected("'loud'", "third").await;
     fs::write(&file, "inof").unwrap();
-    is_refused("names no level", "fourth").await;
+    assert_rejected("names no level", "fourth").await;
     fs::remove_file(&file).unwrap();
-    is_refused("No such file", "fifth").await;
+    assert_rejected("No such file", "fifth").await;
 }
 
 #[actix_web::test]
-async fn told_to_a_service_goes_on_that_has_no_file_to_read_again() {
+async fn sighup_without_a_filter_file_changes_nothing() {
     let data = temp_dir();
     let (process, client) = start(&data, &[("RUST_LOG", "info")]);
     process.send_sighup();
     process.wait_for_log("no setting names a file to reload");
-    ask(&client, "after").await;
+    send_request(&client, "after").await;
 }
 
 #[test]
-fn a_log_filter_that_makes_no_sense_is_said_at_the_start() {
+fn invalid_log_filter_ends_the_start() {
     let data = temp_dir();
     let file = data.path().join("filter");
     let start = || {

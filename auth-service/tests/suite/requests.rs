@@ -1,4 +1,6 @@
-//! What is done with every request: an id, and a line of the log.
+//! Request ids, and the log of requests and audit events.
+
+use std::process::Command;
 
 use crate::support::TestApp;
 use reqwest::Method;
@@ -6,7 +8,7 @@ use serde_json::{Value, json};
 use test_support::{Client, Process, claims_of, temp_dir};
 
 #[actix_web::test]
-async fn every_answer_has_the_requests_id_or_one_of_its_own() {
+async fn every_answer_has_a_request_id() {
     let app = TestApp::embedded().await;
     let ask = async |id: &str| {
         let answer = app.send(app.request(Method::GET, "/healthz").header("x-request-id", id)).await;
@@ -14,18 +16,18 @@ async fn every_answer_has_the_requests_id_or_one_of_its_own() {
     };
     assert_eq!(ask("4bf92f35-77b3.4da6/a=1").await, "4bf92f35-77b3.4da6/a=1");
     let mut ids = std::collections::BTreeSet::new();
-    for unfit in ["", "two words", "quote\"", "<script>", &"x".repeat(129)] {
-        let id = ask(unfit).await;
-        assert_ne!(id, unfit);
+    for invalid in ["", "two words", "quote\"", "<script>", &"x".repeat(129)] {
+        let id = ask(invalid).await;
+        assert_ne!(id, invalid);
         assert!(!id.is_empty() && ids.insert(id), "{ids:?}");
     }
-    // Whatever the answer is.
+    // An error has an id, too.
     let nowhere = app.get("/nowhere", None).await;
     assert!(ids.insert(nowhere.header("x-request-id").to_owned()));
 }
 
 #[actix_web::test]
-async fn a_request_is_a_line_of_the_log_without_what_is_secret() {
+async fn request_log_contains_no_secrets() {
     let folder = temp_dir();
     let data = folder.path().to_str().unwrap();
     let env = [
@@ -54,4 +56,48 @@ async fn a_request_is_a_line_of_the_log_without_what_is_secret() {
     );
     assert!(line["ms"].as_str().unwrap().parse::<f64>().unwrap() > 0.0, "{line}");
     assert!(!log.contains("hunter2") && !log.contains("eyJ") && !log.contains("horse"), "{log}");
+}
+
+#[actix_web::test]
+async fn audit_events_are_logged_as_text_and_as_json() {
+    let folder = temp_dir();
+    let data = folder.path().to_str().unwrap();
+    let process =
+        Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &[("DATA_DIR", data), ("BCRYPT_COST", "10")]);
+    let client = Client::new(process.addr(0));
+    let tokens = client.new_user("ada").await;
+    let sid = claims_of(&tokens.access)["sid"].clone();
+    process.wait_for_log("audit] login event=login actor=user user=");
+    process.wait_for_log(&format!("session={} ip=127.0.0.1", sid.as_str().unwrap()));
+    drop(process);
+
+    let env = [("DATA_DIR", data), ("LOG_FORMAT", "json"), ("BCRYPT_COST", "10")];
+    let process = Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &env);
+    let client = Client::new(process.addr(0));
+    let login = client.request(Method::POST, "/login").header("user-agent", "a \"browser\"");
+    client.send(login.json(&json!({"username": "ada", "password": "correct horse battery"}))).await.tokens();
+    let log = process.wait_for_log("\"event\":\"login\"");
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let login = lines.iter().find(|line| line["event"] == "login").unwrap();
+    assert_eq!(
+        (&login["target"], &login["level"], &login["actor"]),
+        (&json!("audit"), &json!("INFO"), &json!("user"))
+    );
+    assert_eq!((&login["message"], &login["user_agent"]), (&json!("login"), &json!("a \"browser\"")));
+    assert!(login["time"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{login}");
+    assert!(!log.contains("horse") && !log.contains("eyJ"), "{log}");
+}
+
+#[test]
+fn invalid_log_format_is_rejected() {
+    let output = Command::new(env!("CARGO_BIN_EXE_auth-service"))
+        .env_clear()
+        .env("LOG_FORMAT", "xml")
+        .output()
+        .unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        (output.status.code(), errors.as_str()),
+        (Some(1), "error: LOG_FORMAT must be text or json\n")
+    );
 }

@@ -1,13 +1,14 @@
-//! The feed of sessions that have ended.
+//! The feed of ended sessions.
 
 use std::time::Duration;
 
-use crate::support::TestApp;
+use crate::support::{TestApp, on_both_stores};
 use reqwest::Method;
+use rstest_reuse::apply;
 use serde_json::{Value, json};
 use test_support::{Client, RedisServer, claims_of, unique};
 
-/// A client's id and secret.
+/// Id and secret of a client.
 type Credentials = (String, String);
 
 fn new_client(app: &TestApp, scope: &str) -> Credentials {
@@ -17,7 +18,7 @@ fn new_client(app: &TestApp, scope: &str) -> Credentials {
     (id, text.split_whitespace().last().unwrap().to_owned())
 }
 
-/// Somebody who listens to the feed.
+/// A listener of the feed.
 struct Listener {
     response: reqwest::Response,
     text: String,
@@ -44,7 +45,7 @@ impl Listener {
         Self { response, text: String::new() }
     }
 
-    /// The next event. Comments are passed over.
+    /// Returns the next event. Skips comments.
     async fn next(&mut self) -> Event {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
@@ -68,8 +69,8 @@ impl Listener {
         }
     }
 
-    /// The sessions that it hears of before it has caught up.
-    async fn past(&mut self) -> Vec<String> {
+    /// Returns the sessions that the feed sends before the catch-up ends.
+    async fn catch_up(&mut self) -> Vec<String> {
         let mut sids = Vec::new();
         loop {
             let event = self.next().await;
@@ -80,7 +81,8 @@ impl Listener {
         }
     }
 
-    async fn hears(&mut self, sid: &str) -> Event {
+    /// Asserts that the next event ends this session, and returns the event.
+    async fn assert_ended(&mut self, sid: &str) -> Event {
         let event = self.next().await;
         assert_eq!((event.name.as_str(), event.data["sid"].as_str()), ("revoked", Some(sid)));
         event
@@ -91,80 +93,81 @@ fn sid(access: &str) -> String {
     claims_of(access)["sid"].as_str().unwrap().to_owned()
 }
 
-on_both! {
-    async fn every_end_of_a_session_is_told(app: TestApp) {
-        let client = new_client(&app, "revocations:read");
-        app.new_user("ada").await;
-        let mut listener = Listener::start(&app, &client, None).await;
-        assert_eq!(listener.past().await, Vec::<String>::new());
+#[apply(on_both_stores)]
+async fn every_ended_session_is_published(app: TestApp) {
+    let client = new_client(&app, "revocations:read");
+    app.new_user("ada").await;
+    let mut listener = Listener::start(&app, &client, None).await;
+    assert_eq!(listener.catch_up().await, Vec::<String>::new());
 
-        let tokens = app.login("ada").await.tokens();
-        let iat = claims_of(&tokens.access)["iat"].as_i64().unwrap();
-        assert_eq!(app.logout(&tokens).await.status, 204);
-        let event = listener.hears(&sid(&tokens.access)).await;
-        // As long as an access token lives, and clocks may be apart.
-        let until = event.data["until"].as_i64().unwrap();
-        assert!((iat + 600..iat + 605).contains(&until), "{until} {iat}");
-        assert_eq!(app.logout(&tokens).await.status, 204);
+    let tokens = app.login("ada").await.tokens();
+    let iat = claims_of(&tokens.access)["iat"].as_i64().unwrap();
+    assert_eq!(app.logout(&tokens).await.status, 204);
+    let event = listener.assert_ended(&sid(&tokens.access)).await;
+    // The lifetime of an access token, plus a margin for clock differences.
+    let until = event.data["until"].as_i64().unwrap();
+    assert!((iat + 600..iat + 605).contains(&until), "{until} {iat}");
+    assert_eq!(app.logout(&tokens).await.status, 204);
 
-        let revoked = app.login("ada").await.tokens();
-        let form = [("token", revoked.access.as_str())];
-        assert_eq!(app.send(app.request(Method::POST, "/oauth/revoke").form(&form)).await.status, 200);
-        listener.hears(&sid(&revoked.access)).await;
+    let revoked = app.login("ada").await.tokens();
+    let form = [("token", revoked.access.as_str())];
+    assert_eq!(app.send(app.request(Method::POST, "/oauth/revoke").form(&form)).await.status, 200);
+    listener.assert_ended(&sid(&revoked.access)).await;
 
-        let reused = app.login("ada").await.tokens();
-        let next = app.refreshed(&reused.refresh).await;
-        app.refreshed(&next.refresh).await;
-        app.refresh(&reused.refresh).await.assert_problem(401, "token_not_valid");
-        listener.hears(&sid(&reused.access)).await;
+    let reused = app.login("ada").await.tokens();
+    let next = app.refreshed(&reused.refresh).await;
+    app.refreshed(&next.refresh).await;
+    app.refresh(&reused.refresh).await.assert_problem(401, "token_not_valid");
+    listener.assert_ended(&sid(&reused.access)).await;
 
-        // Whoever comes later hears of all of them, once, and for as long as it matters.
-        let all = [sid(&tokens.access), sid(&revoked.access), sid(&reused.access)];
-        assert_eq!(Listener::start(&app, &client, None).await.past().await, all);
-        app.advance(601);
-        assert_eq!(Listener::start(&app, &client, None).await.past().await, Vec::<String>::new());
-    }
+    // A later listener gets each event once, until no access token of the session is valid.
+    let all = [sid(&tokens.access), sid(&revoked.access), sid(&reused.access)];
+    assert_eq!(Listener::start(&app, &client, None).await.catch_up().await, all);
+    app.advance(601);
+    assert_eq!(Listener::start(&app, &client, None).await.catch_up().await, Vec::<String>::new());
+}
 
-    async fn a_restart_remembers_what_still_matters(app: TestApp) {
-        let client = new_client(&app, "revocations:read");
-        let tokens = app.new_user("ada").await;
-        app.logout(&tokens).await;
-        let again = app.replica().await;
-        again.wait_for_status("/readyz", 200).await;
-        assert_eq!(Listener::start(&again, &client, None).await.past().await, [sid(&tokens.access)]);
-    }
+#[apply(on_both_stores)]
+async fn restarted_service_publishes_recent_revocations(app: TestApp) {
+    let client = new_client(&app, "revocations:read");
+    let tokens = app.new_user("ada").await;
+    app.logout(&tokens).await;
+    let again = app.replica().await;
+    again.wait_for_status("/readyz", 200).await;
+    assert_eq!(Listener::start(&again, &client, None).await.catch_up().await, [sid(&tokens.access)]);
+}
 
-    async fn only_a_client_with_the_scope_may_listen(app: TestApp) {
-        let ask = |client: Option<Credentials>| {
-            let mut request = app.request(Method::GET, "/revocations");
-            if let Some((id, secret)) = client {
-                request = request.basic_auth(id, Some(secret));
-            }
-            app.send(request)
-        };
-        let (id, secret) = new_client(&app, "revocations:read");
-        for client in [None, Some((id, "wrong".to_owned())), Some(("nobody".to_owned(), secret))] {
-            let answer = ask(client).await;
-            assert_eq!((answer.status, &answer.json["error"]), (401, &json!("invalid_client")));
-            assert_eq!(answer.header("www-authenticate"), r#"Basic realm="clients""#);
+#[apply(on_both_stores)]
+async fn only_clients_with_the_scope_may_listen(app: TestApp) {
+    let ask = |client: Option<Credentials>| {
+        let mut request = app.request(Method::GET, "/revocations");
+        if let Some((id, secret)) = client {
+            request = request.basic_auth(id, Some(secret));
         }
-        let answer = ask(Some(new_client(&app, "reports:read"))).await;
-        let challenge = answer.assert_problem(403, "permission_denied").header("www-authenticate");
-        assert_eq!(challenge, r#"Bearer error="insufficient_scope", scope="revocations:read""#);
-        let user = app.new_user("ada").await.access;
-        assert_eq!(app.get("/revocations", Some(&user)).await.status, 401);
+        app.send(request)
+    };
+    let (id, secret) = new_client(&app, "revocations:read");
+    for client in [None, Some((id, "wrong".to_owned())), Some(("unknown".to_owned(), secret))] {
+        let answer = ask(client).await;
+        assert_eq!((answer.status, &answer.json["error"]), (401, &json!("invalid_client")));
+        assert_eq!(answer.header("www-authenticate"), r#"Basic realm="clients""#);
     }
+    let answer = ask(Some(new_client(&app, "reports:read"))).await;
+    let challenge = answer.assert_problem(403, "permission_denied").header("www-authenticate");
+    assert_eq!(challenge, r#"Bearer error="insufficient_scope", scope="revocations:read""#);
+    let user = app.new_user("ada").await.access;
+    assert_eq!(app.get("/revocations", Some(&user)).await.status, 401);
 }
 
 #[actix_web::test]
-async fn replicas_tell_one_another_and_a_listener_resumes_at_any_of_them() {
+async fn replicas_share_revocations_and_a_listener_resumes_at_any_replica() {
     let app = TestApp::deployed().await;
     let replica = app.replica().await;
     replica.wait_for_status("/readyz", 200).await;
     let client = new_client(&app, "revocations:read");
     app.new_user("ada").await;
     let mut listener = Listener::start(&replica, &client, None).await;
-    listener.past().await;
+    listener.catch_up().await;
     let mut sids = Vec::new();
     let mut ids = Vec::new();
     for number in 0..6 {
@@ -172,65 +175,65 @@ async fn replicas_tell_one_another_and_a_listener_resumes_at_any_of_them() {
         let at: &Client = if number % 2 == 0 { &app } else { &replica };
         at.logout(&tokens).await;
         sids.push(sid(&tokens.access));
-        ids.push(listener.hears(&sids[number]).await.id.unwrap());
+        ids.push(listener.assert_ended(&sids[number]).await.id.unwrap());
     }
     drop(listener);
     for service in [&*app, &replica] {
         let mut resumed = Listener::start(service, &client, Some(&ids[3])).await;
-        assert_eq!(resumed.past().await, sids[4..]);
-        // Nobody knows how far this one had come.
+        assert_eq!(resumed.catch_up().await, sids[4..]);
+        // An unknown position restarts the feed at its beginning.
         for unknown in ["1-1", "nonsense", "99999999999999-0"] {
-            assert_eq!(Listener::start(service, &client, Some(unknown)).await.past().await, sids);
+            assert_eq!(Listener::start(service, &client, Some(unknown)).await.catch_up().await, sids);
         }
     }
-    // A replica that was not there knows some of it from the database, and tells that again.
+    // A new replica knows some revocations only from the database, and sends them again.
     let late = app.replica().await;
     late.wait_for_status("/readyz", 200).await;
-    let mut told = Listener::start(&late, &client, Some(&ids[3])).await.past().await;
-    told.sort();
+    let mut sent = Listener::start(&late, &client, Some(&ids[3])).await.catch_up().await;
+    sent.sort();
     let mut all = sids.clone();
     all.sort();
-    assert!(told == all || sids[4..].iter().all(|sid| told.contains(sid)), "{told:?}");
+    assert!(sent == all || sids[4..].iter().all(|sid| sent.contains(sid)), "{sent:?}");
 }
 
 #[actix_web::test]
-async fn without_redis_a_logout_is_told_here_at_once_and_elsewhere_afterwards() {
+async fn logout_during_a_redis_outage_reaches_listeners_of_all_replicas() {
     let mut redis = RedisServer::start();
     let app = TestApp::with_redis(&redis, &[]).await;
     let replica = app.replica().await;
     replica.wait_for_status("/readyz", 200).await;
     let client = new_client(&app, "revocations:read");
     let tokens = app.new_user("ada").await;
-    let (mut here, mut elsewhere) =
-        (Listener::start(&app, &client, None).await, Listener::start(&replica, &client, None).await);
-    here.past().await;
-    elsewhere.past().await;
+    let mut here = Listener::start(&app, &client, None).await;
+    let mut elsewhere = Listener::start(&replica, &client, None).await;
+    here.catch_up().await;
+    elsewhere.catch_up().await;
     redis.stop();
     assert_eq!(app.logout(&tokens).await.status, 204);
-    here.hears(&sid(&tokens.access)).await;
-    // From the database, while Redis is still away.
-    elsewhere.hears(&sid(&tokens.access)).await;
+    here.assert_ended(&sid(&tokens.access)).await;
+    // The replica reads the database while Redis is still stopped.
+    elsewhere.assert_ended(&sid(&tokens.access)).await;
     redis.restart();
-    // A stream that lost everything goes on.
+    // The feed continues after the Redis stream loses all data.
     redis.wipe();
     app.wait_for_status("/readyz", 200).await;
     let tokens = app.login("ada").await.tokens();
     assert_eq!(app.logout(&tokens).await.status, 204);
-    here.hears(&sid(&tokens.access)).await;
-    elsewhere.hears(&sid(&tokens.access)).await;
+    here.assert_ended(&sid(&tokens.access)).await;
+    elsewhere.assert_ended(&sid(&tokens.access)).await;
 }
 
 #[actix_web::test]
-async fn a_replica_that_hears_nothing_itself_does_not_say_that_all_is_well() {
+async fn feed_ends_when_the_replica_receives_no_revocations() {
     let mut redis = RedisServer::start();
     let (app, proxy) = TestApp::with_proxy_and_redis(&redis, &["--database-timeout=1"]).await;
     let client = new_client(&app, "revocations:read");
     let mut listener = Listener::start(&app, &client, None).await;
-    listener.past().await;
+    listener.catch_up().await;
 
     redis.stop();
     proxy.cut();
-    // Comments only, and then it is over.
+    // The feed sends only comments, and then ends.
     while listener.response.chunk().await.unwrap().is_some() {}
     app.wait_for_fields("/readyz", &[("revocations", "unavailable")]).await;
     let again = app.request(Method::GET, "/revocations").basic_auth(&client.0, Some(&client.1));
@@ -239,31 +242,31 @@ async fn a_replica_that_hears_nothing_itself_does_not_say_that_all_is_well() {
     redis.restart();
     proxy.restore();
     app.wait_for_status("/readyz", 200).await;
-    Listener::start(&app, &client, None).await.past().await;
+    Listener::start(&app, &client, None).await.catch_up().await;
 }
 
 #[actix_web::test]
-async fn an_entry_of_the_stream_that_is_not_ours_is_passed_over() {
+async fn unknown_entry_of_the_stream_is_skipped() {
     let redis = RedisServer::start();
     let app = TestApp::with_redis(&redis, &[]).await;
     let client = new_client(&app, "revocations:read");
     let tokens = app.new_user("ada").await;
     let mut listener = Listener::start(&app, &client, None).await;
-    listener.past().await;
+    listener.catch_up().await;
     redis.command(&["XADD", "revocations", "*", "foo", "bar"]).unwrap();
     assert_eq!(app.logout(&tokens).await.status, 204);
-    // By the stream, for it has that entry's kind of id.
-    let id = listener.hears(&sid(&tokens.access)).await.id.unwrap();
+    // The id shows that the event came from the stream.
+    let id = listener.assert_ended(&sid(&tokens.access)).await.id.unwrap();
     assert!(!id.starts_with("0-"), "{id}");
 }
 
 #[actix_web::test]
-async fn a_client_that_is_deleted_hears_no_more() {
+async fn feed_of_a_deleted_client_ends() {
     let app = TestApp::embedded().await;
     let client = new_client(&app, "revocations:read");
     let mut listener = Listener::start(&app, &client, None).await;
-    listener.past().await;
+    listener.catch_up().await;
     assert!(app.cli(&["clients", "delete", &client.0]).status.success());
     let end = async { while listener.response.chunk().await.unwrap().is_some() {} };
-    tokio::time::timeout(Duration::from_secs(20), end).await.expect("it goes on");
+    tokio::time::timeout(Duration::from_secs(20), end).await.expect("the end of the feed");
 }

@@ -1,10 +1,11 @@
-//! What people do with their sessions: see them, end one, end all; and what else ends them.
+//! Sessions of a user: their list, the end of one or all, and changes that end them.
 
-use crate::support::TestApp;
+use crate::support::{TestApp, on_both_stores};
 use diesel::{Connection, RunQueryDsl, SqliteConnection, sql_query};
 use reqwest::Method;
+use rstest_reuse::apply;
 use serde_json::{Value, json};
-use test_support::{Answer, Tokens, claims_of};
+use test_support::{Answer, Tokens, claims_of, wait_until};
 
 fn sid(tokens: &Tokens) -> String {
     claims_of(&tokens.access)["sid"].as_str().unwrap().to_owned()
@@ -30,137 +31,152 @@ impl TestApp {
         self.send(request).await
     }
 
-    async fn is_over(&self, tokens: &Tokens) {
+    async fn assert_ended(&self, tokens: &Tokens) {
         self.refresh(&tokens.refresh).await.assert_problem(401, "token_not_valid");
         self.get("/me", Some(&tokens.access)).await.assert_problem(401, "token_not_valid");
     }
 
-    async fn goes_on(&self, tokens: &Tokens) {
+    async fn assert_alive(&self, tokens: &Tokens) {
         assert_eq!(self.get("/me", Some(&tokens.access)).await.status, 200);
         self.refreshed(&tokens.refresh).await;
     }
 }
 
-on_both! {
-    async fn somebody_sees_where_they_are_logged_in(app: TestApp) {
-        let first = app.new_user("ada").await;
-        app.new_user("grace").await;
-        app.advance(60);
-        let login = app.request(Method::POST, "/login").header("user-agent", "a browser").header("x-forwarded-for", "1.2.3.4");
-        let second = app.send(login.json(&json!({"username": "ada", "password": "correct horse battery"}))).await.tokens();
-        let gone = app.login("ada").await.tokens();
-        app.logout(&gone).await;
+#[apply(on_both_stores)]
+async fn user_lists_own_sessions(app: TestApp) {
+    let first = app.new_user("ada").await;
+    app.new_user("grace").await;
+    app.advance(60);
+    let login = app
+        .request(Method::POST, "/login")
+        .header("user-agent", "a browser")
+        .header("x-forwarded-for", "1.2.3.4");
+    let second =
+        app.send(login.json(&json!({"username": "ada", "password": "correct horse battery"}))).await.tokens();
+    let ended = app.login("ada").await.tokens();
+    app.logout(&ended).await;
 
-        let sessions = app.sessions(&second).await;
-        let seen: Vec<(&Value, &Value)> = sessions.iter().map(|session| (&session["id"], &session["current"])).collect();
-        assert_eq!(seen, [(&json!(sid(&second)), &json!(true)), (&json!(sid(&first)), &json!(false))]);
-        assert_eq!((&sessions[0]["user_agent"], &sessions[0]["ip"]), (&json!("a browser"), &json!("127.0.0.1")));
-        assert_eq!(sessions[1]["user_agent"], Value::Null);
-        for name in ["created_at", "last_used_at", "expires_at"] {
-            let time = sessions[0][name].as_str().unwrap();
-            assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
-        }
-        // The time of the last use is written behind.
-        app.advance(60);
-        app.refreshed(&first.refresh).await;
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-        while app.sessions(&second).await[0]["id"] != sid(&first) {
-            assert!(std::time::Instant::now() < deadline, "the use is not written");
-        }
+    let sessions = app.sessions(&second).await;
+    let seen: Vec<(&Value, &Value)> =
+        sessions.iter().map(|session| (&session["id"], &session["current"])).collect();
+    assert_eq!(seen, [(&json!(sid(&second)), &json!(true)), (&json!(sid(&first)), &json!(false))]);
+    assert_eq!((&sessions[0]["user_agent"], &sessions[0]["ip"]), (&json!("a browser"), &json!("127.0.0.1")));
+    assert_eq!(sessions[1]["user_agent"], Value::Null);
+    for name in ["created_at", "last_used_at", "expires_at"] {
+        let time = sessions[0][name].as_str().unwrap();
+        assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
     }
+    // The time of the last use is written after the answer.
+    app.advance(60);
+    app.refreshed(&first.refresh).await;
+    wait_until("the use is written", async || app.sessions(&second).await[0]["id"] == sid(&first)).await;
+}
 
-    async fn somebody_ends_a_session_of_their_own(app: TestApp) {
-        let (here, there) = (app.new_user("ada").await, app.login("ada").await.tokens());
-        let others = app.new_user("grace").await;
-        for _ in 0..2 {
-            assert_eq!(app.end(&here, &sid(&there)).await.status, 204);
-        }
-        app.is_over(&there).await;
-        for id in [&sid(&others), "0190163d-8694-739b-aea5-966c26f8ad91", "nonsense"] {
-            app.end(&here, id).await.assert_problem(404, "not_found");
-        }
-        app.goes_on(&others).await;
-        app.goes_on(&here).await;
-        assert_eq!(app.end(&here, &sid(&here)).await.status, 204);
-        app.end(&here, &sid(&here)).await.assert_problem(401, "token_not_valid");
+#[apply(on_both_stores)]
+async fn user_ends_one_own_session(app: TestApp) {
+    let here = app.new_user("ada").await;
+    let there = app.login("ada").await.tokens();
+    let others = app.new_user("grace").await;
+    for _ in 0..2 {
+        assert_eq!(app.end(&here, &sid(&there)).await.status, 204);
     }
-
-    async fn somebody_logs_out_everywhere(app: TestApp) {
-        let (here, there) = (app.new_user("ada").await, app.login("ada").await.tokens());
-        let others = app.new_user("grace").await;
-        assert_eq!(app.post_as("/logout/all", &here, None).await.status, 204);
-        app.is_over(&here).await;
-        app.is_over(&there).await;
-        app.goes_on(&others).await;
-        app.post_as("/logout/all", &here, None).await.assert_problem(401, "token_not_valid");
-        assert_eq!(app.login("ada").await.status, 200);
+    app.assert_ended(&there).await;
+    for id in [&sid(&others), "0190163d-8694-739b-aea5-966c26f8ad91", "nonsense"] {
+        app.end(&here, id).await.assert_problem(404, "not_found");
     }
+    app.assert_alive(&others).await;
+    app.assert_alive(&here).await;
+    assert_eq!(app.end(&here, &sid(&here)).await.status, 204);
+    app.end(&here, &sid(&here)).await.assert_problem(401, "token_not_valid");
+}
 
-    async fn a_new_password_ends_all_other_sessions(app: TestApp) {
-        let (here, there) = (app.new_user("ada").await, app.login("ada").await.tokens());
-        let change = |body: Value| app.post_as("/password", &here, Some(body));
-        let (old, new) = ("correct horse battery", "another horse battery");
-        change(json!({"old_password": "wrong", "new_password": new})).await.assert_fields(&["old_password"]);
-        change(json!({"old_password": old, "new_password": "short"})).await.assert_fields(&["new_password"]);
-        change(json!({"old_password": old, "new_password": "ada@example.com"})).await.assert_fields(&["new_password"]);
-        change(json!({"old_password": old, "new_password": new, "keep_session": 1})).await.assert_fields(&["keep_session"]);
-        change(json!({})).await.assert_fields(&["new_password", "old_password"]);
-        app.refreshed(&there.refresh).await;
+#[apply(on_both_stores)]
+async fn user_logs_out_everywhere(app: TestApp) {
+    let here = app.new_user("ada").await;
+    let there = app.login("ada").await.tokens();
+    let others = app.new_user("grace").await;
+    assert_eq!(app.post_as("/logout/all", &here, None).await.status, 204);
+    app.assert_ended(&here).await;
+    app.assert_ended(&there).await;
+    app.assert_alive(&others).await;
+    app.post_as("/logout/all", &here, None).await.assert_problem(401, "token_not_valid");
+    assert_eq!(app.login("ada").await.status, 200);
+}
 
-        let kept = json!({"old_password": old, "new_password": new, "keep_session": true});
-        assert_eq!(change(kept).await.status, 204);
-        app.is_over(&there).await;
-        app.goes_on(&here).await;
-        app.login("ada").await.assert_problem(401, "no_active_account");
-        let again = app.login_with("ada", new).await.tokens();
-        let all = json!({"old_password": new, "new_password": old});
-        assert_eq!(app.post_as("/password", &again, Some(all)).await.status, 204);
-        app.is_over(&again).await;
-        assert_eq!(app.login("ada").await.status, 200);
-    }
+#[apply(on_both_stores)]
+async fn new_password_ends_all_other_sessions(app: TestApp) {
+    let here = app.new_user("ada").await;
+    let there = app.login("ada").await.tokens();
+    let change = |body: Value| app.post_as("/password", &here, Some(body));
+    let old = "correct horse battery";
+    let new = "another horse battery";
+    change(json!({"old_password": "wrong", "new_password": new})).await.assert_fields(&["old_password"]);
+    change(json!({"old_password": old, "new_password": "short"})).await.assert_fields(&["new_password"]);
+    change(json!({"old_password": old, "new_password": "ada@example.com"}))
+        .await
+        .assert_fields(&["new_password"]);
+    change(json!({"old_password": old, "new_password": new, "keep_session": 1}))
+        .await
+        .assert_fields(&["keep_session"]);
+    change(json!({})).await.assert_fields(&["new_password", "old_password"]);
+    app.refreshed(&there.refresh).await;
 
-    async fn a_user_who_is_disabled_is_out_and_stays_out(app: TestApp) {
-        let tokens = app.new_user("ada").await;
-        let disabled = app.cli(&["users", "disable", "ada"]);
-        assert!(String::from_utf8(disabled.stdout).unwrap().contains("disabled since 20"));
-        app.login("ada").await.assert_problem(401, "no_active_account");
-        app.wait_for_status_as("/auth/verify", &tokens.access, 401).await;
-        app.refresh(&tokens.refresh).await.assert_problem(401, "token_not_valid");
-        assert!(app.cli(&["users", "enable", "ada"]).status.success());
-        let tokens = app.login("ada").await.tokens();
-        app.goes_on(&tokens).await;
-    }
+    let kept = json!({"old_password": old, "new_password": new, "keep_session": true});
+    assert_eq!(change(kept).await.status, 204);
+    app.assert_ended(&there).await;
+    app.assert_alive(&here).await;
+    app.login("ada").await.assert_problem(401, "no_active_account");
+    let again = app.login_with("ada", new).await.tokens();
+    let all = json!({"old_password": new, "new_password": old});
+    assert_eq!(app.post_as("/password", &again, Some(all)).await.status, 204);
+    app.assert_ended(&again).await;
+    assert_eq!(app.login("ada").await.status, 200);
+}
 
-    async fn a_user_who_is_deleted_leaves_nothing_but_what_must_be_refused(app: TestApp) {
-        let tokens = app.new_user("ada").await;
-        assert!(app.cli(&["users", "delete", "ada"]).status.success());
-        assert!(!app.cli(&["users", "show", "ada"]).status.success());
-        app.login("ada").await.assert_problem(401, "no_active_account");
-        app.wait_for_status_as("/auth/verify", &tokens.access, 401).await;
-        app.refresh(&tokens.refresh).await.assert_problem(401, "token_not_valid");
-        // Somebody else may have the name.
-        let other = app.new_user("ada").await;
-        assert_ne!(claims_of(&other.access)["sub"], claims_of(&tokens.access)["sub"]);
-        app.is_over(&tokens).await;
-    }
+#[apply(on_both_stores)]
+async fn disabled_user_loses_all_sessions(app: TestApp) {
+    let tokens = app.new_user("ada").await;
+    let disabled = app.cli(&["users", "disable", "ada"]);
+    assert!(String::from_utf8(disabled.stdout).unwrap().contains("disabled since 20"));
+    app.login("ada").await.assert_problem(401, "no_active_account");
+    app.wait_for_status_as("/auth/verify", &tokens.access, 401).await;
+    app.refresh(&tokens.refresh).await.assert_problem(401, "token_not_valid");
+    assert!(app.cli(&["users", "enable", "ada"]).status.success());
+    let tokens = app.login("ada").await.tokens();
+    app.assert_alive(&tokens).await;
+}
 
-    async fn a_client_has_no_sessions(app: TestApp) {
-        let made = String::from_utf8(app.cli(&["clients", "create", "billing-job"]).stdout).unwrap();
-        let secret = made.split_whitespace().last().unwrap();
-        let request = app.request(Method::POST, "/oauth/token").basic_auth("billing-job", Some(secret));
-        let answer = app.send(request.form(&[("grant_type", "client_credentials")])).await;
-        let access = answer.json["access_token"].as_str().unwrap().to_owned();
-        let tokens = Tokens { access, refresh: String::new() };
-        app.get("/sessions", Some(&tokens.access)).await.assert_problem(403, "permission_denied");
-        app.end(&tokens, &sid(&tokens)).await.assert_problem(403, "permission_denied");
-        app.post_as("/logout/all", &tokens, None).await.assert_problem(403, "permission_denied");
-        let body = json!({"old_password": "x", "new_password": "another horse battery"});
-        app.post_as("/password", &tokens, Some(body)).await.assert_problem(403, "permission_denied");
-    }
+#[apply(on_both_stores)]
+async fn deleted_user_loses_all_sessions_and_frees_the_name(app: TestApp) {
+    let tokens = app.new_user("ada").await;
+    assert!(app.cli(&["users", "delete", "ada"]).status.success());
+    assert!(!app.cli(&["users", "show", "ada"]).status.success());
+    app.login("ada").await.assert_problem(401, "no_active_account");
+    app.wait_for_status_as("/auth/verify", &tokens.access, 401).await;
+    app.refresh(&tokens.refresh).await.assert_problem(401, "token_not_valid");
+    // Another user may take the name.
+    let other = app.new_user("ada").await;
+    assert_ne!(claims_of(&other.access)["sub"], claims_of(&tokens.access)["sub"]);
+    app.assert_ended(&tokens).await;
+}
+
+#[apply(on_both_stores)]
+async fn client_has_no_sessions(app: TestApp) {
+    let created = String::from_utf8(app.cli(&["clients", "create", "billing-job"]).stdout).unwrap();
+    let secret = created.split_whitespace().last().unwrap();
+    let request = app.request(Method::POST, "/oauth/token").basic_auth("billing-job", Some(secret));
+    let answer = app.send(request.form(&[("grant_type", "client_credentials")])).await;
+    let access = answer.json["access_token"].as_str().unwrap().to_owned();
+    let tokens = Tokens { access, refresh: String::new() };
+    app.get("/sessions", Some(&tokens.access)).await.assert_problem(403, "permission_denied");
+    app.end(&tokens, &sid(&tokens)).await.assert_problem(403, "permission_denied");
+    app.post_as("/logout/all", &tokens, None).await.assert_problem(403, "permission_denied");
+    let body = json!({"old_password": "x", "new_password": "another horse battery"});
+    app.post_as("/password", &tokens, Some(body)).await.assert_problem(403, "permission_denied");
 }
 
 #[actix_web::test]
-async fn behind_a_proxy_its_word_is_taken_for_where_somebody_is_and_nobody_elses() {
+async fn client_address_is_the_one_that_the_trusted_proxy_adds() {
     let app = TestApp::embedded_with(&["--proxy-hops=1"]).await;
     app.register("ada").await;
     for (forwarded, ip) in [
@@ -183,7 +199,7 @@ async fn behind_a_proxy_its_word_is_taken_for_where_somebody_is_and_nobody_elses
 }
 
 #[actix_web::test]
-async fn a_user_with_very_many_sessions_can_be_disabled() {
+async fn user_with_many_sessions_is_disabled() {
     let app = TestApp::embedded().await;
     let tokens = app.new_user("ada").await;
     let file = app.folder.path().join("auth.sqlite3");
@@ -199,14 +215,11 @@ async fn a_user_with_very_many_sessions_can_be_disabled() {
     assert!(disabled.status.success(), "{disabled:?}");
     let trail = String::from_utf8(app.cli(&["audit", "--event", "user_disabled"]).stdout).unwrap();
     assert!(trail.contains("\"40001 sessions ended\""), "{trail}");
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while app.refresh(&tokens.refresh).await.status != 401 {
-        assert!(std::time::Instant::now() < deadline, "it goes on");
-    }
+    wait_until("the session ends", async || app.refresh(&tokens.refresh).await.status == 401).await;
 }
 
 #[actix_web::test]
-async fn what_has_expired_is_deleted_by_command() {
+async fn cleanup_deletes_expired_sessions() {
     let app = TestApp::embedded().await;
     let tokens = app.new_user("ada").await;
     let file = app.folder.path().join("auth.sqlite3");
@@ -223,5 +236,5 @@ async fn what_has_expired_is_deleted_by_command() {
     ] {
         assert_eq!(String::from_utf8(app.cli(&["cleanup"]).stdout).unwrap(), expected);
     }
-    app.goes_on(&tokens).await;
+    app.assert_alive(&tokens).await;
 }

@@ -1,9 +1,9 @@
-//! TLS to PostgreSQL and Redis: what is encrypted, and whom it is refused to trust.
+//! TLS to PostgreSQL and Redis: encrypted connections, and rejected certificates.
 
 use crate::support::{TestApp, auth_service, settings};
 use test_support::{Certificates, PostgresServer, RedisServer, TestDatabase, free_port, temp_dir, unique};
 
-/// A Redis that answers only to clients with a certificate of the same authority. Its URL.
+/// Starts a Redis that requires a client certificate of the same authority, and returns its URL.
 fn redis_with_tls(certificates: &Certificates) -> (RedisServer, String) {
     let tls_port = free_port().to_string();
     let [authority, certificate, key] = paths(certificates);
@@ -28,7 +28,7 @@ fn paths(certificates: &Certificates) -> [String; 3] {
 }
 
 #[actix_web::test]
-async fn both_stores_are_reached_by_tls_alone() {
+async fn both_stores_are_reached_over_tls() {
     let certificates = Certificates::generate();
     let [authority, certificate, key] = paths(&certificates);
     let postgres = PostgresServer::start_with_tls(&certificates);
@@ -38,7 +38,7 @@ async fn both_stores_are_reached_by_tls_alone() {
     let certificates =
         ["--redis-ca-file", &authority, "--redis-cert-file", &certificate, "--redis-key-file", &key];
 
-    let app = TestApp::on(&[stores.as_slice(), &certificates].concat()).await;
+    let app = TestApp::on_stores(&[stores.as_slice(), &certificates].concat()).await;
 
     let tokens = app.new_user("ada").await;
     let tokens = app.refreshed(&tokens.refresh).await;
@@ -47,8 +47,9 @@ async fn both_stores_are_reached_by_tls_alone() {
 }
 
 #[test]
-fn a_postgresql_of_another_authority_or_without_tls_is_refused() {
-    let (certificates, others) = (Certificates::generate(), Certificates::generate());
+fn postgresql_of_another_authority_or_without_tls_is_rejected() {
+    let certificates = Certificates::generate();
+    let others = Certificates::generate();
     let postgres = PostgresServer::start_with_tls(&certificates);
     let [authority, ..] = paths(&others);
     let another = format!("sslmode=verify-full&sslrootcert={authority}");
@@ -65,8 +66,9 @@ fn a_postgresql_of_another_authority_or_without_tls_is_refused() {
 }
 
 #[actix_web::test]
-async fn a_redis_of_another_authority_or_that_wants_a_certificate_is_refused() {
-    let (certificates, others) = (Certificates::generate(), Certificates::generate());
+async fn redis_of_another_authority_or_without_a_client_certificate_is_rejected() {
+    let certificates = Certificates::generate();
+    let others = Certificates::generate();
     let (_redis, redis_url) = redis_with_tls(&certificates);
     let [authority, certificate, key] = paths(&certificates);
     let [another, ..] = paths(&others);
@@ -76,7 +78,7 @@ async fn a_redis_of_another_authority_or_that_wants_a_certificate_is_refused() {
         let database = TestDatabase::create();
         let url = database.url();
         let stores = ["--database-url", &url, "--redis-url", &redis_url];
-        let app = TestApp::unready(&[&stores[..], files].concat()).await;
+        let app = TestApp::on_unavailable_stores(&[&stores[..], files].concat()).await;
         app.wait_for_status("/.well-known/jwks.json", 200).await;
         let tokens = app.new_user(&unique("u")).await;
         app.refresh(&tokens.refresh).await.assert_problem(503, "unavailable");
@@ -84,15 +86,15 @@ async fn a_redis_of_another_authority_or_that_wants_a_certificate_is_refused() {
 }
 
 #[actix_web::test]
-async fn a_file_that_holds_no_certificate_ends_the_start() {
+async fn file_without_a_certificate_ends_the_start() {
     let certificates = Certificates::generate();
     let [_, _, key] = paths(&certificates);
     let args = ["--database-url=postgres://127.0.0.1:1/x", "--redis-url=rediss://127.0.0.1:1/"];
     for (file, expected) in [("/nowhere/ca.pem", "/nowhere/ca.pem (REDIS_CA_FILE)"), (&key, "REDIS_CA_FILE")]
     {
         let all = [&args[..], &["--redis-ca-file", file]].concat();
-        let why = auth_service::server::start(settings(&all), shared::clock::Clock::system()).await;
-        let why = why.err().expect("a refusal").to_string();
-        assert!(why.contains(expected), "{why}");
+        let error = auth_service::server::start(settings(&all), shared::clock::Clock::system()).await;
+        let error = error.err().expect("an error").to_string();
+        assert!(error.contains(expected), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Traces: what a request's time went into, sent to an OpenTelemetry collector.
+//! Traces: the parts of each request, sent to an OpenTelemetry collector.
 
 use std::{
     collections::BTreeMap,
@@ -32,7 +32,7 @@ fn start(data: &TempDir, settings: &[(&str, &str)]) -> (Process, Client) {
     (process, client)
 }
 
-/// GET with this header.
+/// Sends a GET request with this header, and returns the status.
 async fn get_with(client: &Client, path: &str, name: &str, value: &str) -> u16 {
     client.send(client.request(Method::GET, path).header(name, value)).await.status
 }
@@ -46,9 +46,14 @@ fn lines(log: &str, message: &str) -> usize {
 }
 
 #[actix_web::test]
-async fn a_request_is_a_span_of_its_callers_trace_with_its_parts_and_without_what_is_secret() {
-    let (data, database, mut collector) = (temp_dir(), TestDatabase::create(), Collector::start());
-    let (url, redis, prefix, endpoint) = (database.url(), redis_url(), unique("test:"), collector.url());
+async fn request_span_joins_the_callers_trace_and_contains_no_secrets() {
+    let data = temp_dir();
+    let database = TestDatabase::create();
+    let mut collector = Collector::start();
+    let url = database.url();
+    let redis = redis_url();
+    let prefix = unique("test:");
+    let endpoint = collector.url();
     let (process, client) = start(
         &data,
         &[
@@ -105,8 +110,9 @@ async fn a_request_is_a_span_of_its_callers_trace_with_its_parts_and_without_wha
 }
 
 #[actix_web::test]
-async fn a_traceparent_that_makes_no_sense_begins_a_trace_of_its_own() {
-    let (data, mut collector) = (temp_dir(), Collector::start());
+async fn invalid_traceparent_starts_a_new_trace() {
+    let data = temp_dir();
+    let mut collector = Collector::start();
     let (_process, client) = start(&data, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url())]);
     let bad = [
         "".to_owned(),
@@ -124,7 +130,7 @@ async fn a_traceparent_that_makes_no_sense_begins_a_trace_of_its_own() {
         let span = collector.wait_for_span(|span| has_path(span, &path)).await;
         assert_eq!((&*span.parent_id, span.trace_id == TRACE), ("", false), "{bad}");
     }
-    // More state than need be carried on is left behind, and the trace is not.
+    // A state beyond the size limit is dropped, and the trace continues.
     let state = format!("vendor={}", "x".repeat(600));
     let request = client.request(Method::GET, "/healthz").header("traceparent", traceparent());
     assert_eq!(client.send(request.header("tracestate", state)).await.status, 200);
@@ -133,8 +139,9 @@ async fn a_traceparent_that_makes_no_sense_begins_a_trace_of_its_own() {
 }
 
 #[actix_web::test]
-async fn an_answer_that_is_our_fault_is_a_span_that_failed() {
-    let (data, mut collector) = (temp_dir(), Collector::start());
+async fn server_error_marks_the_span_as_failed() {
+    let data = temp_dir();
+    let mut collector = Collector::start();
     let endpoint = collector.url();
     let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint), ("REDIS_URL", "redis://127.0.0.1:1/")];
     let (_process, client) = start(&data, &settings);
@@ -151,9 +158,10 @@ async fn an_answer_that_is_our_fault_is_a_span_that_failed() {
 }
 
 #[actix_web::test]
-async fn without_a_collector_there_are_no_traces() {
-    let (data, mut collector) = (temp_dir(), Collector::start());
-    // An empty variable is one that is not set.
+async fn service_without_a_collector_sends_no_traces() {
+    let data = temp_dir();
+    let mut collector = Collector::start();
+    // An empty variable counts as not set.
     let (mut process, client) = start(&data, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "")]);
     assert_eq!(get_with(&client, "/healthz", "traceparent", &traceparent()).await, 200);
     let log = process.wait_for_log("GET /healthz 200");
@@ -163,8 +171,9 @@ async fn without_a_collector_there_are_no_traces() {
 }
 
 #[actix_web::test]
-async fn the_last_spans_are_sent_before_a_service_ends() {
-    let (data, mut collector) = (temp_dir(), Collector::start());
+async fn last_spans_are_sent_before_the_service_ends() {
+    let data = temp_dir();
+    let mut collector = Collector::start();
     let endpoint = collector.url();
     let (mut process, client) = start(
         &data,
@@ -182,8 +191,9 @@ async fn the_last_spans_are_sent_before_a_service_ends() {
 }
 
 #[actix_web::test]
-async fn of_traces_that_begin_here_a_share_is_kept() {
-    let (data, mut collector) = (temp_dir(), Collector::start());
+async fn sampler_applies_to_traces_that_begin_here() {
+    let data = temp_dir();
+    let mut collector = Collector::start();
     let endpoint = collector.url();
     let (mut process, client) = start(
         &data,
@@ -201,7 +211,7 @@ async fn of_traces_that_begin_here_a_share_is_kept() {
 }
 
 #[actix_web::test]
-async fn a_collector_that_is_away_costs_one_line_of_the_log_and_no_request() {
+async fn unreachable_collector_causes_one_log_line_and_no_failed_request() {
     let data = temp_dir();
     let (mut process, client) = start(&data, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")]);
     let tokens = client.new_user("ada").await;
@@ -213,23 +223,25 @@ async fn a_collector_that_is_away_costs_one_line_of_the_log_and_no_request() {
 }
 
 #[actix_web::test]
-async fn a_collector_that_hangs_holds_up_nothing_but_the_end_and_that_not_for_long() {
-    let (data, collector) = (temp_dir(), Collector::start());
+async fn hanging_collector_delays_only_the_shutdown() {
+    let data = temp_dir();
+    let collector = Collector::start();
     let proxy = Proxy::to(collector.addr().to_string());
     let endpoint = format!("http://{}", proxy.addr());
     proxy.blackhole_all();
     let (mut process, client) = start(&data, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)]);
     let tokens = client.new_user("ada").await;
     client.refreshed(&tokens.refresh).await;
-    let told = Instant::now();
+    let signalled = Instant::now();
     assert_eq!(process.terminate().code(), Some(0));
-    assert!(told.elapsed() < Duration::from_secs(8), "{:?}", told.elapsed());
+    assert!(signalled.elapsed() < Duration::from_secs(8), "{:?}", signalled.elapsed());
     process.wait_for_log("the collector did not accept the last traces in time");
 }
 
 #[actix_web::test]
-async fn a_collector_that_refuses_what_it_is_sent_is_said_once_and_once_that_it_takes_it_again() {
-    let (data, mut collector) = (temp_dir(), Collector::start());
+async fn rejection_and_recovery_of_the_collector_are_logged_once() {
+    let data = temp_dir();
+    let mut collector = Collector::start();
     let (process, client) = start(&data, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url())]);
     collector.answer_with(500);
     for number in 0..3 {

@@ -1,4 +1,4 @@
-//! What replicas of the version before do while the schema is already the new one's.
+//! The statements of the previous version, on the schema of this version.
 
 use std::{collections::HashSet, env, fs, path::PathBuf};
 
@@ -14,7 +14,7 @@ fn file() -> PathBuf {
 }
 
 #[actix_web::test]
-async fn the_previous_versions_statements_run_on_the_newest_schema() {
+async fn statements_of_the_previous_version_run_on_the_newest_schema() {
     if env::var_os("UPDATE_PREVIOUS_VERSION").is_some() {
         fs::write(file(), record().await).unwrap();
     }
@@ -33,22 +33,24 @@ async fn the_previous_versions_statements_run_on_the_newest_schema() {
     }
 }
 
-/// Has a service do all that it can, and returns the statements that PostgreSQL saw, each once.
+/// Uses every function of a service, and returns each statement that PostgreSQL received once.
 async fn record() -> String {
     let settings = ["log_statement = 'all'", "log_destination = 'jsonlog'", "logging_collector = on"];
     let postgres = PostgresServer::start_with(&settings);
-    let (url, redis, prefix) = (postgres.url(), redis_url(), unique("test:"));
+    let url = postgres.url();
+    let redis = redis_url();
+    let prefix = unique("test:");
     let stores = ["--database-url", &url, "--redis-url", &redis, "--redis-key-prefix", &prefix];
-    let app = TestApp::on(&stores).await;
-    let operate = |args: &[&str]| {
-        let done = auth_service(&app.folder, &[args, &stores].concat());
-        assert!(done.status.success(), "{args:?}: {done:?}");
-        String::from_utf8(done.stdout).unwrap()
+    let app = TestApp::on_stores(&stores).await;
+    let run = |args: &[&str]| {
+        let output = auth_service(&app.folder, &[args, &stores].concat());
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
     };
 
     let tokens = app.new_user("ada").await;
     app.login_with("ada", "wrong").await;
-    operate(&["users", "grant", "ada", "--scope", "reports:read", "--role", "admin"]);
+    run(&["users", "grant", "ada", "--scope", "reports:read", "--role", "admin"]);
     let tokens = app.refreshed(&tokens.refresh).await;
     app.get("/me", Some(&tokens.access)).await;
     app.get("/sessions", Some(&tokens.access)).await;
@@ -61,8 +63,8 @@ async fn record() -> String {
     app.logout(&tokens).await;
     let tokens = app.login_with("ada", "a better horse battery").await.tokens();
     app.send(app.request(Method::POST, "/logout/all").bearer_auth(&tokens.access)).await;
-    operate(&["clients", "create", "job", "--scope", "reports:read"]);
-    let secret = operate(&["clients", "rotate-secret", "job"]);
+    run(&["clients", "create", "job", "--scope", "reports:read"]);
+    let secret = run(&["clients", "rotate-secret", "job"]);
     let secret = secret.split_whitespace().last().unwrap();
     let form = [("grant_type", "client_credentials"), ("client_id", "job"), ("client_secret", secret)];
     app.send(app.request(Method::POST, "/oauth/token").form(&form)).await;
@@ -79,16 +81,17 @@ async fn record() -> String {
         &["audit", "--event", "login", "--json"],
         &["cleanup"],
     ] {
-        operate(args);
+        run(args);
     }
     drop(app);
     let heading = format!("-- The statements of version {}: see README.md.\n", env!("CARGO_PKG_VERSION"));
     heading + &statements(&postgres.log_lines())
 }
 
-/// The statements in a log in JSON, with their parameters in place.
+/// Returns the statements in a JSON log, with their parameters inserted.
 fn statements(lines: &[String]) -> String {
-    let (mut seen, mut text) = (HashSet::new(), String::new());
+    let mut seen = HashSet::new();
+    let mut text = String::new();
     for line in lines {
         let Ok(entry) = serde_json::from_str::<Value>(line) else { continue };
         let message = entry["message"].as_str().unwrap_or_default();
@@ -105,12 +108,12 @@ fn statements(lines: &[String]) -> String {
     text
 }
 
-/// `$1` and so on, replaced by what `Parameters: $1 = 'a', $2 = NULL` says.
+/// Replaces `$1` and so on by the values in `Parameters: $1 = 'a', $2 = NULL`.
 fn with_parameters(statement: &str, detail: &str) -> String {
     let mut rest = detail.split_once(": ").map_or("", |(_, rest)| rest);
     let mut values = Vec::new();
     while let Some((_, value)) = rest.split_once(" = ") {
-        // Up to the quote that no other follows.
+        // The value ends at a quote that is not doubled.
         let mut end = value.find(',').unwrap_or(value.len());
         if value.starts_with('\'') {
             end = 1;
@@ -126,7 +129,7 @@ fn with_parameters(statement: &str, detail: &str) -> String {
         values.push(&value[..end]);
         rest = &value[end..];
     }
-    // In one go: a value may look like the place of another.
+    // In a single pass, because a value may look like a placeholder.
     let mut parts = statement.split('$');
     let mut text = parts.next().unwrap_or_default().to_owned();
     for part in parts {

@@ -1,4 +1,5 @@
-//! Spans of the verifier's requests to the issuer. The requests pass the trace on (W3C Trace Context).
+//! Spans of the verifier's requests to the issuer. The requests pass the trace on (W3C Trace
+//! Context).
 
 use opentelemetry::{
     Context, KeyValue, global,

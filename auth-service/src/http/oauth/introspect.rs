@@ -29,7 +29,7 @@ struct InactiveToken {
     active: bool,
 }
 
-/// Schema of [`Audience`]: one audience, or several (RFC 7519 section 4.1.3).
+/// One audience, or several (RFC 7519 section 4.1.3).
 #[derive(ToSchema)]
 #[schema(as = Audience)]
 #[serde(untagged)]

@@ -1,18 +1,12 @@
 //! Stale claims: a refresh after a change of the user's scopes or roles reads the database.
 
+use rstest_reuse::apply;
 use shared::claims::SessionId;
 
-use super::test_state::{FIRST, TestState, run_on_both_kinds};
+use super::test_state::{FIRST, TestState, on_both_kinds};
 use crate::domain::refresh_decision::{RefreshDecision, TokenGeneration};
 
-run_on_both_kinds!(
-    refresh_reads_stale_claims_from_the_database_once,
-    older_token_cannot_bring_stale_claims_back,
-    mark_does_not_revive_an_ended_session,
-    mark_does_not_hide_reuse,
-    mark_keeps_a_session_whose_entry_was_lost,
-);
-
+#[apply(on_both_kinds)]
 async fn refresh_reads_stale_claims_from_the_database_once(state: TestState) {
     let state = state.complete().await;
     let sid = SessionId::generate();
@@ -32,6 +26,7 @@ async fn refresh_reads_stale_claims_from_the_database_once(state: TestState) {
     assert!(matches!(decision, RefreshDecision::Rotated(_)), "{decision:?}");
 }
 
+#[apply(on_both_kinds)]
 async fn older_token_cannot_bring_stale_claims_back(state: TestState) {
     let state = state.complete().await;
     let sid = SessionId::generate();
@@ -47,6 +42,7 @@ async fn older_token_cannot_bring_stale_claims_back(state: TestState) {
     state.rotate(sid, one).await;
 }
 
+#[apply(on_both_kinds)]
 async fn mark_does_not_revive_an_ended_session(state: TestState) {
     let state = state.complete().await;
     let sid = SessionId::generate();
@@ -55,6 +51,7 @@ async fn mark_does_not_revive_an_ended_session(state: TestState) {
     assert_eq!(state.refresh(sid, FIRST).await, RefreshDecision::Revoked);
 }
 
+#[apply(on_both_kinds)]
 async fn mark_does_not_hide_reuse(state: TestState) {
     let state = state.complete().await;
     let sid = SessionId::generate();
@@ -64,6 +61,7 @@ async fn mark_does_not_hide_reuse(state: TestState) {
     assert_eq!(state.refresh(sid, FIRST).await, RefreshDecision::Reused);
 }
 
+#[apply(on_both_kinds)]
 async fn mark_keeps_a_session_whose_entry_was_lost(state: TestState) {
     let state = state.complete().await;
     let sid = SessionId::generate();

@@ -1,20 +1,15 @@
 //! The end of sessions.
 
+use rstest_reuse::apply;
 use shared::claims::SessionId;
 
-use super::test_state::{FIRST, TestState, run_on_both_kinds};
+use super::test_state::{FIRST, TestState, on_both_kinds};
 use crate::{
     domain::refresh_decision::RefreshDecision,
     session_state::{RefreshAttempt, SessionStateError},
 };
 
-run_on_both_kinds!(
-    decides_nothing_before_it_is_complete,
-    ended_session_stays_ended_and_other_sessions_continue,
-    many_sessions_end_in_one_call,
-    expired_token_is_not_rotated,
-);
-
+#[apply(on_both_kinds)]
 async fn decides_nothing_before_it_is_complete(state: TestState) {
     let sid = SessionId::generate();
     let refused = state.decide(state.attempt(sid, FIRST)).await;
@@ -28,6 +23,7 @@ async fn decides_nothing_before_it_is_complete(state: TestState) {
     assert_eq!(state.refresh(sid, FIRST).await, RefreshDecision::Revoked);
 }
 
+#[apply(on_both_kinds)]
 async fn ended_session_stays_ended_and_other_sessions_continue(state: TestState) {
     let state = state.complete().await;
     let sid = SessionId::generate();
@@ -40,6 +36,7 @@ async fn ended_session_stays_ended_and_other_sessions_continue(state: TestState)
     state.rotate(other, FIRST).await;
 }
 
+#[apply(on_both_kinds)]
 async fn many_sessions_end_in_one_call(state: TestState) {
     let state = state.complete().await;
     let sids: Vec<SessionId> = (0..2500).map(|_| SessionId::generate()).collect();
@@ -50,6 +47,7 @@ async fn many_sessions_end_in_one_call(state: TestState) {
     }
 }
 
+#[apply(on_both_kinds)]
 async fn expired_token_is_not_rotated(state: TestState) {
     let state = state.complete().await;
     let sid = SessionId::generate();

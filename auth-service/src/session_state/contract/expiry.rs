@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use rstest_reuse::apply;
 use shared::claims::SessionId;
 use test_support::RedisServer;
 
-use super::test_state::{FIRST, LIFE_MS, TestState, run_on_both_kinds};
+use super::test_state::{FIRST, LIFE_MS, TestState, on_both_kinds};
 use crate::session_state::{RefreshAttempt, Retention};
 
-run_on_both_kinds!(extended_entry_is_kept_as_long_as_any_token_lives);
-
+#[apply(on_both_kinds)]
 async fn extended_entry_is_kept_as_long_as_any_token_lives(state: TestState) {
     let state = state.complete().await;
     let now_ms = state.clock.now_ms();

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use rstest_reuse::apply;
 use shared::claims::SessionId;
 
-use super::test_state::{FIRST, GRACE, TestState, run_on_both_kinds};
+use super::test_state::{FIRST, GRACE, TestState, on_both_kinds};
 use crate::{
     domain::refresh_decision::{
         self, ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration, Watermark,
@@ -12,15 +13,7 @@ use crate::{
     session_state::RefreshAttempt,
 };
 
-run_on_both_kinds!(
-    rotates_the_newest_token_and_retries_within_grace_period,
-    reuse_after_grace_period_ends_the_session,
-    reuse_after_the_next_rotation_ends_the_session,
-    token_newer_than_the_entry_is_accepted_only_if_made_after_the_watermark_moved,
-    token_made_long_before_the_watermark_moved_ends_the_session,
-    decides_by_the_rules_of_the_domain,
-);
-
+#[apply(on_both_kinds)]
 async fn rotates_the_newest_token_and_retries_within_grace_period(state: TestState) {
     let state = state.complete().await;
     let sid = SessionId::generate();
@@ -37,6 +30,7 @@ async fn rotates_the_newest_token_and_retries_within_grace_period(state: TestSta
     assert!(two.rotated_at_ms >= one.rotated_at_ms + 9000);
 }
 
+#[apply(on_both_kinds)]
 async fn reuse_after_grace_period_ends_the_session(state: TestState) {
     let state = state.complete().await;
     let sid = SessionId::generate();
@@ -47,6 +41,7 @@ async fn reuse_after_grace_period_ends_the_session(state: TestState) {
     assert_eq!(state.entry(sid).await.unwrap(), Some(SessionEntry::Revoked));
 }
 
+#[apply(on_both_kinds)]
 async fn reuse_after_the_next_rotation_ends_the_session(state: TestState) {
     let state = state.complete().await;
     let sid = SessionId::generate();
@@ -56,6 +51,7 @@ async fn reuse_after_the_next_rotation_ends_the_session(state: TestState) {
     assert_eq!(state.refresh(sid, two).await, RefreshDecision::Revoked);
 }
 
+#[apply(on_both_kinds)]
 async fn token_newer_than_the_entry_is_accepted_only_if_made_after_the_watermark_moved(state: TestState) {
     let state = state.complete().await;
     let sid = SessionId::generate();
@@ -70,6 +66,7 @@ async fn token_newer_than_the_entry_is_accepted_only_if_made_after_the_watermark
     assert_eq!(state.refresh(sid, three).await, RefreshDecision::Revoked);
 }
 
+#[apply(on_both_kinds)]
 async fn token_made_long_before_the_watermark_moved_ends_the_session(state: TestState) {
     let state = state.complete().await;
     // Redis lost everything, and the previous token was accepted since.
@@ -89,6 +86,7 @@ async fn token_made_long_before_the_watermark_moved_ends_the_session(state: Test
 
 /// Plays every history of four steps. A step marks the claims as stale, or presents a recent
 /// token. Compares each decision and each entry with those of [`refresh_decision::decide`].
+#[apply(on_both_kinds)]
 async fn decides_by_the_rules_of_the_domain(state: TestState) {
     const STEPS: u32 = 4;
     /// Choices at each step: one of the last four tokens, the newest token with claims from the

@@ -1,4 +1,4 @@
-//! Session state for a test, and a macro that runs tests against both kinds.
+//! Session state for a test, and a template that runs a test against both kinds.
 
 use std::time::Duration;
 
@@ -27,30 +27,18 @@ pub struct TestState {
     _folder: TempDir,
 }
 
-/// Defines a module for each kind of session state with these tests, each of which takes a
-/// [`TestState`].
-macro_rules! run_on_both_kinds {
-    ($($test:ident),+ $(,)?) => {
-        mod embedded {
-            $(
-                #[actix_web::test]
-                async fn $test() {
-                    super::$test(super::TestState::embedded().await).await;
-                }
-            )+
-        }
-
-        mod redis {
-            $(
-                #[actix_web::test]
-                async fn $test() {
-                    super::$test(super::TestState::redis()).await;
-                }
-            )+
-        }
-    };
+/// Runs a test against both kinds of session state.
+#[rstest_reuse::template]
+#[rstest::rstest]
+#[case::embedded(TestState::embedded())]
+#[case::redis(std::future::ready(TestState::redis()))]
+#[actix_web::test]
+pub async fn on_both_kinds(
+    #[future(awt)]
+    #[case]
+    state: TestState,
+) {
 }
-pub(super) use run_on_both_kinds;
 
 /// Returns session state in the Redis at this URL.
 pub fn redis_session_state(url: &str, timeout: Duration, clock: &Clock) -> RedisSessionState {

@@ -1,6 +1,7 @@
-//! An auth-service of a test's own, in this process, with a clock that the test can move.
+//! An auth-service for one test, in this process, with a clock that the test can advance.
 
-#![allow(dead_code, reason = "no test uses everything")]
+pub mod keys;
+pub mod oauth;
 
 use std::{
     net::SocketAddr,
@@ -18,26 +19,17 @@ use clap::Parser;
 use shared::clock::Clock;
 use test_support::{Client, Proxy, RedisServer, TempDir, TestDatabase, redis_url, temp_dir, unique};
 
-/// Runs a test twice: on SQLite with the embedded blacklist, and on PostgreSQL with Redis.
-#[macro_export]
-macro_rules! on_both {
-    ($(async fn $name:ident($app:ident: TestApp) $body:block)+) => {$(
-        mod $name {
-            use super::*;
-
-            async fn test($app: TestApp) $body
-
-            #[actix_web::test]
-            async fn embedded() {
-                test(TestApp::embedded().await).await;
-            }
-
-            #[actix_web::test]
-            async fn deployed() {
-                test(TestApp::deployed().await).await;
-            }
-        }
-    )+};
+/// Runs a test on both stores: SQLite with the embedded session state, and PostgreSQL with Redis.
+#[rstest_reuse::template]
+#[rstest::rstest]
+#[case::embedded(TestApp::embedded())]
+#[case::deployed(TestApp::deployed())]
+#[actix_web::test]
+pub async fn on_both_stores(
+    #[future(awt)]
+    #[case]
+    app: TestApp,
+) {
 }
 
 #[derive(Parser)]
@@ -47,13 +39,13 @@ struct Flags {
     settings: Settings,
 }
 
-/// The settings that these arguments and defaults make.
+/// Returns settings from these arguments, with defaults for tests.
 pub fn settings(args: &[&str]) -> Settings {
     let fixed = ["test", "--auth-addr=127.0.0.1:0", "--bcrypt-cost=10", "--auth-workers=2"];
     Flags::parse_from(fixed.iter().chain(args)).settings
 }
 
-/// A running auth-service, its clock and its databases. A client of it, too.
+/// A running auth-service, its clock and its databases. Dereferences to a client of the service.
 pub struct TestApp {
     client: Client,
     pub addr: SocketAddr,
@@ -73,7 +65,7 @@ impl Deref for TestApp {
 }
 
 impl TestApp {
-    /// SQLite and the embedded blacklist.
+    /// Starts on SQLite and the embedded session state.
     pub async fn embedded() -> Self {
         Self::embedded_with(&[]).await
     }
@@ -82,71 +74,79 @@ impl TestApp {
         Self::start(args, None, temp_dir()).await
     }
 
-    /// PostgreSQL and Redis. Ready.
+    /// Starts on PostgreSQL and Redis, and waits until the service is ready.
     pub async fn deployed() -> Self {
         Self::deployed_with(&[]).await
     }
 
     pub async fn deployed_with(args: &[&str]) -> Self {
         let database = TestDatabase::create();
-        let (url, prefix) = (database.url(), unique("test:"));
+        let url = database.url();
+        let prefix = unique("test:");
         let redis = redis_url();
         let mut all = vec!["--database-url", &url, "--redis-url", &redis, "--redis-key-prefix", &prefix];
         all.extend(args);
         Self::deployed_on(&all, database).await.ready().await
     }
 
-    /// PostgreSQL, and a Redis of the test's own, to be stopped or wiped. Ready.
+    /// Starts on PostgreSQL and a separate Redis, which the test can stop, and waits until the
+    /// service is ready.
     pub async fn with_redis(redis: &RedisServer, args: &[&str]) -> Self {
         let database = TestDatabase::create();
-        let (url, redis) = (database.url(), redis.url());
+        let url = database.url();
+        let redis = redis.url();
         let mut all = vec!["--database-url", &url, "--redis-url", &redis];
         all.extend(args);
         Self::deployed_on(&all, database).await.ready().await
     }
 
-    /// PostgreSQL by way of a proxy, to be cut or frozen, and Redis. Ready.
+    /// Starts on PostgreSQL behind a proxy, which the test can cut, and Redis, and waits until the
+    /// service is ready.
     pub async fn with_proxy(args: &[&str]) -> (Self, Proxy) {
         let database = TestDatabase::create();
         let proxy = Proxy::to(database.server_addr());
-        let (url, redis, prefix) = (database.url_via(proxy.addr()), redis_url(), unique("test:"));
+        let url = database.url_via(proxy.addr());
+        let redis = redis_url();
+        let prefix = unique("test:");
         let mut all = vec!["--database-url", &url, "--redis-url", &redis, "--redis-key-prefix", &prefix];
         all.extend(args);
         (Self::deployed_on(&all, database).await.ready().await, proxy)
     }
 
-    /// PostgreSQL by way of a proxy, to be cut or frozen, and a Redis of the test's own. Ready.
+    /// Starts on PostgreSQL behind a proxy and a separate Redis, and waits until the service is
+    /// ready.
     pub async fn with_proxy_and_redis(redis: &RedisServer, args: &[&str]) -> (Self, Proxy) {
         let database = TestDatabase::create();
         let proxy = Proxy::to(database.server_addr());
-        let (url, redis) = (database.url_via(proxy.addr()), redis.url());
+        let url = database.url_via(proxy.addr());
+        let redis = redis.url();
         let mut all = vec!["--database-url", &url, "--redis-url", &redis];
         all.extend(args);
         (Self::deployed_on(&all, database).await.ready().await, proxy)
     }
 
-    /// Deployed, with the URLs among `args`.
+    /// Starts on the stores whose URLs are among `args`, and keeps the database for the test.
     pub async fn deployed_on(args: &[&str], database: TestDatabase) -> Self {
         Self::start(args, Some(database), temp_dir()).await
     }
 
-    /// On whatever the URLs among `args` name. Ready.
-    pub async fn on(args: &[&str]) -> Self {
-        Self::unready(args).await.ready().await
+    /// Starts on the stores whose URLs are among `args`, and waits until the service is ready.
+    pub async fn on_stores(args: &[&str]) -> Self {
+        Self::on_unavailable_stores(args).await.ready().await
     }
 
-    /// The same, where that may be out of reach.
-    pub async fn unready(args: &[&str]) -> Self {
+    /// Starts on the stores whose URLs are among `args`, which may be unavailable.
+    pub async fn on_unavailable_stores(args: &[&str]) -> Self {
         Self::start(args, None, temp_dir()).await
     }
 
-    /// Embedded, with the key in this PEM as the one that signs.
+    /// Starts on the embedded stores, with this PEM as the signing key.
     pub async fn embedded_with_key(pem: &str) -> Self {
         let folder = temp_dir();
         let file = folder.path().join("key.pem");
         std::fs::write(&file, pem).unwrap();
-        let made = auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]);
-        assert!(made.status.success(), "{made:?}");
+        let created = auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]);
+        assert!(created.status.success(), "{created:?}");
         Self::start(&[], None, folder).await
     }
 
@@ -161,18 +161,18 @@ impl TestApp {
         app
     }
 
-    /// Waits until it is ready.
+    /// Waits until the service is ready.
     pub async fn ready(self) -> Self {
         self.wait_for_status("/readyz", 200).await;
         self
     }
 
-    /// Another replica: the same keys, issuer, database and blacklist.
+    /// Starts another replica, with the same keys, issuer, database and session state.
     pub async fn replica(&self) -> Client {
         self.replica_with(|_| ()).await
     }
 
-    /// Another replica, with other settings.
+    /// Starts another replica, with changed settings.
     pub async fn replica_with(&self, change: impl FnOnce(&mut Settings)) -> Client {
         let mut settings = Settings { issuer: Some(self.issuer.clone()), ..self.settings.clone() };
         change(&mut settings);
@@ -184,7 +184,7 @@ impl TestApp {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
-    /// The key of refresh tokens, derived from the secret's file.
+    /// Returns the key of refresh tokens, derived from the secret file.
     pub fn refresh_key(&self) -> [u8; 32] {
         let secret = std::fs::read_to_string(self.folder.path().join("secret.key")).unwrap();
         let mut key = [0; 32];
@@ -194,7 +194,7 @@ impl TestApp {
         key
     }
 
-    /// Runs the command line on this app's secret and database.
+    /// Runs a command on this app's secret and database.
     pub fn cli(&self, args: &[&str]) -> Output {
         let mut all = args.to_vec();
         let database = self.database.as_ref().map(TestDatabase::url);
@@ -205,7 +205,7 @@ impl TestApp {
     }
 }
 
-/// Runs the command line on a data folder.
+/// Runs a command on a data folder.
 pub fn auth_service(data: &TempDir, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_auth-service"))
         .env_clear()
@@ -215,7 +215,7 @@ pub fn auth_service(data: &TempDir, args: &[&str]) -> Output {
         .unwrap()
 }
 
-/// A new Ed25519 key, as PEM (PKCS#8).
+/// Returns a new Ed25519 key, as PEM (PKCS#8).
 pub fn new_pem() -> String {
     let key = Ed25519KeyPair::generate().unwrap().to_pkcs8v1().unwrap();
     pem::encode(&pem::Pem::new("PRIVATE KEY", key.as_ref()))

@@ -34,8 +34,9 @@ function listOperations() {
   });
 }
 
-function credentialsPanel() {
-  const kinds = Object.keys(spec.components?.securitySchemes ?? {}).map(securityKind);
+function credentialsPanel(operations) {
+  const schemes = operations.flatMap(({ security }) => security.flat().map(([name]) => name));
+  const kinds = schemes.map(securityKind);
   const bearer = kinds.includes('bearer') && el('label', {}, 'Access token', token);
   const basic = kinds.includes('basic') && [
     el('label', {}, 'Client id', clientId), el('label', {}, 'Client secret', clientSecret),
@@ -62,7 +63,8 @@ function renderHeader() {
 }
 
 function renderPage() {
-  const operations = listOperations().map((operation) => {
+  const listed = listOperations();
+  const operations = listed.map((operation) => {
     const { method, path, tag, id, summary, description } = operation;
     const words = [method, path, tag, id, summary, description].join(' ').toLowerCase();
     return { tag, node: renderOperation(operation), words };
@@ -85,7 +87,7 @@ function renderPage() {
   };
   const tags = [...new Set(operations.map(({ tag }) => tag))];
   header.replaceWith(renderHeader());
-  main.replaceWith(el('main', {}, credentialsPanel(),
+  main.replaceWith(el('main', {}, credentialsPanel(listed),
     el('label', {}, 'Filter operations', filter),
     tags.map((tag) => renderTag(tag, operations)),
     el('p', { className: 'nothing', role: 'status' }, 'No operation matches.')));

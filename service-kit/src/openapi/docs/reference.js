@@ -67,8 +67,8 @@ function securityText(security) {
     const text = SECURITY[securityKind(name)]?.text ?? name;
     return scopes?.length ? `${text} with ${scopes.join(', ')}` : text;
   };
-  const all = security.map((needs) => needs.map(textOf).join(' and ') || 'none');
-  return all.join(', or ') || 'None';
+  const all = security.map((needs) => needs.map(textOf).join(' and ') || 'None');
+  return all.join(', or: ') || 'None';
 }
 
 function renderOperation(operation) {
@@ -88,8 +88,8 @@ function renderOperation(operation) {
     parameters.length > 0 && block('Parameters', table(['Name', 'In'], parameterRows)),
     requestBody && block(requestBody.required ? 'Request body' : 'Request body (optional)',
       prose(requestBody.description), mediaTypes(requestBody.content)),
-    block('Responses', responses),
-    tryIt(operation)));
+    tryIt(operation),
+    block('Responses', responses)));
   details.id = id;
   details.addEventListener('toggle', () => {
     if (details.open) history.replaceState(null, '', `#${id}`);
