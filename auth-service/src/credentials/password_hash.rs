@@ -213,7 +213,8 @@ mod tests {
     fn hashes_of_crate_bcrypt_verify() {
         let of_digest = bcrypt::hash(hex_sha256(&password("correct horse")), 4).unwrap();
         let of_text = bcrypt::hash("correct horse", 4).unwrap();
-        for stored in [format!("{BCRYPT_SHA256}{of_digest}"), format!("{BCRYPT}{of_text}"), of_text] {
+        for stored in [format!("{BCRYPT_SHA256}{of_digest}"), format!("{BCRYPT}{of_text}"), of_text]
+        {
             let hash = PasswordHash::from_stored(stored.clone());
             assert!(verifies(&hash, "correct horse"), "{stored}");
             assert!(!verifies(&hash, "correct house"), "{stored}");
