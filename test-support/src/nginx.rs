@@ -27,14 +27,21 @@ impl Nginx {
     }
 
     /// Starts nginx in front of several replicas of each service.
-    pub fn in_front_of_replicas(auth_services: &[SocketAddr], resource_services: &[SocketAddr]) -> Self {
-        Self::start_with(&|folder, ports| configuration(folder, ports, auth_services, resource_services))
+    pub fn in_front_of_replicas(
+        auth_services: &[SocketAddr],
+        resource_services: &[SocketAddr],
+    ) -> Self {
+        Self::start_with(&|folder, ports| {
+            configuration(folder, ports, auth_services, resource_services)
+        })
     }
 
     /// Starts nginx with the `location`s of a guide at the address for resource-service. The service
     /// behind it, `http://app:3000` in the guide, greets the user that nginx names.
     pub fn with_locations(locations: &str, auth_service: SocketAddr) -> Self {
-        Self::start_with(&|folder, ports| guide_configuration(folder, ports, locations, auth_service))
+        Self::start_with(&|folder, ports| {
+            guide_configuration(folder, ports, locations, auth_service)
+        })
     }
 
     fn start_with(configure: &dyn Fn(&TempDir, &[u16; 4]) -> String) -> Self {
@@ -105,8 +112,8 @@ fn configuration(
     auth_services: &[SocketAddr],
     resource_services: &[SocketAddr],
 ) -> String {
-    let upstreams =
-        upstream("auth-services", auth_services) + &upstream("resource-services", resource_services);
+    let upstreams = upstream("auth-services", auth_services)
+        + &upstream("resource-services", resource_services);
     let mut configuration = CONFIGURATION.to_owned();
     for (deployed, test) in [
         ("/tmp/", format!("{}/", folder.path().display())),

@@ -54,7 +54,12 @@ impl<'a> Minter<'a> {
     /// itself is the subject (RFC 9068 section 2.2), and the token is the only one of its session.
     ///
     /// `audience` replaces the audience of the setting AUDIENCE.
-    pub fn for_client(&self, client_id: String, audience: Option<Audience>, scope: Scope) -> String {
+    pub fn for_client(
+        &self,
+        client_id: String,
+        audience: Option<Audience>,
+        scope: Scope,
+    ) -> String {
         let claims = self.access_claims(client_id.clone(), SessionId::generate(), scope);
         let aud = audience.unwrap_or_else(|| claims.aud.clone());
         self.sign(&AccessClaims { client_id: Some(client_id), aud, ..claims })
