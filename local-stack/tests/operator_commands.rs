@@ -68,5 +68,5 @@ async fn operator_commands_read_and_change_the_data_of_the_server() {
     let output = stack.run(&["users", "show", "nobody"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let errors = String::from_utf8(output.stderr).unwrap();
-    assert!(errors.contains("error: there is no user nobody"), "{errors}");
+    assert!(errors.contains("error: the user nobody does not exist"), "{errors}");
 }

@@ -2,29 +2,28 @@
 
 use shared::clock::Clock;
 
+pub use crate::store::users::User;
 use crate::{
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
         login_key::LoginKey,
         session::EndCause,
     },
-    store::{
-        Store, StoreError, sessions,
-        users::{self, User},
-    },
+    store::{Store, StoreError, users},
 };
 
-/// Maximum size of a user's scopes and roles together: every token holds them, and the size of a token is limited.
-pub const MAX_CLAIMS_BYTES: usize = 2000;
+/// Maximum size of a user's scopes and roles together. Every token contains them, and the size of a
+/// token is limited.
+const MAX_CLAIMS_BYTES: usize = 2000;
 
 /// Error returned when a user cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    #[error("there is no user {0}")]
+    #[error("the user {0} does not exist")]
     UnknownUser(String),
-    #[error("{0} would have more than {MAX_CLAIMS_BYTES} bytes of scopes and roles")]
+    #[error("the scopes and roles of {0} would be longer than {MAX_CLAIMS_BYTES} bytes")]
     TooManyClaims(String),
-    #[error("name at least one: --scope NAME or --role NAME")]
+    #[error("name at least one scope or role: --scope NAME, --role NAME")]
     NothingToChange,
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -44,7 +43,7 @@ pub enum Change {
     Revoke,
 }
 
-/// Use cases of an operator.
+/// Use cases of an operator who administers users.
 pub struct UserAdmin {
     pub store: Store,
     pub clock: Clock,
@@ -59,7 +58,8 @@ impl UserAdmin {
     pub async fn find(&self, name: &str) -> Result<User, AdminError> {
         let unknown = || AdminError::UnknownUser(name.to_owned());
         let key = LoginKey::parse(name).ok_or_else(unknown)?;
-        let found = self.store.run(move |connection| users::find_by_login(connection, &key)).await?;
+        let found =
+            self.store.run(move |connection| users::find_by_login(connection, &key)).await?;
         found.ok_or_else(unknown)
     }
 
@@ -90,7 +90,8 @@ impl UserAdmin {
                 let is_set = users::set_claims(connection, &user, &scope, &roles, now)?;
                 Ok((is_set, is_set.then_some(record)))
             };
-            // Refused if the user changed meanwhile: the change applies to the user as it is then.
+            // Refused if the user has changed since. The next attempt applies the change to the new
+            // scopes and roles.
             if self.store.audited(set).await? {
                 return self.find(name).await;
             }
@@ -112,7 +113,7 @@ impl UserAdmin {
         let id = user.id.to_string();
         let set = move |connection: &mut _| {
             let ended = users::set_disabled(connection, &id, disabled, now)?;
-            let record = if disabled { record.detail(sessions::count(&ended)) } else { record };
+            let record = if disabled { record.ended_sessions(ended.len()) } else { record };
             Ok(((), Some(record)))
         };
         self.store.audited(set).await?;
@@ -130,7 +131,7 @@ impl UserAdmin {
         let id = user.id.to_string();
         let delete = move |connection: &mut _| {
             let ended = users::delete(connection, &id, now)?;
-            Ok(((), Some(record.detail(sessions::count(&ended)))))
+            Ok(((), Some(record.ended_sessions(ended.len()))))
         };
         self.store.audited(delete).await?;
         Ok(user)

@@ -21,7 +21,7 @@ use crate::{
 pub struct PasswordChangeRequest {
     pub current: Password,
     pub next: Password,
-    /// Whether the session of the request stays. All other sessions end.
+    /// Whether the session of the request stays alive. All other sessions end.
     pub keep_session: bool,
 }
 
@@ -35,7 +35,7 @@ pub enum ChangePasswordError {
     /// The user was deleted meanwhile.
     #[error("the user does not exist")]
     UnknownUser,
-    /// The user changed at each attempt.
+    /// The user changed during each attempt.
     #[error("the user changed during the change of password")]
     Contended,
     #[error(transparent)]
@@ -44,11 +44,12 @@ pub enum ChangePasswordError {
     Store(#[from] StoreError),
 }
 
-/// Number of attempts at a change whose user changes meanwhile.
+/// Maximum number of attempts if the user changes during each.
 const MAX_ATTEMPTS: usize = 4;
 
 impl Accounts {
-    /// Replaces the password of the user of `claims`, and ends the user's sessions, or all but that of `claims`.
+    /// Replaces the password of the user of `claims`, and ends the user's sessions. The session of
+    /// `claims` stays alive if the request asks for it.
     ///
     /// # Errors
     /// [`ChangePasswordError`].
@@ -66,7 +67,8 @@ impl Accounts {
         Err(ChangePasswordError::Contended)
     }
 
-    /// Returns whether the password was changed; if not, the user has changed since the current password was verified.
+    /// Returns whether the password was changed. It was not if the user has changed since the
+    /// current password was verified.
     async fn attempt_change(
         &self,
         claims: &AccessClaims,
@@ -75,17 +77,20 @@ impl Accounts {
     ) -> Result<bool, ChangePasswordError> {
         let permit = self.passwords.queue().await?;
         let key = UserKey::Id(claims.sub.clone());
-        let found = self.store.run(move |connection| users::find_with_password(connection, &key)).await?;
+        let found =
+            self.store.run(move |connection| users::find_with_password(connection, &key)).await?;
         let Some(UserWithPassword { user, password }) = found else {
             return Err(ChangePasswordError::UnknownUser);
         };
-        if request.next.equals_ignoring_case(&user.username) || request.next.equals_ignoring_case(&user.email)
+        if request.next.equals_ignoring_case(&user.username)
+            || request.next.equals_ignoring_case(&user.email)
         {
             return Err(ChangePasswordError::SameAsName);
         }
         let Some(stored) = password else { return Err(ChangePasswordError::WrongPassword) };
         let next = request.next.clone();
-        let Some(new_hash) = self.passwords.replace(permit, &stored.hash, &request.current, next).await?
+        let Some(new_hash) =
+            self.passwords.replace(permit, &stored.hash, &request.current, next).await?
         else {
             self.record_wrong_password(claims, origin).await;
             return Err(ChangePasswordError::WrongPassword);
@@ -104,6 +109,8 @@ impl Accounts {
     async fn record_wrong_password(&self, claims: &AccessClaims, origin: &Origin) {
         let event = AuditEvent::PasswordChangeFailed;
         let record = AuditRecord::new(event, Initiator::user(origin.clone()), self.clock.now_ms());
-        self.store.remember(record.user(&claims.sub).session(claims.sid).detail("wrong password")).await;
+        self.store
+            .record_event(record.user(&claims.sub).session(claims.sid).detail("wrong password"))
+            .await;
     }
 }

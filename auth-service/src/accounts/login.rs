@@ -24,7 +24,7 @@ use crate::{
 /// What a user logs in with.
 #[derive(Debug)]
 pub struct LoginRequest {
-    /// `None` for a name that no user can have.
+    /// `None` if no user can have the name.
     pub key: Option<LoginKey>,
     pub password: Password,
 }
@@ -39,10 +39,10 @@ pub struct LoggedIn {
 /// Error returned when a login is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
-    /// The name or the password is wrong, or the user is disabled. The answer does not tell which.
+    /// The name or the password is wrong, or the user is disabled. The client does not learn which.
     #[error("the credentials are refused: {0}")]
     Refused(Refusal),
-    /// The user changed at each attempt.
+    /// The user changed during each attempt.
     #[error("the user changed during the login")]
     Contended,
     #[error(transparent)]
@@ -71,18 +71,18 @@ impl std::fmt::Display for Refusal {
     }
 }
 
-/// Outcome of one look at a user.
+/// Outcome of one attempt.
 enum Attempt {
     Began(LoggedIn),
     Refused {
         user_id: Option<Uuid>,
         why: Refusal,
     },
-    /// The user changed between the look and the begin of the session.
+    /// The user changed between the verification of the password and the begin of the session.
     UserChanged,
 }
 
-/// Number of attempts at a login whose user changes meanwhile.
+/// Maximum number of attempts if the user changes during each.
 const MAX_ATTEMPTS: usize = 4;
 
 /// Authentication methods of a login with a password (RFC 8176).
@@ -93,7 +93,11 @@ impl Accounts {
     ///
     /// # Errors
     /// [`LoginError`].
-    pub async fn log_in(&self, request: LoginRequest, origin: Origin) -> Result<LoggedIn, LoginError> {
+    pub async fn log_in(
+        &self,
+        request: LoginRequest,
+        origin: Origin,
+    ) -> Result<LoggedIn, LoginError> {
         let outcome = self.try_log_in(&request, &origin).await;
         self.metrics.count_login(match &outcome {
             Ok(_) => LoginOutcome::Succeeded,
@@ -104,8 +108,12 @@ impl Accounts {
         outcome
     }
 
-    async fn try_log_in(&self, request: &LoginRequest, origin: &Origin) -> Result<LoggedIn, LoginError> {
-        // Asked before anything is decided: without a key there would be a session without tokens.
+    async fn try_log_in(
+        &self,
+        request: &LoginRequest,
+        origin: &Origin,
+    ) -> Result<LoggedIn, LoginError> {
+        // Checked first: without a key there would be a session without tokens.
         let minter = self.tokens.minter()?;
         for _ in 0..MAX_ATTEMPTS {
             match self.attempt_login(&minter, request, origin).await? {
@@ -149,7 +157,7 @@ impl Accounts {
         }
         let attempt = self.begin_session(minter, &user, origin).await?;
         if let (Attempt::Began(_), Some(id)) = (&attempt, credential_id) {
-            self.sessions.note_credential_use(id);
+            self.sessions.record_credential_use(id);
         }
         Ok(attempt)
     }
@@ -187,6 +195,6 @@ impl Accounts {
         let initiator = Initiator::unknown(origin.clone());
         let record = AuditRecord::new(AuditEvent::LoginFailed, initiator, self.clock.now_ms());
         let record = user_id.iter().fold(record, |record, id| record.user(id));
-        self.store.remember(record.detail(why)).await;
+        self.store.record_event(record.detail(why)).await;
     }
 }

@@ -1,4 +1,5 @@
-//! Use cases of users and of the operator who administers them. Routes, pages and the command line are doors to these functions.
+//! Use cases of users, and of the operator who administers them. Routes and the command line call
+//! these functions.
 //!
 //! | module | use case |
 //! |---|---|
@@ -6,32 +7,24 @@
 //! | `login` | a user proves a password and gets a session |
 //! | `change_password` | a user replaces the password |
 //! | `profile` | a user reads the own data |
-//! | [`admin`] | an operator reads and changes users |
+//! | `admin` | an operator reads and changes users |
+//! | `audit_trail` | an operator reads the audit trail |
+//! | `service` | the services that the use cases of users take |
 
-pub mod admin;
+mod admin;
+mod audit_trail;
 mod change_password;
 mod login;
 mod profile;
 mod register;
-
-use std::sync::Arc;
-
-use shared::clock::Clock;
+mod service;
 
 pub use self::{
+    admin::{AdminError, Change, ClaimsChange, User, UserAdmin},
+    audit_trail::{AuditFilter, StoredEvent},
     change_password::{ChangePasswordError, PasswordChangeRequest},
     login::{LoggedIn, LoginError, LoginRequest},
     profile::{Profile, ProfileError},
-    register::{Registered, Registration, RegistrationError},
+    register::{Registered, Registration, RegistrationError, Taken},
+    service::Accounts,
 };
-use crate::{credentials::Passwords, metrics::Metrics, sessions::Sessions, store::Store, tokens::Tokens};
-
-/// Use cases of users, with the services that they take.
-pub struct Accounts {
-    pub store: Store,
-    pub passwords: Passwords,
-    pub sessions: Arc<Sessions>,
-    pub tokens: Arc<Tokens>,
-    pub metrics: Arc<Metrics>,
-    pub clock: Clock,
-}

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::Accounts;
+pub use crate::store::users::Taken;
 use crate::{
     credentials::HashPoolBusy,
     domain::{
@@ -14,7 +15,7 @@ use crate::{
     },
     store::{
         StoreError,
-        users::{self, InsertOutcome, NewUser, Taken},
+        users::{self, InsertOutcome, NewUser},
     },
 };
 
@@ -39,7 +40,7 @@ pub struct Registered {
 pub enum RegistrationError {
     #[error("another user has the username or the email address")]
     Taken(Taken),
-    /// The names were taken when the user was inserted, and free again a moment later.
+    /// The names were taken at the insert, and free again a moment later.
     #[error("the names changed hands during the registration")]
     Contended,
     #[error(transparent)]
@@ -60,13 +61,18 @@ impl Accounts {
     ) -> Result<Registered, RegistrationError> {
         let Registration { email, username, password } = registration;
         let permit = self.passwords.queue().await?;
-        // Asked before the hash, which is the costly part. The insert decides.
+        // An early answer, because a hash is costly. The insert decides.
         self.refuse_taken(&username, &email).await?;
         let password_hash = self.passwords.hash(permit, &password).await?;
         let id = Uuid::now_v7();
         let created_at_ms = self.clock.now_ms();
-        let new =
-            NewUser { id, username: username.clone(), email: email.clone(), password_hash, created_at_ms };
+        let new = NewUser {
+            id,
+            username: username.clone(),
+            email: email.clone(),
+            password_hash,
+            created_at_ms,
+        };
         let initiator = Initiator::user(origin);
         let record = AuditRecord::new(AuditEvent::Registration, initiator, created_at_ms).user(id);
         let insert = move |connection: &mut _| {
@@ -75,15 +81,22 @@ impl Accounts {
         };
         match self.store.audited(insert).await? {
             InsertOutcome::Inserted => Ok(Registered { id, email, username }),
-            InsertOutcome::Taken(taken) if taken == Taken::default() => Err(RegistrationError::Contended),
+            InsertOutcome::Taken(taken) if taken == Taken::default() => {
+                Err(RegistrationError::Contended)
+            }
             InsertOutcome::Taken(taken) => Err(RegistrationError::Taken(taken)),
         }
     }
 
-    async fn refuse_taken(&self, username: &Username, email: &Email) -> Result<(), RegistrationError> {
+    async fn refuse_taken(
+        &self,
+        username: &Username,
+        email: &Email,
+    ) -> Result<(), RegistrationError> {
         let username = username.clone();
         let email = email.clone();
-        let taken = self.store.run(move |connection| users::taken(connection, &username, &email)).await?;
+        let taken =
+            self.store.run(move |connection| users::taken(connection, &username, &email)).await?;
         if taken == Taken::default() { Ok(()) } else { Err(RegistrationError::Taken(taken)) }
     }
 }

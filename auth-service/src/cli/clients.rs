@@ -14,26 +14,25 @@ use crate::{
         client::{ClientId, ClientSecret},
     },
     keys::write_once,
-    oauth::clients::{ClientAdmin, ClientAdminError, NewClient},
-    store::clients::Client,
+    oauth::{Client, ClientAdmin, ClientAdminError, NewClient},
 };
 
 #[derive(Debug, Subcommand)]
 pub enum Action {
-    /// Register a client, and print its secret, which cannot be printed again
+    /// Register a client, and print its secret. The secret cannot be printed again
     Create(Create),
     /// List the clients
     List,
     /// Delete a client. Its tokens stay valid until they expire
     Delete {
-        /// The client's id
+        /// Id of the client
         #[arg(value_parser = ClientId::parse)]
         id: ClientId,
     },
-    /// Replace a client's secret, and print the new one. The old one is refused everywhere within 2 seconds, or within 5 minutes
-    /// where the database is unreachable
+    /// Replace a client's secret, and print the new one. Each replica refuses the old secret within
+    /// 2 seconds, or within 5 minutes if it cannot reach the database
     RotateSecret {
-        /// The client's id
+        /// Id of the client
         #[arg(value_parser = ClientId::parse)]
         id: ClientId,
     },
@@ -41,21 +40,21 @@ pub enum Action {
 
 #[derive(Args, Debug)]
 pub struct Create {
-    /// The client's id, such as billing-job
+    /// Id of the client, such as billing-job
     #[arg(value_parser = ClientId::parse)]
     id: ClientId,
-    /// A scope that the client may ask for, such as reports:read
+    /// Scope that the client may request, such as reports:read
     #[arg(long = "scope", value_name = "NAME", value_parser = scope_name)]
     scopes: Vec<String>,
-    /// An audience of the client's own access tokens. Unset: those of AUDIENCE
+    /// Audience of the client's own access tokens. Unset: the audiences of AUDIENCE
     #[arg(long = "token-audience", value_name = "NAME", value_parser = audience_name)]
     audiences: Vec<String>,
-    /// Write the secret to this file instead of printing it, and do nothing if both client and file exist
+    /// File to write the secret to instead of printing it. Does nothing if client and file exist
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
 }
 
-/// An audience, as the database stores several: without spaces.
+/// Parses an audience. It has no spaces, because the database separates several with them.
 fn audience_name(text: &str) -> Result<String, String> {
     name(text).and_then(|name| match name.contains(char::is_whitespace) {
         true => Err("must not contain spaces".into()),
@@ -84,12 +83,13 @@ async fn run_create(admin: &ClientAdmin, create: Create) -> Result<(), CommandEr
     match (admin.create(new).await, secret_file) {
         (Ok(secret), None) => print_secret(&id, &secret),
         (Ok(secret), Some(file)) => {
-            write_once(&file, secret.reveal().as_bytes())
-                .map_err(|why| CommandError::new(format!("cannot write {}: {why}", file.display())))?;
-            println!("Made {}, and its secret in {}", id.as_str(), file.display());
+            write_once(&file, secret.reveal().as_bytes()).map_err(|why| {
+                CommandError::new(format!("cannot write {}: {why}", file.display()))
+            })?;
+            println!("Created {}, with its secret in {}", id.as_str(), file.display());
         }
         (Err(ClientAdminError::Exists(_)), Some(file)) if file.exists() => {
-            println!("There already: {}", id.as_str());
+            println!("{} exists already", id.as_str());
         }
         (Err(why), _) => return Err(why.into()),
     }
@@ -102,8 +102,11 @@ fn print(clients: &[Client]) {
         let Client { id, scope, audiences, created_at_ms, secret_changed_at_ms, .. } = client;
         let created = time(*created_at_ms);
         let changed = time(*secret_changed_at_ms);
-        let audiences =
-            if audiences.is_empty() { String::new() } else { format!("  (audiences: {audiences})") };
+        let audiences = if audiences.is_empty() {
+            String::new()
+        } else {
+            format!("  (audiences: {audiences})")
+        };
         println!("{:30}  {created:20}  {changed:20}  {scope}{audiences}", id.as_str());
     }
 }

@@ -1,8 +1,13 @@
-//! `auth-service keys`: list and rotate the keys that sign access tokens.
+//! `auth-service keys`: lists, generates, rotates and retires the keys that sign access tokens.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use clap::{Args, Subcommand};
+use pem::Pem;
 use service_kit::CommandError;
 use shared::{
     Verifier,
@@ -10,110 +15,114 @@ use shared::{
     keys::{Algorithm, JwkSet},
 };
 
-use super::time;
+use super::{open_migrated_store, time};
 use crate::{
-    app::{key_settings, open_store_for_cli},
+    app::{key_settings, open_secret},
     config::Settings,
     domain::{audit::Initiator, key_schedule::KeyState},
-    keys::{Activation, KeyInfo, KeysError, Secret, SigningKey, SigningKeys},
+    keys::{Activation, KeyInfo, SigningKey, SigningKeys},
 };
 
 #[derive(Debug, Subcommand)]
 pub enum Action {
     /// List the keys: next, current and retired
     List,
-    /// Publish a next key, which signs once you rotate
+    /// Generate and publish a next key, which signs after a rotation
     Generate(Generate),
-    /// Let the next key sign, once it has been published for KEY_PUBLISH_AHEAD. Makes it if there is none
+    /// Let the next key sign once it has been published for KEY_PUBLISH_AHEAD. Generates the key if
+    /// none is next
     Rotate(Rotate),
-    /// Take a key out of use before all that it signed has expired: one that leaked
+    /// Delete a key before all its tokens have expired, because it leaked
     Retire(Retire),
 }
 
 #[derive(Args, Debug)]
 pub struct Generate {
-    /// The key's algorithm: EdDSA, ES256 or RS256. Unset: SIGNING_ALGORITHM
+    /// Algorithm of the key: EdDSA, ES256 or RS256. Unset: SIGNING_ALGORITHM
     #[arg(long, value_name = "NAME", conflicts_with = "from")]
     algorithm: Option<Algorithm>,
-    /// Use the private key in this file (PEM, PKCS#8) rather than a new one
+    /// File with the private key to publish (PEM, PKCS#8). Unset: a new key
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
 pub struct Rotate {
-    /// The next key's algorithm: EdDSA, ES256 or RS256. Unset: SIGNING_ALGORITHM
+    /// Algorithm of the next key: EdDSA, ES256 or RS256. Unset: SIGNING_ALGORITHM
     #[arg(long, value_name = "NAME")]
     algorithm: Option<Algorithm>,
-    /// Do not wait until every verifier knows the key: those that do not look for it refuse its tokens meanwhile
+    /// Do not wait until every verifier has fetched the key. A verifier that does not fetch unknown
+    /// keys refuses its tokens meanwhile
     #[arg(long)]
     now: bool,
 }
 
 #[derive(Args, Debug)]
 pub struct Retire {
-    /// The key's id, as `keys list` shows it
+    /// Id of the key, as `keys list` prints it
     #[arg(allow_hyphen_values = true)]
     kid: String,
-    /// Even if it is the current key. The next key, or a new one, takes over first, which takes some seconds
+    /// Retire the key even if it is the current one. The next key, or a new one, takes over first,
+    /// within a few seconds
     #[arg(long)]
     force: bool,
 }
 
 pub async fn run(settings: &Settings, action: Action) -> Result<(), CommandError> {
-    if settings.makes_secret() {
-        Secret::create_if_missing(&settings.secret_key_file())?;
-    }
-    let secret = Arc::new(Secret::read(&settings.secret_key_file())?);
-    let store = open_store_for_cli(settings)?;
-    store.migrate().await.map_err(failed)?;
-    let nothing = Verifier::builder(settings.issuer()).build_with_keys(&JwkSet { keys: Vec::new() });
-    let keys = SigningKeys::new(
-        key_settings(settings),
-        store,
-        secret,
-        Clock::system(),
-        nothing,
-        Initiator::operator(),
-    );
+    let keys = open_keys(settings).await?;
     match action {
-        Action::List => list(&keys.list().await.map_err(failed)?),
+        Action::List => print_list(&keys.list().await?),
         Action::Generate(Generate { algorithm, from: None }) => {
-            said(&keys.generate(algorithm).await.map_err(failed)?);
+            print_key(&keys.generate(algorithm).await?);
         }
         Action::Generate(Generate { from: Some(file), .. }) => {
-            let (algorithm, pkcs8) = read_pem(&file)?;
-            said(&keys.import(algorithm, pkcs8).await.map_err(failed)?);
+            let (algorithm, pkcs8) = read_private_key(&file)?;
+            print_key(&keys.import(algorithm, pkcs8).await?);
         }
         Action::Rotate(Rotate { algorithm, now }) => {
             let activation = if now { Activation::Urgent } else { Activation::PublishedAhead };
-            said(&keys.rotate(algorithm, activation).await.map_err(failed)?);
+            print_key(&keys.rotate(algorithm, activation).await?);
         }
         Action::Retire(Retire { kid, force }) => {
-            keys.retire(kid.clone(), force).await.map_err(failed)?;
-            println!("{kid} is out of use. Verifiers refuse its tokens from their next fetch of the keys on");
+            keys.retire(kid.clone(), force).await?;
+            println!(
+                "{kid} is retired. Verifiers refuse its tokens once they fetch the keys again"
+            );
         }
     }
     Ok(())
 }
 
-fn read_pem(file: &std::path::Path) -> Result<(Algorithm, Vec<u8>), CommandError> {
-    let text =
-        fs::read(file).map_err(|why| CommandError::new(format!("cannot read {}: {why}", file.display())))?;
-    let mut pems = pem::parse_many(text).unwrap_or_default();
-    let one = pems.pop().filter(|pem| pems.is_empty() && pem.tag() == "PRIVATE KEY");
-    let pkcs8 = one.map(pem::Pem::into_contents).unwrap_or_default();
-    let algorithm = Algorithm::ALL.into_iter().find(|one| SigningKey::from_pkcs8(*one, &pkcs8).is_some());
-    let none = || {
-        CommandError::new(format!(
-            "{} is not one private key in PEM (PKCS#8) for EdDSA (Ed25519), ES256 (P-256) or RS256 (2048 bits or more)",
-            file.display()
-        ))
-    };
-    algorithm.map(|algorithm| (algorithm, pkcs8)).ok_or_else(none)
+/// Opens the signing keys for an operator. The verifier without keys stands in for the verifier of
+/// a running service.
+async fn open_keys(settings: &Settings) -> Result<SigningKeys, CommandError> {
+    let secret = Arc::new(open_secret(settings)?);
+    let store = open_migrated_store(settings).await?;
+    let no_keys = JwkSet { keys: Vec::new() };
+    let verifier = Verifier::builder(settings.issuer()).build_with_keys(&no_keys);
+    let initiator = Initiator::operator();
+    let clock = Clock::system();
+    Ok(SigningKeys::new(key_settings(settings), store, secret, clock, verifier, initiator))
 }
 
-fn list(keys: &[KeyInfo]) {
+/// Reads a private key, and detects its algorithm.
+fn read_private_key(file: &Path) -> Result<(Algorithm, Vec<u8>), CommandError> {
+    let text = fs::read(file)
+        .map_err(|why| CommandError::new(format!("cannot read {}: {why}", file.display())))?;
+    let mut pems = pem::parse_many(text).unwrap_or_default();
+    let only = pems.pop().filter(|pem| pems.is_empty() && pem.tag() == "PRIVATE KEY");
+    let pkcs8 = only.map(Pem::into_contents).unwrap_or_default();
+    match SigningKey::algorithm_of(&pkcs8) {
+        Some(algorithm) => Ok((algorithm, pkcs8)),
+        None => Err(CommandError::new(format!(
+            "{} is not one private key in PEM (PKCS#8) for EdDSA (Ed25519), ES256 (P-256) or \
+             RS256 (2048 bits or more)",
+            file.display()
+        ))),
+    }
+}
+
+fn print_list(keys: &[KeyInfo]) {
     println!("{:43}  {:9}  {:7}  {:20}  WHEN", "KID", "ALGORITHM", "STATE", "PUBLISHED");
     for key in keys {
         println!(
@@ -127,7 +136,7 @@ fn list(keys: &[KeyInfo]) {
     }
 }
 
-fn said(key: &KeyInfo) {
+fn print_key(key: &KeyInfo) {
     println!("{} ({}) is {}: {}", key.kid, key.algorithm, key.state.name(), when(key));
 }
 
@@ -138,8 +147,4 @@ fn when(key: &KeyInfo) -> String {
         (KeyState::Current, at) => format!("signs since {}", time(at.unwrap_or_default())),
         (KeyState::Retired { until_ms }, _) => format!("published until {}", time(until_ms)),
     }
-}
-
-fn failed(why: impl Into<KeysError>) -> CommandError {
-    CommandError::new(why.into().to_string())
 }

@@ -1,4 +1,4 @@
-//! `auth-service migrate`: bring the schema up to date, and end.
+//! `auth-service migrate`: applies missing migrations.
 
 use service_kit::CommandError;
 
@@ -9,7 +9,7 @@ pub async fn run(settings: &Settings) -> Result<(), CommandError> {
     store
         .migrate()
         .await
-        .map_err(|_| CommandError::new("the schema was not brought up to date: see the log"))?;
-    println!("The schema is up to date.");
+        .map_err(|_| CommandError::new("the migrations were not applied: see the log"))?;
+    println!("The schema is up to date");
     Ok(())
 }

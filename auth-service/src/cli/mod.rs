@@ -1,4 +1,5 @@
-//! The command line: a file a subcommand.
+//! The command line. Each subcommand has a file, which parses its options, calls a use case, and
+//! prints the outcome.
 
 mod audit;
 mod cleanup;
@@ -11,22 +12,26 @@ mod users;
 
 use clap::{Parser, Subcommand};
 use jiff::Timestamp;
-use service_kit::{CommandError, health::check_health, logs, reload::reload_on_sighup, traces::Traces};
+use service_kit::{
+    CommandError, health::check_health, logs, reload::reload_on_sighup, traces::Traces,
+};
 use shared::{claims::is_scope_name, clock::Clock};
 
 use crate::{
-    accounts::admin::AdminError,
+    accounts::{AdminError, UserAdmin},
     app::open_store_for_cli,
     config::Settings,
+    domain::audit::Initiator,
     http::server,
-    oauth::clients::ClientAdminError,
+    keys::KeysError,
+    oauth::ClientAdminError,
     store::{Store, StoreError},
 };
 
-/// Registers people, logs them in, and issues, refreshes and revokes tokens.
+/// Registers users, logs them in, and issues, refreshes and revokes tokens.
 ///
-/// Without a setting it keeps everything in the folder `data` and needs nothing else. Every setting is an option and
-/// an environment variable.
+/// Without any setting, the service keeps all data in the folder `data` and needs no other program.
+/// Each setting is an option and an environment variable.
 #[derive(Debug, Parser)]
 #[command(name = "auth-service", version)]
 pub struct Command {
@@ -45,44 +50,47 @@ enum Subcommands {
     Operator(OperatorCommand),
 }
 
-/// Command of an operator on the data that the settings name. Every program that runs auth-service
-/// can offer these commands as its own.
+/// Command of an operator on the data that the settings name. A program that runs auth-service can
+/// offer these commands as its own.
 #[derive(Debug, Subcommand)]
 #[expect(missing_docs, reason = "the fields are the commands' own options")]
 pub enum OperatorCommand {
-    /// Bring the database's schema up to date, and end
+    /// Apply missing migrations to the database, and exit
     Migrate,
-    /// Look at settings, secret, keys, clocks and stores, and say what is wrong and how to mend it
+    /// Check settings, secret, keys, clocks and stores, and print what is wrong and how to repair
+    /// it
     Doctor,
-    /// Make the file with the secret that all replicas share, unless it is there
+    /// Generate the secret that all replicas share, unless its file exists
     GenerateSecret,
     /// List and rotate the keys that sign access tokens
     Keys {
         #[command(subcommand)]
         action: keys::Action,
     },
-    /// Show a user, or change what a user may do
+    /// Show, change or delete a user
     Users {
         #[command(subcommand)]
         action: users::Action,
     },
-    /// Make and delete clients: programs that act in their own right, or that may ask about tokens
+    /// Register, list and delete clients: programs that get tokens of their own or introspect
+    /// tokens
     Clients {
         #[command(subcommand)]
         action: clients::Action,
     },
-    /// Print what people, clients and operators did, oldest first
-    Audit(audit::Which),
-    /// Delete sessions that have expired and old events of the audit trail, and end. A service that runs does so by itself
+    /// Print the audit trail: what users, clients and operators did, oldest first
+    Audit(audit::Query),
+    /// Delete expired sessions and old events of the audit trail, and exit. A running service does
+    /// so every ten minutes
     Cleanup,
-    /// Ask the service that listens on the address whether it is ready
+    /// Check that the service on AUTH_ADDR is ready, and exit
     Healthcheck,
 }
 
-/// Does what the command line says.
+/// Runs a command.
 ///
 /// # Errors
-/// One line that says why it did not.
+/// If the command fails; the error is one line for the operator.
 pub async fn run(command: Command) -> Result<(), CommandError> {
     let settings = command.settings;
     match command.subcommand.unwrap_or(Subcommands::Serve) {
@@ -105,7 +113,10 @@ async fn serve(settings: Settings) -> Result<(), CommandError> {
 ///
 /// # Errors
 /// If the command fails; the error is one line for the operator.
-pub async fn run_operator_command(settings: &Settings, command: OperatorCommand) -> Result<(), CommandError> {
+pub async fn run_operator_command(
+    settings: &Settings,
+    command: OperatorCommand,
+) -> Result<(), CommandError> {
     match command {
         OperatorCommand::Doctor => doctor::run(settings).await,
         OperatorCommand::Migrate => migrate::run(settings).await,
@@ -113,7 +124,7 @@ pub async fn run_operator_command(settings: &Settings, command: OperatorCommand)
         OperatorCommand::GenerateSecret => secret::run(settings),
         OperatorCommand::Users { action } => users::run(settings, action).await,
         OperatorCommand::Clients { action } => clients::run(settings, action).await,
-        OperatorCommand::Audit(which) => audit::run(settings, which).await,
+        OperatorCommand::Audit(query) => audit::run(settings, query).await,
         OperatorCommand::Cleanup => cleanup::run(settings).await,
         OperatorCommand::Healthcheck => check_health(settings.auth_addr).await,
     }
@@ -124,6 +135,12 @@ async fn open_migrated_store(settings: &Settings) -> Result<Store, CommandError>
     let store = open_store_for_cli(settings)?;
     store.migrate().await?;
     Ok(store)
+}
+
+/// Opens the database for the use cases of an operator who administers users.
+async fn user_admin(settings: &Settings) -> Result<UserAdmin, CommandError> {
+    let store = open_migrated_store(settings).await?;
+    Ok(UserAdmin { store, clock: Clock::system(), initiator: Initiator::operator() })
 }
 
 impl From<StoreError> for CommandError {
@@ -144,16 +161,23 @@ impl From<ClientAdminError> for CommandError {
     }
 }
 
-/// What a scope or a role may be called (RFC 6749 section 3.3).
+impl From<KeysError> for CommandError {
+    fn from(why: KeysError) -> Self {
+        Self::new(why.to_string())
+    }
+}
+
+/// Parses the name of a scope (RFC 6749 section 3.3) or a role.
 fn scope_name(text: &str) -> Result<String, String> {
     if text.len() <= 100 && is_scope_name(text) {
         Ok(text.into())
     } else {
-        Err("must be 1 to 100 printable ASCII characters without spaces, quotes and backslashes".into())
+        let characters = "printable ASCII characters without spaces, quotes and backslashes";
+        Err(format!("must be 1 to 100 {characters}"))
     }
 }
 
-/// A time as people read it (RFC 3339), to the second.
+/// Formats a time for people (RFC 3339), to the second.
 fn time(ms: i64) -> String {
     Timestamp::from_second(ms / 1000).map_or_else(|_| "-".into(), |time| time.to_string())
 }

@@ -1,4 +1,4 @@
-//! `auth-service generate-secret`: make the secret that all replicas share.
+//! `auth-service generate-secret`: generates the secret that all replicas share.
 
 use service_kit::CommandError;
 
@@ -9,9 +9,12 @@ use crate::{
 
 pub fn run(settings: &Settings) -> Result<(), CommandError> {
     let file = settings.secret_key_file();
-    let made = Secret::create_if_missing(&file)?;
+    let outcome = Secret::create_if_missing(&file)?;
+    // An existing file must contain a usable secret.
     Secret::read(&file)?;
-    let verb = if made == WriteOutcome::Created { "Made" } else { "There already:" };
-    println!("{verb} {}", file.display());
+    match outcome {
+        WriteOutcome::Created => println!("Generated {}", file.display()),
+        WriteOutcome::AlreadyExists => println!("{} exists already", file.display()),
+    }
     Ok(())
 }

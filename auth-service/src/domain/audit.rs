@@ -157,4 +157,12 @@ impl AuditRecord {
         self.detail = Some(detail.to_string());
         self
     }
+
+    /// Sets the detail to the number of sessions that the event ended.
+    pub fn ended_sessions(self, count: usize) -> Self {
+        match count {
+            1 => self.detail("1 session ended"),
+            many => self.detail(format!("{many} sessions ended")),
+        }
+    }
 }

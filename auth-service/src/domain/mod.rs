@@ -8,6 +8,7 @@ pub mod email;
 pub mod key_schedule;
 pub mod login_key;
 pub mod password;
+pub mod permission;
 pub mod refresh_decision;
 pub mod scope;
 pub mod session;

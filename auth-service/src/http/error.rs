@@ -1,4 +1,4 @@
-//! What goes wrong, and how it is answered: problem details, which name no internals.
+//! Errors of the JSON dialect, answered as problem details (RFC 9457) that name no internals.
 
 use std::fmt;
 
@@ -16,43 +16,42 @@ use shared::{
 
 use crate::{
     credentials::HashPoolBusy,
+    domain::permission::{MissingPermission, Permission},
     session_state::SessionStateError,
     store::StoreError,
     tokens::{NoSigningKey, RefreshTokenError},
 };
 
-/// Every refusal of auth-service.
+/// Error of a route.
 #[derive(Debug)]
 pub enum ApiError {
-    /// Fields of the request that are wrong.
+    /// Fields of the request are wrong.
     Fields(FieldErrors),
-    /// An access token that does not grant a scope that is asked for.
-    InsufficientScope(String),
-    /// An access token whose user has not a role that is asked for.
-    MissingRole(String),
-    /// Something that is not there, or is somebody else's.
+    /// The access token does not grant a required scope or role.
+    MissingPermission(MissingPermission),
+    /// The resource does not exist, or belongs to another user.
     NotFound(&'static str),
-    /// A client's token where only a person's will do.
+    /// The access token is a client's, and the route requires a user's.
     NotAUser,
-    /// A body that is not a JSON object.
+    /// The body is not a JSON object.
     NotJson,
-    /// A body in another format than this.
+    /// The body does not have this media type.
     MediaType(&'static str),
-    /// A body larger than any request needs.
+    /// The body is too large.
     TooLarge,
-    /// A body that did not arrive in time.
+    /// The body did not arrive in time.
     TooSlow,
-    /// A login whose name or password is wrong. It does not say which.
+    /// The name or the password of a login is wrong. The client does not learn which.
     WrongCredentials,
-    /// An access token that is missing or refused.
+    /// The access token is missing or refused.
     AccessToken(VerifyError),
-    /// A refresh token that is refused, and why.
+    /// The refresh token is refused, for this reason.
     RefreshToken(&'static str),
-    /// The hash pool's queue is full.
+    /// The queue of the hash pool is full.
     Busy,
-    /// The database or the blacklist is out of reach. Logged where it was noticed.
+    /// A dependency is unreachable. Logged where it was noticed.
     Unavailable,
-    /// Our fault. Logged where it was noticed.
+    /// A fault of this service. Logged where it was noticed.
     Internal,
 }
 
@@ -60,39 +59,61 @@ impl ApiError {
     fn problem(&self) -> Problem {
         match self {
             Self::Fields(errors) => {
-                let mut problem = Problem::new(400, "invalid", "The request has fields that are wrong.");
+                let mut problem = Problem::new(400, "invalid", "Fields of the request are wrong.");
                 problem.errors = errors.clone();
                 problem
             }
-            Self::NotJson => Problem::new(400, "parse_error", "The request's body is not a JSON object."),
+            Self::NotJson => {
+                Problem::new(400, "parse_error", "The request's body is not a JSON object.")
+            }
             Self::MediaType(media_type) => {
                 let detail = format!("The request's body must be {media_type}.");
                 Problem::new(415, "unsupported_media_type", detail)
             }
             Self::TooLarge => Problem::new(413, "too_large", "The request's body is too large."),
-            Self::TooSlow => Problem::new(408, "timeout", "The request's body did not arrive in time."),
-            Self::WrongCredentials => {
-                Problem::new(401, "no_active_account", "No active account found with the given credentials.")
+            Self::TooSlow => {
+                Problem::new(408, "timeout", "The request's body did not arrive in time.")
             }
+            Self::WrongCredentials => Problem::new(
+                401,
+                "no_active_account",
+                "No active account found with the given credentials.",
+            ),
             Self::AccessToken(why) => why.problem(),
-            Self::InsufficientScope(scope) => {
-                Problem::new(403, "permission_denied", format!("The scope {scope} is needed here."))
-            }
-            Self::MissingRole(role) => {
-                Problem::new(403, "permission_denied", format!("The role {role} is needed here."))
+            Self::MissingPermission(MissingPermission(permission)) => {
+                let detail = match permission {
+                    Permission::Scope(scope) => format!("The scope {scope} is required."),
+                    Permission::Role(role) => format!("The role {role} is required."),
+                };
+                Problem::new(403, "permission_denied", detail)
             }
             Self::NotFound(why) => Problem::new(404, "not_found", *why),
             Self::NotAUser => {
-                Problem::new(403, "permission_denied", "This is a client's token, and no user's.")
+                Problem::new(403, "permission_denied", "The token is a client's, not a user's.")
             }
             Self::RefreshToken(why) => Problem::new(401, "token_not_valid", *why),
-            Self::Busy => Problem::new(503, "busy", "Too many logins at the moment. Try again shortly."),
+            Self::Busy => {
+                Problem::new(503, "busy", "Too many logins at the moment. Try again shortly.")
+            }
             Self::Unavailable => Problem::new(
                 503,
                 "unavailable",
                 "The service is not available at the moment. Try again shortly.",
             ),
-            Self::Internal => Problem::new(500, "error", "Something went wrong here."),
+            Self::Internal => Problem::new(500, "error", "An internal error occurred."),
+        }
+    }
+}
+
+impl ApiError {
+    /// Returns the `WWW-Authenticate` header of a 403 (RFC 6750 section 3.1).
+    fn insufficient_scope(&self) -> Option<String> {
+        match self {
+            Self::MissingPermission(MissingPermission(Permission::Scope(scope))) => {
+                Some(insufficient_scope(Some(scope)))
+            }
+            Self::MissingPermission(_) | Self::NotAUser => Some(insufficient_scope(None)),
+            _ => None,
         }
     }
 }
@@ -118,20 +139,23 @@ impl ResponseError for ApiError {
             // RFC 9110 section 15.5.2.
             response.insert_header((WWW_AUTHENTICATE, "Bearer"));
         }
-        if let Self::InsufficientScope(scope) = self {
-            response.insert_header((WWW_AUTHENTICATE, insufficient_scope(Some(scope))));
-        }
-        if let Self::MissingRole(_) | Self::NotAUser = self {
-            response.insert_header((WWW_AUTHENTICATE, insufficient_scope(None)));
+        if let Some(challenge) = self.insufficient_scope() {
+            response.insert_header((WWW_AUTHENTICATE, challenge));
         }
         if problem.status == 503 {
             response.insert_header((RETRY_AFTER, "1"));
         }
         if matches!(self, Self::TooLarge | Self::TooSlow) {
-            // What is left of the body is not read, so the connection cannot be used again.
+            // The rest of the body is not read, so the connection cannot be reused.
             response.force_close();
         }
         problem.finish(response)
+    }
+}
+
+impl From<MissingPermission> for ApiError {
+    fn from(why: MissingPermission) -> Self {
+        Self::MissingPermission(why)
     }
 }
 
@@ -168,7 +192,7 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Unavailable => Self::Unavailable,
             StoreError::Query(why) => {
-                log::error!("a query failed: {why}");
+                log::error!("a database query failed: {why}");
                 Self::Internal
             }
         }
@@ -178,9 +202,9 @@ impl From<StoreError> for ApiError {
 impl From<SessionStateError> for ApiError {
     fn from(error: SessionStateError) -> Self {
         match error {
-            SessionStateError::Unavailable | SessionStateError::TimedOut | SessionStateError::Incomplete => {
-                Self::Unavailable
-            }
+            SessionStateError::Unavailable
+            | SessionStateError::TimedOut
+            | SessionStateError::Incomplete => Self::Unavailable,
             SessionStateError::Store(error) => error.into(),
         }
     }

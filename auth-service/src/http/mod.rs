@@ -1,4 +1,15 @@
-//! Routes: doors for clients. A handler parses a request, calls a use case, and answers.
+//! Routes. A handler parses a request, calls a use case, and answers. Each route's file also states
+//! how the errors of its use case are answered.
+//!
+//! | module | content |
+//! |---|---|
+//! | `api` | routes in the JSON dialect |
+//! | `oauth` | routes in the dialect of OAuth 2.0 |
+//! | `wellknown` | routes of discovery |
+//! | `ops` | routes for operators |
+//! | `form`, `extract` | parsing of requests |
+//! | [`error`] | errors of the JSON dialect |
+//! | [`server`] | the server |
 
 mod api;
 pub mod error;
@@ -17,21 +28,21 @@ use service_kit::{
 };
 use utoipa::OpenApi;
 
-/// The document of every route.
+/// The OpenAPI document of all routes.
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "auth-service",
-        description = "Registers people, logs them in, and issues, refreshes and revokes tokens.\n\n\
-            Every path also with a trailing slash; HEAD where there is GET.",
+        description = "Registers users, logs them in, and issues, refreshes and revokes tokens.\n\n\
+            Every path also works with a trailing slash. Every route with GET also answers HEAD.",
     ),
     tags(
-        (name = "people", description = "Register, log in, refresh, log out."),
-        (name = "oauth", description = "The same sessions in the standard's dialect (OAuth 2.0)."),
-        (name = "services", description = "For services that verify tokens by themselves."),
-        (name = "proxies", description = "For proxies that ask before they let a request through."),
-        (name = "discovery", description = "What verifiers and clients need to know."),
-        (name = "about", description = "This service itself."),
+        (name = "people", description = "For users: register, log in, refresh, log out."),
+        (name = "oauth", description = "For clients of OAuth 2.0: sessions and tokens."),
+        (name = "services", description = "For services that verify access tokens."),
+        (name = "proxies", description = "For proxies that authorize requests."),
+        (name = "discovery", description = "For verifiers and clients: keys and metadata."),
+        (name = "about", description = "For operators: health, metrics, and this document."),
     ),
     paths(
         api::register::register,
@@ -63,7 +74,7 @@ use utoipa::OpenApi;
 )]
 struct Document;
 
-/// Mounts every route, but for `/metrics` if that is elsewhere.
+/// Mounts all routes. Without `serves_metrics`, `/metrics` is at the ops listener only.
 pub fn mount(app: &mut ServiceConfig, serves_metrics: bool) {
     app.service(resource(api::register::__path_register, api::register::register))
         .service(resource(api::login::__path_login, api::login::login))
@@ -87,7 +98,7 @@ pub fn mount(app: &mut ServiceConfig, serves_metrics: bool) {
         ))
         .service(resource(health::__path_healthz, health::healthz))
         .service(resource(ops::readyz::__path_readyz, ops::readyz::readyz))
-        // They are tried in this order. This one has a parameter, and takes longest to try.
+        // Last, because routes are tried in this order, and a path with a parameter takes longest.
         .service(resource(api::sessions::__path_end_session, api::sessions::end_session));
     if serves_metrics {
         app.service(resource(ops::metrics::__path_metrics, ops::metrics::metrics));
@@ -95,7 +106,7 @@ pub fn mount(app: &mut ServiceConfig, serves_metrics: bool) {
     openapi::mount(app, Document::openapi, serves_metrics);
 }
 
-/// Mounts what is for those who run the service.
+/// Mounts the routes of the ops listener.
 pub fn mount_ops(app: &mut ServiceConfig) {
     app.service(resource(health::__path_healthz, health::healthz))
         .service(resource(ops::readyz::__path_readyz, ops::readyz::readyz))

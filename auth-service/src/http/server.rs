@@ -1,4 +1,4 @@
-//! Start-up: the app and its routes, served.
+//! The server: starts the services and serves the routes.
 
 use std::{io, net::SocketAddr, sync::Arc};
 
@@ -14,49 +14,49 @@ use shared::clock::Clock;
 
 use crate::{app::App, config::Settings, http};
 
-/// Mounts the routes in an actix-web app: this service's, or yours.
+/// Mounts the routes in an actix-web app.
 pub fn configure(config: &mut ServiceConfig, app: Arc<App>, serves_metrics: bool) {
     config.app_data(Data::new(app.verifier.clone())).app_data(Data::from(app));
     http::mount(config, serves_metrics);
 }
 
-/// A server that listens.
+/// A server that has started.
 pub struct Running {
     /// Address of the main listener.
     pub addr: SocketAddr,
     /// Issuer that tokens name.
     pub issuer: String,
-    /// What the handlers share.
+    /// The services that all handlers share.
     pub app: Arc<App>,
     server: RunningServer,
 }
 
 impl Running {
-    /// Serves until SIGTERM or Ctrl-C, then shuts down in order and writes what is written behind.
+    /// Serves until SIGTERM or Ctrl-C, then shuts down in order and completes pending writes.
     ///
     /// # Errors
     /// Those of the server.
     pub async fn run_until_stopped(self) -> io::Result<()> {
-        self.server.run_until_stopped(self.app.until_ready()).await?;
+        self.server.run_until_stopped(self.app.wait_until_ready()).await?;
         self.app.sessions.flush().await;
         Ok(())
     }
 
-    /// Returns the server alone, which serves while it is polled and ignores signals. For tests.
+    /// Returns the server without its handling of signals, for tests. It serves while it is polled.
     pub fn into_server(self) -> Server {
         self.server.into_server()
     }
 }
 
-/// Starts to serve as the settings say.
+/// Starts a server with these settings.
 ///
 /// # Errors
-/// One line that names the setting, the data folder or the address that is wrong.
+/// One line that names the setting, the data folder or the address that cannot be used.
 pub async fn start(mut settings: Settings, clock: Clock) -> Result<Running, CommandError> {
-    // The addresses first: a second start finds them taken before it touches anything.
+    // The addresses are bound first, so that a second process fails before it writes anything.
     let bound = BoundServer::bind(settings.server())?;
     let addr = bound.addr();
-    // From here on the settings name the port that the system chose.
+    // Port 0 means a port that the system chooses. From here on the settings have that port.
     settings.auth_addr = addr;
     let app = Arc::new(App::new(&settings, clock).await?);
     let serves_metrics = bound.serves_metrics();

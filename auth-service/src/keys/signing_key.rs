@@ -67,6 +67,12 @@ impl SigningKey {
         Some(Self { pair, kid, jwk })
     }
 
+    /// Returns the algorithm of a private key (PKCS#8 in DER). `None` if no algorithm accepts it.
+    pub fn algorithm_of(der: &[u8]) -> Option<Algorithm> {
+        let is_accepted = |algorithm: &Algorithm| Self::from_pkcs8(*algorithm, der).is_some();
+        Algorithm::ALL.into_iter().find(is_accepted)
+    }
+
     /// Returns the key's id, which is its thumbprint (RFC 7638).
     pub fn kid(&self) -> &str {
         &self.kid

@@ -16,7 +16,7 @@ mod redis_stream;
 mod sources;
 
 pub use self::{
-    event::Revocation,
+    event::{EventId, Revocation},
     feed::{FeedSettings, RevocationFeed},
     listener::Listener,
     sources::FeedSource,

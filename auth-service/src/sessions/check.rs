@@ -1,42 +1,55 @@
-//! Whether a session has ended, and whether a refresh token would be accepted.
+//! Whether a session has ended, and whether a token is valid.
 
 use std::sync::Arc;
 
 use shared::{VerifyError, claims::SessionId};
 
-use super::{Sessions, sync::RetryPolicy};
+use super::{Sessions, sync_state::RetryPolicy};
 use crate::{
     domain::refresh_decision::{self, ClaimsSource, RefreshDecision, SessionEntry},
-    health::UnavailableReason,
     session_state::SessionStateError,
-    tokens::RefreshClaims,
+    tokens::{AnyToken, RefreshClaims, RefreshTokenError, TokenErrors},
 };
 
-/// Readiness of the two stores.
-#[derive(Debug)]
-pub struct StoresReadiness {
-    pub database: Result<(), UnavailableReason>,
-    pub session_state: Result<(), UnavailableReason>,
-}
-
-impl StoresReadiness {
-    /// Returns whether both stores are ready.
-    pub fn is_ready(&self) -> bool {
-        self.database.is_ok() && self.session_state.is_ok()
-    }
+/// Error returned when a token of either kind is not valid, or cannot be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyTokenError {
+    #[error(transparent)]
+    AccessToken(#[from] VerifyError),
+    #[error(transparent)]
+    RefreshToken(#[from] RefreshTokenError),
+    #[error(transparent)]
+    SessionState(#[from] SessionStateError),
 }
 
 impl Sessions {
-    /// Refuses a session that has ended, as far as the session state can tell without waiting. While it cannot, this replica's
-    /// own log of ended sessions counts, and for the rest the outage policy decides.
+    /// Verifies a token of either kind, and that its session has not ended.
+    ///
+    /// # Errors
+    /// [`VerifyTokenError`].
+    pub async fn verify_token(self: &Arc<Self>, token: &str) -> Result<(), VerifyTokenError> {
+        match self.tokens.read_any(token).await {
+            Ok(AnyToken::Access(claims)) => Ok(self.refuse_ended(claims.sid).await?),
+            Ok(AnyToken::Refresh(presented)) if self.accepts(&presented).await? => Ok(()),
+            Ok(AnyToken::Refresh(_)) => Err(RefreshTokenError::Revoked.into()),
+            Err(TokenErrors { as_access, as_refresh: RefreshTokenError::Invalid }) => {
+                Err(as_access.into())
+            }
+            Err(TokenErrors { as_refresh, .. }) => Err(as_refresh.into()),
+        }
+    }
+
+    /// Refuses a session that has ended, as far as session state can tell without waiting. While it
+    /// cannot, this replica's own record of ended sessions counts, and the outage policy decides
+    /// about all other sessions.
     ///
     /// # Errors
     /// [`VerifyError::Revoked`], or [`VerifyError::RevocationsUnavailable`].
     pub async fn refuse_ended(&self, sid: SessionId) -> Result<(), VerifyError> {
-        let entry = match self.synced_connection() {
-            Some(connection) => {
-                let entry = self.session_state.entry(connection, sid).await;
-                entry.inspect_err(|_| self.note_outage_of(connection))
+        let entry = match self.synced_epoch() {
+            Some(epoch) => {
+                let entry = self.session_state.entry(epoch, sid).await;
+                entry.inspect_err(|_| self.record_outage_of(epoch))
             }
             None => Err(SessionStateError::Unavailable),
         };
@@ -49,44 +62,30 @@ impl Sessions {
         }
     }
 
-    /// Returns whether a session has ended. Waits until the session state is synced.
+    /// Returns whether a session has ended. Waits until session state is in sync.
     ///
     /// # Errors
-    /// If the session state does not answer.
+    /// If session state does not answer.
     pub async fn has_ended(self: &Arc<Self>, sid: SessionId) -> Result<bool, SessionStateError> {
-        let read = |connection| self.session_state.entry(connection, sid);
+        let read = |epoch| self.session_state.entry(epoch, sid);
         let entry = self.when_synced(RetryPolicy::Once, read).await?;
         Ok(entry == Some(SessionEntry::Revoked))
     }
 
-    /// Returns whether a refresh token would be accepted now. Waits until the session state is synced.
+    /// Returns whether a refresh token would be accepted now. Waits until session state is in sync.
     ///
     /// # Errors
-    /// If the session state does not answer.
-    pub async fn accepts(self: &Arc<Self>, presented: &RefreshClaims) -> Result<bool, SessionStateError> {
-        let read = |connection| self.session_state.entry(connection, presented.sid);
+    /// If session state does not answer.
+    pub async fn accepts(
+        self: &Arc<Self>,
+        presented: &RefreshClaims,
+    ) -> Result<bool, SessionStateError> {
+        let read = |epoch| self.session_state.entry(epoch, presented.sid);
         let entry = self.when_synced(RetryPolicy::Once, read).await?;
         let now = self.clock.now_ms();
         let generation = presented.token_generation();
-        let (decision, _) =
-            refresh_decision::decide(entry, generation, ClaimsSource::Database, now, self.grace);
+        let source = ClaimsSource::Database;
+        let (decision, _) = refresh_decision::decide(entry, generation, source, now, self.grace);
         Ok(matches!(decision, RefreshDecision::Rotated(_) | RefreshDecision::RetriedInGrace(_)))
-    }
-
-    /// Returns whether both stores answer, and why not.
-    pub async fn readiness(self: &Arc<Self>) -> StoresReadiness {
-        let database = self.store.check().await;
-        let is_complete = self.when_synced(RetryPolicy::Once, |_| self.session_state.is_complete()).await;
-        let session_state = is_complete.map(drop).map_err(|why| {
-            match (why, self.session_state.failure_reason()) {
-                (_, Some(why)) => why,
-                // A caller that waits for a sync may give up before the sync has failed.
-                (why, None) if matches!(why, SessionStateError::Store(_)) || database.is_err() => {
-                    UnavailableReason::Text("waits for the database, which does not answer")
-                }
-                (_, None) => UnavailableReason::Text("is being synced from the database"),
-            }
-        });
-        StoresReadiness { database, session_state }
     }
 }

@@ -1,4 +1,5 @@
-//! Sessions end: in the database first, whether or not the client waits for the answer, and in the session state second.
+//! Sessions end, even if the client disconnects before the answer: in the database first, in
+//! session state second.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use crate::{
     audit_log,
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
-        session::EndCause,
+        session::{EndCause, Origin},
     },
     session_state::Retention,
     store::{
@@ -18,22 +19,65 @@ use crate::{
         sessions::{self as rows, Ended},
         users::{self, PasswordChange},
     },
-    tokens::RefreshClaims,
+    tokens::{RefreshClaims, RefreshTokenError},
 };
 
-/// Sessions that have ended, each with the time when it would have ended at the latest.
+/// Error returned when a user is not logged out.
+#[derive(Debug, thiserror::Error)]
+pub enum LogoutError {
+    #[error(transparent)]
+    Token(#[from] RefreshTokenError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Error returned when a session of a user is not ended.
+#[derive(Debug, thiserror::Error)]
+pub enum EndSessionError {
+    #[error("the user has no such session")]
+    UnknownSession,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Sessions that have ended, each with its latest possible end.
 type EndedSessions = Vec<(SessionId, i64)>;
 
-/// What a query ended, and its record. `None`: there was nothing to end.
+/// What a query ended, and its record. `None`: the query found no session to end.
 type EndOutcome = (Option<EndedSessions>, Option<AuditRecord>);
 
 impl Sessions {
-    /// Ends the session of a refresh token. Returns whether the database knows the session. After this has returned, no failure brings
-    /// the session back.
+    /// Logs a user out: ends the session of a refresh token of the user of `caller`. A session that
+    /// has ended already is no error, because a client may repeat a request that got no answer.
     ///
     /// # Errors
-    /// If the database did not take it. The session state may be unreachable: it is synced later.
+    /// [`LogoutError`].
     pub async fn log_out(
+        self: &Arc<Self>,
+        token: &str,
+        caller: &AccessClaims,
+        origin: Origin,
+    ) -> Result<(), LogoutError> {
+        let presented = self.tokens.read_refresh(token)?;
+        if presented.sub != caller.sub {
+            return Err(RefreshTokenError::Invalid.into());
+        }
+        let initiator = Initiator::user(origin);
+        match self.end_by_refresh_token(&presented, EndCause::Logout, initiator).await? {
+            true => Ok(()),
+            // Session state holds the end now, but without a row the end does not survive a loss
+            // of session state. So the client is not told that the logout succeeded.
+            false => Err(RefreshTokenError::Revoked.into()),
+        }
+    }
+
+    /// Ends the session of a refresh token. Returns whether the database knows the session. Once
+    /// this has returned, no failure revives the session.
+    ///
+    /// # Errors
+    /// If the database does not take the end. An unreachable session state is no error: it is
+    /// synced later.
+    pub async fn end_by_refresh_token(
         self: &Arc<Self>,
         presented: &RefreshClaims,
         cause: EndCause,
@@ -45,9 +89,9 @@ impl Sessions {
         let record = record.user(&presented.sub).session(sid);
         let retention = self.retention_of(presented);
         run_to_completion(async move {
-            let known = this.write_revocation(sid, cause, record).await?;
+            let is_known = this.write_end(sid, cause, record).await?;
             this.publish_ended(vec![(sid, retention)]).await;
-            Ok(known)
+            Ok(is_known)
         })
         .await
         .unwrap_or(Err(StoreError::Unavailable))
@@ -56,10 +100,10 @@ impl Sessions {
     fn retention_of(&self, presented: &RefreshClaims) -> Retention {
         let access_until_ms = self.clock.now_ms() + self.access_token_lifetime_ms;
         Retention {
-            // Introspection of access tokens may outlast the refresh token, if by little.
-            presented_until_ms: self.until_with_leeway(access_until_ms.max(presented.exp * 1000)),
-            longest_until_ms: self.until_with_leeway(presented.session_ends_at * 1000),
-            // By the clock of the replica that served the login.
+            // An access token of the session may expire a little later than the refresh token.
+            presented_until_ms: self.with_leeway(access_until_ms.max(presented.exp * 1000)),
+            longest_until_ms: self.with_leeway(presented.session_ends_at * 1000),
+            // The time is from the clock of the replica that served the login.
             session_began_ms: presented.auth_time * 1000 - self.leeway_ms,
             extend: false,
         }
@@ -68,8 +112,8 @@ impl Sessions {
     /// Ends the session of an access token. A client's token is a session of its own.
     ///
     /// # Errors
-    /// If the database did not take it.
-    pub async fn end(
+    /// If the database does not take the end.
+    pub async fn end_by_access_token(
         self: &Arc<Self>,
         claims: &AccessClaims,
         initiator: Initiator,
@@ -83,12 +127,12 @@ impl Sessions {
         let record = if is_client_token { record } else { record.user(&claims.sub) };
         let end = move |connection: &mut _| {
             let ended = if is_client_token {
-                let is_new = rows::insert_revoked(connection, sid, cause, now, token_until_ms)?;
+                let is_new = rows::insert_ended(connection, sid, cause, now, token_until_ms)?;
                 Some(Ended { until_ms: token_until_ms, is_new })
             } else {
                 rows::end(connection, sid, cause, now)?
             };
-            Ok(one_ended(sid, ended, record))
+            Ok(outcome_of_one(sid, ended, record))
         };
         self.end_sessions(cause, end).await.map(drop)
     }
@@ -96,7 +140,7 @@ impl Sessions {
     /// Ends all sessions of a user.
     ///
     /// # Errors
-    /// If the database did not take it.
+    /// If the database does not take the ends.
     pub async fn end_all(
         self: &Arc<Self>,
         user_id: String,
@@ -106,39 +150,42 @@ impl Sessions {
         let now = self.clock.now_ms();
         let record = AuditRecord::new(AuditEvent::Ended(cause), initiator, now).user(&user_id);
         let end = move |connection: &mut _| {
-            let ended = rows::revoke_all(connection, &user_id, None, cause, now)?;
-            let record = record.detail(rows::count(&ended));
+            let ended = rows::end_all(connection, &user_id, None, cause, now)?;
+            let record = record.ended_sessions(ended.len());
             Ok((Some(ended), Some(record)))
         };
         self.end_sessions(cause, end).await.map(drop)
     }
 
-    /// Ends one session of a user. Returns whether the user has such a session.
+    /// Ends one session of a user.
     ///
     /// # Errors
-    /// If the database did not take it.
+    /// [`EndSessionError`].
     pub async fn end_one(
         self: &Arc<Self>,
         user_id: String,
         sid: SessionId,
         initiator: Initiator,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<(), EndSessionError> {
         let cause = EndCause::EndedByOwner;
         let now = self.clock.now_ms();
         let record = AuditRecord::new(AuditEvent::Ended(cause), initiator, now);
         let record = record.user(&user_id).session(sid);
         let end = move |connection: &mut _| {
-            let ended = rows::revoke_of(connection, &user_id, sid, cause, now)?;
-            Ok(one_ended(sid, ended, record))
+            let ended = rows::end_of_user(connection, &user_id, sid, cause, now)?;
+            Ok(outcome_of_one(sid, ended, record))
         };
-        self.end_sessions(cause, end).await
+        match self.end_sessions(cause, end).await? {
+            true => Ok(()),
+            false => Err(EndSessionError::UnknownSession),
+        }
     }
 
-    /// Replaces a password, which ends the user's sessions but the one that stays. Returns whether it did: it does not if the user has
-    /// changed since the current password was verified.
+    /// Replaces a password, which ends the user's sessions except the one to keep. Returns `false`,
+    /// and changes nothing, if the user has changed since the current password was verified.
     ///
     /// # Errors
-    /// If the database did not take it.
+    /// If the database does not take the change.
     pub async fn change_password(
         self: &Arc<Self>,
         change: PasswordChange,
@@ -149,13 +196,14 @@ impl Sessions {
         let record = record.user(&change.user_id);
         let end = move |connection: &mut _| {
             let ended = users::change_password(connection, &change)?;
-            let record = ended.as_ref().map(|ended| record.detail(rows::count(ended)));
+            let record = ended.as_ref().map(|ended| record.ended_sessions(ended.len()));
             Ok((ended, record))
         };
         self.end_sessions(cause, end).await
     }
 
-    /// Runs a query that ends sessions, and publishes them. Returns whether there was anything to end.
+    /// Runs a query that ends sessions, and publishes them. Returns whether the query found a
+    /// session to end.
     async fn end_sessions(
         self: &Arc<Self>,
         cause: EndCause,
@@ -170,7 +218,7 @@ impl Sessions {
             let (ended, is_new) = this.store.audited(end).await?;
             let Some(ended) = ended else { return Ok(false) };
             this.metrics.count_ended_sessions(cause, if is_new { ended.len() } else { 0 });
-            let retention = |(sid, until_ms)| (sid, Retention::until(this.until_with_leeway(until_ms)));
+            let retention = |(sid, until_ms)| (sid, Retention::until(this.with_leeway(until_ms)));
             this.publish_ended(ended.into_iter().map(retention).collect()).await;
             Ok(true)
         })
@@ -178,19 +226,21 @@ impl Sessions {
         .unwrap_or(Err(StoreError::Unavailable))
     }
 
-    /// Writes ended sessions to the session state and to the revocation feed. The database has them already, so neither can fail.
+    /// Writes ended sessions to session state and to the revocation feed. The database holds them
+    /// already, so a failure of either is repaired later.
     async fn publish_ended(&self, ended: Vec<(SessionId, Retention)>) {
-        let published: Vec<_> = ended.iter().map(|(sid, _)| self.ended_now(*sid)).collect();
+        let now = self.clock.now_ms();
+        let published: Vec<_> = ended.iter().map(|(sid, _)| (*sid, now)).collect();
         let (written, _) =
             tokio::join!(self.session_state.revoke(ended), self.revocations.publish(&published));
         if let Err(why) = written {
-            self.note_outage();
-            log::debug!("sessions have ended, but the session state does not hold that yet: {why}");
+            self.record_outage();
+            log::debug!("session state does not hold the ended sessions yet: {why}");
         }
     }
 
     /// Ends a session in the database. Returns whether the database knows the session.
-    pub(super) async fn write_revocation(
+    pub(super) async fn write_end(
         &self,
         sid: SessionId,
         cause: EndCause,
@@ -198,7 +248,7 @@ impl Sessions {
     ) -> Result<bool, StoreError> {
         let now = self.clock.now_ms();
         let end = move |connection: &mut _| {
-            let is_new = rows::revoke_recorded(connection, sid, cause, now, &record)?;
+            let is_new = rows::end_audited(connection, sid, cause, now, &record)?;
             if is_new {
                 audit_log::write(&record);
             }
@@ -211,8 +261,8 @@ impl Sessions {
     }
 }
 
-/// Returns the outcome for one session. Its end is recorded once.
-fn one_ended(sid: SessionId, ended: Option<Ended>, record: AuditRecord) -> EndOutcome {
+/// Returns the outcome for one session, whose end is recorded once.
+fn outcome_of_one(sid: SessionId, ended: Option<Ended>, record: AuditRecord) -> EndOutcome {
     let sessions = ended.map(|ended| vec![(sid, ended.until_ms)]);
     let record = ended.filter(|ended| ended.is_new).map(|_| record);
     (sessions, record)

@@ -1,10 +1,11 @@
-//! A client exchanges a refresh token for a new token pair (RFC 6749 section 6, RFC 9700 section 4.14).
+//! A client exchanges a refresh token for a new token pair (RFC 6749 section 6, RFC 9700 section
+//! 4.14).
 
 use std::sync::Arc;
 
 use shared::claims::{Scope, SessionId};
 
-use super::{Sessions, run_to_completion::run_to_completion, sync::RetryPolicy};
+use super::{Sessions, run_to_completion::run_to_completion, sync_state::RetryPolicy};
 use crate::{
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
@@ -39,7 +40,7 @@ pub enum RefreshError {
     Store(#[from] StoreError),
 }
 
-/// A refresh that has been decided, in favour of the client or not.
+/// A decided refresh, accepted or refused.
 struct Decided {
     outcome: RefreshOutcome,
     result: Result<Refreshed, RefreshTokenError>,
@@ -52,10 +53,12 @@ impl Decided {
 }
 
 impl Sessions {
-    /// Exchanges a refresh token for a new token pair. The access token grants the session's scope, or `wanted` if that is less.
+    /// Exchanges a refresh token for a new token pair. The access token grants the session's scope,
+    /// or `wanted`, which must be a part of it.
     ///
     /// # Errors
-    /// [`RefreshError`]. After [`RefreshError::Scope`] nothing has happened to the session.
+    /// [`RefreshError`]. [`RefreshError::Scope`] leaves the session as it was, unless the user's
+    /// scopes have just changed.
     pub async fn refresh(
         self: &Arc<Self>,
         token: &str,
@@ -88,7 +91,7 @@ impl Sessions {
             }
             Err(why) => return Ok(Decided::refused(RefreshOutcome::Unknown, why)),
         };
-        // Asked before the token is used up: without a key there would be no new token.
+        // Checked before the token is rotated: without a key there would be no new token.
         let minter = self.tokens.minter()?;
         let mut session = presented.session();
         let mut scope = narrow(&session.user.scope, wanted)?;
@@ -96,8 +99,8 @@ impl Sessions {
         let mut decision = self.advance(&presented, ClaimsSource::Token, expiry, origin).await?;
         if decision == RefreshDecision::StaleClaims {
             let Some(current) = self.with_current_claims(&session).await? else {
-                let outcome = RefreshOutcome::Unknown;
-                return Ok(Decided::refused(outcome, RefreshTokenError::Revoked));
+                let why = RefreshTokenError::Revoked;
+                return Ok(Decided::refused(RefreshOutcome::Unknown, why));
             };
             session = current;
             scope = narrow(&session.user.scope, wanted)?;
@@ -117,15 +120,18 @@ impl Sessions {
         Ok(Decided { outcome, result })
     }
 
-    /// Returns the session with the name, scopes and roles that its user has now. `None` if the user was deleted.
+    /// Returns the session with the user's current name, scopes and roles. `None` if the user was
+    /// deleted.
     async fn with_current_claims(&self, session: &Session) -> Result<Option<Session>, StoreError> {
         let id = session.user.sub.clone();
         let user = self.store.run(move |connection| users::find(connection, &id)).await?;
         Ok(user.map(|user| Session { user: user.claims(), ..session.clone() }))
     }
 
-    /// Decides on a refresh in the session state. `next_expires_at` is when the next token would expire, in seconds since the Unix
-    /// epoch. A reuse ends the session, whether or not the client waits for the answer.
+    /// Decides on a refresh in session state. `next_expires_at` is the expiry of the next token, in
+    /// seconds since the Unix epoch.
+    ///
+    /// A reuse ends the session, even if the client disconnects before the answer.
     async fn advance(
         self: &Arc<Self>,
         presented: &RefreshClaims,
@@ -140,21 +146,24 @@ impl Sessions {
             sid: presented.sid,
             presented: presented.token_generation(),
             expires_at_ms: presented.exp * 1000,
-            next_expires_at_ms: self.until_with_leeway(next_expires_at * 1000),
+            next_expires_at_ms: self.with_leeway(next_expires_at * 1000),
             claims,
             grace: self.grace,
         };
         run_to_completion(async move {
-            // Without a grace period, a second attempt would find the token rotated by the first.
+            // Without a grace period, a repeated call would take the first call's rotation for a
+            // reuse.
             let retry = if this.grace.is_zero() { RetryPolicy::Never } else { RetryPolicy::Once };
-            let advance = |connection| this.session_state.decide_refresh(connection, attempt);
-            let decision = this.when_synced(retry, advance).await?;
+            let decide = |epoch| this.session_state.decide_refresh(epoch, attempt);
+            let decision = this.when_synced(retry, decide).await?;
             match decision {
                 RefreshDecision::Reused => this.end_reused(attempt.sid, &sub, origin).await,
                 RefreshDecision::Rotated(_) | RefreshDecision::RetriedInGrace(_) => {
-                    this.write_behind.note_session_use(attempt.sid);
+                    this.pending_writes.add_session_use(attempt.sid);
                 }
-                RefreshDecision::StaleClaims | RefreshDecision::Expired | RefreshDecision::Revoked => {}
+                RefreshDecision::StaleClaims
+                | RefreshDecision::Expired
+                | RefreshDecision::Revoked => {}
             }
             Ok(decision)
         })
@@ -162,17 +171,18 @@ impl Sessions {
         .unwrap_or(Err(SessionStateError::Unavailable))
     }
 
-    /// Writes the end of a session whose refresh token was reused. The session state has ended it in the same step as the decision. If
-    /// this write fails, the client is refused all the same, and the end is written later.
+    /// Writes the end of a session whose refresh token was reused. Session state ended the session
+    /// in the same step as the decision. If the database does not take the end, the client is
+    /// refused nevertheless, and the end is written later.
     async fn end_reused(&self, sid: SessionId, sub: &str, origin: Origin) {
         log::warn!("refresh token reuse: session {sid} of user {sub} ends");
         let cause = EndCause::Reuse;
         let now = self.clock.now_ms();
         let record = AuditRecord::new(AuditEvent::Ended(cause), Initiator::unknown(origin), now);
         let record = record.user(sub).session(sid);
-        if let Err(why) = self.write_revocation(sid, cause, record.clone()).await {
+        if let Err(why) = self.write_end(sid, cause, record.clone()).await {
             log::error!("the end of session {sid} is not in the database yet: {why}");
-            self.write_behind.keep_reuse(sid, record);
+            self.pending_writes.add_reuse(sid, record);
         }
         self.revocations.publish(&[(sid, now)]).await;
     }

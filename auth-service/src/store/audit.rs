@@ -1,4 +1,5 @@
-//! The audit_events table: it is added to, read, and emptied of what is too old. Nothing in it ever changes.
+//! The audit_events table. Rows are inserted, read, and deleted once they are too old. No row ever
+//! changes.
 
 use diesel::{
     pg::Pg,
@@ -7,10 +8,10 @@ use diesel::{
     sql_types::{BigInt, Nullable, Text},
 };
 
-use super::{AnyConnection, in_transaction, schema::audit_events};
+use super::{AnyConnection, schema::audit_events, transaction::in_transaction};
 use crate::domain::audit::AuditRecord;
 
-/// An event as it was remembered.
+/// An event of the audit trail.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = audit_events)]
 pub struct StoredEvent {
@@ -26,13 +27,13 @@ pub struct StoredEvent {
     pub detail: Option<String>,
 }
 
-/// Which events.
+/// Conditions that events must meet. `None`: any value.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub user_id: Option<String>,
     pub client_id: Option<String>,
     pub event: Option<String>,
-    /// From this time on, in milliseconds since the Unix epoch.
+    /// Earliest time of an event, in milliseconds since the Unix epoch.
     pub since_ms: Option<i64>,
 }
 
@@ -60,7 +61,7 @@ const EVENT_COLUMNS: EventColumns = (
     audit_events::detail,
 );
 
-/// The values of an event, in the order of [`EVENT_COLUMNS`].
+/// Lists the values of a record, in the order of [`EVENT_COLUMNS`].
 macro_rules! event_values {
     ($record:expr) => {
         (
@@ -77,7 +78,7 @@ macro_rules! event_values {
     };
 }
 
-/// Adds an event.
+/// Inserts an event.
 pub fn insert(connection: &mut AnyConnection, record: &AuditRecord) -> QueryResult<()> {
     diesel::select(event_values!(record))
         .insert_into(audit_events::table)
@@ -87,21 +88,21 @@ pub fn insert(connection: &mut AnyConnection, record: &AuditRecord) -> QueryResu
 }
 
 diesel::table! {
-    /// What a change returns of the rows that it changed, while its record is added.
+    /// The rows that a change returns, within the statement of [`execute_audited`].
     changed (id) {
         id -> Text,
     }
 }
 
-/// A change that returns the `id` of each row that it changed, and the events that are added for them: one statement, one
-/// round trip, and no transaction to begin and to end.
+/// A statement that changes rows, returns their `id`s, and inserts an event for each: one round
+/// trip, without a statement that begins or ends a transaction.
 #[derive(QueryId)]
-struct Recorded<C, I> {
+struct AuditedChange<C, I> {
     change: C,
     insert: I,
 }
 
-impl<C: QueryFragment<Pg>, I: QueryFragment<Pg>> QueryFragment<Pg> for Recorded<C, I> {
+impl<C: QueryFragment<Pg>, I: QueryFragment<Pg>> QueryFragment<Pg> for AuditedChange<C, I> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("WITH changed AS (");
         self.change.walk_ast(out.reborrow())?;
@@ -110,12 +111,13 @@ impl<C: QueryFragment<Pg>, I: QueryFragment<Pg>> QueryFragment<Pg> for Recorded<
     }
 }
 
-impl<C, I> RunQueryDsl<PgConnection> for Recorded<C, I> {}
+impl<C, I> RunQueryDsl<PgConnection> for AuditedChange<C, I> {}
 
-/// Makes a change to one row, and remembers it if there is such a row, both or neither. Says whether there was. The change is
-/// told twice: for PostgreSQL, where it returns the row's `id`, and for SQLite, where each statement is a call and no
-/// round trip.
-pub fn recorded(
+/// Changes one row and inserts its event, both or neither. Returns whether the change found a row.
+///
+/// The caller passes the change in two forms: for PostgreSQL a statement that returns the row's
+/// `id`, for SQLite a function, because there a second statement costs no round trip.
+pub fn execute_audited(
     connection: &mut AnyConnection,
     on_postgres: impl QueryFragment<Pg> + QueryId,
     on_sqlite: impl FnOnce(&mut AnyConnection) -> QueryResult<usize>,
@@ -123,7 +125,12 @@ pub fn recorded(
 ) -> QueryResult<bool> {
     match connection {
         AnyConnection::Postgres(postgres) => {
-            insert_for_each(postgres, on_postgres, record).map(|rows| rows > 0)
+            let insert = changed::table
+                .select(event_values!(record))
+                .insert_into(audit_events::table)
+                .into_columns(EVENT_COLUMNS);
+            let change = AuditedChange { change: on_postgres, insert };
+            change.execute(postgres).map(|inserted| inserted > 0)
         }
         AnyConnection::Sqlite(_) => in_transaction(connection, |connection| {
             let is_changed = on_sqlite(connection)? > 0;
@@ -135,22 +142,12 @@ pub fn recorded(
     }
 }
 
-/// Makes a change that returns the `id` of each row that it changes, and adds the event for each, both or neither. Says
-/// how many there were.
-fn insert_for_each(
-    connection: &mut PgConnection,
-    change: impl QueryFragment<Pg> + QueryId,
-    record: &AuditRecord,
-) -> QueryResult<usize> {
-    let insert = changed::table
-        .select(event_values!(record))
-        .insert_into(audit_events::table)
-        .into_columns(EVENT_COLUMNS);
-    Recorded { change, insert }.execute(connection)
-}
-
-/// The last `limit` events that the filter lets through, in the order in which they happened.
-pub fn last(connection: &mut AnyConnection, filter: &Filter, limit: i64) -> QueryResult<Vec<StoredEvent>> {
+/// Returns the last `limit` events that meet the filter, oldest first.
+pub fn last(
+    connection: &mut AnyConnection,
+    filter: &Filter,
+    limit: i64,
+) -> QueryResult<Vec<StoredEvent>> {
     let mut query = audit_events::table.into_boxed();
     if let Some(id) = &filter.user_id {
         query = query.filter(audit_events::user_id.eq(id));
@@ -173,12 +170,17 @@ pub fn last(connection: &mut AnyConnection, filter: &Filter, limit: i64) -> Quer
     Ok(found)
 }
 
-/// Deletes up to `limit` events that are older than this. Says how many it deleted.
-pub fn delete_older(connection: &mut AnyConnection, than_ms: i64, limit: i64) -> QueryResult<usize> {
+/// Deletes up to `limit` events from before `than_ms`. Returns the number of deleted events.
+pub fn delete_older(
+    connection: &mut AnyConnection,
+    than_ms: i64,
+    limit: i64,
+) -> QueryResult<usize> {
     let older: Vec<i64> = audit_events::table
         .filter(audit_events::at.lt(than_ms))
         .select(audit_events::number)
         .limit(limit)
         .load(connection)?;
-    diesel::delete(audit_events::table.filter(audit_events::number.eq_any(older))).execute(connection)
+    diesel::delete(audit_events::table.filter(audit_events::number.eq_any(older)))
+        .execute(connection)
 }

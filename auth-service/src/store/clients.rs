@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::{AnyConnection, insert_unless_exists, schema::clients};
+use super::{AnyConnection, schema::clients, transaction::insert_unless_exists};
 use crate::domain::client::{ClientId, SecretHash};
 
 /// A registered client.
@@ -10,9 +10,10 @@ use crate::domain::client::{ClientId, SecretHash};
 pub struct Client {
     pub id: ClientId,
     pub secret_hash: SecretHash,
-    /// Separated by spaces.
+    /// Names of scopes, separated by spaces.
     pub scope: String,
-    /// Audiences of the client's own access tokens, separated by spaces. Empty: those of the setting AUDIENCE.
+    /// Audiences of the client's own access tokens, separated by spaces. Empty: the audiences of
+    /// the setting AUDIENCE.
     pub audiences: String,
     /// Milliseconds since the Unix epoch.
     pub created_at_ms: i64,
@@ -39,7 +40,7 @@ pub fn all(connection: &mut AnyConnection) -> QueryResult<Vec<Client>> {
     Ok(rows.into_iter().map(client).collect())
 }
 
-/// Adds a client, unless the id is taken. Returns whether it did.
+/// Inserts a client. Returns `false` if a client with the id exists.
 pub fn insert(connection: &mut AnyConnection, client: &Client) -> QueryResult<bool> {
     let insert = diesel::insert_into(clients::table).values((
         clients::id.eq(client.id.as_str()),
@@ -52,7 +53,7 @@ pub fn insert(connection: &mut AnyConnection, client: &Client) -> QueryResult<bo
     insert_unless_exists(connection, |connection| insert.execute(connection))
 }
 
-/// Gives a client another secret. Returns whether the client exists.
+/// Replaces the secret of a client. Returns whether the client exists.
 pub fn replace_secret(
     connection: &mut AnyConnection,
     id: &ClientId,

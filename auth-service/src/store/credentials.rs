@@ -1,15 +1,17 @@
-//! The credentials table: what proves a user.
+//! The credentials table: what a user proves the own identity with.
 
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use super::{AnyConnection, in_transaction, schema::credentials, user_lock::lock_user};
+use super::{
+    AnyConnection, schema::credentials, transaction::in_transaction, user_lock::lock_user,
+};
 use crate::credentials::PasswordHash;
 
-/// The kind of a password.
+/// Kind of a credential that is a password.
 pub const PASSWORD: &str = "password";
 
-/// A password as it is stored.
+/// A stored password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredPassword {
     /// Id of the credential.
@@ -17,7 +19,7 @@ pub struct StoredPassword {
     pub hash: PasswordHash,
 }
 
-/// Adds a password.
+/// Inserts a password.
 pub fn insert_password(
     connection: &mut AnyConnection,
     user_id: &str,
@@ -43,8 +45,8 @@ pub fn set_data(connection: &mut AnyConnection, id: &str, hash: &PasswordHash) -
         .map(drop)
 }
 
-/// Replaces a hash by a newer one of the same password, unless the password has changed since the old hash was read. The user's revision
-/// stays: nothing has changed that a login must notice.
+/// Replaces a hash by a newer hash of the same password, unless the password has changed since the
+/// old hash was read. The user's revision stays, because a login need not notice this change.
 pub fn rehash(
     connection: &mut AnyConnection,
     user_id: &str,
@@ -53,10 +55,12 @@ pub fn rehash(
 ) -> QueryResult<()> {
     in_transaction(connection, |connection| {
         lock_user(connection, user_id)?;
-        diesel::update(credentials::table.find(&old.id).filter(credentials::data.eq(old.hash.as_str())))
-            .set(credentials::data.eq(new.as_str()))
-            .execute(connection)
-            .map(drop)
+        diesel::update(
+            credentials::table.find(&old.id).filter(credentials::data.eq(old.hash.as_str())),
+        )
+        .set(credentials::data.eq(new.as_str()))
+        .execute(connection)
+        .map(drop)
     })
 }
 

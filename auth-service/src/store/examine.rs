@@ -1,9 +1,9 @@
-//! What a database says of itself, asked without changing anything. For `auth-service doctor`.
+//! A look at a database that changes nothing, for `auth-service doctor`.
 
 use std::time::{Duration, Instant};
 
 use diesel::{
-    QueryResult, QueryableByName, RunQueryDsl,
+    PgConnection, QueryResult, QueryableByName, RunQueryDsl, SqliteConnection,
     migration::{Migration, MigrationSource},
     pg::Pg,
     sql_query,
@@ -11,37 +11,41 @@ use diesel::{
     sqlite::Sqlite,
 };
 
-use super::{AnyConnection, Database, connection::ConnectError, migrate, signing_keys, signing_keys::KeyRow};
+use super::{
+    AnyConnection, Database,
+    connection::ConnectError,
+    migrate,
+    signing_keys::{self, KeyRow},
+};
 
 /// A database that answers.
 #[derive(Debug)]
 pub struct Examined {
-    /// Its name and version.
+    /// Name and version.
     pub product: String,
-    /// How long a question takes.
+    /// Time that a query takes.
     pub round_trip: Duration,
-    /// How many migrations it lacks.
+    /// Number of migrations that are not applied.
     pub missing_migrations: usize,
-    /// The signing keys, if the schema is there.
+    /// The signing keys. Empty if a migration is missing.
     pub keys: Vec<KeyRow>,
-    /// What only a server can say. `None` for SQLite.
+    /// State of the server. `None` for SQLite.
     pub server: Option<Server>,
 }
 
-/// What PostgreSQL says of itself.
+/// State of a PostgreSQL server.
 #[derive(Debug)]
 pub struct Server {
     pub is_encrypted: bool,
-    /// A replica, or a server that is set to change nothing.
+    /// Whether the server is a replica, or is set to accept no writes.
     pub is_read_only: bool,
-    /// How many connections it takes in all.
     pub max_connections: i64,
-    /// What time it is there, in milliseconds since the Unix epoch.
+    /// Time by the server's clock, in milliseconds since the Unix epoch.
     pub now_ms: i64,
 }
 
 #[derive(QueryableByName)]
-struct Said {
+struct ServerRow {
     #[diesel(sql_type = Text)]
     version: String,
     #[diesel(sql_type = Bool)]
@@ -55,44 +59,65 @@ struct Said {
 }
 
 #[derive(QueryableByName)]
-struct Version {
+struct VersionRow {
     #[diesel(sql_type = Text)]
     version: String,
 }
 
-const ASK_POSTGRES: &str = "SELECT current_setting('server_version') AS version, \
+/// What is read of the database itself, before its tables.
+struct Product {
+    name: String,
+    server: Option<Server>,
+    /// Versions of the compiled-in migrations.
+    migrations: Vec<String>,
+}
+
+const SERVER_QUERY: &str = "SELECT current_setting('server_version') AS version, \
      COALESCE((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS is_encrypted, \
      current_setting('transaction_read_only')::bool AS is_read_only, \
      current_setting('max_connections')::bigint AS max_connections, \
      (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms";
 
-/// Asks the database. It may be out of reach; then why.
+/// Connects to the database and reads its version, settings, migrations and signing keys.
 ///
 /// # Errors
-/// In words that hold no password.
+/// [`ConnectError`], in words that contain no password.
 pub fn examine(database: &Database, limit: Duration) -> Result<Examined, ConnectError> {
     let mut connection = database.connect(Some(limit))?;
     let began = Instant::now();
-    let (product, server, wanted) = match &mut connection {
-        AnyConnection::Postgres(postgres) => {
-            let said: Said = sql_query(ASK_POSTGRES).get_result(postgres)?;
-            let Said { version, is_encrypted, is_read_only, max_connections, now_ms } = said;
-            let server = Server { is_encrypted, is_read_only, max_connections, now_ms };
-            let wanted = versions(MigrationSource::<Pg>::migrations(&migrate::POSTGRES));
-            (format!("PostgreSQL {version}"), Some(server), wanted)
-        }
-        AnyConnection::Sqlite(sqlite) => {
-            let said: Version = sql_query("SELECT sqlite_version() AS version").get_result(sqlite)?;
-            let wanted = versions(MigrationSource::<Sqlite>::migrations(&migrate::SQLITE));
-            (format!("SQLite {}", said.version), None, wanted)
-        }
+    let product = match &mut connection {
+        AnyConnection::Postgres(postgres) => examine_postgres(postgres)?,
+        AnyConnection::Sqlite(sqlite) => examine_sqlite(sqlite)?,
     };
     let round_trip = began.elapsed();
-    // An error is a table that is not there yet.
+    let Product { name, server, migrations } = product;
+    // Fails if the table of migrations does not exist yet.
     let applied = applied(&mut connection).unwrap_or_default();
-    let missing_migrations = wanted.iter().filter(|version| !applied.contains(version)).count();
-    let keys = if missing_migrations == 0 { signing_keys::all(&mut connection)? } else { Vec::new() };
-    Ok(Examined { product, round_trip, missing_migrations, keys, server })
+    let missing_migrations = migrations.iter().filter(|version| !applied.contains(version)).count();
+    let keys = match missing_migrations {
+        0 => signing_keys::all(&mut connection)?,
+        _ => Vec::new(),
+    };
+    Ok(Examined { product: name, round_trip, missing_migrations, keys, server })
+}
+
+fn examine_postgres(postgres: &mut PgConnection) -> QueryResult<Product> {
+    let row: ServerRow = sql_query(SERVER_QUERY).get_result(postgres)?;
+    let ServerRow { version, is_encrypted, is_read_only, max_connections, now_ms } = row;
+    Ok(Product {
+        name: format!("PostgreSQL {version}"),
+        server: Some(Server { is_encrypted, is_read_only, max_connections, now_ms }),
+        migrations: versions(MigrationSource::<Pg>::migrations(&migrate::POSTGRES)),
+    })
+}
+
+fn examine_sqlite(sqlite: &mut SqliteConnection) -> QueryResult<Product> {
+    let row: VersionRow = sql_query("SELECT sqlite_version() AS version").get_result(sqlite)?;
+    Ok(Product {
+        name: format!("SQLite {}", row.version),
+        server: None,
+        migrations: versions(MigrationSource::<Sqlite>::migrations(&migrate::SQLITE)),
+    })
 }
 
 fn versions<DB: diesel::backend::Backend>(
@@ -103,10 +128,10 @@ fn versions<DB: diesel::backend::Backend>(
 }
 
 fn applied(connection: &mut AnyConnection) -> QueryResult<Vec<String>> {
-    let ask = sql_query("SELECT version FROM __diesel_schema_migrations");
-    let rows: Vec<Version> = match connection {
-        AnyConnection::Postgres(postgres) => ask.load(postgres)?,
-        AnyConnection::Sqlite(sqlite) => ask.load(sqlite)?,
+    let query = sql_query("SELECT version FROM __diesel_schema_migrations");
+    let rows: Vec<VersionRow> = match connection {
+        AnyConnection::Postgres(postgres) => query.load(postgres)?,
+        AnyConnection::Sqlite(sqlite) => query.load(sqlite)?,
     };
     Ok(rows.into_iter().map(|row| row.version).collect())
 }

@@ -1,4 +1,4 @@
-//! In what way the database failed a request, and why, in words for an operator.
+//! How a query fails, and the reason in words for an operator.
 
 use std::time::Duration;
 
@@ -6,22 +6,38 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use crate::health::UnavailableReason;
 
-/// In what way the database failed a request.
+/// Error returned when a query gives no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database is unreachable, too slow, or refuses to work. A later attempt may succeed.
+    #[error("the database is not available")]
+    Unavailable,
+    /// The query is wrong, or violates a constraint that the caller does not expect to be violated.
+    #[error(transparent)]
+    Query(DieselError),
+}
+
+/// How a query fails.
+pub enum QueryError {
+    Database(FailureKind),
+    Query(DieselError),
+}
+
+/// How the database fails a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// There was no connection for it in time.
+pub enum FailureKind {
+    /// No connection became free in time.
     NoConnection,
-    /// There was no answer in time.
+    /// No answer arrived in time.
     NoAnswer,
-    /// The connection was lost, or the database refused to work.
+    /// The connection was lost, or the database refused the statement.
     Error,
 }
 
-impl Failure {
-    /// Each of them.
+impl FailureKind {
     pub const ALL: [Self; 3] = [Self::NoConnection, Self::NoAnswer, Self::Error];
 
-    /// Its name.
+    /// Returns the name in metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::NoConnection => "no_connection",
@@ -31,61 +47,70 @@ impl Failure {
     }
 }
 
-/// Initiator what libpq, PostgreSQL and SQLite say, in lower case. The first that fits counts.
-const SIGNS: [(&str, UnavailableReason); 18] = [
-    ("password authentication failed", UnavailableReason::Text("it refuses the credentials")),
-    ("no password supplied", UnavailableReason::Text("it refuses the credentials")),
-    ("no pg_hba.conf entry", UnavailableReason::Text("it refuses the credentials")),
-    ("role \"", UnavailableReason::Text("it refuses the credentials")),
-    ("database \"", UnavailableReason::Text("there is no such database")),
-    ("connection refused", UnavailableReason::Text("connection refused")),
-    ("host is not known", UnavailableReason::Text("its host is not known")),
-    ("could not translate host name", UnavailableReason::Text("its host is not known")),
-    ("too many clients", UnavailableReason::Text("it takes no more connections: max_connections are open")),
-    ("connection slots", UnavailableReason::Text("it takes no more connections: max_connections are open")),
-    ("starting up", UnavailableReason::Text("it is starting")),
-    ("recovery mode", UnavailableReason::Text("it is starting")),
-    ("shutting down", UnavailableReason::Text("it is shutting down")),
-    ("read-only", UnavailableReason::Text("it takes no writes")),
-    ("readonly", UnavailableReason::Text("it takes no writes")),
-    ("no space left", UnavailableReason::Text("its disk is full")),
-    ("disk is full", UnavailableReason::Text("its disk is full")),
-    ("locked", UnavailableReason::Text("its file is locked by another process")),
+/// Reason for each text of libpq, PostgreSQL or SQLite, in lower case. The first match counts.
+const REASONS: [(&str, &str); 18] = [
+    ("password authentication failed", "the server refuses the credentials"),
+    ("no password supplied", "the server refuses the credentials"),
+    ("no pg_hba.conf entry", "the server refuses the credentials"),
+    ("role \"", "the server refuses the credentials"),
+    ("database \"", "the database does not exist"),
+    ("connection refused", "connection refused"),
+    ("unknown host", "unknown host"),
+    ("could not translate host name", "unknown host"),
+    ("too many clients", "the server accepts no more connections (max_connections)"),
+    ("connection slots", "the server accepts no more connections (max_connections)"),
+    ("starting up", "the server is starting"),
+    ("recovery mode", "the server is starting"),
+    ("shutting down", "the server is shutting down"),
+    ("read-only", "the server accepts no writes"),
+    ("readonly", "the server accepts no writes"),
+    ("no space left", "the disk is full"),
+    ("disk is full", "the disk is full"),
+    ("locked", "another process has locked the file"),
 ];
 
-/// Initiator what they say when a connection is gone.
-const LOST: [&str; 4] =
+/// Texts of libpq and PostgreSQL about a lost connection.
+const CONNECTION_LOST: [&str; 4] =
     ["server closed the connection", "terminating connection", "reset by peer", "no connection to"];
 
-/// What a connection or a query that failed like this means to an operator, where nobody waits longer than `limit`.
-pub fn reason(text: &str, limit: Duration) -> UnavailableReason {
+/// Returns the reason for an error of a connection or a query, in words for an operator. `limit` is
+/// the maximum time that a request waits.
+///
+/// The reason never quotes `text`, which may contain a URL or a statement.
+pub fn unavailable_reason(text: &str, limit: Duration) -> UnavailableReason {
     let text = text.to_lowercase();
-    let says = |sign: &str| text.contains(sign);
-    if let Some((_, reason)) = SIGNS.into_iter().find(|(sign, _)| says(sign)) {
-        reason
-    } else if LOST.into_iter().any(says) {
-        UnavailableReason::Text("the connection was lost")
-    } else if says("timeout expired") {
+    let contains = |part: &str| text.contains(part);
+    if let Some((_, reason)) = REASONS.into_iter().find(|(part, _)| contains(part)) {
+        UnavailableReason::Text(reason)
+    } else if CONNECTION_LOST.into_iter().any(contains) {
+        UnavailableReason::Text("connection lost")
+    } else if contains("timeout expired") {
         UnavailableReason::ConnectTimeout(limit)
-    } else if says("statement timeout") || says("took too long") {
+    } else if contains("statement timeout") || contains(TIMED_OUT) {
         UnavailableReason::Timeout(limit)
     } else {
-        UnavailableReason::Text("it failed: the log says how")
+        UnavailableReason::Text("failed: see the log")
     }
 }
 
-/// How a change ends for which nobody waits any more.
-pub fn too_late() -> DieselError {
-    DieselError::DatabaseError(DatabaseErrorKind::Unknown, Box::new("it took too long".to_owned()))
+const TIMED_OUT: &str = "the change took too long";
+
+/// Returns the error of a change that is rolled back because its time is over.
+pub fn timed_out() -> DieselError {
+    DieselError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(TIMED_OUT.to_owned()))
 }
 
-/// Whether it is the database that failed, and not the query: lost connections, time limits, a full disk, a lock.
+/// Returns whether the database failed, not the query: a lost connection, a time limit, a full
+/// disk, a lock.
 pub fn is_outage(error: &DieselError) -> bool {
-    use DatabaseErrorKind::{CheckViolation, ForeignKeyViolation, NotNullViolation, UniqueViolation};
+    use DatabaseErrorKind::{
+        CheckViolation, ForeignKeyViolation, NotNullViolation, UniqueViolation,
+    };
     match error {
-        DieselError::DatabaseError(kind, _) => {
-            !matches!(kind, UniqueViolation | ForeignKeyViolation | NotNullViolation | CheckViolation)
-        }
+        DieselError::DatabaseError(kind, _) => !matches!(
+            kind,
+            UniqueViolation | ForeignKeyViolation | NotNullViolation | CheckViolation
+        ),
         DieselError::BrokenTransactionManager | DieselError::RollbackErrorOnCommit { .. } => true,
         _ => false,
     }
@@ -96,15 +121,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_database_says_is_put_in_words_that_quote_nothing() {
+    fn reason_for_an_error_quotes_nothing_of_its_text() {
         let limit = Duration::from_secs(3);
         for (text, expected) in [
             (
-                "connection to server at \"db\", port 5432 failed: FATAL:  password authentication failed for user \"auth\"",
-                "it refuses the credentials",
+                "connection to server at \"db\", port 5432 failed: \
+                 FATAL:  password authentication failed for user \"auth\"",
+                "the server refuses the credentials",
             ),
             (
-                "timed out waiting for connection: connection to server at \"10.0.0.1\" failed: Connection refused\n\tIs the server running?",
+                "timed out waiting for connection: connection to server at \"10.0.0.1\" failed: \
+                 Connection refused\n\tIs the server running?",
                 "connection refused",
             ),
             (
@@ -113,14 +140,14 @@ mod tests {
             ),
             (
                 "FATAL:  sorry, too many clients already",
-                "it takes no more connections: max_connections are open",
+                "the server accepts no more connections (max_connections)",
             ),
             ("canceling statement due to statement timeout", "no answer within 3 s"),
-            ("server closed the connection unexpectedly", "the connection was lost"),
-            ("cannot execute INSERT in a read-only transaction", "it takes no writes"),
-            ("INSERT INTO users VALUES ('secret') failed", "it failed: the log says how"),
+            ("server closed the connection unexpectedly", "connection lost"),
+            ("cannot execute INSERT in a read-only transaction", "the server accepts no writes"),
+            ("INSERT INTO users VALUES ('secret') failed", "failed: see the log"),
         ] {
-            assert_eq!(reason(text, limit).to_string(), expected);
+            assert_eq!(unavailable_reason(text, limit).to_string(), expected);
         }
     }
 }

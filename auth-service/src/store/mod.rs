@@ -1,7 +1,17 @@
-//! Users and sessions in SQL: PostgreSQL or SQLite, one set of queries for both (diesel, r2d2).
+//! Rows in SQL: PostgreSQL or SQLite, one set of queries for both (diesel, r2d2).
 //!
-//! Nothing here decides: it reads and writes rows. Queries run on threads for blocking work, and none of them keeps
-//! a request waiting beyond the time limit.
+//! This room reads and writes rows, and decides nothing. Queries run on threads for blocking work.
+//! No query keeps a request waiting longer than the time limit.
+//!
+//! | module | content |
+//! |---|---|
+//! | [`users`], [`credentials`], [`sessions`] | the queries of these tables |
+//! | [`signing_keys`], [`clients`], [`audit`] | the queries of these tables |
+//! | [`schema`], `migrate` | the tables, and the migrations that create them |
+//! | `connection`, `transaction`, `user_lock` | a connection to either database, and its locks |
+//! | `pool` | the pool of connections |
+//! | `failure` | how a query fails, and the reason in words for an operator |
+//! | [`examine`] | a look at a database, for `auth-service doctor` |
 
 pub mod audit;
 pub mod clients;
@@ -16,6 +26,7 @@ mod pool;
 pub mod schema;
 pub mod sessions;
 pub mod signing_keys;
+mod transaction;
 mod user_lock;
 pub mod users;
 
@@ -28,130 +39,117 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-pub use connection::{AnyConnection, Database, DatabaseUrl, with_cleanup_lock};
-use connection::{Failures, in_transaction, insert_unless_exists};
-use diesel::{QueryResult, result::Error as DieselError};
-pub use failure::Failure;
-use failure::{is_outage, reason, too_late};
-pub use pool::Usage;
-use pool::{Plan, Pool};
+use diesel::QueryResult;
 use service_kit::{metrics::Counters, traces};
 use tokio::sync::SetOnce;
 
+pub use self::{
+    connection::{AnyConnection, Database, DatabaseUrl, ping},
+    failure::{FailureKind, StoreError},
+    pool::PoolUsage,
+    transaction::with_cleanup_lock,
+};
+use self::{
+    failure::{QueryError, is_outage, timed_out, unavailable_reason},
+    pool::{Pool, PoolSettings},
+    transaction::in_transaction,
+};
 use crate::{
     audit_log,
     domain::audit::AuditRecord,
     health::{DependencyHealth, UnavailableReason},
 };
 
-/// Why a query gave no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The database is out of reach, too slow, or refuses to work: it may be tried again later.
-    #[error("the database is not available")]
-    Unavailable,
-    /// The query is wrong, or broke a constraint that its caller did not expect.
-    #[error(transparent)]
-    Query(DieselError),
-}
-
 /// Access to the database. Clones share one pool.
 #[derive(Clone)]
 pub struct Store {
-    plan: Plan,
+    settings: PoolSettings,
     pool: Arc<ArcSwap<Pool>>,
     migrated: Arc<SetOnce<()>>,
-    /// Whether the schema is being worked on, or waited for, just now.
-    migrating: Arc<AtomicBool>,
-    health: Arc<DependencyHealth>,
-    timeout: Duration,
-    /// RequestMetrics that the database failed, by [`Failure`].
-    failed: Counters<1>,
-}
-
-/// Why a query failed.
-enum Failed {
-    Database(Failure),
-    Query(DieselError),
+    /// Whether a migration runs, or waits for the migration of another process.
+    is_migrating: Arc<AtomicBool>,
+    /// Number of requests that the database failed, by [`FailureKind`].
+    failures: Counters<1>,
 }
 
 impl Store {
-    /// A pool of up to `connections` connections. It need not reach the database yet: until [`Store::migrate`] has
-    /// succeeded, every query is answered with [`StoreError::Unavailable`].
+    /// Creates a pool of up to `connections` connections. The database need not be reachable yet:
+    /// until [`Store::migrate`] has succeeded, every query fails with [`StoreError::Unavailable`].
     pub fn new(database: Database, connections: u32, timeout: Duration) -> Self {
-        let health = Arc::new(DependencyHealth::new("the database"));
-        let plan = Plan {
+        let settings = PoolSettings {
             database,
             connections,
             timeout,
-            failures: Failures::default(),
-            health: Arc::clone(&health),
+            connection_failures: Arc::default(),
+            health: Arc::new(DependencyHealth::new("the database")),
         };
-        let pool = Arc::new(ArcSwap::from_pointee(Pool::new(&plan)));
-        let (migrated, migrating) = (Arc::default(), Arc::default());
-        Self { plan, pool, migrated, migrating, health, timeout, failed: Counters::default() }
+        Self {
+            pool: Arc::new(ArcSwap::from_pointee(Pool::new(&settings))),
+            settings,
+            migrated: Arc::default(),
+            is_migrating: Arc::default(),
+            failures: Counters::default(),
+        }
     }
 
-    /// RequestMetrics that the database failed, by [`Failure`], as they are counted here.
-    pub fn failed(&self) -> &Counters<1> {
-        &self.failed
+    /// Returns the counter of requests that the database failed, by [`FailureKind`].
+    pub fn failures(&self) -> &Counters<1> {
+        &self.failures
     }
 
-    /// How much of the pool is in use.
-    pub fn usage(&self) -> Usage {
+    /// Returns how much of the pool is in use.
+    pub fn usage(&self) -> PoolUsage {
         self.pool.load().usage()
     }
 
-    /// Whether the database answers.
+    /// Checks that the database answers.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why it does not, for `/readyz`.
     pub async fn check(&self) -> Result<(), UnavailableReason> {
-        match self.run(sessions::ping).await {
+        match self.run(ping).await {
             Ok(()) => Ok(()),
-            Err(_) if self.migrating.load(Ordering::Acquire) => {
+            Err(_) if self.is_migrating.load(Ordering::Acquire) => {
                 Err(UnavailableReason::Text("the schema is being migrated"))
             }
-            Err(_) => Err(self.health.reason().unwrap_or(UnavailableReason::Text("not reached yet"))),
+            Err(_) => {
+                let not_reached = UnavailableReason::Text("not reached yet");
+                Err(self.settings.health.reason().unwrap_or(not_reached))
+            }
         }
     }
 
-    /// Leaves a pool whose connections do not answer to itself, and opens another: nothing can take a connection from
-    /// a thread that waits for it. The old one ends with the last of those threads.
-    fn renew(&self, stuck: &Arc<Pool>) {
-        if stuck.may_be_renewed() && Arc::ptr_eq(&self.pool.load(), stuck) {
-            self.pool.store(Arc::new(Pool::new(&self.plan)));
-        }
-    }
-
-    /// Brings the schema up to date, under a lock, so that many processes may do it at once.
+    /// Applies missing migrations, under a lock, so that many processes may call this at once.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], with the reason in the log.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let (database, migrating) = (self.plan.database.clone(), Arc::clone(&self.migrating));
-        let done = tokio::task::spawn_blocking(move || migrate::run(&database, &migrating)).await;
-        self.migrating.store(false, Ordering::Release);
-        let why = match done {
+        let database = self.settings.database.clone();
+        let is_migrating = Arc::clone(&self.is_migrating);
+        let run = move || migrate::run(&database, &is_migrating);
+        let outcome = tokio::task::spawn_blocking(run).await;
+        self.is_migrating.store(false, Ordering::Release);
+        let why = match outcome {
             Ok(Ok(())) => {
-                self.health.record_success();
-                // It may have been so before.
+                self.settings.health.record_success();
+                // Fails if an earlier call has set it.
                 let _ = self.migrated.set(());
                 return Ok(());
             }
             Ok(Err(why)) => why.to_string(),
             Err(panicked) => panicked.to_string(),
         };
-        self.health.record_failure(&why, reason(&why, self.timeout));
+        let reason = unavailable_reason(&why, self.settings.timeout);
+        self.settings.health.record_failure(&why, reason);
         Err(StoreError::Unavailable)
     }
 
-    /// Whether the schema is known to be up to date.
+    /// Returns whether [`Store::migrate`] has succeeded.
     pub fn is_migrated(&self) -> bool {
         self.migrated.initialized()
     }
 
-    /// Waits this long; while the schema is not known to be up to date, only until it is.
+    /// Waits for `pause`, or until [`Store::migrate`] has succeeded for the first time.
     pub async fn pause(&self, pause: Duration) {
         if self.is_migrated() {
             tokio::time::sleep(pause).await;
@@ -171,64 +169,85 @@ impl Store {
         if !self.is_migrated() {
             return Err(StoreError::Unavailable);
         }
-        let part = traces::span("database");
-        let (this, pool) = (self.clone(), self.pool.load_full());
-        let used = Arc::clone(&pool);
-        let deadline = Instant::now() + self.timeout;
-        let work = tokio::task::spawn_blocking(move || this.run_blocking(&used, deadline, query));
-        let failure = match tokio::time::timeout(self.timeout, work).await {
-            Ok(Ok(Ok(answer))) => return Ok(answer),
-            Ok(Ok(Err(Failed::Query(why)))) => {
-                let outcome = Err(StoreError::Query(why));
-                part.end(&outcome);
-                return outcome;
-            }
-            Ok(Ok(Err(Failed::Database(failure)))) => failure,
-            Ok(Err(panicked)) => {
-                self.health.record_failure(&panicked, UnavailableReason::Text("a query panicked"));
-                Failure::Error
-            }
-            Err(_) => {
-                self.renew(&pool);
-                self.health.record_failure(&"no answer in time", UnavailableReason::Timeout(self.timeout));
-                Failure::NoAnswer
+        let span = traces::span("database");
+        let outcome = match self.run_in_time(query).await {
+            Ok(answer) => return Ok(answer),
+            Err(QueryError::Query(why)) => Err(StoreError::Query(why)),
+            Err(QueryError::Database(kind)) => {
+                self.failures.get_or_create(&[("kind", kind.name())]).inc();
+                Err(StoreError::Unavailable)
             }
         };
-        self.failed.get_or_create(&[("kind", failure.name())]).inc();
-        let outcome = Err(StoreError::Unavailable);
-        part.end(&outcome);
+        span.end(&outcome);
         outcome
     }
 
-    /// Runs `change` in a transaction, and remembers it: the record that it returns is in the audit trail when, and only
-    /// when, the change is in the database. Then the log says so, too.
+    /// Runs `change` in a transaction together with the insert of the record that it returns: the
+    /// audit trail has the record if and only if the database has the change. The log gets the
+    /// record after the commit.
     ///
     /// # Errors
     /// As [`Store::run`].
     pub async fn audited<T: Send + 'static>(
         &self,
-        change: impl FnOnce(&mut AnyConnection) -> QueryResult<(T, Option<AuditRecord>)> + Send + 'static,
+        change: impl FnOnce(&mut AnyConnection) -> QueryResult<(T, Option<AuditRecord>)>
+        + Send
+        + 'static,
     ) -> Result<T, StoreError> {
-        let deadline = Instant::now() + self.timeout;
-        let remembered = move |connection: &mut AnyConnection| {
+        let deadline = Instant::now() + self.settings.timeout;
+        let audited = move |connection: &mut AnyConnection| {
             let (answer, record) = in_transaction(connection, |connection| {
                 let (answer, record) = change(connection)?;
                 record.iter().try_for_each(|record| audit::insert(connection, record))?;
-                // Nobody waits any more: they have been told that it failed.
-                if Instant::now() < deadline { Ok((answer, record)) } else { Err(too_late()) }
+                // After the deadline the client already has a 503, so the change is rolled back.
+                if Instant::now() < deadline { Ok((answer, record)) } else { Err(timed_out()) }
             })?;
             record.iter().for_each(audit_log::write);
             Ok(answer)
         };
-        self.run(remembered).await
+        self.run(audited).await
     }
 
-    /// Remembers what changed nothing, such as a login that failed. The log says so in any case.
-    pub async fn remember(&self, record: AuditRecord) {
+    /// Records an event that changes nothing, such as a failed login. The log gets the record even
+    /// if the database is unreachable.
+    pub async fn record_event(&self, record: AuditRecord) {
         audit_log::write(&record);
         let insert = move |connection: &mut AnyConnection| audit::insert(connection, &record);
-        // The reason is in the log.
+        // The log has the reason of a failure.
         let _ = self.run(insert).await;
+    }
+
+    async fn run_in_time<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&mut AnyConnection) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let timeout = self.settings.timeout;
+        let deadline = Instant::now() + timeout;
+        let health = &self.settings.health;
+        let pool = self.pool.load_full();
+        let used = Arc::clone(&pool);
+        let this = self.clone();
+        let work = tokio::task::spawn_blocking(move || this.run_blocking(&used, deadline, query));
+        match tokio::time::timeout(timeout, work).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(panicked)) => {
+                health.record_failure(&panicked, UnavailableReason::Text("a query panicked"));
+                Err(QueryError::Database(FailureKind::Error))
+            }
+            Err(_) => {
+                self.replace_stuck(&pool);
+                health.record_failure(&"no answer in time", UnavailableReason::Timeout(timeout));
+                Err(QueryError::Database(FailureKind::NoAnswer))
+            }
+        }
+    }
+
+    /// Replaces a pool whose connections do not answer: a connection cannot be taken from a thread
+    /// that waits for its answer. The old pool is dropped with the last of these threads.
+    fn replace_stuck(&self, stuck: &Arc<Pool>) {
+        if stuck.may_be_replaced() && Arc::ptr_eq(&self.pool.load(), stuck) {
+            self.pool.store(Arc::new(Pool::new(&self.settings)));
+        }
     }
 
     fn run_blocking<T>(
@@ -236,31 +255,32 @@ impl Store {
         pool: &Pool,
         deadline: Instant,
         query: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
-    ) -> Result<T, Failed> {
+    ) -> Result<T, QueryError> {
+        let PoolSettings { health, timeout, connection_failures, .. } = &self.settings;
         let mut connection = pool.get().map_err(|(why, reason)| {
-            self.health.record_failure(&why, reason);
-            Failed::Database(Failure::NoConnection)
+            health.record_failure(&why, reason);
+            QueryError::Database(FailureKind::NoConnection)
         })?;
         if Instant::now() >= deadline {
-            // It would come as a surprise.
-            return Err(Failed::Database(Failure::NoAnswer));
+            // The client already has a 503, so the query must not take effect.
+            return Err(QueryError::Database(FailureKind::NoAnswer));
         }
-        // Should it panic, nobody knows what the connection is in the middle of.
-        connection.broken = true;
+        // If the query panics, the connection may be inside a transaction.
+        connection.is_broken = true;
         let outcome = query(&mut connection.inner);
-        connection.broken = false;
+        connection.is_broken = false;
         match outcome {
             Ok(answer) => {
-                self.health.record_success();
+                health.record_success();
                 Ok(answer)
             }
             Err(why) if is_outage(&why) => {
-                connection.broken = true;
-                self.plan.failures.fetch_add(1, Ordering::Relaxed);
-                self.health.record_failure(&why, reason(&why.to_string(), self.timeout));
-                Err(Failed::Database(Failure::Error))
+                connection.is_broken = true;
+                connection_failures.fetch_add(1, Ordering::Relaxed);
+                health.record_failure(&why, unavailable_reason(&why.to_string(), *timeout));
+                Err(QueryError::Database(FailureKind::Error))
             }
-            Err(why) => Err(Failed::Query(why)),
+            Err(why) => Err(QueryError::Query(why)),
         }
     }
 }

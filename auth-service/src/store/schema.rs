@@ -1,4 +1,4 @@
-//! The tables as diesel knows them, the same on both databases.
+//! The tables, which are equal on both databases.
 
 diesel::table! {
     users (id) {

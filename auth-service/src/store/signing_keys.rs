@@ -1,14 +1,14 @@
-//! The signing_keys table: the keys that sign access tokens, as all replicas share them.
+//! The signing_keys table: the keys that sign access tokens, shared by all replicas.
 
 use diesel::prelude::*;
 
-use super::{AnyConnection, insert_unless_exists, schema::signing_keys};
+use super::{AnyConnection, schema::signing_keys, transaction::insert_unless_exists};
 use crate::domain::key_schedule::KeyTimes;
 
-/// A key, its private part sealed.
+/// A signing key. Its private part is sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRow {
-    /// Which key it is since the first, in the order they were added.
+    /// Position in the order in which keys were added. The first key has number 1.
     pub number: i64,
     pub kid: String,
     pub algorithm: String,
@@ -18,7 +18,7 @@ pub struct KeyRow {
 
 type Row = (i64, String, String, String, i64, Option<i64>, i64);
 
-/// All keys, in the order they were added.
+/// Returns all keys, in the order in which they were added.
 pub fn all(connection: &mut AnyConnection) -> QueryResult<Vec<KeyRow>> {
     let rows: Vec<Row> = signing_keys::table
         .select((
@@ -33,17 +33,19 @@ pub fn all(connection: &mut AnyConnection) -> QueryResult<Vec<KeyRow>> {
         .order(signing_keys::number)
         .load(connection)?;
     let row =
-        |(number, kid, algorithm, sealed, published_at_ms, activates_at_ms, token_lifetime_ms)| KeyRow {
-            number,
-            kid,
-            algorithm,
-            sealed,
-            times: KeyTimes { published_at_ms, activates_at_ms, token_lifetime_ms },
+        |(number, kid, algorithm, sealed, published_at_ms, activates_at_ms, token_lifetime_ms)| {
+            KeyRow {
+                number,
+                kid,
+                algorithm,
+                sealed,
+                times: KeyTimes { published_at_ms, activates_at_ms, token_lifetime_ms },
+            }
         };
     Ok(rows.into_iter().map(row).collect())
 }
 
-/// Adds a key, unless another of its number is there. Says whether it did.
+/// Inserts a key. Returns `false` if a key with the number exists.
 pub fn insert(connection: &mut AnyConnection, row: &KeyRow) -> QueryResult<bool> {
     let insert = diesel::insert_into(signing_keys::table).values((
         signing_keys::number.eq(row.number),
@@ -57,7 +59,7 @@ pub fn insert(connection: &mut AnyConnection, row: &KeyRow) -> QueryResult<bool>
     insert_unless_exists(connection, |connection| insert.execute(connection))
 }
 
-/// Sets from when on a key signs, unless that was set to an earlier time. Says whether it did.
+/// Sets the time from which a key signs, unless an earlier time is set. Returns whether it did.
 pub fn activate(connection: &mut AnyConnection, kid: &str, at_ms: i64) -> QueryResult<bool> {
     let later = signing_keys::activates_at.is_null().or(signing_keys::activates_at.gt(at_ms));
     diesel::update(signing_keys::table.filter(signing_keys::kid.eq(kid)).filter(later))
@@ -66,7 +68,8 @@ pub fn activate(connection: &mut AnyConnection, kid: &str, at_ms: i64) -> QueryR
         .map(|changed| changed > 0)
 }
 
-/// Notes that tokens which the keys sign from now on live as long as this, where no longer life is noted.
+/// Raises the recorded lifetime of the tokens that keys sign, for keys with this number or a later
+/// one. A longer lifetime stays.
 pub fn extend_token_lifetime(
     connection: &mut AnyConnection,
     from_number: i64,
@@ -79,12 +82,16 @@ pub fn extend_token_lifetime(
         .map(drop)
 }
 
-/// Deletes a key, if it is as it was when it was read. Says whether it did.
+/// Deletes a key, unless its activation has changed since the row was read. Returns whether it did.
 pub fn delete(connection: &mut AnyConnection, row: &KeyRow) -> QueryResult<bool> {
     let this = signing_keys::table.filter(signing_keys::kid.eq(&row.kid));
     let deleted = match row.times.activates_at_ms {
-        Some(at) => diesel::delete(this.filter(signing_keys::activates_at.eq(at))).execute(connection),
-        None => diesel::delete(this.filter(signing_keys::activates_at.is_null())).execute(connection),
+        Some(at) => {
+            diesel::delete(this.filter(signing_keys::activates_at.eq(at))).execute(connection)
+        }
+        None => {
+            diesel::delete(this.filter(signing_keys::activates_at.is_null())).execute(connection)
+        }
     };
     deleted.map(|deleted| deleted > 0)
 }

@@ -228,7 +228,7 @@ async fn trail_is_filtered_by_time_and_deleted_after_the_retention(app: TestApp)
         (["--since", "yesterday"], "must be a time"),
         (["--since=-1h", "--json"], "must be a time"),
         (["--since", "99999999999d"], "must be a time"),
-        (["--user", "unknown"], "there is no user unknown"),
+        (["--user", "unknown"], "the user unknown does not exist"),
     ] {
         let refused = app.cli(&[&["audit"], &args[..]].concat());
         let errors = String::from_utf8(refused.stderr).unwrap();

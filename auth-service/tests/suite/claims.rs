@@ -98,11 +98,11 @@ async fn invalid_grants_are_rejected_with_one_line() {
     let app = TestApp::embedded().await;
     app.register("ada").await;
     for (args, expected) in [
-        (vec!["grant", "unknown", "--role", "editor"], "error: there is no user unknown"),
-        (vec!["grant", "ada"], "error: name at least one: --scope NAME or --role NAME"),
+        (vec!["grant", "unknown", "--role", "editor"], "error: the user unknown does not exist"),
+        (vec!["grant", "ada"], "error: name at least one scope or role: --scope NAME, --role NAME"),
         (vec!["grant", "ada", "--scope", "two words"], "error: invalid value 'two words'"),
         (vec!["grant", "ada", "--role", ""], "error: "),
-        (vec!["show", "no such user"], "error: there is no user no such user"),
+        (vec!["show", "no such user"], "error: the user no such user does not exist"),
     ] {
         let text = users(&app, &args);
         assert!(text.starts_with(expected) && text.lines().count() == 1, "{args:?}: {text}");
@@ -134,7 +134,7 @@ async fn scopes_beyond_the_size_limit_are_rejected() {
     let names: Vec<String> = (0..40).map(|number| format!("{number:0>99}")).collect();
     let args: Vec<&str> = names.iter().flat_map(|name| ["--scope", name]).collect();
     let text = users(&app, &[&["grant", "ada"], &args[..]].concat());
-    assert!(text.starts_with("error: ada would have more than 2000 bytes"), "{text}");
+    assert!(text.starts_with("error: the scopes and roles of ada would be longer than 2000 bytes"), "{text}");
     let most: Vec<&str> = args[..38].to_vec();
     assert!(users(&app, &[&["grant", "ada"], &most[..]].concat()).contains("scopes   0"));
     let tokens = refresh_until_granted(&app, tokens, (json!(names[..19].join(" ")), Value::Null)).await;

@@ -65,7 +65,7 @@ fn invalid_setting_is_named_in_one_line() {
         (("REDIS_URL", "redis-sentinel://a,b/"), "must name the master"),
         (("REDIS_URL", "redis-cluster://"), "must be a URL such as redis://"),
         (("REDIS_URL", "redis-of-mine://a/"), "must be a URL such as redis://"),
-        (("REDIS_CERT_FILE", "/nowhere/cert.pem"), "REDIS_KEY_FILE belong together"),
+        (("REDIS_CERT_FILE", "/nowhere/cert.pem"), "REDIS_CERT_FILE and REDIS_KEY_FILE must be set together"),
         (("REDIS_URL", "redis://h/?protocol=resp3"), "must not choose a protocol"),
     ] {
         let line = error_line(auth_service(&[], &[env]));
@@ -127,9 +127,9 @@ fn secret_is_private_created_once_and_validated() {
     let env = [("DATA_DIR", data.to_str().unwrap())];
     let generate = || String::from_utf8(auth_service(&["generate-secret"], &env).stdout).unwrap();
     let file = data.join("secret.key");
-    assert_eq!(generate(), format!("Made {}\n", file.display()));
+    assert_eq!(generate(), format!("Generated {}\n", file.display()));
     let secret = std::fs::read_to_string(&file).unwrap();
-    assert_eq!(generate(), format!("There already: {}\n", file.display()));
+    assert_eq!(generate(), format!("{} exists already\n", file.display()));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), secret);
     assert_eq!(secret.trim().len(), 43);
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -175,7 +175,7 @@ fn concurrent_processes_create_one_secret() {
         let make = || auth_service(&["generate-secret"], &[("DATA_DIR", data)]);
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
         let outputs = threads.into_iter().map(|thread| thread.join().unwrap());
-        outputs.filter(|output| output.stdout.starts_with(b"Made")).count()
+        outputs.filter(|output| output.stdout.starts_with(b"Generated")).count()
     });
     assert_eq!(created, 1);
 }

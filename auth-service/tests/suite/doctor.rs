@@ -51,7 +51,7 @@ fn doctor(data: &TempDir, args: &[&str], env: &[(&str, String)]) -> Report {
 fn report_before_the_first_start_is_ok_and_creates_no_files() {
     let folder = temp_dir();
     let report = doctor(&folder, &[], &[]);
-    report.assert_ok("secret", "made at the first start").assert_ok("database", "made at the first start");
+    report.assert_ok("secret", "the first start creates it").assert_ok("database", "the first start creates it");
     assert_eq!(report.code, Some(0), "{}", report.text);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
@@ -61,7 +61,7 @@ async fn running_service_is_ok_on_both_stores() {
     for app in [TestApp::embedded().await, TestApp::deployed().await] {
         let deployed = app.database.as_ref().map(TestDatabase::url);
         let redis = redis_url();
-        let prefix = &app.settings.redis_key_prefix;
+        let prefix = &app.settings.redis.key_prefix;
         let stores = deployed
             .as_ref()
             .map(|url| vec!["--database-url", url, "--redis-url", &redis, "--redis-key-prefix", prefix]);
@@ -71,9 +71,9 @@ async fn running_service_is_ok_on_both_stores() {
         report
             .assert_ok("settings", &app.issuer)
             .assert_ok("secret", "(mode 600)")
-            .assert_ok("issuer", "names itself so")
+            .assert_ok("issuer", "answers with this issuer")
             .assert_ok("hashing", "cost 10")
-            .assert_ok("keys", "(EdDSA) signs since 0 days");
+            .assert_ok("keys", "(EdDSA) has signed for 0 days");
         if stores.is_some() {
             report
                 .assert_ok("database", "PostgreSQL")
@@ -129,7 +129,7 @@ fn read_only_database_is_wrong() {
     let replica = primary.replica();
     let redis = redis_url();
     let report = doctor(&temp_dir(), &["--database-url", &replica.url(), "--redis-url", &redis], &[]);
-    report.assert_wrong("database", "it can only be read", "target_session_attrs=read-write");
+    report.assert_wrong("database", "the server accepts no writes", "target_session_attrs=read-write");
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn redis_that_evicts_keys_or_is_a_replica_is_wrong() {
     report.assert_wrong("redis", "maxmemory-policy is allkeys-lru", "CONFIG SET maxmemory-policy noeviction");
     report.assert_line("advice  redis", "keeps no append-only file");
     let report = doctor(&temp_dir(), &["--database-url", &url, "--redis-url", &replica.url()], &[]);
-    report.assert_wrong("redis", "it is a replica", "redis-sentinel://");
+    report.assert_wrong("redis", "the server is a replica", "redis-sentinel://");
 }
 
 #[test]
@@ -161,7 +161,7 @@ async fn keys_sealed_with_another_secret_are_wrong() {
     std::fs::write(&another, "another-secret-of-more-than-32-bytes").unwrap();
     let report = doctor(&app.folder, &["--secret-key-file", another.to_str().unwrap()], &[]);
     report.assert_wrong("keys", "1 of 1 keys were sealed with another secret", "SECRET_KEY_FILE");
-    report.assert_line("advice  secret", "can be read by everybody");
+    report.assert_line("advice  secret", "all users of this machine can read");
 }
 
 #[test]
@@ -185,7 +185,7 @@ async fn different_issuer_is_wrong() {
     let app = TestApp::embedded().await;
     let other_issuer = format!("http://localhost:{}", app.addr.port());
     let report = doctor(&app.folder, &["--issuer", &other_issuer], &[]);
-    report.assert_wrong("issuer", &format!("calls itself {}", app.issuer), "Set ISSUER");
+    report.assert_wrong("issuer", &format!("answers with the issuer {}", app.issuer), "Set ISSUER");
 }
 
 #[test]

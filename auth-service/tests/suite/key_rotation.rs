@@ -162,7 +162,7 @@ async fn unknown_key_of_another_replica_is_loaded() {
     let (app, proxy) = TestApp::with_proxy(&["--database-timeout=1"]).await;
     let direct = app.database.as_ref().unwrap().url();
     let ahead = app.replica_with(|settings| {
-        settings.database_url = Some(auth_service::config::SecretUrl::new(direct));
+        settings.database.url = Some(auth_service::config::SecretUrl::new(direct));
     });
     let ahead = ahead.await;
     ahead.wait_for_status("/readyz", 200).await;

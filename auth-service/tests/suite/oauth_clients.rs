@@ -98,18 +98,18 @@ async fn clients_are_created_listed_changed_and_deleted(app: TestApp) {
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         String::from_utf8(output.stderr).unwrap()
     };
-    assert!(refused(&["clients", "create", "billing-job"]).contains("there is a client billing-job already"));
+    assert!(refused(&["clients", "create", "billing-job"]).contains("the client billing-job exists already"));
     let file = app.folder.path().join("client.secret");
     let in_file = ["clients", "create", "in-file", "--secret-file", file.to_str().unwrap()];
-    for expected in ["Made in-file", "There already: in-file"] {
+    for expected in ["Created in-file", "in-file exists already"] {
         let output = String::from_utf8(app.cli(&in_file).stdout).unwrap();
         assert!(output.starts_with(expected), "{output}");
     }
     let secret = ("in-file".to_owned(), std::fs::read_to_string(&file).unwrap());
     app.client_token(&secret).await;
     assert!(app.cli(&["clients", "delete", "in-file"]).status.success());
-    assert!(refused(&["clients", "delete", "unknown"]).contains("there is no client unknown"));
-    assert!(refused(&["clients", "rotate-secret", "unknown"]).contains("there is no client unknown"));
+    assert!(refused(&["clients", "delete", "unknown"]).contains("the client unknown does not exist"));
+    assert!(refused(&["clients", "rotate-secret", "unknown"]).contains("the client unknown does not exist"));
     for bad in ["a b", "first-party", "0190163d-8694-739b-aea5-966c26f8ad91"] {
         assert!(refused(&["clients", "create", bad]).contains("must "));
     }
@@ -117,7 +117,7 @@ async fn clients_are_created_listed_changed_and_deleted(app: TestApp) {
     let scopes: Vec<String> = (0..30).map(|number| format!("{number:0>80}")).collect();
     let mut create = vec!["clients", "create", "x"];
     create.extend(scopes.iter().flat_map(|scope| ["--scope", scope]));
-    assert!(refused(&create).contains("more than 2000 bytes of scopes"));
+    assert!(refused(&create).contains("the scopes are longer than 2000 bytes"));
 
     let list = String::from_utf8(app.cli(&["clients", "list"]).stdout).unwrap();
     assert!(

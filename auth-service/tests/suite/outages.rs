@@ -81,9 +81,9 @@ async fn refreshes_fail_and_access_tokens_work_during_a_redis_outage() {
 async fn outage_policy_decides_on_access_tokens() {
     let mut redis = RedisServer::start();
     let open = TestApp::with_redis(&redis, &[]).await;
-    let closed = open.replica_with(|settings| settings.redis_outage = OutagePolicy::Closed).await;
+    let closed = open.replica_with(|settings| settings.redis.outage_policy = OutagePolicy::Closed).await;
     let bounded = OutagePolicy::Bounded(Duration::from_secs(4));
-    let bounded = open.replica_with(|settings| settings.redis_outage = bounded).await;
+    let bounded = open.replica_with(|settings| settings.redis.outage_policy = bounded).await;
     let tokens = open.new_user("ada").await;
     let ended = open.login("ada").await.tokens();
     for replica in [&closed, &bounded] {

@@ -118,12 +118,12 @@ async fn reason_names_the_failure_of_the_database() {
     app.wait_for_status("/readyz", 200).await;
 
     for (url, reason) in [
-        (format!("{}/nowhere", url.rsplit_once('/').unwrap().0), "there is no such database"),
-        (url.replace("//postgres@", "//closed_port:very-secret@"), "it refuses the credentials"),
-        (url.replace("127.0.0.1", "nowhere.invalid"), "its host is not known"),
+        (format!("{}/nowhere", url.rsplit_once('/').unwrap().0), "the database does not exist"),
+        (url.replace("//postgres@", "//closed_port:very-secret@"), "the server refuses the credentials"),
+        (url.replace("127.0.0.1", "nowhere.invalid"), "unknown host"),
     ] {
         let replica = app.replica_with(|settings| {
-            settings.database_url = Some(auth_service::config::SecretUrl::new(url));
+            settings.database.url = Some(auth_service::config::SecretUrl::new(url));
         });
         wait_for_reason(&replica.await, "database", reason).await;
     }
@@ -183,9 +183,9 @@ async fn reason_says_that_session_state_waits_for_the_database() {
     let (app, proxy) = TestApp::with_proxy_and_redis(&redis, &args).await;
     proxy.cut();
     redis.wipe();
-    let reason = "waits for the database, which does not answer";
+    let reason = "waiting for the database, which does not answer";
     let reasons = wait_for_reason(&app, "blacklist", reason).await;
-    assert_eq!(reasons["database"], "the connection was lost");
+    assert_eq!(reasons["database"], "connection lost");
     // One request starts a rebuild, and the others wait for its result.
     for answer in join_all((0..8).map(|_| app.get("/readyz", None))).await {
         assert_eq!(answer.json["reasons"]["blacklist"], reason);

@@ -117,7 +117,7 @@ fn entry_count(app: &TestApp) -> usize {
     }
     if app.database.is_some() {
         let mut redis = redis::Client::open(redis_url()).unwrap().get_connection().unwrap();
-        let pattern = format!("{}bl{{*", app.settings.redis_key_prefix);
+        let pattern = format!("{}bl{{*", app.settings.redis.key_prefix);
         let keys: Vec<String> = redis::cmd("KEYS").arg(pattern).query(&mut redis).unwrap();
         keys.iter().filter(|key| !key.ends_with("whole-since")).count()
     } else {

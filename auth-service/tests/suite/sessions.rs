@@ -232,8 +232,8 @@ async fn cleanup_deletes_expired_sessions() {
     .execute(&mut connection)
     .unwrap();
     for expected in [
-        "Deleted 1500 sessions that had expired, and 0 old events of the audit trail.\n",
-        "Deleted 0 sessions that had expired, and 0 old events of the audit trail.\n",
+        "Deleted 1500 expired sessions and 0 old events of the audit trail\n",
+        "Deleted 0 expired sessions and 0 old events of the audit trail\n",
     ] {
         assert_eq!(String::from_utf8(app.cli(&["cleanup"]).stdout).unwrap(), expected);
     }

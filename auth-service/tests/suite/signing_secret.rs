@@ -43,7 +43,7 @@ async fn keys_sealed_with_another_secret_are_not_used_and_not_replaced() {
     let other = temp_dir();
     let env = [
         ("DATABASE_URL", database.as_str()),
-        ("REDIS_URL", app.settings.redis_url.as_ref().map_or("", |url| url.reveal())),
+        ("REDIS_URL", app.settings.redis.url().map_or("", |url| url.reveal())),
         ("DATA_DIR", other.path().to_str().unwrap()),
         ("ISSUER", "http://auth.example.com"),
     ];

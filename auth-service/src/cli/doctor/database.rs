@@ -1,8 +1,8 @@
-//! The database: whether it can be written to, has the schema, and holds keys that this secret opens.
+//! The database: whether it accepts writes, has the schema, and holds keys that the secret opens.
 
 use shared::clock::Clock;
 
-use super::{Finding, clock as clocks};
+use super::{clocks, finding::Finding};
 use crate::{
     app::database,
     config::Settings,
@@ -11,104 +11,115 @@ use crate::{
     keys::Secret,
     store::{
         Database,
-        examine::{Examined, Server, examine as ask},
+        examine::{Examined, Server, examine},
         signing_keys::KeyRow,
     },
 };
 
-pub async fn examine(settings: &Settings, secret: Option<&Secret>, clock: &Clock) -> Vec<Finding> {
+const MS_PER_DAY: i64 = 86_400_000;
+
+pub async fn check(settings: &Settings, secret: Option<&Secret>, clock: &Clock) -> Vec<Finding> {
     let database = database(settings);
     if let Database::Sqlite(file) = &database
         && !file.exists()
     {
-        let is = format!("{} is not there yet: it is made at the first start", file.display());
-        return vec![Finding::fine("database", is)];
+        let state = format!("{} does not exist yet: the first start creates it", file.display());
+        return vec![Finding::fine("database", state)];
     }
-    let (asked_ms, limit) = (clock.now_ms(), settings.database_timeout);
-    let asked = tokio::task::spawn_blocking(move || ask(&database, limit)).await;
-    let answered_ms = clock.now_ms();
-    let examined = match asked {
+    let timeout = settings.database.timeout;
+    let began_ms = clock.now_ms();
+    let examined = tokio::task::spawn_blocking(move || examine(&database, timeout)).await;
+    let ended_ms = clock.now_ms();
+    let examined = match examined {
         Ok(Ok(examined)) => examined,
         Ok(Err(why)) => return vec![unreachable(settings, &one_line(&why.to_string()))],
         Err(why) => return vec![unreachable(settings, &why.to_string())],
     };
     let mut findings = vec![Finding::fine("database", summary(&examined))];
     if let Some(server) = &examined.server {
-        findings.extend(server_findings(server, settings));
-        findings.push(clocks("the database's", server.now_ms, asked_ms, answered_ms, settings));
+        findings.extend(check_server(server, settings));
+        let now_ms = server.now_ms;
+        findings.push(clocks::check("the database's", now_ms, began_ms, ended_ms, settings));
     }
-    match examined.missing_migrations {
-        0 => findings.extend(keys(&examined.keys, secret, clock.now_ms())),
-        missing => findings.push(Finding::advice(
+    findings.push(match examined.missing_migrations {
+        0 => check_keys(&examined.keys, secret, clock.now_ms()),
+        missing => Finding::advice(
             "schema",
             format!("{missing} migrations are not applied"),
-            "Run `auth-service migrate`, or start the service, which does it.",
-        )),
-    }
+            "Run `auth-service migrate`, or start the service, which applies them.",
+        ),
+    });
     findings
 }
 
 fn unreachable(settings: &Settings, why: &str) -> Finding {
-    let remedy = if settings.database_url().is_some() {
-        "Check DATABASE_URL, that PostgreSQL runs, and that this machine may reach it."
+    let remedy = if settings.database.url().is_some() {
+        "Check DATABASE_URL, that PostgreSQL runs, and that this machine can reach it."
     } else {
-        "Check that the data folder (DATA_DIR) can be written to, and that its disk has space."
+        "Check that the data folder (DATA_DIR) is writable, and that its disk has space."
     };
     Finding::wrong("database", why, remedy)
 }
 
 fn summary(examined: &Examined) -> String {
-    let how = match &examined.server {
-        Some(server) if server.is_encrypted => ", by TLS",
-        Some(_) => ", without TLS",
+    let Examined { product, server, round_trip, .. } = examined;
+    let encryption = match server {
+        Some(server) if server.is_encrypted => " with TLS",
+        Some(_) => " without TLS",
         None => "",
     };
-    format!("{}{how}, answers within {:.1} ms", examined.product, examined.round_trip.as_secs_f64() * 1000.0)
+    let ms = round_trip.as_secs_f64() * 1000.0;
+    format!("{product}{encryption}, answers within {ms:.1} ms")
 }
 
-fn server_findings(server: &Server, settings: &Settings) -> Vec<Finding> {
+fn check_server(server: &Server, settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     if server.is_read_only {
         findings.push(Finding::wrong(
             "database",
-            "it can only be read: a replica, or a server that was set to be",
-            "Name all servers in DATABASE_URL, with ?target_session_attrs=read-write: the primary is found.",
+            "the server accepts no writes: it is a replica, or is set to read-only",
+            "Name all servers in DATABASE_URL, with ?target_session_attrs=read-write: libpq then \
+             finds the primary.",
         ));
     }
-    if i64::from(settings.database_pool_size) >= server.max_connections {
+    let pool_size = settings.database.pool_size;
+    let max_connections = server.max_connections;
+    if i64::from(pool_size) >= max_connections {
         findings.push(Finding::wrong(
             "database",
             format!(
-                "DATABASE_POOL_SIZE is {}, and the server takes {} connections in all",
-                settings.database_pool_size, server.max_connections
+                "DATABASE_POOL_SIZE is {pool_size}, and the server accepts {max_connections} \
+                 connections in total"
             ),
-            "Set it lower: replicas times pool size, and some more, must fit into max_connections.",
+            "Set DATABASE_POOL_SIZE lower: replicas times pool size must be less than \
+             max_connections.",
         ));
     }
     findings
 }
 
-/// Whether there is a key to sign with, and whether the secret is the one that it was sealed with.
-fn keys(rows: &[KeyRow], secret: Option<&Secret>, now_ms: i64) -> Vec<Finding> {
+/// Checks that the secret opens all keys, and that one of them signs.
+fn check_keys(rows: &[KeyRow], secret: Option<&Secret>, now_ms: i64) -> Finding {
     if rows.is_empty() {
-        return vec![Finding::fine("keys", "there are none yet: the first is made at the first start")];
+        return Finding::fine("keys", "no keys yet: the first start generates one");
     }
-    let is_open = |row: &&KeyRow| secret.is_some_and(|secret| secret.open(&row.kid, &row.sealed).is_some());
-    let opened = rows.iter().filter(is_open).count();
-    if opened < rows.len() {
-        return vec![Finding::wrong(
-            "keys",
-            format!("{} of {} keys were sealed with another secret", rows.len() - opened, rows.len()),
-            "Give this process the file that the others have (SECRET_KEY_FILE), with earlier secrets below the first.",
-        )];
+    let opens =
+        |row: &&KeyRow| secret.is_some_and(|secret| secret.open(&row.kid, &row.sealed).is_some());
+    let sealed_by_another = rows.len() - rows.iter().filter(opens).count();
+    if sealed_by_another > 0 {
+        let remedy = "Give this process the file of the other replicas (SECRET_KEY_FILE), with \
+            earlier secrets below the first.";
+        let total = rows.len();
+        let state = format!("{sealed_by_another} of {total} keys were sealed with another secret");
+        return Finding::wrong("keys", state, remedy);
     }
     let states = states(rows.iter().map(|row| row.times), now_ms);
     let current = rows.iter().zip(&states).find(|(_, state)| **state == KeyState::Current);
-    vec![match current {
-        Some((row, _)) => {
-            let days = (now_ms - row.times.activates_at_ms.unwrap_or(now_ms)) / 86_400_000;
-            Finding::fine("keys", format!("{} ({}) signs since {days} days", row.kid, row.algorithm))
+    match current {
+        Some((KeyRow { kid, algorithm, times, .. }, _)) => {
+            let days = (now_ms - times.activates_at_ms.unwrap_or(now_ms)) / MS_PER_DAY;
+            Finding::fine("keys", format!("{kid} ({algorithm}) has signed for {days} days"))
         }
-        None => Finding::wrong("keys", "none of them signs yet", "Run `auth-service keys rotate --now`."),
-    }]
+        None => Finding::wrong("keys", "no key signs yet", "Run `auth-service keys rotate --now`."),
+    }
 }

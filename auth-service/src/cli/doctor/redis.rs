@@ -1,78 +1,85 @@
-//! Redis: whether it keeps what it is given.
+//! Redis: whether it keeps its data.
 
 use shared::clock::Clock;
 
-use super::{Finding, clock as clocks};
+use super::{clocks, finding::Finding};
 use crate::{config::Settings, redis::info_field, session_state::RedisSessionState};
 
-pub async fn examine(settings: &Settings, clock: &Clock) -> Vec<Finding> {
-    let server = match settings.redis() {
+pub async fn check(settings: &Settings, clock: &Clock) -> Vec<Finding> {
+    let server = match settings.redis.server() {
         Ok(Some(server)) => server,
-        Ok(None) => return vec![Finding::fine("blacklist", "embedded, in the SQLite file: for one process")],
+        Ok(None) => {
+            let state = "embedded in the SQLite file, for a single process";
+            return vec![Finding::fine("blacklist", state)];
+        }
         Err(why) => {
-            return vec![Finding::wrong(
-                "redis",
-                why.to_string(),
-                "Set it otherwise: see `auth-service --help`.",
-            )];
+            let remedy = "Change the settings: see `auth-service --help`.";
+            return vec![Finding::wrong("redis", why.to_string(), remedy)];
         }
     };
-    let redis =
-        RedisSessionState::new(server, &settings.redis_key_prefix, settings.redis_timeout, clock.clone(), 0);
-    let asked_ms = clock.now_ms();
+    let prefix = &settings.redis.key_prefix;
+    let redis = RedisSessionState::new(server, prefix, settings.redis.timeout, clock.clone(), 0);
+    let began_ms = clock.now_ms();
     let Ok(servers) = redis.servers().await else {
-        let why = redis.failure_reason().map_or_else(|| "no answer".into(), |reason| reason.to_string());
+        let reason = redis.failure_reason();
+        let why = reason.map_or_else(|| "no answer".into(), |reason| reason.to_string());
         return vec![Finding::wrong(
             "redis",
             why,
-            "Check REDIS_URL, that Redis runs, that its user may run scripts (EVALSHA, INFO, TIME), and that this machine \
-             may reach it.",
+            "Check REDIS_URL, that Redis runs, that its user may run scripts (EVALSHA, INFO, \
+             TIME), and that this machine can reach it.",
         )];
     };
-    let answered_ms = clock.now_ms();
+    let ended_ms = clock.now_ms();
     let mut findings = Vec::new();
     for server in &servers {
-        findings.extend(server_findings(&server.info));
-        findings.push(clocks("Redis'", server.now_ms, asked_ms, answered_ms, settings));
+        findings.extend(check_server(&server.info));
+        findings.push(clocks::check("Redis'", server.now_ms, began_ms, ended_ms, settings));
     }
     if let Ok(false) = redis.is_complete().await {
-        findings
-            .push(Finding::fine("redis", "the blacklist is not whole: a service that starts rebuilds it"));
+        let state = "the blacklist is incomplete: a service that starts rebuilds it";
+        findings.push(Finding::fine("redis", state));
     }
     findings
 }
 
-fn server_findings(info: &str) -> Vec<Finding> {
-    let says = |name| info_field(info, name);
-    let (version, mode, port) = (says("redis_version"), says("redis_mode"), says("tcp_port"));
-    let mut findings = vec![Finding::fine(
-        "redis",
-        format!(
-            "Redis {version} ({mode}, port {port}) with {} replicas, {} used",
-            says("connected_slaves"),
-            says("used_memory_human")
-        ),
-    )];
-    if says("role") != "master" {
+fn check_server(info: &str) -> Vec<Finding> {
+    let field = |name| info_field(info, name);
+    let mut findings = vec![Finding::fine("redis", summary(info))];
+    if field("role") != "master" {
         findings.push(Finding::wrong(
             "redis",
-            "it is a replica, which takes no writes",
-            "Name the master in REDIS_URL, or the Sentinels, who know it: redis-sentinel://host:26379/NAME.",
+            "the server is a replica, which accepts no writes",
+            "Name the master in REDIS_URL, or the Sentinels, which know the master: \
+             redis-sentinel://host:26379/NAME.",
         ));
     }
-    if says("maxmemory_policy") != "noeviction" && says("maxmemory") != "0" {
+    let policy = field("maxmemory_policy");
+    if policy != "noeviction" && field("maxmemory") != "0" {
         findings.push(Finding::wrong(
             "redis",
-            format!("maxmemory-policy is {}: revocations may be dropped", says("maxmemory_policy")),
-            "CONFIG SET maxmemory-policy noeviction, and in its configuration file.",
+            format!("maxmemory-policy is {policy}: Redis may evict revocations"),
+            "Run `CONFIG SET maxmemory-policy noeviction`, and set it in the configuration file.",
         ));
     }
-    if says("aof_enabled") != "1" {
+    if field("aof_enabled") != "1" {
         findings.push(Finding::advice(
             "redis",
-            "it keeps no append-only file: a restart forgets which refresh tokens were rotated",
-            "CONFIG SET appendonly yes, and in its configuration file. Revocations come back from the database.",
+            "Redis keeps no append-only file: after a restart it does not know which refresh \
+             tokens were rotated",
+            "Run `CONFIG SET appendonly yes`, and set it in the configuration file. Revocations \
+             are restored from the database.",
         ));
     }
     findings
+}
+
+fn summary(info: &str) -> String {
+    let field = |name| info_field(info, name);
+    let version = field("redis_version");
+    let mode = field("redis_mode");
+    let port = field("tcp_port");
+    let replicas = field("connected_slaves");
+    let memory = field("used_memory_human");
+    format!("Redis {version} ({mode}, port {port}), {replicas} replicas, {memory} of memory used")
 }

@@ -1,4 +1,4 @@
-//! `POST /login`: a new session, and its first tokens.
+//! `POST /login`: begins a session.
 
 use actix_web::web::{Data, Json};
 use serde::Serialize;
@@ -18,7 +18,10 @@ use crate::{
 
 /// A `username` or an `email`, and the `password`.
 #[derive(ToSchema)]
-#[schema(as = LoginRequest, example = json!({"username": "ada", "password": "correct horse battery"}))]
+#[schema(
+    as = LoginRequest,
+    example = json!({"username": "ada", "password": "correct horse battery"})
+)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes the fields of the form")]
 struct LoginFields {
@@ -33,7 +36,7 @@ struct LoginFields {
 impl FromForm for LoginRequest {
     fn from_form(form: &mut Form) -> Option<Self> {
         let name = if form.has("email") && form.has("username") {
-            form.wrong("email", "Give a username or an email, not both.");
+            form.add_error("email", "Give a username or an email, not both.");
             form.text("email", not_blank).and(form.text("username", not_blank))
         } else {
             let field = if form.has("email") { "email" } else { "username" };
@@ -44,7 +47,7 @@ impl FromForm for LoginRequest {
     }
 }
 
-/// The user, and the first tokens of the session.
+/// The user, and the first token pair of the session.
 #[derive(Serialize, ToSchema)]
 #[schema(as = LoggedIn)]
 pub struct LoginResponse {
@@ -53,9 +56,9 @@ pub struct LoginResponse {
     tokens: TokenPair,
 }
 
-/// Logs a user in.
+/// Log in.
 ///
-/// The answer holds the first tokens of a new session.
+/// A login begins a session. The answer contains the session's first token pair.
 #[utoipa::path(
     post,
     path = "/login",

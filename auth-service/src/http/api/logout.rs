@@ -1,4 +1,4 @@
-//! `POST /logout`: end a session.
+//! `POST /logout`: ends a session.
 
 use actix_web::{HttpResponse, web::Data};
 use service_kit::openapi::{BadBody, Unauthorized, Unavailable};
@@ -7,18 +7,15 @@ use shared::AccessToken;
 use super::token_refresh::RefreshRequest;
 use crate::{
     app::App,
-    domain::{
-        audit::Initiator,
-        session::{EndCause, Origin},
-    },
+    domain::session::Origin,
     http::{error::ApiError, form::Valid},
-    tokens::RefreshTokenError,
+    sessions::LogoutError,
 };
 
-/// Log out: end the session of the refresh token in the body.
+/// Log out.
 ///
-/// The access token must be the same user's. A session that has ended is ended again, so that a client which got no answer
-/// may ask twice.
+/// Ends the session of the refresh token in the body. The access token must belong to the same
+/// user. A client that got no answer may repeat the request: the answer is 204 again.
 #[utoipa::path(
     post,
     path = "/logout",
@@ -33,14 +30,15 @@ pub async fn logout(
     origin: Origin,
     request: Valid<RefreshRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let presented = app.tokens.read_refresh(request.token())?;
-    if presented.sub != caller.sub {
-        return Err(RefreshTokenError::Invalid.into());
-    }
-    if app.sessions.log_out(&presented, EndCause::Logout, Initiator::user(origin)).await? {
-        Ok(HttpResponse::NoContent().finish())
-    } else {
-        // The blacklist has it. But what the database does not know, it cannot remember.
-        Err(RefreshTokenError::Revoked.into())
+    app.sessions.log_out(request.token(), &caller, origin).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+impl From<LogoutError> for ApiError {
+    fn from(why: LogoutError) -> Self {
+        match why {
+            LogoutError::Token(why) => why.into(),
+            LogoutError::Store(why) => why.into(),
+        }
     }
 }

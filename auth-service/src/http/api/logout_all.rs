@@ -1,4 +1,4 @@
-//! `POST /logout/all`: end all sessions of whoever asks.
+//! `POST /logout/all`: ends all sessions of a user.
 
 use actix_web::{HttpResponse, web::Data};
 use service_kit::openapi::{Forbidden, Unauthorized, Unavailable};
@@ -9,23 +9,28 @@ use crate::{
         audit::Initiator,
         session::{EndCause, Origin},
     },
-    http::error::ApiError,
-    http::extract::Person,
+    http::{error::ApiError, extract::CurrentUser},
 };
 
-/// Log out everywhere: end all sessions, this one among them.
+/// Log out everywhere.
+///
+/// Ends all sessions of the user, including the session of the access token.
 #[utoipa::path(
     post,
     path = "/logout/all",
     tag = "people",
     security(("bearer" = [])),
-    responses((status = 204, description = "Logged out everywhere."), Unauthorized, Forbidden, Unavailable)
+    responses(
+        (status = 204, description = "Logged out everywhere."),
+        Unauthorized, Forbidden, Unavailable,
+    )
 )]
 pub async fn logout_all(
     app: Data<App>,
-    Person(claims): Person,
+    CurrentUser(claims): CurrentUser,
     origin: Origin,
 ) -> Result<HttpResponse, ApiError> {
-    app.sessions.end_all(claims.sub.clone(), EndCause::LogoutEverywhere, Initiator::user(origin)).await?;
+    let cause = EndCause::LogoutEverywhere;
+    app.sessions.end_all(claims.sub.clone(), cause, Initiator::user(origin)).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,4 +1,4 @@
-//! `GET /me`: the user of the access token.
+//! `GET /me`: returns the user of the access token.
 
 use actix_web::web::{Data, Json};
 use serde::Serialize;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     accounts::{Profile, ProfileError},
     app::App,
-    http::{error::ApiError, extract::Person},
+    http::{error::ApiError, extract::CurrentUser},
 };
 
 /// The user.
@@ -21,6 +21,8 @@ pub struct Me {
     username: String,
 }
 
+/// Get the current user.
+///
 /// Returns the user of the access token.
 #[utoipa::path(
     get,
@@ -32,7 +34,7 @@ pub struct Me {
         Unauthorized, Forbidden, Unavailable,
     )
 )]
-pub async fn me(app: Data<App>, Person(claims): Person) -> Result<Json<Me>, ApiError> {
+pub async fn me(app: Data<App>, CurrentUser(claims): CurrentUser) -> Result<Json<Me>, ApiError> {
     let Profile { id, email, username } = app.accounts.profile(claims.sub.clone()).await?;
     Ok(Json(Me { id, email, username }))
 }
@@ -40,7 +42,7 @@ pub async fn me(app: Data<App>, Person(claims): Person) -> Result<Json<Me>, ApiE
 impl From<ProfileError> for ApiError {
     fn from(why: ProfileError) -> Self {
         match why {
-            // A deleted user has no session.
+            // The sessions of a deleted user have ended.
             ProfileError::UnknownUser => VerifyError::Revoked.into(),
             ProfileError::Store(why) => why.into(),
         }

@@ -1,4 +1,4 @@
-//! Routes in the project's own JSON dialect, a file each: request, response, handler.
+//! Routes in the JSON dialect. Each file has the request, the response and the handler of a route.
 
 pub mod auth_verify;
 pub mod login;

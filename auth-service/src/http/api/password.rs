@@ -1,4 +1,4 @@
-//! `POST /password`: a user replaces the password.
+//! `POST /password`: replaces a user's password.
 
 use actix_web::{HttpResponse, web::Data};
 use service_kit::openapi::{BadBody, Forbidden, Unauthorized, Unavailable};
@@ -11,12 +11,12 @@ use crate::{
     domain::{password::Password, session::Origin},
     http::{
         error::ApiError,
-        extract::Person,
+        extract::CurrentUser,
         form::{Form, FromForm, Valid},
     },
 };
 
-/// The current password, and the next.
+/// The current password, and the new one.
 #[derive(ToSchema)]
 #[schema(as = PasswordRequest)]
 #[serde(deny_unknown_fields)]
@@ -26,7 +26,7 @@ struct PasswordFields {
     old_password: String,
     #[schema(format = Password, min_length = 8, max_length = 1024)]
     new_password: String,
-    /// Whether the session of this request stays. All other sessions end.
+    /// Whether the session of the access token stays alive. All other sessions end.
     #[schema(default = false, required = false)]
     keep_session: bool,
 }
@@ -40,18 +40,23 @@ impl FromForm for PasswordChangeRequest {
     }
 }
 
-/// Replaces the password, and ends all sessions or all other sessions.
+/// Change the password.
+///
+/// All sessions of the user end. With `keep_session`, the session of the access token stays alive.
 #[utoipa::path(
     post,
     path = "/password",
     tag = "people",
     security(("bearer" = [])),
     request_body = PasswordFields,
-    responses((status = 204, description = "Changed."), BadBody, Unauthorized, Forbidden, Unavailable)
+    responses(
+        (status = 204, description = "The password has changed."),
+        BadBody, Unauthorized, Forbidden, Unavailable,
+    )
 )]
 pub async fn password(
     app: Data<App>,
-    Person(claims): Person,
+    CurrentUser(claims): CurrentUser,
     origin: Origin,
     Valid(request): Valid<PasswordChangeRequest>,
 ) -> Result<HttpResponse, ApiError> {
@@ -62,11 +67,14 @@ pub async fn password(
 impl From<ChangePasswordError> for ApiError {
     fn from(why: ChangePasswordError) -> Self {
         match why {
-            ChangePasswordError::WrongPassword => Form::error_of("old_password", "The password is wrong."),
-            ChangePasswordError::SameAsName => {
-                Form::error_of("new_password", "The password is the same as the username or the email.")
+            ChangePasswordError::WrongPassword => {
+                Form::single_error("old_password", "The password is wrong.")
             }
-            // A deleted user has no session.
+            ChangePasswordError::SameAsName => {
+                let message = "The password is the same as the username or the email.";
+                Form::single_error("new_password", message)
+            }
+            // The sessions of a deleted user have ended.
             ChangePasswordError::UnknownUser => VerifyError::Revoked.into(),
             ChangePasswordError::Contended => Self::Unavailable,
             ChangePasswordError::Busy(why) => why.into(),

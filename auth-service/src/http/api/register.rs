@@ -1,4 +1,4 @@
-//! `POST /register`: a new user.
+//! `POST /register`: registers a user.
 
 use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
@@ -7,17 +7,16 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    accounts::{Registered, Registration, RegistrationError},
+    accounts::{Registered, Registration, RegistrationError, Taken},
     app::App,
     domain::{email::Email, password::Password, session::Origin, username::Username},
     http::{
         error::ApiError,
         form::{Form, FromForm, Valid},
     },
-    store::users::Taken,
 };
 
-/// What a visitor registers with.
+/// Names and password of the new user.
 #[derive(ToSchema)]
 #[schema(as = RegisterRequest)]
 #[serde(deny_unknown_fields)]
@@ -25,11 +24,13 @@ use crate::{
 struct RegistrationFields {
     #[schema(format = Email, max_length = 254, example = "ada@example.com")]
     email: String,
-    /// Letters, digits and `_.-`. Unique without regard to case.
+    /// Letters, digits and `_.-`. No two users have names that differ only in case.
     #[schema(min_length = 3, max_length = 150, example = "ada")]
     username: String,
-    /// At most 1024 bytes, not a common one, and neither the username nor the email address.
-    #[schema(format = Password, min_length = 8, max_length = 1024, example = "correct horse battery")]
+    /// At most 1024 bytes. Not a common password, and neither the username nor the email address.
+    #[schema(
+        format = Password, min_length = 8, max_length = 1024, example = "correct horse battery"
+    )]
     password: String,
 }
 
@@ -39,11 +40,13 @@ impl FromForm for Registration {
         let username = form.text("username", |text| Username::parse(&text));
         let password = form.text("password", Password::parse_new);
         if let Some(password) = &password {
-            if username.as_ref().is_some_and(|username| password.equals_ignoring_case(username.as_str())) {
-                form.wrong("password", "The password is the same as the username.");
+            let equals =
+                |name: Option<&str>| name.is_some_and(|name| password.equals_ignoring_case(name));
+            if equals(username.as_ref().map(Username::as_str)) {
+                form.add_error("password", "The password is the same as the username.");
             }
-            if email.as_ref().is_some_and(|email| password.equals_ignoring_case(email.as_str())) {
-                form.wrong("password", "The password is the same as the email.");
+            if equals(email.as_ref().map(Email::as_str)) {
+                form.add_error("password", "The password is the same as the email.");
             }
         }
         Some(Self { email: email?, username: username?, password: password? })
@@ -54,13 +57,15 @@ impl FromForm for Registration {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Registered)]
 struct RegistrationResponse<'a> {
-    /// The claim `sub` of the user's tokens.
+    /// Id of the user, which the user's tokens name as `sub`.
     id: Uuid,
     email: &'a str,
     username: &'a str,
 }
 
-/// Registers a user.
+/// Register.
+///
+/// A registration begins no session. The user logs in next.
 #[utoipa::path(
     post,
     path = "/register",
@@ -95,10 +100,10 @@ impl From<RegistrationError> for ApiError {
 fn taken_fields(taken: Taken) -> ApiError {
     let mut form = Form::default();
     if taken.username {
-        form.wrong("username", "A user with that username already exists.");
+        form.add_error("username", "A user with that username already exists.");
     }
     if taken.email {
-        form.wrong("email", "A user with that email already exists.");
+        form.add_error("email", "A user with that email already exists.");
     }
     form.into_error()
 }

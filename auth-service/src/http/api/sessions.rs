@@ -1,4 +1,4 @@
-//! `GET /sessions` and `DELETE /sessions/{id}`: where somebody is logged in, and ending that.
+//! `GET /sessions` and `DELETE /sessions/{id}`: lists and ends the sessions of a user.
 
 use actix_web::{
     HttpResponse,
@@ -14,39 +14,57 @@ use uuid::Uuid;
 use crate::{
     app::App,
     domain::{audit::Initiator, session::Origin},
-    http::error::ApiError,
-    http::extract::Person,
-    store::sessions::SessionDetails,
+    http::{error::ApiError, extract::CurrentUser},
+    sessions::{EndSessionError, SessionDetails},
 };
 
+/// The live sessions of a user.
 #[derive(Serialize, ToSchema)]
 pub struct Sessions {
-    /// At most 100, those used last first.
-    sessions: Vec<Listed>,
+    /// At most 100 sessions, the last used first.
+    sessions: Vec<SessionResponse>,
 }
 
 /// A session. Times are in UTC (RFC 3339).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
-struct Listed {
+struct SessionResponse {
     id: Uuid,
+    /// Time of the login.
     #[schema(format = DateTime)]
     created_at: String,
-    /// When its refresh token was last used, within a few seconds.
+    /// Last use of the refresh token, within a few seconds.
     #[schema(format = DateTime)]
     last_used_at: String,
-    /// When it ends at the latest.
+    /// Latest possible end.
     #[schema(format = DateTime)]
     expires_at: String,
-    /// What the client that logged in called itself.
+    /// `User-Agent` of the login.
     user_agent: Option<String>,
-    /// Where it logged in from.
+    /// Client address of the login.
     ip: Option<String>,
-    /// Whether it is the one that asks.
+    /// Whether this is the session of the access token.
     current: bool,
 }
 
-/// Where the access token's user is logged in.
+impl SessionResponse {
+    fn new(details: SessionDetails, current: SessionId) -> Self {
+        let SessionDetails { sid, created_at_ms, last_used_at_ms, expires_at_ms, origin } = details;
+        Self {
+            id: sid.0,
+            created_at: time(created_at_ms),
+            last_used_at: time(last_used_at_ms),
+            expires_at: time(expires_at_ms),
+            user_agent: origin.user_agent,
+            ip: origin.ip,
+            current: sid == current,
+        }
+    }
+}
+
+/// List the sessions.
+///
+/// Returns the live sessions of the user of the access token.
 #[utoipa::path(
     get,
     path = "/sessions",
@@ -57,21 +75,13 @@ struct Listed {
         Unauthorized, Forbidden, Unavailable,
     )
 )]
-pub async fn sessions(app: Data<App>, Person(claims): Person) -> Result<Json<Sessions>, ApiError> {
-    let details = app.sessions.list(claims.sub.clone()).await?;
-    let listed =
-        |SessionDetails { sid, created_at_ms, last_used_at_ms, expires_at_ms, origin }: SessionDetails| {
-            Listed {
-                id: sid.0,
-                created_at: time(created_at_ms),
-                last_used_at: time(last_used_at_ms),
-                expires_at: time(expires_at_ms),
-                user_agent: origin.user_agent,
-                ip: origin.ip,
-                current: sid == claims.sid,
-            }
-        };
-    Ok(Json(Sessions { sessions: details.into_iter().map(listed).collect() }))
+pub async fn sessions(
+    app: Data<App>,
+    CurrentUser(claims): CurrentUser,
+) -> Result<Json<Sessions>, ApiError> {
+    let sessions = app.sessions.list(claims.sub.clone()).await?;
+    let response = |details| SessionResponse::new(details, claims.sid);
+    Ok(Json(Sessions { sessions: sessions.into_iter().map(response).collect() }))
 }
 
 fn time(ms: i64) -> String {
@@ -84,27 +94,32 @@ fn time(ms: i64) -> String {
     path = "/sessions/{id}",
     tag = "people",
     security(("bearer" = [])),
-    params(("id" = Uuid, Path, description = "The session's id.")),
+    params(("id" = Uuid, Path, description = "Id of the session.")),
     responses(
-        (status = 204, description = "It has ended."),
-        (status = 404, description = "There is no such session of this user.", body = ProblemSchema,
+        (status = 204, description = "The session has ended."),
+        (status = 404, description = "The user has no session with this id.", body = ProblemSchema,
             content_type = "application/problem+json"),
         Unauthorized, Forbidden, Unavailable,
     )
 )]
 pub async fn end_session(
     app: Data<App>,
-    Person(claims): Person,
+    CurrentUser(claims): CurrentUser,
     origin: Origin,
     id: Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let ended = match id.parse() {
-        Ok(id) => app.sessions.end_one(claims.sub.clone(), SessionId(id), Initiator::user(origin)).await?,
-        Err(_) => false,
-    };
-    if ended {
-        Ok(HttpResponse::NoContent().finish())
-    } else {
-        Err(ApiError::NotFound("There is no such session of yours."))
+    let sid = SessionId(id.parse().map_err(|_| EndSessionError::UnknownSession)?);
+    app.sessions.end_one(claims.sub.clone(), sid, Initiator::user(origin)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+impl From<EndSessionError> for ApiError {
+    fn from(why: EndSessionError) -> Self {
+        match why {
+            EndSessionError::UnknownSession => {
+                Self::NotFound("The user has no session with this id.")
+            }
+            EndSessionError::Store(why) => why.into(),
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! `POST /token/refresh`: exchanges a refresh token for a new token pair (RFC 6749 section 6, RFC 9700 section 4.14).
+//! `POST /token/refresh`: exchanges a refresh token for a new token pair (RFC 6749 section 6, RFC
+//! 9700 section 4.14).
 
 use actix_web::web::{Data, Json};
 use service_kit::openapi::{BadBody, Unauthorized, Unavailable};
@@ -37,17 +38,18 @@ impl FromForm for RefreshRequest {
     }
 }
 
-/// Exchanges a refresh token for a new token pair.
+/// Refresh the tokens.
 ///
-/// The refresh token is used up. Within the grace period it gets the same answer again, so that a lost answer logs no user out.
-/// Presented later, it ends the session.
+/// Exchanges a refresh token for a new token pair. The presented token is then used up. Within the
+/// grace period a client may repeat the request, as long as the new refresh token is unused.
+/// Presented later, the token ends its session.
 #[utoipa::path(
     post,
     path = "/token/refresh",
     tag = "people",
     request_body = RefreshRequest,
     responses(
-        (status = 200, description = "New tokens.", body = TokenPair),
+        (status = 200, description = "The new token pair.", body = TokenPair),
         BadBody, Unauthorized, Unavailable,
     )
 )]
@@ -64,7 +66,7 @@ impl From<RefreshError> for ApiError {
     fn from(why: RefreshError) -> Self {
         match why {
             RefreshError::Token(why) => why.into(),
-            // Unreachable: this dialect asks for no scope.
+            // Unreachable: the request has no scope.
             RefreshError::Scope(_) => Self::Internal,
             RefreshError::NoSigningKey(why) => why.into(),
             RefreshError::SessionState(why) => why.into(),

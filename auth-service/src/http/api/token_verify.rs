@@ -1,4 +1,4 @@
-//! `POST /token/verify`: whether a token of either kind is good.
+//! `POST /token/verify`: states whether a token is valid.
 
 use actix_web::web::{Data, Json};
 use serde::Serialize;
@@ -12,9 +12,10 @@ use crate::{
         error::ApiError,
         form::{Form, FromForm, Valid, not_blank},
     },
-    tokens::{AnyToken, RefreshTokenError, TokenErrors},
+    sessions::VerifyTokenError,
 };
 
+/// A token of either kind.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VerifyRequest {
@@ -29,35 +30,45 @@ impl FromForm for VerifyRequest {
     }
 }
 
-/// `{}`.
+/// An empty object.
 #[derive(Serialize, ToSchema)]
-pub struct Good {}
+#[schema(as = Good)]
+pub struct ValidToken {}
 
-/// Ask whether a token is good.
+/// Verify a token.
+///
+/// States whether a token is valid and its session has not ended.
 #[utoipa::path(
     post,
     path = "/token/verify",
     tag = "people",
     request_body = VerifyRequest,
-    responses((status = 200, description = "It is.", body = Good), BadBody, Unauthorized, Unavailable)
+    responses(
+        (status = 200, description = "The token is valid.", body = ValidToken),
+        BadBody, Unauthorized, Unavailable,
+    )
 )]
-pub async fn verify(app: Data<App>, request: Valid<VerifyRequest>) -> Result<Json<Good>, ApiError> {
-    match app.tokens.read_any(&request.token).await {
-        Ok(AnyToken::Access(claims)) => {
-            app.sessions.refuse_ended(claims.sid).await.map_err(not_valid)?;
-            Ok(Json(Good {}))
-        }
-        Ok(AnyToken::Refresh(presented)) if app.sessions.accepts(&presented).await? => Ok(Json(Good {})),
-        Ok(AnyToken::Refresh(_)) => Err(RefreshTokenError::Revoked.into()),
-        Err(TokenErrors { as_access, as_refresh: RefreshTokenError::Invalid }) => Err(not_valid(as_access)),
-        Err(TokenErrors { as_refresh, .. }) => Err(as_refresh.into()),
-    }
+pub async fn verify(
+    app: Data<App>,
+    request: Valid<VerifyRequest>,
+) -> Result<Json<ValidToken>, ApiError> {
+    app.sessions.verify_token(&request.token).await?;
+    Ok(Json(ValidToken {}))
 }
 
-/// The token was not sent to authenticate this request, so the answer does not say what is wrong with it as such.
-fn not_valid(why: VerifyError) -> ApiError {
-    match why {
-        VerifyError::KeysUnavailable | VerifyError::RevocationsUnavailable => ApiError::Unavailable,
-        _ => ApiError::RefreshToken("The token is invalid or expired."),
+impl From<VerifyTokenError> for ApiError {
+    fn from(why: VerifyTokenError) -> Self {
+        match why {
+            VerifyTokenError::AccessToken(
+                VerifyError::KeysUnavailable | VerifyError::RevocationsUnavailable,
+            ) => Self::Unavailable,
+            // The token is not the credentials of this request, so the answer has neither their
+            // details nor their challenge.
+            VerifyTokenError::AccessToken(_) => {
+                Self::RefreshToken("The token is invalid or expired.")
+            }
+            VerifyTokenError::RefreshToken(why) => why.into(),
+            VerifyTokenError::SessionState(why) => why.into(),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The authenticated caller of a request.
+//! The caller of a request, authenticated by an access token whose session has not ended.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use shared::{AccessToken, claims::AccessClaims};
 
 use crate::{app::App, http::error::ApiError};
 
-/// Who asks: a valid access token whose session has not ended.
+/// The claims of the caller, a user or a client.
 pub struct Caller(pub Arc<AccessClaims>);
 
 impl FromRequest for Caller {
@@ -27,10 +27,10 @@ impl FromRequest for Caller {
     }
 }
 
-/// Who asks, if it is a person, and no client.
-pub struct Person(pub Arc<AccessClaims>);
+/// The claims of the caller, who must be a user.
+pub struct CurrentUser(pub Arc<AccessClaims>);
 
-impl FromRequest for Person {
+impl FromRequest for CurrentUser {
     type Error = actix_web::Error;
     type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
 

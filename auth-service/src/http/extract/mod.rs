@@ -1,6 +1,6 @@
-//! Extractors: what handlers take from a request.
+//! Extractors: the arguments that handlers take from a request.
 
 mod caller;
 mod origin;
 
-pub use self::caller::{Caller, Person};
+pub use self::caller::{Caller, CurrentUser};

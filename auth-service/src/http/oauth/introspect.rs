@@ -1,4 +1,4 @@
-//! `POST /oauth/introspect`: what a token is worth at this moment (RFC 7662).
+//! `POST /oauth/introspect`: states whether a token is active (RFC 7662).
 
 use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
@@ -6,10 +6,12 @@ use shared::claims::{AccessClaims, Audience, Scope, SessionId};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{OAuthError, Parameters, Refusals};
+use super::{OAuthError, parameters::Parameters, responses::RequestRefused};
 use crate::{
     app::App,
     domain::client::FIRST_PARTY,
+    http::error::ApiError,
+    oauth::IntrospectError,
     tokens::{AnyToken, RefreshClaims},
 };
 
@@ -21,7 +23,7 @@ enum Introspection<'a> {
     Inactive(InactiveToken),
 }
 
-/// A token that is worthless: the response says no more of it.
+/// A token that is not active.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct InactiveToken {
@@ -47,7 +49,7 @@ enum AudienceRef<'a> {
     Any(&'a Audience),
 }
 
-/// A token that is worth something. Times are seconds since the Unix epoch.
+/// An active token. Times are seconds since the Unix epoch.
 #[derive(Serialize, ToSchema)]
 struct ActiveToken<'a> {
     /// `true`.
@@ -59,7 +61,7 @@ struct ActiveToken<'a> {
     exp: i64,
     iat: i64,
     jti: Uuid,
-    /// The session of the token.
+    /// Id of the token's session.
     #[schema(value_type = Uuid)]
     sid: SessionId,
     #[serde(skip_serializing_if = "Scope::is_empty")]
@@ -74,7 +76,7 @@ struct ActiveToken<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     client_id: Option<&'a str>,
-    /// `Bearer`, if it is an access token (RFC 6749 section 5.1).
+    /// `Bearer` for an access token (RFC 6749 section 5.1).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     token_type: Option<&'static str>,
@@ -130,14 +132,17 @@ struct IntrospectionFields {
     /// Ignored.
     #[schema(nullable = false)]
     token_type_hint: Option<String>,
-    /// For a client that does not authenticate by the `Authorization` header.
+    /// Id of a client that does not authenticate with the `Authorization` header.
     #[schema(nullable = false)]
     client_id: Option<String>,
     #[schema(nullable = false)]
     client_secret: Option<String>,
 }
 
-/// Returns what a token is worth at this moment. Any client may ask.
+/// Introspect a token.
+///
+/// The answer states whether the token is active: authentic, not expired, and of a session that has
+/// not ended. Every client may introspect every token.
 #[utoipa::path(
     post,
     path = "/oauth/introspect",
@@ -145,11 +150,15 @@ struct IntrospectionFields {
     security(("client" = [])),
     request_body(content = IntrospectionFields, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, description = "The token's claims, or only `active: false`.", body = Introspection),
-        Refusals,
+        (status = 200, description = "The token's claims, or only `active: false`.",
+            body = Introspection),
+        RequestRefused,
     )
 )]
-pub async fn introspect(app: Data<App>, parameters: Parameters) -> Result<HttpResponse, OAuthError> {
+pub async fn introspect(
+    app: Data<App>,
+    parameters: Parameters,
+) -> Result<HttpResponse, OAuthError> {
     parameters.authenticated_client(&app.clients).await?;
     let token = app.grants.introspect(parameters.required("token")?).await?;
     let introspection = match &token {
@@ -158,4 +167,14 @@ pub async fn introspect(app: Data<App>, parameters: Parameters) -> Result<HttpRe
         None => Introspection::Inactive(InactiveToken { active: false }),
     };
     Ok(HttpResponse::Ok().json(introspection))
+}
+
+impl From<IntrospectError> for OAuthError {
+    fn from(why: IntrospectError) -> Self {
+        match why {
+            IntrospectError::Undecidable(_) => Self::Other(ApiError::Unavailable),
+            IntrospectError::SessionState(why) => ApiError::from(why).into(),
+            IntrospectError::Store(why) => why.into(),
+        }
+    }
 }

@@ -3,8 +3,8 @@
 use actix_web::{HttpResponse, web::Data};
 use utoipa::ToSchema;
 
-use super::{OAuthError, Parameters, Refusals};
-use crate::{app::App, domain::session::Origin};
+use super::{OAuthError, parameters::Parameters, responses::RequestRefused};
+use crate::{app::App, domain::session::Origin, http::error::ApiError, oauth::RevokeError};
 
 #[derive(ToSchema)]
 #[schema(as = RevocationRequest, example = json!({"token": ""}))]
@@ -22,17 +22,21 @@ struct RevocationFields {
     client_secret: Option<String>,
 }
 
-/// Ends the session of a token.
+/// End the session of a token.
 ///
-/// Whoever presents a user's token may do so, because that is how a leaked token is made worthless. A client's own token is for that
-/// client alone. A token that is worthless already is no error (RFC 7009 section 2.2).
+/// Every caller that presents a user's token may end its session. The session of a client's own
+/// token can be ended by that client only. A token that is not valid is no error (RFC 7009 section
+/// 2.2).
 #[utoipa::path(
     post,
     path = "/oauth/revoke",
     tag = "oauth",
     security((), ("client" = [])),
     request_body(content = RevocationFields, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "The token is worthless from now on."), Refusals)
+    responses(
+        (status = 200, description = "The session has ended, or the token was not valid."),
+        RequestRefused,
+    )
 )]
 pub async fn revoke(
     app: Data<App>,
@@ -43,4 +47,15 @@ pub async fn revoke(
     let token = parameters.required("token")?;
     app.grants.revoke(token, client.as_ref(), origin).await?;
     Ok(HttpResponse::Ok().finish())
+}
+
+impl From<RevokeError> for OAuthError {
+    fn from(why: RevokeError) -> Self {
+        match why {
+            RevokeError::Undecidable(_) => Self::Other(ApiError::Unavailable),
+            RevokeError::Unauthenticated => Self::InvalidClient,
+            RevokeError::OtherClient => Self::UnauthorizedClient("The token is another client's."),
+            RevokeError::Store(why) => why.into(),
+        }
+    }
 }

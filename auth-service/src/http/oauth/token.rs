@@ -1,12 +1,19 @@
-//! `POST /oauth/token`: tokens for a refresh token, or for a client in its own right (RFC 6749 sections 4.4, 5 and 6).
+//! `POST /oauth/token`: exchanges a refresh token, or mints a client's own token (RFC 6749 sections
+//! 4.4, 5 and 6).
 
 use actix_web::web::{Data, Json};
 use serde::Serialize;
-use shared::claims::{Scope, is_scope_name};
+use shared::claims::Scope;
 use utoipa::ToSchema;
 
-use super::{OAuthError, Parameters, Refusals};
-use crate::{app::App, domain::session::Origin, oauth::grants::ClientToken, sessions::Refreshed};
+use super::{OAuthError, parameters::Parameters, responses::RequestRefused};
+use crate::{
+    app::App,
+    domain::session::Origin,
+    http::error::ApiError,
+    oauth::{ClientCredentialsError, ClientToken},
+    sessions::{RefreshError, Refreshed},
+};
 
 const BEARER: &str = "Bearer";
 
@@ -21,7 +28,7 @@ pub struct TokenResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     refresh_token: Option<String>,
-    /// Scope of the access token. Absent if it grants none.
+    /// Scopes of the access token, separated by spaces. Missing if the token has none.
     #[serde(skip_serializing_if = "Scope::is_empty")]
     #[schema(value_type = String, required = false)]
     scope: Scope,
@@ -43,35 +50,39 @@ struct TokenFields {
     grant_type: GrantType,
     #[schema(nullable = false)]
     refresh_token: Option<String>,
-    /// Scopes to grant, separated by spaces: all or part of what may be granted.
+    /// Scopes to grant, separated by spaces. Missing: all that may be granted.
     #[schema(nullable = false, pattern = "^[!#-\\[\\]-~]+( [!#-\\[\\]-~]+)*$")]
     scope: Option<String>,
-    /// For a client that does not authenticate by the `Authorization` header.
+    /// Id of a client that does not authenticate with the `Authorization` header.
     #[schema(nullable = false)]
     client_id: Option<String>,
     #[schema(nullable = false)]
     client_secret: Option<String>,
 }
 
-/// Returns tokens: for a refresh token, or for a client in its own right.
+/// Get tokens.
+///
+/// A refresh token (`grant_type=refresh_token`) is exchanged for a new token pair. A client gets an
+/// access token of its own (`grant_type=client_credentials`).
 #[utoipa::path(
     post,
     path = "/oauth/token",
     tag = "oauth",
     security((), ("client" = [])),
     request_body(content = TokenFields, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "The tokens.", body = TokenResponse), Refusals)
+    responses((status = 200, description = "New tokens.", body = TokenResponse), RequestRefused)
 )]
 pub async fn token(
     app: Data<App>,
     origin: Origin,
     parameters: Parameters,
 ) -> Result<Json<TokenResponse>, OAuthError> {
-    let wanted = wanted_scope(&parameters)?;
+    let wanted = parameters.scope()?;
     let response = match parameters.required("grant_type")? {
         "refresh_token" => {
             let refresh = parameters.required("refresh_token")?;
-            // A refresh token belongs to a user. A client need not authenticate, but credentials that it presents must be right.
+            // Refresh tokens belong to users, so a client need not authenticate. Credentials that
+            // it presents must be right.
             parameters.client(&app.clients).await?;
             TokenResponse::from(app.sessions.refresh(refresh, wanted.as_ref(), &origin).await?)
         }
@@ -82,6 +93,24 @@ pub async fn token(
         _ => return Err(OAuthError::UnsupportedGrantType),
     };
     Ok(Json(response))
+}
+
+impl From<RefreshError> for OAuthError {
+    fn from(why: RefreshError) -> Self {
+        match why {
+            RefreshError::Scope(why) => why.into(),
+            why => ApiError::from(why).into(),
+        }
+    }
+}
+
+impl From<ClientCredentialsError> for OAuthError {
+    fn from(why: ClientCredentialsError) -> Self {
+        match why {
+            ClientCredentialsError::Scope(why) => why.into(),
+            ClientCredentialsError::NoSigningKey(why) => ApiError::from(why).into(),
+        }
+    }
 }
 
 impl From<Refreshed> for TokenResponse {
@@ -99,14 +128,5 @@ impl From<Refreshed> for TokenResponse {
 impl From<ClientToken> for TokenResponse {
     fn from(ClientToken { access, expires_in, scope }: ClientToken) -> Self {
         Self { access_token: access, token_type: BEARER, expires_in, refresh_token: None, scope }
-    }
-}
-
-fn wanted_scope(parameters: &Parameters) -> Result<Option<Scope>, OAuthError> {
-    let Some(text) = parameters.get("scope") else { return Ok(None) };
-    if text.split(' ').all(is_scope_name) {
-        Ok(Some(text.to_owned().into()))
-    } else {
-        Err(OAuthError::InvalidScope)
     }
 }

@@ -1,17 +1,18 @@
-//! `GET /metrics`: what this process counts.
+//! `GET /metrics`: the metrics of this process.
 
 use actix_web::{HttpResponse, web::Data};
 use service_kit::metrics;
 
 use crate::{app::App, metrics::GaugeValues};
 
-/// What this process counts, for Prometheus.
+/// Get the metrics of this process, for Prometheus.
 #[utoipa::path(
     get,
     path = "/metrics",
     tag = "about",
     responses(
-        (status = 200, description = "The metrics.", body = String, content_type = "application/openmetrics-text"),
+        (status = 200, description = "The metrics.", body = String,
+            content_type = "application/openmetrics-text"),
     )
 )]
 pub async fn metrics(app: Data<App>) -> HttpResponse {
@@ -25,7 +26,7 @@ pub async fn metrics(app: Data<App>) -> HttpResponse {
         is_in_sync: app.sessions.is_in_sync(),
         connections_in_use: connections.in_use,
         connections_idle: connections.idle,
-        connections_max: connections.most,
+        connections_max: connections.max,
         connections_awaited: connections.waiting,
         key_age: key.map(|key| key.age),
         next_key_in: key.and_then(|key| key.next_in),

@@ -1,4 +1,4 @@
-//! `GET /readyz`: whether this process can work.
+//! `GET /readyz`: states whether this process is ready.
 
 use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
@@ -7,29 +7,32 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 
-/// Of each, `ok` or `unavailable`.
+/// Readiness of the process and of each dependency: `ok` or `unavailable`.
 #[derive(Serialize, ToSchema)]
 struct Ready {
-    /// `ok`, or `ending` if it was told to end.
+    /// `ok`, or `ending` during the shutdown.
     service: &'static str,
     keys: &'static str,
     database: &'static str,
     blacklist: &'static str,
     revocations: &'static str,
-    /// Not there if all is well.
+    /// Reason for each member that is not `ok`. Missing if all are.
     #[serde(skip_serializing_if = "Reasons::is_empty")]
     #[schema(required = false)]
     reasons: Reasons,
 }
 
-/// Whether this process can work: database and blacklist answer, keys and revocations have been read.
+/// Check whether this process is ready.
+///
+/// A process is ready if the database and the blacklist answer, and the signing keys and the past
+/// revocations are loaded.
 #[utoipa::path(
     get,
     path = "/readyz",
     tag = "about",
     responses(
-        (status = 200, description = "It can.", body = Ready),
-        (status = 503, description = "It cannot.", body = Ready, headers(("Retry-After" = i32))),
+        (status = 200, description = "Ready.", body = Ready),
+        (status = 503, description = "Not ready.", body = Ready, headers(("Retry-After" = i32))),
     )
 )]
 pub async fn readyz(app: Data<App>) -> HttpResponse {

@@ -1,11 +1,10 @@
-//! `GET /.well-known/jwks.json`: the public keys (RFC 7517 section 5).
+//! `GET /.well-known/jwks.json`: publishes the public keys (RFC 7517 section 5).
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{CACHE_CONTROL, ContentType, ETAG, IF_NONE_MATCH},
     web::Data,
 };
-
 use service_kit::openapi::Unavailable;
 use utoipa::ToSchema;
 
@@ -14,22 +13,25 @@ use crate::{app::App, http::error::ApiError};
 /// A JWK Set (RFC 7517 section 5).
 #[derive(ToSchema)]
 #[schema(as = JwkSet)]
-#[expect(dead_code, reason = "says what a foreign type looks like")]
+#[expect(dead_code, reason = "describes the document")]
 struct Keys {
     #[schema(value_type = Vec<Object>)]
     keys: (),
 }
 
-/// The public keys that verify access tokens.
+/// Get the public keys that verify access tokens.
 #[utoipa::path(
     get,
     path = "/.well-known/jwks.json",
     tag = "discovery",
-    params(("If-None-Match" = Option<String>, Header, description = "The `ETag` of an answer before.")),
+    params(
+        ("If-None-Match" = Option<String>, Header, description = "`ETag` of an earlier answer."),
+    ),
     responses(
-        (status = 200, description = "The keys: those that sign, are about to, and did.", body = Keys,
+        (status = 200, description = "The current key, the next key, and retired keys whose tokens \
+            have not all expired.", body = Keys,
             headers(("ETag" = String), ("Cache-Control" = String))),
-        (status = 304, description = "The same as before."),
+        (status = 304, description = "The keys have not changed since the earlier answer."),
         Unavailable,
     )
 )]

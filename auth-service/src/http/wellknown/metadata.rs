@@ -1,11 +1,13 @@
-//! `GET /.well-known/oauth-authorization-server`: where the rest is (RFC 8414). Also under OpenID Connect's name.
+//! `GET /.well-known/oauth-authorization-server`: publishes the metadata of the service (RFC 8414),
+//! also under the path of OpenID Connect.
 
 use actix_web::{HttpResponse, http::header::CACHE_CONTROL, web::Data};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{app::App, http::oauth::CLIENT_AUTHENTICATION};
+use crate::{app::App, http::oauth::AUTHENTICATION_METHODS};
 
+/// Metadata of an authorization server (RFC 8414 section 2).
 #[derive(Serialize, ToSchema)]
 struct Metadata<'a> {
     issuer: &'a str,
@@ -17,11 +19,11 @@ struct Metadata<'a> {
     revocation_endpoint_auth_methods_supported: &'a [&'a str],
     introspection_endpoint: String,
     introspection_endpoint_auth_methods_supported: &'a [&'a str],
-    /// Required (RFC 8414 section 2), and empty: there is no authorization endpoint.
+    /// Always empty, because the service has no authorization endpoint.
     response_types_supported: [&'a str; 0],
 }
 
-/// The same, under OpenID Connect's name.
+/// Get the metadata, at the path of OpenID Connect.
 #[utoipa::path(
     get,
     path = "/.well-known/openid-configuration",
@@ -32,7 +34,7 @@ pub async fn openid_configuration(app: Data<App>) -> HttpResponse {
     metadata(app).await
 }
 
-/// Where the rest is, and what is supported (RFC 8414).
+/// Get the metadata: the URLs of routes and keys, and what they support (RFC 8414).
 #[utoipa::path(
     get,
     path = "/.well-known/oauth-authorization-server",
@@ -42,7 +44,7 @@ pub async fn openid_configuration(app: Data<App>) -> HttpResponse {
 pub async fn metadata(app: Data<App>) -> HttpResponse {
     let issuer = app.verifier.issuer();
     let at = |path| format!("{issuer}{path}");
-    let or_none = [&CLIENT_AUTHENTICATION[..], &["none"]].concat();
+    let or_none = [&AUTHENTICATION_METHODS[..], &["none"]].concat();
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=300")).json(Metadata {
         issuer,
         jwks_uri: at("/.well-known/jwks.json"),
@@ -52,7 +54,7 @@ pub async fn metadata(app: Data<App>) -> HttpResponse {
         revocation_endpoint: at("/oauth/revoke"),
         revocation_endpoint_auth_methods_supported: &or_none,
         introspection_endpoint: at("/oauth/introspect"),
-        introspection_endpoint_auth_methods_supported: &CLIENT_AUTHENTICATION,
+        introspection_endpoint_auth_methods_supported: &AUTHENTICATION_METHODS,
         response_types_supported: [],
     })
 }

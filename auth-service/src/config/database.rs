@@ -1,0 +1,84 @@
+//! Settings of the database.
+
+use std::time::Duration;
+
+use clap::{Args, value_parser};
+use service_kit::settings::positive_seconds;
+
+use super::secret_url::{SecretUrl, in_file};
+
+/// Settings of the database.
+#[derive(Args, Clone, Debug)]
+pub struct DatabaseSettings {
+    /// URL of PostgreSQL: postgres://user:password@host/database, with several hosts separated by
+    /// commas. Unset: SQLite in the data folder
+    #[arg(
+        id = "database_url",
+        long = "database-url",
+        env = "DATABASE_URL",
+        value_name = "URL",
+        group = "database",
+        hide_env_values = true,
+        value_parser = database_url
+    )]
+    pub url: Option<SecretUrl>,
+
+    /// File that contains DATABASE_URL
+    #[arg(
+        id = "database_url_file",
+        long = "database-url-file",
+        env = "DATABASE_URL_FILE",
+        value_name = "FILE",
+        group = "database",
+        value_parser = in_file(database_url)
+    )]
+    pub url_in_file: Option<SecretUrl>,
+
+    /// Maximum number of connections to the database, for each process
+    #[arg(
+        id = "database_pool_size",
+        long = "database-pool-size",
+        env = "DATABASE_POOL_SIZE",
+        value_name = "COUNT",
+        default_value = "10",
+        value_parser = value_parser!(u32).range(1..=1000)
+    )]
+    pub pool_size: u32,
+
+    /// Maximum time that a request waits for the database before it is answered 503, in seconds
+    #[arg(
+        id = "database_timeout",
+        long = "database-timeout",
+        env = "DATABASE_TIMEOUT",
+        value_name = "SECONDS",
+        default_value = "3",
+        value_parser = positive_seconds
+    )]
+    pub timeout: Duration,
+}
+
+impl DatabaseSettings {
+    /// Returns the URL of PostgreSQL. `None`: SQLite.
+    pub fn url(&self) -> Option<&SecretUrl> {
+        self.url.as_ref().or(self.url_in_file.as_ref())
+    }
+}
+
+fn database_url(text: &str) -> Result<SecretUrl, String> {
+    let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"));
+    let Some(rest) = rest else {
+        return Err("must start with postgres:// (leave it unset for SQLite)".into());
+    };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    if authority.matches('@').count() > 1 || rest.contains('#') {
+        return Err("must have @, / and # in the password written as %40, %2F and %23".into());
+    }
+    let requires_tls = ["require", "verify-ca", "verify-full"]
+        .iter()
+        .any(|mode| rest.contains(&format!("sslmode={mode}")));
+    if requires_tls && !cfg!(feature = "postgres-tls") {
+        let why = "requires TLS, and this program was built without `--features postgres-tls`";
+        return Err(why.into());
+    }
+    Ok(SecretUrl::new(text))
+}

@@ -1,0 +1,74 @@
+//! Changes of scopes and roles.
+//!
+//! Session state learns of a change after the database. Until the user's sessions are known to be
+//! marked there, the column `claims_marked_at` is null.
+
+use diesel::prelude::*;
+
+use super::lookup::User;
+use crate::store::{AnyConnection, schema::users};
+
+/// Replaces a user's scopes and roles, unless the user has changed since `read` was read. Returns
+/// whether it did.
+pub fn set_claims(
+    connection: &mut AnyConnection,
+    read: &User,
+    scope: &str,
+    roles: &str,
+    now_ms: i64,
+) -> QueryResult<bool> {
+    let id = read.id.to_string();
+    let last: Option<i64> =
+        users::table.find(&id).select(users::claims_changed_at).first(connection)?;
+    // The time identifies the change, so it must differ from the last one even if the clock of
+    // this replica is behind.
+    let changed_at = last.map_or(now_ms, |last| now_ms.max(last + 1));
+    diesel::update(users::table.find(&id).filter(users::revision.eq(read.revision)))
+        .set((
+            users::scope.eq(scope),
+            users::roles.eq(roles),
+            users::claims_changed_at.eq(changed_at),
+            users::claims_marked_at.eq(None::<i64>),
+            users::revision.eq(users::revision + 1),
+        ))
+        .execute(connection)
+        .map(|changed| changed > 0)
+}
+
+/// Returns up to `limit` users whose scopes or roles have changed, each with the time of the last
+/// change, ordered by id, starting after the id `after`. With `unmarked_only`, users whose sessions
+/// are known to be marked are left out.
+pub fn with_changed_claims(
+    connection: &mut AnyConnection,
+    after: Option<&str>,
+    unmarked_only: bool,
+    limit: i64,
+) -> QueryResult<Vec<(String, i64)>> {
+    let mut query = users::table
+        .filter(users::claims_changed_at.is_not_null())
+        .select((users::id, users::claims_changed_at))
+        .order(users::id)
+        .limit(limit)
+        .into_boxed();
+    if let Some(after) = after {
+        query = query.filter(users::id.gt(after.to_owned()));
+    }
+    if unmarked_only {
+        query = query.filter(users::claims_marked_at.is_null());
+    }
+    let rows: Vec<(String, Option<i64>)> = query.load(connection)?;
+    Ok(rows.into_iter().filter_map(|(id, changed_at)| Some((id, changed_at?))).collect())
+}
+
+/// Records that a user's sessions are marked with the change of this time, unless the user's claims
+/// have changed again.
+pub fn set_claims_marked(
+    connection: &mut AnyConnection,
+    id: &str,
+    changed_at_ms: i64,
+) -> QueryResult<()> {
+    diesel::update(users::table.find(id).filter(users::claims_changed_at.eq(changed_at_ms)))
+        .set(users::claims_marked_at.eq(changed_at_ms))
+        .execute(connection)
+        .map(drop)
+}
