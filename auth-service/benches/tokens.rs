@@ -1,4 +1,6 @@
-//! What auth-service computes for every refresh: the decision, and a signature. `cargo bench -p auth-service`
+//! The cost of each refresh: the refresh decision, and a signature.
+//!
+//! `cargo bench -p auth-service`
 
 use std::time::Duration;
 
@@ -9,27 +11,26 @@ use auth_service::hot_paths::{
 use divan::{Bencher, black_box};
 use shared::keys::Algorithm;
 
-/// As long as a token's header and claims.
-const INPUT: [u8; 560] = [b'x'; 560];
+/// A message of the size of a token's header and claims.
+const MESSAGE: [u8; 560] = [b'x'; 560];
 
 #[divan::bench(args = ["EdDSA", "ES256", "RS256"])]
 fn sign(bencher: Bencher, algorithm: &str) {
-    let algorithm = match algorithm {
-        "EdDSA" => Algorithm::EdDSA,
-        "ES256" => Algorithm::ES256,
-        _ => Algorithm::RS256,
-    };
+    let algorithm: Algorithm = algorithm.parse().unwrap();
     let key = SigningKey::from_pkcs8(algorithm, &SigningKey::generate(algorithm)).unwrap();
-    bencher.bench(|| key.sign(black_box(&INPUT)));
+    bencher.bench(|| key.sign(black_box(&MESSAGE)));
 }
 
 #[divan::bench]
 fn refresh_decision(bencher: Bencher) {
-    let entry = SessionEntry::Alive(Watermark { generation: 7, moved_at_ms: 1_000, claims_from: None });
+    let watermark = Watermark { generation: 7, moved_at_ms: 1_000, claims_from: None };
+    let entry = Some(SessionEntry::Alive(watermark));
     let presented = TokenGeneration { generation: 7, rotated_at_ms: 1_000 };
+    let claims = ClaimsSource::Token;
     let grace = Duration::from_secs(10);
     bencher.bench(|| {
-        decide(black_box(Some(entry)), black_box(presented), ClaimsSource::Token, black_box(60_000), grace)
+        let now_ms = black_box(60_000);
+        decide(black_box(entry), black_box(presented), claims, now_ms, grace)
     });
 }
 

@@ -11,18 +11,10 @@ use shared::{Verifier, clock::Clock, keys::JwkSet};
 use crate::{
     accounts::Accounts,
     config::Settings,
-    credentials::{
-        hash_pool::{HashPool, HashPoolMetrics},
-        passwords::Passwords,
-    },
+    credentials::{HashPool, HashPoolMetrics, Passwords},
     domain::{audit::Initiator, client::ClientId, key_schedule::Schedule},
     jobs::cleanup::Cleanup,
-    keys::{
-        error::KeysError,
-        private_file::create_private_folder,
-        secret::Secret,
-        signing_keys::{KeySettings, SigningKeys},
-    },
+    keys::{KeySettings, KeysError, Secret, SigningKeys, create_private_folder},
     metrics::{ExternalMetrics, Metrics},
     oauth::{
         clients::{ClientAdmin, Clients, NewClient},
@@ -88,6 +80,7 @@ impl App {
             token_settings(settings),
             &secret,
             Arc::clone(&signing_keys),
+            verifier.clone(),
             clock.clone(),
         ));
         let feed_settings = feed_settings(settings);
@@ -132,7 +125,6 @@ impl App {
             clients: Arc::clone(&clients),
             sessions: Arc::clone(&sessions),
             tokens: Arc::clone(&tokens),
-            verifier: verifier.clone(),
             clock: clock.clone(),
         };
         Ok(Self {

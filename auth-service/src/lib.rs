@@ -1,27 +1,26 @@
-//! auth-service: registers people, logs them in, and issues, refreshes and revokes tokens.
+//! auth-service: registers users, logs them in, and issues, refreshes and revokes tokens.
 //!
-//! | room | what is in it |
+//! | module | content |
 //! |---|---|
-//! | [`config`] | every setting, typed and validated, from flags and environment |
-//! | [`server`] | puts the parts together: [`server::configure`] mounts the routes, [`server::start`] serves them |
-//! | [`state`] | what handlers share |
-//! | `routes` | a file a route |
-//! | `domain` | the rules, without I/O: usernames, emails, passwords, the refresh decision |
-//! | `sessions` | where the database, which is durable, and the blacklist, which is fast, meet |
-//! | `revocations` | the feed of sessions that have ended |
-//! | `clients` | who may ask in its own right |
-//! | `tokens` | minting and reading tokens; the keys |
-//! | `store` | users and sessions in SQL: PostgreSQL or SQLite |
-//! | `blacklist` | the refresh decision in one round trip: Redis or embedded |
-//! | `cleanup` | deleting what has expired |
-//! | `metrics` | what is counted |
-//! | `redis_link` | the connection to Redis, given up when it hangs |
-//! | `form` | request bodies, checked field by field |
-//! | `hashing` | the bounded pool that hashes passwords |
-//! | `error` | what goes wrong, and how it is answered |
-//! | [`cli`] | a file a subcommand |
+//! | [`cli`] | the subcommands, one file each |
+//! | `http` | the routes, one file each, and the server |
+//! | `accounts`, `sessions`, `oauth` | the use cases |
+//! | `jobs` | work in the background |
+//! | `tokens` | minting and reading tokens |
+//! | `keys` | the secret, the signing keys and their rotation |
+//! | `credentials` | password hashes, and the pool that computes them |
+//! | `session_state` | the refresh decision in one round trip, in Redis or embedded |
+//! | `revocation_feed` | the feed of ended sessions |
+//! | `store` | the database: PostgreSQL or SQLite |
+//! | `redis` | the connection to Redis |
+//! | `domain` | the rules, without I/O |
+//! | [`config`] | the settings, from command line and environment |
+//! | `audit_log`, `health`, `metrics` | what an operator observes |
 //!
-//! Dependencies run one way: routes → sessions → store, blacklist; nothing depends on routes.
+//! [`App`] connects these modules. [`start`] serves requests.
+//!
+//! `domain` depends on no other module, `credentials` only on `domain`, `keys` on `domain`, `store`
+//! and `health`, and `tokens` on `domain` and `keys`.
 
 mod accounts;
 mod app;
@@ -48,8 +47,8 @@ pub use self::{
     http::server::{self, Running, start},
 };
 
-/// What `benches/` measure of the inside. Not for others.
+/// The functions that `benches/` measures. Not part of the public interface.
 #[doc(hidden)]
 pub mod hot_paths {
-    pub use crate::{domain::refresh_decision, keys::signing_key::SigningKey};
+    pub use crate::{domain::refresh_decision, keys::SigningKey};
 }

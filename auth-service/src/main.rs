@@ -1,4 +1,4 @@
-//! The program: reads the settings and runs the command.
+//! The program: parses the command line and runs the command.
 
 use std::{env, process::ExitCode};
 

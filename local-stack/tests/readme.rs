@@ -1,42 +1,33 @@
-//! The README is true: its walk-through works when it is pasted, and its table has every setting.
+//! The README and the pages in `docs` are true: the walk-through works when it is pasted, the table
+//! has every setting, and the named tests exist.
 
 use std::{
-    fs,
+    env, fs,
     io::Write,
-    path::PathBuf,
+    net::TcpListener,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-use clap::Args;
+use clap::{Arg, Args};
 use test_support::{Process, temp_dir};
 
-fn readme() -> (PathBuf, String) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-    let text = fs::read_to_string(&path).unwrap();
-    (path, text)
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// What stands between two marks.
+fn read(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap()
+}
+
+/// Returns the text between two marks.
 fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
     let (_, rest) = text.split_once(start).unwrap();
     rest.split_once(end).unwrap().0
 }
 
-#[test]
-fn the_walk_through_works_when_it_is_pasted() {
-    let folder = temp_dir();
-    let data = folder.path().join("data");
-    let process =
-        Process::start(env!("CARGO_BIN_EXE_local-stack"), 2, &[("DATA_DIR", data.to_str().unwrap())]);
-    let (auth, resource) = (process.addr(0).to_string(), process.addr(1).to_string());
-    let (_, readme) = readme();
-    let lines = between(&readme, "## Walk-through", "\n```\n")
-        .split_once("```sh\n")
-        .unwrap()
-        .1
-        .replace("127.0.0.1:8080", &auth)
-        .replace("127.0.0.1:8081", &resource);
-
+/// Runs lines in a shell, and returns what they print. Asserts that they print no error.
+fn paste(lines: &str) -> String {
     let mut shell = Command::new("bash")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -45,10 +36,27 @@ fn the_walk_through_works_when_it_is_pasted() {
         .unwrap();
     shell.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
     let output = shell.wait_with_output().unwrap();
-    let (shown, errors) =
-        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-    assert_eq!(errors, "", "{shown}");
-    let seen = [
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{printed}");
+    printed
+}
+
+#[test]
+fn the_walk_through_works_when_it_is_pasted() {
+    let folder = temp_dir();
+    let data = folder.path().join("data");
+    let env = [("DATA_DIR", data.to_str().unwrap())];
+    let process = Process::start(env!("CARGO_BIN_EXE_local-stack"), 2, &env);
+    let readme = read("README.md");
+    let section = between(&readme, "## Walk-through", "\n```\n");
+    let (_, lines) = section.split_once("```sh\n").unwrap();
+    let lines = lines
+        .replace("127.0.0.1:8080", &process.addr(0).to_string())
+        .replace("127.0.0.1:8081", &process.addr(1).to_string());
+
+    let printed = paste(&lines);
+    let mut rest = printed.as_str();
+    for expected in [
         "\"username\":\"ada\"}",
         "\"tokens\":{\"access\"",
         "HTTP/1.1 401",
@@ -58,20 +66,28 @@ fn the_walk_through_works_when_it_is_pasted() {
         "HTTP/1.1 204",
         "HTTP/1.1 401",
         "\"code\":\"token_not_valid\"",
-    ];
-    let mut rest = shown.as_str();
-    for expected in seen {
-        rest = rest.split_once(expected).unwrap_or_else(|| panic!("{expected} is missing in\n{shown}")).1;
+    ] {
+        let found = rest.split_once(expected);
+        rest = found.unwrap_or_else(|| panic!("{expected} is missing in\n{printed}")).1;
     }
 
-    // The program prints the very same lines, between which its log may come.
+    // The program prints these lines, possibly with log lines between them.
     for line in lines.trim().lines() {
-        process.log_with(line);
+        process.wait_for_log(line);
     }
 }
 
-#[test]
-fn every_setting_is_in_the_settings_table() {
+/// Rows of the settings table that no `Settings` describes.
+const LOG_SETTINGS: [&str; 3] = [
+    "| `RUST_LOG` | – | filter | `info,actix_server=warn,actix_http=off` | both \
+     | Which log lines are written: a level, or levels by module |",
+    "| `LOG_FILTER_FILE` | – | file | – | both \
+     | File that contains this filter instead; read again at SIGHUP |",
+    "| `LOG_FORMAT` | – | name | `text` | both \
+     | Format of log lines: `text` for people, `json` for machines |",
+];
+
+fn settings_table() -> String {
     let mut rows = vec![
         "| variable | option | unit | default | service | what it is |".to_owned(),
         "|---|---|---|---|---|---|".to_owned(),
@@ -79,31 +95,37 @@ fn every_setting_is_in_the_settings_table() {
     let auth = auth_service::config::Settings::augment_args(clap::Command::new("auth"));
     let resource = resource_service::Settings::augment_args(clap::Command::new("resource"));
     for (service, command) in [("auth", auth), ("resource", resource)] {
-        for arg in command.get_arguments() {
-            let variable = arg.get_env().expect("every setting is an environment variable").to_str().unwrap();
-            let unit = arg.get_value_names().unwrap()[0].to_lowercase();
-            let default = arg.get_default_values().first().map_or("", |default| default.to_str().unwrap());
-            let default = if default.is_empty() { "–".into() } else { format!("`{default}`") };
-            let help = arg.get_help().expect("every setting is documented");
-            rows.push(format!(
-                "| `{variable}` | `--{}` | {unit} | {default} | {service} | {help} |",
-                arg.get_long().unwrap()
-            ));
-        }
+        rows.extend(command.get_arguments().map(|arg| settings_row(service, arg)));
     }
-    rows.push("| `RUST_LOG` | – | filter | `info,actix_server=warn,actix_http=off` | both | Which log lines are written: a level, or levels by module |".into());
-    rows.push(
-        "| `LOG_FILTER_FILE` | – | file | – | both | A file with that instead, read again at SIGHUP |".into(),
-    );
-    rows.push("| `LOG_FORMAT` | – | name | `text` | both | How log lines are written: `text` for people, `json` for machines |".into());
-    let table = format!("\n{}\n", rows.join("\n"));
+    rows.extend(LOG_SETTINGS.map(str::to_owned));
+    format!("\n{}\n", rows.join("\n"))
+}
 
-    let (path, readme) = readme();
-    let (start, end) = ("<!-- settings -->", "<!-- /settings -->");
+fn settings_row(service: &str, arg: &Arg) -> String {
+    let variable = arg.get_env().expect("every setting is an environment variable");
+    let variable = variable.to_str().unwrap();
+    let option = arg.get_long().unwrap();
+    let unit = arg.get_value_names().unwrap()[0].to_lowercase();
+    let default = arg.get_default_values().first();
+    let default = match default.map_or("", |default| default.to_str().unwrap()) {
+        "" => "–".into(),
+        default => format!("`{default}`"),
+    };
+    let help = arg.get_help().expect("every setting is documented");
+    format!("| `{variable}` | `--{option}` | {unit} | {default} | {service} | {help} |")
+}
+
+#[test]
+fn every_setting_is_in_the_settings_table() {
+    let table = settings_table();
+    let readme = read("README.md");
+    let start = "<!-- settings -->";
+    let end = "<!-- /settings -->";
     let current = between(&readme, start, end);
-    if std::env::var_os("UPDATE_README").is_some() {
-        fs::write(path, readme.replace(&format!("{start}{current}{end}"), &format!("{start}{table}{end}")))
-            .unwrap();
+    if env::var_os("UPDATE_README").is_some() {
+        let old = format!("{start}{current}{end}");
+        let new = format!("{start}{table}{end}");
+        fs::write(root().join("README.md"), readme.replace(&old, &new)).unwrap();
     } else {
         assert_eq!(current, table, "run UPDATE_README=1 scripts/test -E 'test(settings_table)'");
     }
@@ -111,19 +133,18 @@ fn every_setting_is_in_the_settings_table() {
 
 #[test]
 fn every_fault_in_the_table_has_the_tests_it_names() {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    let page = fs::read_to_string(root.join("docs/failure-modes.md")).unwrap();
-    let rows =
-        between(&page, "## Faults", "## Was that").lines().filter(|line| line.starts_with("| ")).skip(1);
+    let page = read("docs/failure-modes.md");
+    let table = between(&page, "## Faults", "## Was that");
     let mut count = 0;
-    for row in rows {
+    for row in table.lines().filter(|line| line.starts_with("| ")).skip(1) {
         let tests = row.trim_end_matches('|').rsplit('|').next().unwrap();
-        let named: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
-        assert!(!named.is_empty(), "{row}");
-        for name in named {
-            let packages = ["auth-service", "resource-service", "system-tests"];
-            let is_there = |package| root.join(package).join(format!("tests/{name}.rs")).exists();
-            assert!(packages.into_iter().any(is_there), "no tests {name}: {row}");
+        let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "{row}");
+        for name in names {
+            let exists = |folder: &str| root().join(format!("{folder}/{name}.rs")).exists();
+            let folders =
+                ["auth-service/tests/suite", "resource-service/tests", "system-tests/tests"];
+            assert!(folders.into_iter().any(exists), "no tests {name}: {row}");
             count += 1;
         }
     }
@@ -131,9 +152,10 @@ fn every_fault_in_the_table_has_the_tests_it_names() {
 }
 
 #[test]
-fn a_port_in_use_is_named() {
-    let (taken, folder) = (std::net::TcpListener::bind("127.0.0.1:0").unwrap(), temp_dir());
+fn the_error_for_a_port_in_use_names_the_address_and_the_setting() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
+    let folder = temp_dir();
     for variable in ["AUTH_ADDR", "RESOURCE_ADDR"] {
         let output = Command::new(env!("CARGO_BIN_EXE_local-stack"))
             .env_clear()

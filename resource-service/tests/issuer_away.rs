@@ -37,7 +37,7 @@ async fn resource_service(keys: SocketAddr) -> (Process, Client) {
     let env = [("ISSUER", "http://issuer.test"), ("JWKS_URL", url.as_str()), ("RUST_LOG", "info")];
     let process = Process::start(env!("CARGO_BIN_EXE_resource-service"), 1, &env);
     let client = Client::new(process.addr(0));
-    client.until_get("/readyz", 200).await;
+    client.wait_for_status("/readyz", 200).await;
     (process, client)
 }
 
@@ -75,7 +75,7 @@ async fn an_issuer_that_hangs_holds_up_no_token_whose_key_is_known() {
     let (keys, _) = serve_keys(&issuer);
     let proxy = Proxy::to(keys.to_string());
     let (_process, client) = resource_service(proxy.addr()).await;
-    proxy.freeze();
+    proxy.blackhole_open();
     let unknown: Vec<String> = (0..50).map(|number| unknown(&issuer, number)).collect();
     let flood = {
         let client = client.clone();
@@ -88,7 +88,7 @@ async fn an_issuer_that_hangs_holds_up_no_token_whose_key_is_known() {
         assert_eq!(client.get("/whoami", Some(&honest)).await.status, 200);
     }
     assert!(!flood.is_finished(), "nothing hung");
-    proxy.mend();
+    proxy.restore();
     assert!(flood.await.unwrap().iter().all(|answer| answer.status == 401));
 }
 
@@ -102,14 +102,14 @@ async fn tokens_are_verified_while_auth_service_is_away() {
     let env = [("ISSUER", issuer.as_str()), ("JWKS_REFRESH_INTERVAL", "1"), ("RUST_LOG", "info")];
     let resource = Process::start(env!("CARGO_BIN_EXE_resource-service"), 1, &env);
     let (auth_client, client) = (Client::new(addr), Client::new(resource.addr(0)));
-    client.until_get("/readyz", 200).await;
+    client.wait_for_status("/readyz", 200).await;
     let seen = auth_client.new_user("ada").await.access;
     let not_seen = auth_client.login("ada").await.tokens().access;
     assert_eq!(client.get("/whoami", Some(&seen)).await.status, 200);
 
     auth.kill();
     // Asked for the keys again and again, in vain.
-    resource.log_with("the keys fetched last stay in use");
+    resource.wait_for_log("the keys fetched last stay in use");
     for token in [&seen, &not_seen] {
         let answer = client.get("/whoami", Some(token)).await;
         assert_eq!((answer.status, &answer.json["sub"]), (200, &claims_of(token)["sub"]));

@@ -36,7 +36,7 @@ async fn no_request_fails_while_keys_rotate() {
     });
     let resources = resource.each_ref().map(|process| Client::new(process.addr(0)));
     for client in auths.iter().chain(&resources) {
-        client.until_get("/readyz", 200).await;
+        client.wait_for_status("/readyz", 200).await;
     }
 
     let stop = Arc::new(AtomicBool::new(false));

@@ -114,10 +114,10 @@ async fn a_feed_that_refuses_falls_silent_or_breaks_is_said_to_and_tokens_are_st
     );
 
     let (_process, client) = start(&keys, &format!("http://{}/feed", proxy.addr()));
-    let ok = client.until_json("/readyz", &[("revocations", "ok"), ("keys", "ok")]).await;
+    let ok = client.wait_for_fields("/readyz", &[("revocations", "ok"), ("keys", "ok")]).await;
     assert_eq!(ok.json, json!({"service": "ok", "keys": "ok", "revocations": "ok"}));
     until_reason(&client, "revocations", |text| text.ends_with(" s: it said nothing for 10 s")).await;
-    client.until_json("/readyz", &[("revocations", "ok")]).await;
+    client.wait_for_fields("/readyz", &[("revocations", "ok")]).await;
     proxy.cut();
     until_reason(&client, "revocations", |text| text.ends_with(": the connection was lost")).await;
 }

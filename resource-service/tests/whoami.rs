@@ -46,7 +46,7 @@ async fn accepts_only_a_valid_access_token() {
         let (auth, issuer) = (Client::new(running.addr), running.issuer.clone());
         actix_web::rt::spawn(running.into_server());
         let resource = resource_service(&["--issuer", &issuer]);
-        resource.until_get("/readyz", 200).await;
+        resource.wait_for_status("/readyz", 200).await;
 
         let tokens = auth.new_user("ada").await;
         let claims = claims_of(&tokens.access);
@@ -63,7 +63,7 @@ async fn accepts_only_a_valid_access_token() {
         let tampered = format!("{}x", &tokens.access[..tokens.access.len() - 1]);
         resource.get("/whoami", Some(&tampered)).await.assert_problem(401, "token_not_valid");
         let other = resource_service(&["--issuer", &issuer, "--audience", "other"]);
-        other.until_get("/readyz", 200).await;
+        other.wait_for_status("/readyz", 200).await;
         other.get("/whoami", Some(&tokens.access)).await.assert_problem(401, "token_not_valid");
 
         resource.get("/nowhere", None).await.assert_problem(404, "not_found");
@@ -122,7 +122,7 @@ async fn every_answer_to_a_generated_request_is_documented() {
     let resource = resource_service::start(Resource::parse_from(settings).settings).unwrap();
     let addr = resource.addr;
     actix_web::rt::spawn(resource.into_server());
-    Client::new(addr).until_get("/readyz", 200).await;
+    Client::new(addr).wait_for_status("/readyz", 200).await;
     assert_answers_as_documented(addr, &auth.login("ada").await.tokens().access, None).await;
 }
 
@@ -132,7 +132,7 @@ async fn starts_before_auth_service_and_says_so() {
     let data = folder.path().to_str().unwrap();
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let resource = resource_service(&["--issuer", &format!("http://{free}")]);
-    resource.until_get("/healthz", 200).await;
+    resource.wait_for_status("/healthz", 200).await;
     assert_eq!(resource.get("/readyz", None).await.status, 503);
 
     let args = ["test", "--auth-addr", &free, "--bcrypt-cost=10", "--data-dir", data];
@@ -140,7 +140,7 @@ async fn starts_before_auth_service_and_says_so() {
     let auth = Client::new(running.addr);
     actix_web::rt::spawn(running.into_server());
     let tokens = auth.new_user("ada").await;
-    resource.until_get("/readyz", 200).await;
+    resource.wait_for_status("/readyz", 200).await;
     assert_eq!(resource.get("/whoami", Some(&tokens.access)).await.status, 200);
 }
 

@@ -1,98 +1,78 @@
-//! Which metrics and labels an expression of Prometheus names: enough of its language to find every one of them, and no
-//! more. Whether the expression makes sense, Prometheus itself says.
+//! The metrics and labels that a PromQL expression names.
 
-/// What an expression asks of one metric's label.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Matcher {
-    /// The label.
-    pub label: String,
-    /// The values it names. A dot stands for any character.
-    pub values: Vec<String>,
-}
+use std::convert::Infallible;
 
-/// A metric that an expression names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Selector {
-    /// The metric.
-    pub name: String,
-    /// What is asked of its labels.
-    pub matchers: Vec<Matcher>,
-}
+use promql_parser::{
+    label::{MatchOp, Matcher},
+    parser::{
+        AggregateExpr, BinModifier, Expr, LabelModifier, VectorSelector, parse, token::T_EQL_REGEX,
+    },
+    util::{ExprVisitor, walk_expr},
+};
 
-/// What an expression names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The selectors and labels that an expression names.
+#[derive(Debug, Default)]
 pub struct Names {
-    /// The metrics.
-    pub selectors: Vec<Selector>,
-    /// The labels it groups or joins by.
+    /// Selectors of metrics, with what they demand of labels.
+    pub selectors: Vec<VectorSelector>,
+    /// Labels by which the expression groups or joins.
     pub labels: Vec<String>,
 }
 
-const BEFORE_LABELS: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
-const OPERATORS: [&str; 5] = ["and", "or", "unless", "bool", "offset"];
-
-/// What this expression names.
+/// Returns the selectors and labels that an expression names.
 ///
 /// # Panics
-/// If it is not one.
+/// If the expression is not valid PromQL.
 pub fn names(expression: &str) -> Names {
-    let (mut rest, mut names) = (expression, Names::default());
-    while let Some(first) = rest.chars().next() {
-        if first.is_ascii_digit() {
-            rest = rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '.');
-        } else if first == '"' {
-            (_, rest) = quoted(rest);
-        } else if first == '[' {
-            rest = rest.split_once(']').expect("the end of a range").1;
-        } else if is_of_name(first) {
-            let (name, after) = word(rest);
-            rest = after.trim_start();
-            if BEFORE_LABELS.contains(&name) {
-                let (labels, after) = rest[1..].split_once(')').expect("the end of the labels");
-                names.labels.extend(labels.split(',').map(|label| label.trim().to_owned()));
-                rest = after;
-            } else if !OPERATORS.contains(&name) && !is_function(rest) {
-                let matchers;
-                (matchers, rest) = if rest.starts_with('{') { read_matchers(rest) } else { (vec![], rest) };
-                names.selectors.push(Selector { name: name.to_owned(), matchers });
-            }
-        } else {
-            rest = &rest[first.len_utf8()..];
-        }
-    }
+    let parsed = parse(expression).unwrap_or_else(|error| panic!("{error}: {expression}"));
+    let mut names = Names::default();
+    let Ok(_) = walk_expr(&mut names, &parsed);
     names
 }
 
-fn is_of_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_' || c == ':'
+/// Returns a matcher for each alternative that a matcher names: for `code=~"4..|503"`, one for
+/// `4..` and one for `503`. An alternative of a negative matcher gets a positive one.
+pub fn alternatives(matcher: &Matcher) -> Vec<Matcher> {
+    let Matcher { op, name, value } = matcher;
+    let alternative = |value: &str| {
+        let matcher = Matcher::new_matcher(T_EQL_REGEX, name.clone(), value.to_owned());
+        matcher.expect("a regular expression")
+    };
+    match op {
+        MatchOp::Equal | MatchOp::NotEqual => vec![Matcher::new(MatchOp::Equal, name, value)],
+        MatchOp::Re(_) | MatchOp::NotRe(_) => value.split('|').map(alternative).collect(),
+    }
 }
 
-fn word(text: &str) -> (&str, &str) {
-    text.split_at(text.find(|c| !is_of_name(c)).unwrap_or(text.len()))
+impl Names {
+    fn add_labels(&mut self, modifier: Option<&LabelModifier>) {
+        self.labels.extend(modifier.iter().flat_map(|modifier| modifier.labels().labels.clone()));
+    }
 }
 
-/// Whether what goes before this is a function or an aggregation.
-fn is_function(rest: &str) -> bool {
-    rest.starts_with('(') || ["by", "without"].contains(&word(rest).0)
-}
+impl ExprVisitor for Names {
+    type Error = Infallible;
 
-fn quoted(text: &str) -> (&str, &str) {
-    text[1..].split_once('"').expect("the end of a text")
-}
-
-fn read_matchers(text: &str) -> (Vec<Matcher>, &str) {
-    let (mut matchers, mut rest) = (Vec::new(), &text[1..]);
-    loop {
-        rest = rest.trim_start_matches([' ', ',']);
-        if let Some(rest) = rest.strip_prefix('}') {
-            return (matchers, rest);
+    fn pre_visit(&mut self, expression: &Expr) -> Result<bool, Infallible> {
+        match expression {
+            Expr::VectorSelector(selector) => self.selectors.push(selector.clone()),
+            Expr::MatrixSelector(range) => self.selectors.push(range.vs.clone()),
+            Expr::Aggregate(AggregateExpr { param, modifier, .. }) => {
+                self.add_labels(modifier.as_ref());
+                // The library does not visit this part.
+                if let Some(param) = param {
+                    walk_expr(self, param)?;
+                }
+            }
+            Expr::Binary(binary) => {
+                if let Some(BinModifier { card, matching, .. }) = &binary.modifier {
+                    self.add_labels(matching.as_ref());
+                    self.labels.extend(card.labels().iter().flat_map(|list| list.labels.clone()));
+                }
+            }
+            _ => {}
         }
-        let (label, after) = word(rest);
-        assert!(!label.is_empty(), "no label: {rest}");
-        let (values, after) = quoted(after.trim_start_matches(['=', '~', '!', ' ']));
-        rest = after;
-        let values = values.split('|').map(str::to_owned).collect();
-        matchers.push(Matcher { label: label.to_owned(), values });
+        Ok(true)
     }
 }
 
@@ -101,25 +81,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_is_found_and_nothing_else() {
+    fn every_metric_and_label_of_an_expression_is_found() {
         let found = names(
-            r#"histogram_quantile(0.99, sum by (job, le) (rate(a_bucket{x="1",y!~"2|3.."}[5m]))) > 1e9
-            and on (instance) b offset 5m or absent(up{job="(c)"}) unless sum(d) without (e) == time() - 2.5"#,
+            r#"histogram_quantile(0.99, sum by (job, le) (rate(a_bucket{x="1",y!~"2|3.."}[5m])))
+            > 1e9
+            and on (instance) b offset 5m or absent(up{job="(c)"})
+            unless sum(d) without (e) == time() - 2.5
+            or f * on (g) group_left (h) topk(scalar(i), j)"#,
         );
-        let matcher = |label: &str, values: &[&str]| Matcher {
-            label: label.into(),
-            values: values.iter().map(|value| (*value).into()).collect(),
-        };
-        let selector = |name: &str, matchers| Selector { name: name.into(), matchers };
-        assert_eq!(
-            found.selectors,
-            [
-                selector("a_bucket", vec![matcher("x", &["1"]), matcher("y", &["2", "3.."])]),
-                selector("b", vec![]),
-                selector("up", vec![matcher("job", &["(c)"])]),
-                selector("d", vec![]),
-            ]
-        );
-        assert_eq!(found.labels, ["job", "le", "instance", "e"]);
+        let metrics: Vec<_> = found.selectors.iter().map(ToString::to_string).collect();
+        let expected = [
+            r#"a_bucket{x="1",y!~"2|3.."}"#,
+            "b offset 5m",
+            r#"up{job="(c)"}"#,
+            "d",
+            "f",
+            "i",
+            "j",
+        ];
+        assert_eq!(metrics, expected);
+        let mut labels = found.labels;
+        labels.sort();
+        assert_eq!(labels, ["e", "g", "h", "instance", "job", "le"]);
+    }
+
+    #[test]
+    fn each_alternative_of_a_matcher_must_match_as_a_whole() {
+        let selector = names(r#"a{status!~"4..|503"}"#).selectors.remove(0);
+        let [four, five] = &alternatives(&selector.matchers.matchers[0])[..] else { panic!() };
+        assert!(four.is_match("404") && !four.is_match("4040") && !four.is_match("503"));
+        assert!(five.is_match("503") && !five.is_match("404"));
     }
 }

@@ -1,11 +1,11 @@
-//! Replicas whose clocks are apart, by less than the leeway: nobody notices.
+//! Replicas whose clocks differ by less than the leeway behave like replicas with equal clocks.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use system_tests::{Deployment, is_accepted, until_refused};
+use system_tests::{Deployment, is_accepted, wait_until_refused};
 use test_support::{Client, Process, Tokens, claims_of, clock_ahead};
 
-/// How far the second replica's clock is ahead, in seconds.
+/// Seconds by which the second replica's clock is ahead.
 const AHEAD: i64 = 5;
 
 fn now() -> i64 {
@@ -16,7 +16,7 @@ fn claim(token: &str, name: &str) -> i64 {
     claims_of(token)[name].as_i64().unwrap()
 }
 
-/// A replica whose clock is right, one whose clock is ahead, and a resource-service.
+/// A replica with the right time, a replica whose clock is ahead, and a resource-service.
 struct Skewed {
     deployment: Deployment,
     right: Client,
@@ -26,45 +26,55 @@ struct Skewed {
 }
 
 impl Skewed {
-    async fn start(settings: &[(&str, &str)], of_resource: &[(&str, &str)]) -> Self {
+    async fn start(settings: &[(&str, &str)], resource_settings: &[(&str, &str)]) -> Self {
         let mut deployment = Deployment::start_with(1, settings).await;
-        let clock = clock_ahead(AHEAD as u32);
-        let ahead =
-            deployment.add_replica(&clock.each_ref().map(|(name, value)| (*name, value.as_str()))).await;
+        let ahead = add_replica_ahead(&mut deployment, AHEAD as u32).await;
         let right = deployment.client(0);
         assert_eq!(right.register("ada").await.status, 201);
-        // The library may be loaded and do nothing.
-        let (first, second) = (right.login("ada").await.tokens(), ahead.login("ada").await.tokens());
-        let apart = claim(&second.access, "iat") - claim(&first.access, "iat");
-        assert!((AHEAD..AHEAD + 5).contains(&apart), "the clocks are {apart} seconds apart");
-        let addr = deployment.auth[0].addr(0).to_string();
-        let (_resource, resource) = deployment.resource_service(&addr, of_resource).await;
+        // The loader may load libfaketime without effect.
+        let first = right.login("ada").await.tokens();
+        let second = ahead.login("ada").await.tokens();
+        let difference = claim(&second.access, "iat") - claim(&first.access, "iat");
+        assert!((AHEAD..AHEAD + 5).contains(&difference), "clocks differ by {difference} seconds");
+        let feed = deployment.addr(0);
+        let (_resource, resource) = deployment.resource_service(&feed, resource_settings).await;
         Self { deployment, right, ahead, resource, _resource }
     }
 
-    /// Does something for long enough, by Redis' clock, that a token which was rotated just now is out of grace.
-    async fn until_out_of_grace(&self, rotated: &Tokens, grace_ms: i64) {
+    /// Refreshes until the grace period of a token that was just rotated is over, by Redis' clock.
+    async fn outstay_grace_period(&self, rotated: &Tokens, grace_ms: i64) {
         let mut other = self.right.login("ada").await.tokens();
         while claim(&other.refresh, "rot") < claim(&rotated.refresh, "rot") + grace_ms {
             other = self.right.refreshed(&other.refresh).await;
         }
     }
+
+    /// Returns both replicas in both orders.
+    fn both_orders(&self) -> [(&Client, &Client); 2] {
+        [(&self.right, &self.ahead), (&self.ahead, &self.right)]
+    }
+}
+
+async fn add_replica_ahead(deployment: &mut Deployment, seconds: u32) -> Client {
+    let clock = clock_ahead(seconds);
+    let env = clock.each_ref().map(|(name, value)| (*name, value.as_str()));
+    deployment.add_replica(&env).await
 }
 
 #[tokio::test]
-async fn refreshes_at_replicas_whose_clocks_are_apart_never_look_like_reuse() {
-    let it = Skewed::start(&[], &[]).await;
-    for first in [&it.right, &it.ahead] {
+async fn refreshes_at_replicas_whose_clocks_differ_are_no_reuse() {
+    let skewed = Skewed::start(&[], &[]).await;
+    for first in [&skewed.right, &skewed.ahead] {
         let mut tokens = first.login("ada").await.tokens();
         for generation in 1..=40 {
-            let (one, other) =
-                if generation % 2 == 0 { (&it.right, &it.ahead) } else { (&it.ahead, &it.right) };
+            let [order, reverse] = skewed.both_orders();
+            let (one, other) = if generation % 2 == 0 { order } else { reverse };
             let next = one.refreshed(&tokens.refresh).await;
-            // Its answer was lost, say, and the other replica is asked.
+            // As if the client got no answer and asked the other replica.
             let again = other.refreshed(&tokens.refresh).await;
             for tokens in [&next, &again] {
                 assert_eq!(claim(&tokens.refresh, "gen"), generation);
-                assert!(is_accepted(&it.resource, tokens).await);
+                assert!(is_accepted(&skewed.resource, tokens).await);
             }
             tokens = if generation % 3 == 0 { next } else { again };
         }
@@ -72,27 +82,31 @@ async fn refreshes_at_replicas_whose_clocks_are_apart_never_look_like_reuse() {
 }
 
 #[tokio::test]
-async fn a_token_of_a_replica_that_is_ahead_is_accepted_everywhere_within_the_leeway_and_no_further() {
-    let it = Skewed::start(&[], &[]).await;
-    let tokens = it.ahead.login("ada").await.tokens();
-    assert!(is_accepted(&it.resource, &tokens).await);
-    for auth in [&it.right, &it.ahead] {
+async fn a_token_from_a_replica_ahead_is_accepted_within_the_leeway_only() {
+    let skewed = Skewed::start(&[], &[]).await;
+    let tokens = skewed.ahead.login("ada").await.tokens();
+    assert!(is_accepted(&skewed.resource, &tokens).await);
+    for auth in [&skewed.right, &skewed.ahead] {
         assert_eq!(auth.get("/me", Some(&tokens.access)).await.json["username"], "ada");
     }
-    let addr = it.deployment.auth[0].addr(0).to_string();
-    let (_strict, strict) = it.deployment.resource_service(&addr, &[("LEEWAY", "1")]).await;
-    assert!(is_accepted(&strict, &it.right.login("ada").await.tokens()).await);
-    assert!(!is_accepted(&strict, &it.ahead.login("ada").await.tokens()).await, "it is not valid yet");
+    let feed = skewed.deployment.addr(0);
+    let (_strict, strict) = skewed.deployment.resource_service(&feed, &[("LEEWAY", "1")]).await;
+    assert!(is_accepted(&strict, &skewed.right.login("ada").await.tokens()).await);
+    let from_the_future = skewed.ahead.login("ada").await.tokens();
+    assert!(!is_accepted(&strict, &from_the_future).await, "the token is not valid yet");
 }
 
 #[tokio::test]
-async fn a_token_is_refused_from_its_expiry_and_the_leeway_on_by_each_services_own_clock() {
-    let (lifetime, leeway) = (1, AHEAD);
-    let it = Skewed::start(&[("ACCESS_TOKEN_LIFETIME", "1"), ("LEEWAY", "5")], &[("LEEWAY", "5")]).await;
-    let issued = [it.right.login("ada").await.tokens(), it.ahead.login("ada").await.tokens()];
-    // In the order in which they refuse them.
+async fn each_service_refuses_a_token_after_expiry_plus_leeway_by_its_own_clock() {
+    let lifetime = 1;
+    let leeway = AHEAD;
+    let settings = [("ACCESS_TOKEN_LIFETIME", "1"), ("LEEWAY", "5")];
+    let skewed = Skewed::start(&settings, &[("LEEWAY", "5")]).await;
+    let issued =
+        [skewed.right.login("ada").await.tokens(), skewed.ahead.login("ada").await.tokens()];
+    // In the order in which the services begin to refuse the tokens.
     for (service, path, ahead) in
-        [(&it.ahead, "/me", AHEAD), (&it.right, "/me", 0), (&it.resource, "/whoami", 0)]
+        [(&skewed.ahead, "/me", AHEAD), (&skewed.right, "/me", 0), (&skewed.resource, "/whoami", 0)]
     {
         for tokens in &issued {
             let expires_at = claim(&tokens.access, "exp");
@@ -112,27 +126,27 @@ async fn a_token_is_refused_from_its_expiry_and_the_leeway_on_by_each_services_o
 }
 
 #[tokio::test]
-async fn the_grace_period_is_as_long_as_it_is_whichever_replica_counts_it() {
-    // Shorter than the clocks are apart.
-    let it = Skewed::start(&[("REFRESH_GRACE", "4")], &[]).await;
-    for (one, other) in [(&it.right, &it.ahead), (&it.ahead, &it.right)] {
+async fn the_grace_period_has_the_same_length_at_every_replica() {
+    // Shorter than the difference of the clocks.
+    let skewed = Skewed::start(&[("REFRESH_GRACE", "4")], &[]).await;
+    for (one, other) in skewed.both_orders() {
         let first = one.login("ada").await.tokens();
         let second = one.refreshed(&first.refresh).await;
         let retried = other.refreshed(&first.refresh).await;
         assert_eq!(claim(&retried.refresh, "gen"), claim(&second.refresh, "gen"));
-        it.until_out_of_grace(&second, 4000).await;
+        skewed.outstay_grace_period(&second, 4000).await;
         other.refresh(&first.refresh).await.assert_problem(401, "token_not_valid");
         for auth in [one, other] {
             auth.refresh(&second.refresh).await.assert_problem(401, "token_not_valid");
         }
-        until_refused(&it.resource, &second).await;
+        wait_until_refused(&skewed.resource, &second).await;
     }
 }
 
 #[tokio::test]
-async fn a_logout_at_either_replica_holds_at_both() {
-    let it = Skewed::start(&[], &[]).await;
-    for (one, other) in [(&it.right, &it.ahead), (&it.ahead, &it.right)] {
+async fn a_logout_at_one_replica_takes_effect_at_both() {
+    let skewed = Skewed::start(&[], &[]).await;
+    for (one, other) in skewed.both_orders() {
         let tokens = one.login("ada").await.tokens();
         let tokens = other.refreshed(&tokens.refresh).await;
         assert_eq!(one.logout(&tokens).await.status, 204);
@@ -140,18 +154,17 @@ async fn a_logout_at_either_replica_holds_at_both() {
             auth.refresh(&tokens.refresh).await.assert_problem(401, "token_not_valid");
             auth.get("/me", Some(&tokens.access)).await.assert_problem(401, "token_not_valid");
         }
-        until_refused(&it.resource, &tokens).await;
+        wait_until_refused(&skewed.resource, &tokens).await;
     }
 }
 
 #[tokio::test]
-async fn a_replica_signs_with_a_key_that_one_whose_clock_is_ahead_has_just_made() {
+async fn a_replica_signs_with_a_key_that_a_replica_ahead_has_just_made() {
     let mut deployment = Deployment::start_with(0, &[("LEEWAY", "60")]).await;
-    // By more than anybody waits here.
-    let clock = clock_ahead(60);
-    deployment.add_replica(&clock.each_ref().map(|(name, value)| (*name, value.as_str()))).await;
+    // More than this test can wait.
+    add_replica_ahead(&mut deployment, 60).await;
     let right = deployment.add_replica(&[]).await;
-    let addr = deployment.auth[1].addr(0).to_string();
-    let (_resource, resource) = deployment.resource_service(&addr, &[]).await;
+    let feed = deployment.addr(1);
+    let (_resource, resource) = deployment.resource_service(&feed, &[]).await;
     assert!(is_accepted(&resource, &right.new_user("ada").await).await);
 }

@@ -1,34 +1,40 @@
-//! PostgreSQL or Redis away, auth-service killed: what goes on, what waits, and that what has ended does not come back.
+//! PostgreSQL or Redis is unreachable, or auth-service is killed: which requests still work, and
+//! that no ended session comes back.
 
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::json;
-use system_tests::{Deployment, is_accepted, refresh_once_possible, until_refused};
-use test_support::{Answer, Client, PostgresServer, Proxy, RedisServer, Tokens, claims_of, long};
+use system_tests::{Deployment, is_accepted, refresh_once_available, wait_until_refused};
+use test_support::{
+    Answer, Client, PostgresServer, Proxy, RedisServer, Tokens, claims_of, is_long_run, wait_until,
+};
 
-/// Does this for as long as an outage is to last.
-async fn for_an_outage(mut requests: impl AsyncFnMut()) {
-    let end = Instant::now() + Duration::from_secs(if long() { 20 } else { 3 });
+/// Repeats requests for the length of an outage.
+async fn during_outage(requests: impl AsyncFnMut()) {
+    repeat_for(Duration::from_secs(if is_long_run() { 20 } else { 3 }), requests).await;
+}
+
+async fn repeat_for(duration: Duration, mut requests: impl AsyncFnMut()) {
+    let end = Instant::now() + duration;
     while Instant::now() < end {
         requests().await;
     }
 }
 
 #[tokio::test]
-async fn while_redis_is_away_only_refreshes_wait_and_logouts_hold_when_it_is_back() {
+async fn without_redis_only_refreshes_fail_and_logouts_take_effect_afterwards() {
     let mut redis = RedisServer::start();
     let deployment = Deployment::start_with(2, &[("REDIS_URL", &redis.url())]).await;
     let auth = [deployment.client(0), deployment.client(1)];
-    let (_resource, resource) =
-        deployment.resource_service(&deployment.auth[0].addr(0).to_string(), &[]).await;
+    let (_resource, resource) = deployment.resource_service(&deployment.addr(0), &[]).await;
     let alive = auth[0].new_user("ada").await;
     let before = auth[1].refreshed(&auth[0].login("ada").await.tokens().refresh).await;
 
     redis.stop();
     assert_eq!(auth[1].logout(&before).await.status, 204);
-    let mut gone = vec![before];
-    for_an_outage(async || {
+    let mut ended = vec![before];
+    during_outage(async || {
         for auth in &auth {
             auth.refresh(&alive.refresh).await.assert_problem(503, "unavailable");
             let tokens = auth.login("ada").await.tokens();
@@ -38,18 +44,18 @@ async fn while_redis_is_away_only_refreshes_wait_and_logouts_hold_when_it_is_bac
             }
             assert_eq!(auth.logout(&tokens).await.status, 204);
             auth.refresh(&tokens.refresh).await.assert_problem(503, "unavailable");
-            gone.push(tokens);
+            ended.push(tokens);
         }
     })
     .await;
 
-    redis.resume();
-    for tokens in &gone {
+    redis.restart();
+    for tokens in &ended {
         for auth in &auth {
-            let answer = refresh_once_possible(auth, &tokens.refresh).await;
+            let answer = refresh_once_available(auth, &tokens.refresh).await;
             answer.assert_problem(401, "token_not_valid");
         }
-        until_refused(&resource, tokens).await;
+        wait_until_refused(&resource, tokens).await;
     }
     let alive = auth[1].refreshed(&alive.refresh).await;
     assert!(is_accepted(&resource, &alive).await);
@@ -57,161 +63,201 @@ async fn while_redis_is_away_only_refreshes_wait_and_logouts_hold_when_it_is_bac
 }
 
 #[tokio::test]
-async fn a_logout_that_redis_missed_is_heard_of_at_a_replica_that_finds_redis_again_later() {
+async fn a_replica_that_reaches_redis_later_still_learns_of_a_logout() {
     let redis = RedisServer::start();
     let mut deployment = Deployment::start_with(0, &[]).await;
-    let (mut proxies, mut auth) = (Vec::new(), Vec::new());
+    let mut proxies = Vec::new();
+    let mut auth = Vec::new();
     for _ in 0..2 {
         let proxy = Proxy::to(redis.addr());
-        let by_proxy = format!("redis://{}/", proxy.addr());
-        auth.push(deployment.add_replica(&[("REDIS_URL", &by_proxy)]).await);
+        let url = format!("redis://{}/", proxy.addr());
+        auth.push(deployment.add_replica(&[("REDIS_URL", &url)]).await);
         proxies.push(proxy);
     }
-    let addr = deployment.auth[0].addr(0).to_string();
-    let (_resource, resource) = deployment.resource_service(&addr, &[]).await;
-    let gone = auth[1].new_user("ada").await;
+    let (_resource, resource) = deployment.resource_service(&deployment.addr(0), &[]).await;
+    let ended = auth[1].new_user("ada").await;
 
     proxies.iter().for_each(Proxy::cut);
-    assert_eq!(auth[1].logout(&gone).await.status, 204);
-    proxies[1].mend();
-    // Until Redis is trusted to have it, and nobody writes it there again.
-    until_found(&deployment, &format!("{} AND blacklisted_at IS NOT NULL", session_of(&gone))).await;
-    proxies[0].mend();
-    until_refused(&resource, &gone).await;
+    assert_eq!(auth[1].logout(&ended).await.status, 204);
+    proxies[1].restore();
+    // Once the database says that Redis has the end, no replica writes it to Redis again.
+    let session = select_session(&ended);
+    wait_until_found(&deployment, &format!("{session} AND blacklisted_at IS NOT NULL")).await;
+    proxies[0].restore();
+    wait_until_refused(&resource, &ended).await;
 }
 
-/// The statement that finds the session of these tokens.
-fn session_of(tokens: &Tokens) -> String {
-    format!("SELECT 1 FROM sessions WHERE id = '{}'", claims_of(&tokens.access)["sid"].as_str().unwrap())
+/// Returns the statement that finds the session of these tokens.
+fn select_session(tokens: &Tokens) -> String {
+    let claims = claims_of(&tokens.access);
+    format!("SELECT 1 FROM sessions WHERE id = '{}'", claims["sid"].as_str().unwrap())
 }
 
-async fn until_found(deployment: &Deployment, statement: &str) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while deployment.sql(statement) == 0 {
-        assert!(Instant::now() < deadline, "nothing is found: {statement}");
-        tokio::task::yield_now().await;
+#[track_caller]
+fn wait_until_found(deployment: &Deployment, statement: &str) -> impl Future<Output = ()> {
+    wait_until(format!("{statement} finds a row"), async || deployment.sql(statement) > 0)
+}
+
+/// Tokens of two sessions of each of four users. One user ends a session in each way.
+#[derive(Clone)]
+struct Users {
+    logout: [Tokens; 2],
+    logout_all: [Tokens; 2],
+    delete_session: [Tokens; 2],
+    password: [Tokens; 2],
+}
+
+impl Users {
+    async fn register(auth: &[Client; 2]) -> Self {
+        let sessions = async |name| {
+            let first = auth[0].new_user(name).await;
+            [first, auth[1].login(name).await.tokens()]
+        };
+        Self {
+            logout: sessions("logout").await,
+            logout_all: sessions("logout-all").await,
+            delete_session: sessions("delete-session").await,
+            password: sessions("password").await,
+        }
     }
-}
 
-/// What asks for an end: by logout, everywhere, from another session, by a new password.
-async fn ask_for_an_end(auth: &Client, users: &[[Tokens; 2]; 4]) -> [Answer; 4] {
-    let [logout, everywhere, from_another, password] = users;
-    let sid = claims_of(&from_another[1].access)["sid"].as_str().unwrap().to_owned();
-    let passwords = json!({"old_password": "correct horse battery", "new_password": "battery staple horse"});
-    let as_first =
-        |method, path: &str, of: &[Tokens; 2]| auth.request(method, path).bearer_auth(&of[0].access);
-    let answers = tokio::join!(
-        auth.logout(&logout[1]),
-        auth.send(as_first(Method::POST, "/logout/all", everywhere)),
-        auth.send(as_first(Method::DELETE, &format!("/sessions/{sid}"), from_another)),
-        auth.send(as_first(Method::POST, "/password", password).json(&passwords)),
-    );
-    answers.into()
+    fn tokens_mut(&mut self) -> impl Iterator<Item = &mut Tokens> {
+        let Self { logout, logout_all, delete_session, password } = self;
+        [logout, logout_all, delete_session, password].into_iter().flatten()
+    }
+
+    /// Sends the request to end sessions of each user.
+    async fn end_sessions(&self, auth: &Client) -> [Answer; 4] {
+        let claims = claims_of(&self.delete_session[1].access);
+        let session = format!("/sessions/{}", claims["sid"].as_str().unwrap());
+        let passwords = json!({
+            "old_password": "correct horse battery",
+            "new_password": "battery staple horse",
+        });
+        let request = |method, path: &str, tokens: &[Tokens; 2]| {
+            auth.request(method, path).bearer_auth(&tokens[0].access)
+        };
+        let answers = tokio::join!(
+            auth.logout(&self.logout[1]),
+            auth.send(request(Method::POST, "/logout/all", &self.logout_all)),
+            auth.send(request(Method::DELETE, &session, &self.delete_session)),
+            auth.send(request(Method::POST, "/password", &self.password).json(&passwords)),
+        );
+        answers.into()
+    }
+
+    /// Returns the tokens of the sessions that [`Users::end_sessions`] ends, and of the others.
+    fn by_outcome(&self) -> ([&Tokens; 6], [&Tokens; 2]) {
+        let Self { logout, logout_all, delete_session, password } = self;
+        let ended = [
+            &logout[1],
+            &logout_all[0],
+            &logout_all[1],
+            &delete_session[1],
+            &password[0],
+            &password[1],
+        ];
+        (ended, [&logout[0], &delete_session[0]])
+    }
 }
 
 #[tokio::test]
-async fn while_postgresql_is_away_refreshes_go_on_and_no_end_of_a_session_is_claimed() {
+async fn without_postgresql_refreshes_work_and_no_session_end_is_acknowledged() {
     let postgres = PostgresServer::start();
     let url = postgres.url();
     let settings = [("DATABASE_URL", url.as_str()), ("DATABASE_TIMEOUT", "1")];
     let deployment = Deployment::start_with(2, &settings).await;
     let auth = [deployment.client(0), deployment.client(1)];
-    let (_resource, resource) =
-        deployment.resource_service(&deployment.auth[0].addr(0).to_string(), &[]).await;
+    let (_resource, resource) = deployment.resource_service(&deployment.addr(0), &[]).await;
     let mut alive = auth[0].new_user("ada").await;
-    let mut users = Vec::new();
-    for name in ["logout", "everywhere", "from-another", "password"] {
-        users.push([auth[0].new_user(name).await, auth[1].login(name).await.tokens()]);
-    }
-    let users: [[Tokens; 2]; 4] = users.try_into().unwrap();
+    let users = Users::register(&auth).await;
 
     postgres.stop();
-    let mut go_on = async || {
+    let mut refresh_everywhere = async || {
         for auth in &auth {
             alive = auth.refreshed(&alive.refresh).await;
             assert!(is_accepted(&resource, &alive).await);
         }
     };
-    for_an_outage(async || {
-        go_on().await;
+    during_outage(async || {
+        refresh_everywhere().await;
         for auth in &auth {
             let (ends, login, registration) =
-                tokio::join!(ask_for_an_end(auth, &users), auth.login("ada"), auth.register("grace"));
+                tokio::join!(users.end_sessions(auth), auth.login("ada"), auth.register("grace"));
             for answer in ends.iter().chain([&login, &registration]) {
                 answer.assert_problem(503, "unavailable");
             }
         }
     })
     .await;
-    // None of those who were answered 503 waits for a connection any more that would carry out what it asked for.
-    let end = Instant::now() + Duration::from_secs(2);
-    while Instant::now() < end {
-        go_on().await;
-    }
+    // A request that was answered 503 no longer waits for a connection that would execute it.
+    repeat_for(Duration::from_secs(2), refresh_everywhere).await;
 
-    postgres.resume();
+    postgres.restart();
     for auth in &auth {
-        auth.until_get("/readyz", 200).await;
+        auth.wait_for_status("/readyz", 200).await;
     }
     let mut refreshed = users.clone();
-    for tokens in refreshed.iter_mut().flatten() {
+    for tokens in refreshed.tokens_mut() {
         *tokens = auth[0].refreshed(&tokens.refresh).await;
-        assert!(is_accepted(&resource, tokens).await, "what was answered 503 was not done");
+        assert!(is_accepted(&resource, tokens).await, "a request answered 503 was executed");
     }
-    for answer in ask_for_an_end(&auth[1], &refreshed).await {
+    for answer in refreshed.end_sessions(&auth[1]).await {
         assert_eq!(answer.status, 204, "{answer:?}");
     }
-    let [logout, everywhere, from_another, password] = &refreshed;
-    let ended = [&logout[1], &everywhere[0], &everywhere[1], &from_another[1], &password[0], &password[1]];
+    let (ended, others) = refreshed.by_outcome();
     for tokens in ended {
         auth[0].refresh(&tokens.refresh).await.assert_problem(401, "token_not_valid");
-        until_refused(&resource, tokens).await;
+        wait_until_refused(&resource, tokens).await;
     }
-    for tokens in [&logout[0], &from_another[0], &alive] {
+    for tokens in others.into_iter().chain([&alive]) {
         auth[1].refreshed(&tokens.refresh).await;
     }
     auth[0].new_user("grace").await;
 }
 
-/// `kill -9` when the database has a logout and Redis has not, with this many other replicas.
-async fn a_logout_that_only_the_database_knows_of_holds(others: usize) {
+/// Kills a replica (SIGKILL) after the database has a logout and before Redis has it, with this
+/// many other replicas. Asserts that the logout takes effect.
+async fn assert_logout_survives_kill(others: usize) {
     let redis = RedisServer::start();
     let proxy = Proxy::to(redis.addr());
     let mut deployment = Deployment::start_with(others, &[("REDIS_URL", &redis.url())]).await;
-    let by_proxy = format!("redis://{}/", proxy.addr());
-    let auth = deployment.add_replica(&[("REDIS_URL", &by_proxy), ("REDIS_TIMEOUT", "60")]).await;
+    let url = format!("redis://{}/", proxy.addr());
+    let auth = deployment.add_replica(&[("REDIS_URL", &url), ("REDIS_TIMEOUT", "60")]).await;
     let alive = auth.new_user("ada").await;
-    let gone = auth.refreshed(&auth.login("ada").await.tokens().refresh).await;
+    let ended = auth.refreshed(&auth.login("ada").await.tokens().refresh).await;
 
-    proxy.swallow();
-    let logout = auth.request(Method::POST, "/logout").bearer_auth(&gone.access);
-    let logout = tokio::spawn(logout.json(&json!({"refresh": gone.refresh})).send());
-    until_found(&deployment, &format!("{} AND revoked_at IS NOT NULL", session_of(&gone))).await;
+    proxy.blackhole_all();
+    let logout = auth.request(Method::POST, "/logout").bearer_auth(&ended.access);
+    let logout = tokio::spawn(logout.json(&json!({"refresh": ended.refresh})).send());
+    let session = select_session(&ended);
+    wait_until_found(&deployment, &format!("{session} AND revoked_at IS NOT NULL")).await;
     deployment.auth.pop().unwrap().kill();
-    assert!(logout.await.unwrap().is_err(), "it was answered");
+    assert!(logout.await.unwrap().is_err(), "the logout was answered");
     let entries: Vec<String> = redis.query(&["KEYS", "*bl{*"]);
-    let has_ended = |entry: &String| redis.query::<Vec<u8>>(&["GET", entry]) == b"revoked";
-    assert!(others > 0 || !entries.iter().any(has_ended), "nobody else could have told Redis");
+    let is_ended = |entry: &String| redis.query::<Vec<u8>>(&["GET", entry]) == b"revoked";
+    assert!(others > 0 || !entries.iter().any(is_ended), "no other replica can have told Redis");
 
     deployment.add_replica(&[]).await;
     for replica in 0..=others {
         let auth = deployment.client(replica);
-        refresh_once_possible(&auth, &gone.refresh).await.assert_problem(401, "token_not_valid");
-        auth.get("/me", Some(&gone.access)).await.assert_problem(401, "token_not_valid");
-        let addr = deployment.auth[replica].addr(0).to_string();
-        let (_resource, resource) = deployment.resource_service(&addr, &[]).await;
-        until_refused(&resource, &gone).await;
+        let answer = refresh_once_available(&auth, &ended.refresh).await;
+        answer.assert_problem(401, "token_not_valid");
+        auth.get("/me", Some(&ended.access)).await.assert_problem(401, "token_not_valid");
+        let feed = deployment.addr(replica);
+        let (_resource, resource) = deployment.resource_service(&feed, &[]).await;
+        wait_until_refused(&resource, &ended).await;
         assert!(is_accepted(&resource, &alive).await);
     }
     deployment.client(0).refreshed(&alive.refresh).await;
 }
 
 #[tokio::test]
-async fn a_logout_holds_when_its_process_is_killed_before_redis_hears_of_it() {
-    a_logout_that_only_the_database_knows_of_holds(0).await;
+async fn a_logout_survives_a_kill_of_the_only_replica() {
+    assert_logout_survives_kill(0).await;
 }
 
 #[tokio::test]
-async fn a_logout_holds_when_its_process_is_killed_beside_another() {
-    a_logout_that_only_the_database_knows_of_holds(1).await;
+async fn a_logout_survives_a_kill_of_one_of_two_replicas() {
+    assert_logout_survives_kill(1).await;
 }

@@ -1,41 +1,50 @@
-//! Ten thousand operations while everything breaks, held against the rules of `system_tests::history`.
+//! Thousands of operations while parts of the system fail, checked against the rules of
+//! `system_tests::history`.
 
 use std::{env, time::Instant};
 
-use system_tests::history::{Memory, Plan, check::Rule, run};
+use system_tests::history::{Persistence, Plan, check::Rule, run};
 
-/// How many steps each client takes in each history. A step is one operation at least.
+/// Number of steps of each client in a history. A step is at least one operation.
 const STEPS: usize = 650;
 
-/// Runs a history and checks it. `HISTORY_SEED` runs one again, as far as a seed decides it.
-async fn breaks_no_rule(memory: Memory) {
+/// Runs a history and checks it. The environment variable `HISTORY_SEED` repeats the decisions of
+/// an earlier history.
+async fn assert_no_rule_is_broken(persistence: Persistence) {
     let seed = match env::var("HISTORY_SEED") {
         Ok(seed) => seed.parse().expect("HISTORY_SEED is a number"),
         Err(_) => fastrand::u64(..),
     };
-    println!("HISTORY_SEED={seed} ({memory:?})");
+    println!("HISTORY_SEED={seed} ({persistence:?})");
     let began = Instant::now();
-    let history = run(Plan::from_seed(seed, STEPS), memory).await;
+    let history = run(Plan::from_seed(seed, STEPS), persistence).await;
     let report = history.check();
-    let (operations, broken) = (history.operations.len(), history.disturbances.len());
-    history.disturbances.iter().for_each(|broken| println!("{broken}"));
-    println!("{operations} operations, {broken} disturbances, {:?}\n{report}", began.elapsed());
-    assert!(report.violations.is_empty(), "HISTORY_SEED={seed}: {} sessions", report.violations.len());
+    let operations = history.operations.len();
+    let faults = history.disturbances.len();
+    history.disturbances.iter().for_each(|fault| println!("{fault}"));
+    println!("{operations} operations, {faults} faults, {:?}\n{report}", began.elapsed());
+    let violations = report.violations.len();
+    assert!(report.violations.is_empty(), "HISTORY_SEED={seed}: {violations} sessions");
     assert!(operations >= 5000);
-    // A history in which nothing could have been wrong shows nothing.
+    // A history to which a rule does not apply proves nothing about the rule.
     let judged = |rule| report.judged.get(&rule).copied().unwrap_or_default();
-    assert!(judged(Rule::NobodyIsLost) > report.answered / 4);
-    for rule in [Rule::Ended, Rule::RefusedForGood, Rule::GraceEnds, Rule::ChildUsed] {
+    assert!(judged(Rule::ProperUseAccepted) > report.answered / 4);
+    for rule in [
+        Rule::EndedStaysEnded,
+        Rule::RefusedStaysRefused,
+        Rule::GracePeriodEnds,
+        Rule::SuccessorUsed,
+    ] {
         assert!(judged(rule) > 0, "{rule:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_history_with_an_append_only_redis_breaks_no_rule() {
-    breaks_no_rule(Memory::AppendOnly).await;
+    assert_no_rule_is_broken(Persistence::AppendOnly).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_history_with_a_redis_that_comes_back_with_old_data_breaks_no_rule() {
-    breaks_no_rule(Memory::Snapshots).await;
+async fn a_history_with_a_redis_that_restarts_with_old_data_breaks_no_rule() {
+    assert_no_rule_is_broken(Persistence::Snapshots).await;
 }

@@ -1,4 +1,4 @@
-//! Logged out means logged out, everywhere: processes of resource-service that follow the revocations of auth-service.
+//! A logout takes effect at every resource-service that follows the revocation feed.
 
 use std::{
     process::Command,
@@ -7,12 +7,12 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use reqwest::Method;
-use system_tests::{Deployment, ISSUER, is_accepted, until_refused};
-use test_support::{Client, Process, Proxy, Tokens, long, program};
+use system_tests::{Deployment, is_accepted, wait_until_refused};
+use test_support::{Client, Proxy, Tokens, is_long_run, program, wait_until};
 
-/// Waits until it follows the revocations, or does not.
-async fn until(resource: &Client, revocations: &str) {
-    resource.until_json("/readyz", &[("revocations", revocations), ("keys", "ok")]).await;
+/// Waits until a service reports this state of the feed in `/readyz`.
+async fn wait_for_feed(resource: &Client, state: &str) {
+    resource.wait_for_fields("/readyz", &[("revocations", state), ("keys", "ok")]).await;
 }
 
 #[tokio::test]
@@ -21,8 +21,8 @@ async fn a_logout_takes_effect_at_every_service_within_a_second() {
     let auth = [deployment.client(0), deployment.client(1)];
     let mut resources = Vec::new();
     for number in 0..3 {
-        let addr = deployment.auth[number % 2].addr(0).to_string();
-        resources.push(deployment.resource_service(&addr, &[]).await);
+        let feed = deployment.addr(number % 2);
+        resources.push(deployment.resource_service(&feed, &[]).await);
     }
     auth[0].new_user("ada").await;
     let other = auth[0].login("ada").await.tokens();
@@ -35,6 +35,7 @@ async fn a_logout_takes_effect_at_every_service_within_a_second() {
         assert_eq!(auth[0].logout(&tokens).await.status, 204);
         let answered = Instant::now();
         for (_, resource) in &resources {
+            // Without a pause, because the delay is measured.
             while is_accepted(resource, &tokens).await {
                 assert!(answered.elapsed() < Duration::from_secs(1), "still accepted");
             }
@@ -42,75 +43,85 @@ async fn a_logout_takes_effect_at_every_service_within_a_second() {
         }
     }
     delays.sort();
-    println!("refused after: median {:?}, maximum {:?}", delays[delays.len() / 2], delays[delays.len() - 1]);
+    let median = delays[delays.len() / 2];
+    println!("refused after: median {median:?}, maximum {:?}", delays[delays.len() - 1]);
     for (_, resource) in &resources {
-        assert!(is_accepted(resource, &other).await, "another session of the same user");
+        assert!(is_accepted(resource, &other).await, "another session of the user");
     }
 }
 
-/// A client's token is a session of its own, and costs no password's hash.
-async fn token_of_client(auth: &Client, secret: &str) -> Tokens {
-    let form = [("grant_type", "client_credentials"), ("client_id", "batch"), ("client_secret", secret)];
-    let answer = auth.send(auth.request(Method::POST, "/oauth/token").form(&form)).await;
-    let access = answer.json["access_token"].as_str().unwrap_or_else(|| panic!("{answer:?}"));
-    Tokens { access: access.to_owned(), refresh: String::new() }
+/// An OAuth client. Each of its tokens has a separate session, and costs no password hash.
+struct OauthClient<'a> {
+    auth: &'a Client,
+    secret: String,
+}
+
+impl OauthClient<'_> {
+    const ID: (&'static str, &'static str) = ("client_id", "batch");
+
+    async fn new_token(&self) -> Tokens {
+        let grant = ("grant_type", "client_credentials");
+        let form = [grant, Self::ID, ("client_secret", &self.secret)];
+        let request = self.auth.request(Method::POST, "/oauth/token").form(&form);
+        let answer = self.auth.send(request).await;
+        let access = answer.json["access_token"].as_str().unwrap_or_else(|| panic!("{answer:?}"));
+        Tokens { access: access.to_owned(), refresh: String::new() }
+    }
+
+    async fn revoke(&self, tokens: &Tokens) {
+        let form = [("token", tokens.access.as_str()), Self::ID, ("client_secret", &self.secret)];
+        let request = self.auth.request(Method::POST, "/oauth/revoke").form(&form);
+        let answer = self.auth.send(request).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+}
+
+/// Calls a function this many times, some calls concurrently, and returns the tokens.
+async fn repeat(count: usize, concurrency: usize, tokens: impl AsyncFn() -> Tokens) -> Vec<Tokens> {
+    stream::iter(0..count).map(|_| tokens()).buffered(concurrency).collect().await
 }
 
 #[tokio::test]
-async fn of_a_thousand_sessions_that_end_while_the_feed_is_cut_none_is_missed() {
+async fn a_service_learns_of_a_thousand_sessions_that_ended_while_the_feed_was_cut() {
     let deployment = Deployment::start(1).await;
     let auth = deployment.client(0);
-    let proxy = Proxy::to(deployment.auth[0].addr(0).to_string());
-    let (process, resource) = deployment.resource_service(&proxy.addr().to_string(), &[]).await;
-    let made = deployment.cli(&["clients", "create", "batch", "--scope", "reports:read"]);
-    let secret = made.split_whitespace().last().unwrap();
+    let proxy = Proxy::to(deployment.addr(0));
+    let feed = proxy.addr().to_string();
+    let (process, resource) = deployment.resource_service(&feed, &[]).await;
+    let secret = deployment.create_client("batch", "reports:read");
+    let batch = OauthClient { auth: &auth, secret };
     auth.new_user("ada").await;
     auth.new_user("grace").await;
     let before = auth.login("ada").await.tokens();
     assert_eq!(auth.logout(&before).await.status, 204);
-    until_refused(&resource, &before).await;
-    let many = |count| stream::iter(0..count);
-    let adas: Vec<Tokens> =
-        many(20).map(|_| async { auth.login("ada").await.tokens() }).buffered(4).collect().await;
-    let graces: Vec<Tokens> =
-        many(20).map(|_| async { auth.login("grace").await.tokens() }).buffered(4).collect().await;
-    let clients: Vec<Tokens> = many(960).map(|_| token_of_client(&auth, secret)).buffered(8).collect().await;
-    let kept = [auth.login("ada").await.tokens(), token_of_client(&auth, secret).await];
+    wait_until_refused(&resource, &before).await;
+    let of_ada = repeat(20, 4, async || auth.login("ada").await.tokens()).await;
+    let of_grace = repeat(20, 4, async || auth.login("grace").await.tokens()).await;
+    let of_client = repeat(960, 8, async || batch.new_token().await).await;
+    let kept = [auth.login("ada").await.tokens(), batch.new_token().await];
 
     proxy.cut();
     let cut = Instant::now();
-    until(&resource, "unavailable").await;
-    process.log_with("cannot follow the revocations at");
-    for tokens in &adas {
+    wait_for_feed(&resource, "unavailable").await;
+    process.wait_for_log("cannot follow the revocations at");
+    for tokens in &of_ada {
         assert_eq!(auth.logout(tokens).await.status, 204);
     }
-    let everywhere = auth.request(Method::POST, "/logout/all").bearer_auth(&graces[0].access);
-    assert_eq!(auth.send(everywhere).await.status, 204);
-    let revoke = async |tokens: &Tokens| {
-        let form = [("token", tokens.access.as_str()), ("client_id", "batch"), ("client_secret", secret)];
-        let answer = auth.send(auth.request(Method::POST, "/oauth/revoke").form(&form)).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-    };
-    stream::iter(&clients).for_each_concurrent(8, revoke).await;
-    let ended: Vec<&Tokens> = adas.iter().chain(&graces).chain(&clients).collect();
+    let logout_all = auth.request(Method::POST, "/logout/all").bearer_auth(&of_grace[0].access);
+    assert_eq!(auth.send(logout_all).await.status, 204);
+    stream::iter(&of_client).for_each_concurrent(8, |tokens| batch.revoke(tokens)).await;
+    let ended: Vec<&Tokens> = of_ada.iter().chain(&of_grace).chain(&of_client).collect();
     assert_eq!(ended.len(), 1000);
-    let outage = Duration::from_secs(if long() { 30 } else { 0 });
+    let outage = Duration::from_secs(if is_long_run() { 30 } else { 0 });
     while cut.elapsed() < outage {
         for tokens in ended.iter().step_by(100).chain(&[&kept[0]]) {
-            assert!(is_accepted(&resource, tokens).await, "until it expires, as the policy has it");
+            assert!(is_accepted(&resource, tokens).await, "the outage policy is until_expiry");
         }
     }
     assert!(is_accepted(&resource, ended[999]).await);
 
-    let connections = proxy.forwarded();
-    proxy.mend();
-    while proxy.forwarded() == connections {
-        tokio::task::yield_now().await;
-    }
-    let connected = Instant::now();
-    until(&resource, "ok").await;
-    let caught_up = connected.elapsed();
-    println!("a thousand ends were heard of within {caught_up:?} of reconnecting");
+    let caught_up = restore_feed(&proxy, &resource).await;
+    println!("a thousand ended sessions received within {caught_up:?} of reconnecting");
     assert!(caught_up < Duration::from_secs(2), "{caught_up:?}");
     for tokens in ended.into_iter().chain([&before]) {
         assert!(!is_accepted(&resource, tokens).await);
@@ -120,16 +131,27 @@ async fn of_a_thousand_sessions_that_end_while_the_feed_is_cut_none_is_missed() 
     }
 }
 
+/// Restores the connection to the feed. Returns the time between the new connection and the end of
+/// the catch-up.
+async fn restore_feed(proxy: &Proxy, resource: &Client) -> Duration {
+    let connections = proxy.connection_count();
+    proxy.restore();
+    wait_until("the service reconnects", async || proxy.connection_count() > connections).await;
+    let connected = Instant::now();
+    wait_for_feed(resource, "ok").await;
+    connected.elapsed()
+}
+
 #[tokio::test]
-async fn without_the_feed_the_policy_decides() {
+async fn the_outage_policy_decides_while_the_feed_is_cut() {
     let deployment = Deployment::start(1).await;
     let auth = deployment.client(0);
-    let proxy = Proxy::to(deployment.auth[0].addr(0).to_string());
-    let addr = proxy.addr().to_string();
-    let (_closed, closed) = deployment.resource_service(&addr, &[("REVOCATIONS_OUTAGE", "closed")]).await;
-    let (_bounded, bounded) =
-        deployment.resource_service(&addr, &[("REVOCATIONS_OUTAGE", "bounded:4")]).await;
-    let (_open, open) = deployment.resource_service(&addr, &[]).await;
+    let proxy = Proxy::to(deployment.addr(0));
+    let feed = proxy.addr().to_string();
+    let policy = |policy| [("REVOCATIONS_OUTAGE", policy)];
+    let (_closed, closed) = deployment.resource_service(&feed, &policy("closed")).await;
+    let (_bounded, bounded) = deployment.resource_service(&feed, &policy("bounded:4")).await;
+    let (_open, open) = deployment.resource_service(&feed, &[]).await;
     let tokens = auth.new_user("ada").await;
     for resource in [&closed, &bounded, &open] {
         assert!(is_accepted(resource, &tokens).await);
@@ -137,56 +159,53 @@ async fn without_the_feed_the_policy_decides() {
 
     proxy.cut();
     for resource in [&closed, &bounded, &open] {
-        until(resource, "unavailable").await;
+        wait_for_feed(resource, "unavailable").await;
     }
-    let ask = |resource: &Client| {
-        let (resource, access) = (resource.clone(), tokens.access.clone());
-        async move { resource.get("/whoami", Some(&access)).await }
-    };
+    let ask = async |resource: &Client| resource.get("/whoami", Some(&tokens.access)).await;
     ask(&closed).await.assert_problem(503, "unavailable");
     assert_eq!(closed.get("/readyz", None).await.status, 503);
-    assert_eq!(ask(&bounded).await.status, 200, "not yet");
-    bounded.until_get_as("/whoami", &tokens.access, 503).await.assert_problem(503, "unavailable");
+    assert_eq!(ask(&bounded).await.status, 200, "the bound is not reached yet");
+    let answer = bounded.wait_for_status_as("/whoami", &tokens.access, 503).await;
+    answer.assert_problem(503, "unavailable");
     assert_eq!(bounded.get("/readyz", None).await.status, 503);
-    assert_eq!((ask(&open).await.status, open.get("/readyz", None).await.status), (200, 200));
+    assert_eq!(ask(&open).await.status, 200);
+    assert_eq!(open.get("/readyz", None).await.status, 200);
 
-    proxy.mend();
+    proxy.restore();
     for resource in [&closed, &bounded, &open] {
-        until(resource, "ok").await;
+        wait_for_feed(resource, "ok").await;
         assert!(is_accepted(resource, &tokens).await);
     }
 }
 
 #[tokio::test]
-async fn a_feed_that_hangs_is_given_up() {
+async fn a_service_reconnects_to_a_feed_that_hangs() {
     let deployment = Deployment::start(1).await;
-    let proxy = Proxy::to(deployment.auth[0].addr(0).to_string());
-    let (process, resource) = deployment.resource_service(&proxy.addr().to_string(), &[]).await;
-    proxy.freeze();
-    until(&resource, "unavailable").await;
-    process.log_with("it fell silent");
-    proxy.mend();
-    until(&resource, "ok").await;
+    let proxy = Proxy::to(deployment.addr(0));
+    let feed = proxy.addr().to_string();
+    let (process, resource) = deployment.resource_service(&feed, &[]).await;
+    proxy.blackhole_open();
+    wait_for_feed(&resource, "unavailable").await;
+    process.wait_for_log("it fell silent");
+    proxy.restore();
+    wait_for_feed(&resource, "ok").await;
 }
 
 #[tokio::test]
-async fn a_client_that_may_not_listen_is_said_to() {
+async fn a_wrong_feed_secret_is_logged_without_the_secret() {
     let deployment = Deployment::start(1).await;
-    let addr = deployment.auth[0].addr(0).to_string();
-    let (jwks_url, url) =
-        (format!("http://{addr}/.well-known/jwks.json"), format!("http://{addr}/revocations"));
-    let env = [
-        ("ISSUER", ISSUER),
-        ("JWKS_URL", jwks_url.as_str()),
-        ("REVOCATIONS_URL", &url),
-        ("REVOCATIONS_CLIENT_ID", "resource-service"),
-        ("REVOCATIONS_CLIENT_SECRET", "hunter2-is-not-it"),
-    ];
-    let process = Process::start(&program("resource-service"), 1, &env);
-    let log = process.log_with("cannot follow the revocations at");
+    let feed = deployment.addr(0);
+    let secret = ("REVOCATIONS_CLIENT_SECRET", "hunter2-is-wrong");
+    let process = deployment.start_resource_service(&feed, &[secret]);
+    let log = process.wait_for_log("cannot follow the revocations at");
     assert!(log.contains("401 Unauthorized") && !log.contains("hunter2"), "{log}");
+}
+
+#[test]
+fn a_missing_feed_secret_is_an_error_at_start() {
     let env = [("REVOCATIONS_CLIENT_ID", "resource-service")];
-    let command = Command::new(program("resource-service")).env_clear().envs(env).output().unwrap();
-    let errors = String::from_utf8(command.stderr).unwrap();
-    assert!(!command.status.success() && errors.contains("revocations-client-secret"), "{errors}");
+    let mut command = Command::new(program("resource-service"));
+    let output = command.env_clear().envs(env).output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && errors.contains("revocations-client-secret"), "{errors}");
 }

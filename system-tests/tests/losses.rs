@@ -1,20 +1,19 @@
-//! Redis loses everything while people are at work: nothing that has ended comes back, and nobody has to log in again.
+//! Redis loses all data while clients refresh: no ended session comes back, and no client has to
+//! log in again.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use futures_util::future::join_all;
-use system_tests::{Deployment, is_accepted, refresh_once_possible, until_refused};
-use test_support::{Client, RedisServer, Tokens, claims_of};
+use system_tests::{Deployment, is_accepted, refresh_once_available, wait_until_refused};
+use test_support::{Client, RedisServer, Tokens, claims_of, wait_until};
+use tokio::task::JoinHandle;
 
-/// Clients that refresh again and again, at one replica after the other.
+/// Clients that refresh repeatedly, at one replica after the other.
 struct Clients {
-    running: Vec<tokio::task::JoinHandle<Tokens>>,
+    tasks: Vec<JoinHandle<Tokens>>,
     counts: Arc<Counts>,
 }
 
@@ -28,16 +27,16 @@ struct Counts {
 impl Clients {
     async fn start(number: usize, auth: &[Client; 2]) -> Self {
         let counts = Arc::new(Counts::default());
-        let mut running = Vec::new();
+        let mut tasks = Vec::new();
         for _ in 0..number {
             let tokens = auth[0].login("ada").await.tokens();
-            running.push(tokio::spawn(Self::go_on(auth.clone(), tokens, Arc::clone(&counts))));
+            tasks.push(tokio::spawn(Self::refresh(auth.clone(), tokens, Arc::clone(&counts))));
         }
-        Self { running, counts }
+        Self { tasks, counts }
     }
 
-    /// Whoever is told to wait tries again, and nobody is told to log in.
-    async fn go_on(auth: [Client; 2], mut tokens: Tokens, counts: Arc<Counts>) -> Tokens {
+    /// Refreshes until the clients are stopped. A 503 is tried again, and a 401 is a failure.
+    async fn refresh(auth: [Client; 2], mut tokens: Tokens, counts: Arc<Counts>) -> Tokens {
         for auth in auth.iter().cycle() {
             if counts.stop.load(Ordering::Relaxed) {
                 break;
@@ -55,108 +54,146 @@ impl Clients {
         tokens
     }
 
-    /// Waits until they have been answered this often from now on.
-    async fn go_on_for(&self, times: usize, count: impl Fn(&Counts) -> &AtomicUsize) {
-        let (count, deadline) = (count(&self.counts), Instant::now() + Duration::from_secs(30));
-        let goal = count.load(Ordering::Relaxed) + times;
-        while count.load(Ordering::Relaxed) < goal {
-            assert!(Instant::now() < deadline, "the clients do not go on");
-            assert!(self.running.iter().all(|client| !client.is_finished()), "a client gave up");
-            tokio::task::yield_now().await;
-        }
+    /// Waits until one of the counts has grown by this number.
+    async fn wait_for(&self, more: usize, count: impl Fn(&Counts) -> &AtomicUsize) {
+        let count = count(&self.counts);
+        let goal = count.load(Ordering::Relaxed) + more;
+        wait_until(format!("the clients get {more} more answers"), async || {
+            assert!(self.tasks.iter().all(|task| !task.is_finished()), "a client failed");
+            count.load(Ordering::Relaxed) >= goal
+        })
+        .await;
     }
 
     async fn stop(self) -> Vec<Tokens> {
         self.counts.stop.store(true, Ordering::Relaxed);
-        join_all(self.running).await.into_iter().map(Result::unwrap).collect()
+        join_all(self.tasks).await.into_iter().map(Result::unwrap).collect()
     }
 }
 
-/// Somebody's tokens, and an older refresh token of theirs, this many rotations old, that somebody else has.
-async fn stolen(auth: &Client, age: usize) -> (Tokens, Tokens) {
-    let old = auth.login("ada").await.tokens();
-    let mut newest = old.clone();
-    for _ in 0..age {
-        newest = auth.refreshed(&newest.refresh).await;
-    }
-    (old, newest)
+/// A session of which a thief has an old refresh token, and the user has the newest tokens.
+struct Stolen {
+    old: Tokens,
+    newest: Tokens,
 }
 
-async fn when_redis_loses_everything_nothing_comes_back(lose: impl AsyncFnOnce(&mut RedisServer, &Clients)) {
+impl Stolen {
+    /// Logs in, and rotates the token this many times.
+    async fn new(auth: &Client, rotations: usize) -> Self {
+        let old = auth.login("ada").await.tokens();
+        let mut newest = old.clone();
+        for _ in 0..rotations {
+            newest = auth.refreshed(&newest.refresh).await;
+        }
+        Self { old, newest }
+    }
+}
+
+/// The sessions of a test, before Redis loses its data.
+struct Sessions {
+    ended: Vec<Tokens>,
+    /// Sessions whose user is the first to use a token after the loss.
+    used_by_user: Vec<Stolen>,
+    /// Sessions whose thief is the first to use a token after the loss.
+    used_by_thief: Vec<Stolen>,
+}
+
+/// Grace period of the replicas, in seconds.
+const GRACE: (&str, &str) = ("REFRESH_GRACE", "3");
+
+impl Sessions {
+    async fn create(auth: &[Client; 2]) -> Self {
+        let mut ended = Vec::new();
+        for rotations in 0..4 {
+            let Stolen { old, newest } = Stolen::new(&auth[0], rotations).await;
+            assert_eq!(auth[1].logout(&newest).await.status, 204);
+            ended.extend([old, newest]);
+        }
+        let mut used_by_user = Vec::new();
+        let mut used_by_thief = Vec::new();
+        for rotations in [1, 2, 3] {
+            used_by_user.push(Stolen::new(&auth[0], rotations).await);
+            used_by_thief.push(Stolen::new(&auth[1], rotations).await);
+        }
+        let sessions = Self { ended, used_by_user, used_by_thief };
+        sessions.outstay_grace_period(&auth[0]).await;
+        sessions
+    }
+
+    /// Refreshes another session until the grace period of all sessions is over, by Redis' clock.
+    async fn outstay_grace_period(&self, auth: &Client) {
+        let rotated_at = |tokens: &Tokens| claims_of(&tokens.refresh)["rot"].as_i64().unwrap();
+        let last = rotated_at(&self.used_by_thief.last().unwrap().newest);
+        let mut other = auth.login("ada").await.tokens();
+        while rotated_at(&other) <= last + 3000 {
+            other = auth.refreshed(&other.refresh).await;
+        }
+    }
+}
+
+/// Asserts that no ended session comes back after Redis has lost all data. Needs a runtime with
+/// several threads: the start of a replica blocks a thread, and a client that is blocked for too
+/// long finds that the server has closed its connection.
+async fn assert_nothing_comes_back(lose: impl AsyncFnOnce(&mut RedisServer, &Clients)) {
     let mut redis = RedisServer::start_with_snapshots();
-    let url = redis.url();
-    let mut deployment = Deployment::start_with(2, &[("REDIS_URL", &url), ("REFRESH_GRACE", "3")]).await;
+    let settings = [("REDIS_URL", &*redis.url()), GRACE];
+    let mut deployment = Deployment::start_with(2, &settings).await;
     let auth = [deployment.client(0), deployment.client(1)];
-    let (_resource, resource) =
-        deployment.resource_service(&deployment.auth[0].addr(0).to_string(), &[]).await;
+    let (_resource, resource) = deployment.resource_service(&deployment.addr(0), &[]).await;
     assert_eq!(auth[0].register("ada").await.status, 201);
     let clients = Clients::start(8, &auth).await;
-    let mut gone = Vec::new();
-    for refreshes in 0..4 {
-        let (old, newest) = stolen(&auth[0], refreshes).await;
-        assert_eq!(auth[1].logout(&newest).await.status, 204);
-        gone.extend([old, newest]);
-    }
-    let (mut robbed, mut replayed) = (Vec::new(), Vec::new());
-    for age in [1, 2, 3] {
-        robbed.push(stolen(&auth[0], age).await);
-        replayed.push(stolen(&auth[1], age).await);
-    }
-    // Until the grace period of all of them is over, by Redis' clock.
-    let mut other = auth[0].login("ada").await.tokens();
-    let rotated_at = |tokens: &Tokens| claims_of(&tokens.refresh)["rot"].as_i64().unwrap();
-    while rotated_at(&other) <= rotated_at(&replayed[2].1) + 3000 {
-        other = auth[0].refreshed(&other.refresh).await;
-    }
+    let sessions = Sessions::create(&auth).await;
 
     lose(&mut redis, &clients).await;
 
     let third = deployment.add_replica(&[]).await;
-    let (_later, later) = deployment.resource_service(&deployment.auth[2].addr(0).to_string(), &[]).await;
-    for tokens in &gone {
+    let (_later, later) = deployment.resource_service(&deployment.addr(2), &[]).await;
+    for tokens in &sessions.ended {
         for auth in auth.iter().chain([&third]) {
-            refresh_once_possible(auth, &tokens.refresh).await.assert_problem(401, "token_not_valid");
+            let answer = refresh_once_available(auth, &tokens.refresh).await;
+            answer.assert_problem(401, "token_not_valid");
         }
         assert!(!is_accepted(&resource, tokens).await && !is_accepted(&later, tokens).await);
     }
-    // Its owner first: what is older is refused, and whoever has it betrays the session.
-    for (old, newest) in &robbed {
+    // The user first: the thief's older token is refused, and its use ends the session.
+    for Stolen { old, newest } in &sessions.used_by_user {
         let next = auth[1].refreshed(&newest.refresh).await;
         auth[0].refresh(&old.refresh).await.assert_problem(401, "token_not_valid");
         auth[1].refresh(&next.refresh).await.assert_problem(401, "token_not_valid");
-        until_refused(&resource, &next).await;
+        wait_until_refused(&resource, &next).await;
     }
-    // The older one first: nobody can know. The next use of the newer one ends the session.
-    for (old, newest) in &replayed {
-        let thiefs = auth[0].refreshed(&old.refresh).await;
+    // The thief first: the older token is accepted, because Redis has lost the newer one. The next
+    // use of the newer token ends the session.
+    for Stolen { old, newest } in &sessions.used_by_thief {
+        let next = auth[0].refreshed(&old.refresh).await;
         auth[1].refresh(&newest.refresh).await.assert_problem(401, "token_not_valid");
-        auth[0].refresh(&thiefs.refresh).await.assert_problem(401, "token_not_valid");
-        until_refused(&resource, &thiefs).await;
+        auth[0].refresh(&next.refresh).await.assert_problem(401, "token_not_valid");
+        wait_until_refused(&resource, &next).await;
     }
-    clients.go_on_for(80, |counts| &counts.refreshed).await;
+    clients.wait_for(80, |counts| &counts.refreshed).await;
     for tokens in clients.stop().await {
         assert!(is_accepted(&resource, &tokens).await && is_accepted(&later, &tokens).await);
         third.refreshed(&tokens.refresh).await;
     }
 }
 
-#[tokio::test]
-async fn nothing_comes_back_when_redis_is_flushed_and_no_client_notices() {
-    when_redis_loses_everything_nothing_comes_back(async |redis: &mut RedisServer, clients: &Clients| {
-        clients.go_on_for(80, |counts| &counts.refreshed).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_ended_session_comes_back_when_redis_is_flushed() {
+    assert_nothing_comes_back(async |redis: &mut RedisServer, clients: &Clients| {
+        clients.wait_for(80, |counts| &counts.refreshed).await;
         redis.wipe();
     })
     .await;
 }
 
-#[tokio::test]
-async fn nothing_comes_back_when_redis_starts_again_empty_and_clients_wait_no_longer_than_it_is_away() {
-    when_redis_loses_everything_nothing_comes_back(async |redis: &mut RedisServer, clients: &Clients| {
-        clients.go_on_for(80, |counts| &counts.refreshed).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_ended_session_comes_back_when_redis_restarts_without_data() {
+    assert_nothing_comes_back(async |redis: &mut RedisServer, clients: &Clients| {
+        clients.wait_for(80, |counts| &counts.refreshed).await;
         redis.stop();
-        clients.go_on_for(16, |counts| &counts.unavailable).await;
-        redis.resume();
-        clients.go_on_for(16, |counts| &counts.refreshed).await;
+        clients.wait_for(16, |counts| &counts.unavailable).await;
+        redis.restart();
+        clients.wait_for(16, |counts| &counts.refreshed).await;
     })
     .await;
 }

@@ -1,74 +1,64 @@
-//! What it takes to remember all sessions that ended lately.
+//! Memory and time that the services need to remember many recently ended sessions.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use system_tests::{Deployment, is_accepted, until_refused};
-use test_support::{Client, Process, Proxy, RedisServer, long, program};
+use system_tests::{Deployment, is_accepted, wait_until_refused};
+use test_support::{Client, Process, Proxy, RedisServer, is_long_run};
 
-/// Waits until a service follows the revocations: a million of them take longer than anything else that is waited for.
-async fn until_caught_up(resource: &Client) {
-    let deadline = Instant::now() + Duration::from_secs(300);
-    while resource.get("/readyz", None).await.json["revocations"] != "ok" {
-        assert!(Instant::now() < deadline, "it does not catch up");
-    }
+/// Inserts sessions that other replicas have just ended and written to Redis, before Redis lost
+/// them.
+fn insert_ended_sessions(deployment: &Deployment, count: usize) {
+    let inserted = deployment.sql(&format!(
+        "INSERT INTO sessions
+             (id, created_at, expires_at, revoked_at, revoked_cause, blacklisted_at)
+         SELECT gen_random_uuid(), now_ms, now_ms + 604800000, now_ms, 'logout', now_ms
+         FROM (SELECT (extract(epoch FROM now()) * 1000)::bigint AS now_ms) AS now,
+             generate_series(1, {count})"
+    ));
+    assert_eq!(inserted, count);
 }
 
-async fn until_ready(auth: &Client) {
-    let deadline = Instant::now() + Duration::from_secs(600);
-    while auth.get("/readyz", None).await.status != 200 {
-        assert!(Instant::now() < deadline, "it does not become ready");
-    }
+fn megabytes(process: &Process) -> usize {
+    process.memory() / 1_000_000
 }
 
 #[tokio::test]
-async fn a_million_sessions_that_ended_lately_are_followed() {
-    let count = if long() { 1_000_000 } else { 20_000 };
+async fn a_service_follows_a_feed_of_a_million_recently_ended_sessions() {
+    let count = if is_long_run() { 1_000_000 } else { 20_000 };
     let redis = RedisServer::start_with_snapshots();
-    // They matter for as long as an access token lives.
     let url = redis.url();
+    // The services remember an ended session for the lifetime of an access token.
     let settings = [("REDIS_URL", url.as_str()), ("ACCESS_TOKEN_LIFETIME", "3600")];
     let mut deployment = Deployment::start_with(0, &settings).await;
-    // Of other replicas, that have told the Redis of that time.
-    let inserted = deployment.sql(&format!(
-        "INSERT INTO sessions (id, created_at, expires_at, revoked_at, revoked_cause, blacklisted_at)
-         SELECT gen_random_uuid(), now_ms, now_ms + 604800000, now_ms, 'logout', now_ms
-         FROM (SELECT (extract(epoch FROM now()) * 1000)::bigint AS now_ms) AS now, generate_series(1, {count})"
-    ));
-    assert_eq!(inserted, count);
+    insert_ended_sessions(&deployment, count);
 
     let began = Instant::now();
-    let process = deployment.replica(&[]);
+    let process = deployment.start_replica(&[]);
     let auth = Client::new(process.addr(0));
-    until_ready(&auth).await;
-    println!("auth-service is ready after {:?}, with {} MB", began.elapsed(), process.memory() / 1_000_000);
+    auth.wait_for_status("/readyz", 200).await;
+    println!("auth-service: ready after {:?}, {} MB", began.elapsed(), megabytes(&process));
     deployment.auth.push(process);
-    let (alive, gone) = (auth.new_user("ada").await, auth.login("ada").await.tokens());
+    let alive = auth.new_user("ada").await;
+    let ended = auth.login("ada").await.tokens();
 
-    // It listens to nothing at first.
-    let proxy = Proxy::to(deployment.auth[0].addr(0).to_string());
+    let proxy = Proxy::to(deployment.addr(0));
     proxy.cut();
-    let settings = deployment.resource_settings(&proxy.addr().to_string());
-    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let process = Process::start(&program("resource-service"), 1, &settings);
+    let process = deployment.start_resource_service(&proxy.addr().to_string(), &[]);
     let resource = Client::new(process.addr(0));
-    resource.until_json("/readyz", &[("keys", "ok"), ("revocations", "unavailable")]).await;
-    assert!(is_accepted(&resource, &alive).await && is_accepted(&resource, &gone).await);
+    let without_feed = [("keys", "ok"), ("revocations", "unavailable")];
+    resource.wait_for_fields("/readyz", &without_feed).await;
+    assert!(is_accepted(&resource, &alive).await && is_accepted(&resource, &ended).await);
     let before = process.memory();
-    proxy.mend();
+    proxy.restore();
     let began = Instant::now();
-    until_caught_up(&resource).await;
-    let caught_up = began.elapsed();
-    let after = process.memory();
-    println!(
-        "resource-service has heard of {count} after {caught_up:?}: {} MB before, {} MB after, {} bytes each",
-        before / 1_000_000,
-        after / 1_000_000,
-        after.saturating_sub(before) / count,
-    );
-    println!("auth-service has {} MB now", deployment.auth[0].memory() / 1_000_000);
+    resource.wait_for_fields("/readyz", &[("revocations", "ok")]).await;
+    println!("resource-service: {count} ended sessions received after {:?}", began.elapsed());
+    let each = process.memory().saturating_sub(before) / count;
+    println!("resource-service: {} MB, {each} bytes a session", megabytes(&process));
+    println!("auth-service: {} MB", megabytes(&deployment.auth[0]));
 
-    assert_eq!(auth.logout(&gone).await.status, 204);
-    until_refused(&resource, &gone).await;
+    assert_eq!(auth.logout(&ended).await.status, 204);
+    wait_until_refused(&resource, &ended).await;
     assert!(is_accepted(&resource, &alive).await);
     auth.refreshed(&alive.refresh).await;
 }

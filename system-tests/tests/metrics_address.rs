@@ -1,20 +1,34 @@
-//! `METRICS_ADDR`: another address for those who run a service, which the main one's clients do not see.
+//! `METRICS_ADDR`: a separate listener for operators, which clients of the main listener cannot
+//! reach.
 
 use std::net::TcpListener;
 
 use reqwest::Method;
-use test_support::{Client, Process, TempDir, program, temp_dir};
+use serde_json::{Value, json};
+use test_support::{Client, Process, TempDir, program, temp_dir, wait_until};
 
 const SERVICES: [&str; 2] = ["auth-service", "resource-service"];
 
-/// A service that shows its metrics at an address of its own: a client of each.
-fn start(service: &str, data: &TempDir, settings: &[(&str, &str)]) -> (Process, Client, Client) {
-    let mut env = vec![("DATA_DIR", data.path().to_str().unwrap()), ("ISSUER", "http://auth.example.com")];
-    env.push(("METRICS_ADDR", "127.0.0.1:0"));
-    env.extend(settings);
-    let process = Process::start(&program(service), 2, &env);
-    let (main, aside) = (Client::new(process.addr(0)), Client::new(process.addr(1)));
-    (process, main, aside)
+/// A service with a separate listener for operators, and a client of each listener.
+struct Service {
+    process: Process,
+    main: Client,
+    ops: Client,
+}
+
+impl Service {
+    fn start(name: &str, data: &TempDir, settings: &[(&str, &str)]) -> Self {
+        let mut env = vec![
+            ("DATA_DIR", data.path().to_str().unwrap()),
+            ("ISSUER", "http://auth.example.com"),
+            ("METRICS_ADDR", "127.0.0.1:0"),
+        ];
+        env.extend(settings);
+        let process = Process::start(&program(name), 2, &env);
+        let main = Client::new(process.addr(0));
+        let ops = Client::new(process.addr(1));
+        Self { process, main, ops }
+    }
 }
 
 async fn status(client: &Client, path: &str) -> u16 {
@@ -22,61 +36,60 @@ async fn status(client: &Client, path: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn metrics_are_at_their_own_address_and_not_at_the_main_one() {
-    for service in SERVICES {
+async fn metrics_are_at_the_listener_for_operators_only() {
+    for name in SERVICES {
         let data = temp_dir();
-        let (process, main, aside) = start(service, &data, &[]);
+        let Service { process, main, ops } = Service::start(name, &data, &[]);
         let line = format!(
-            "{service} listens on http://{} and, for operators, on http://{}",
+            "{name} listens on http://{} and, for operators, on http://{}",
             process.addr(0),
             process.addr(1)
         );
-        process.log_with(&line);
-        // The document does not have it either: the client would say so.
+        process.wait_for_log(&line);
+        // The client asserts that the OpenAPI document does not contain the path.
         main.get("/metrics", None).await.assert_problem(404, "not_found");
         assert_eq!(main.get("/healthz", None).await.status, 200);
 
-        let metrics = aside.request(Method::GET, "/metrics").send().await.unwrap();
+        let metrics = ops.request(Method::GET, "/metrics").send().await.unwrap();
         assert_eq!(metrics.status(), 200);
         let text = metrics.text().await.unwrap();
-        assert!(
-            text.contains("http_requests_total{method=\"GET\",route=\"/healthz\",status=\"200\"} 1\n"),
-            "{text}"
-        );
-        assert_eq!(status(&aside, "/healthz").await, 200);
-        assert_eq!(status(&aside, "/readyz").await, status(&main, "/readyz").await);
+        let sample = r#"http_requests_total{method="GET",route="/healthz",status="200"} 1"#;
+        assert!(text.lines().any(|line| line == sample), "{text}");
+        assert_eq!(status(&ops, "/healthz").await, 200);
+        assert_eq!(status(&ops, "/readyz").await, status(&main, "/readyz").await);
         for path in ["/openapi.json", "/login", "/whoami", "/.well-known/jwks.json"] {
-            assert_eq!(status(&aside, path).await, 404, "{path}");
+            assert_eq!(status(&ops, path).await, 404, "{path}");
         }
     }
 }
 
 #[tokio::test]
-async fn the_second_address_tells_of_the_end_and_ends_last() {
-    for service in SERVICES {
+async fn the_listener_for_operators_reports_the_shutdown_and_closes_last() {
+    for name in SERVICES {
         let data = temp_dir();
-        let (mut process, _main, aside) = start(service, &data, &[("SHUTDOWN_DELAY", "2")]);
-        process.tell_to_end();
-        while status(&aside, "/readyz").await != 503 {}
-        let answer = aside.request(Method::GET, "/readyz").send().await.unwrap();
-        let ready: serde_json::Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
-        assert_eq!(
-            (&ready["service"], &ready["reasons"]["service"]),
-            (&"ending".into(), &"it was told to end".into())
-        );
+        let Service { mut process, ops, .. } =
+            Service::start(name, &data, &[("SHUTDOWN_DELAY", "2")]);
+        process.send_sigterm();
+        wait_until("readiness fails", async || status(&ops, "/readyz").await == 503).await;
+        let answer = ops.request(Method::GET, "/readyz").send().await.unwrap();
+        let ready: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        assert_eq!(ready["service"], json!("ending"));
+        assert_eq!(ready["reasons"]["service"], json!("it was told to end"));
         assert_eq!(process.wait().code(), Some(0));
-        assert!(aside.request(Method::GET, "/healthz").send().await.is_err());
+        assert!(ops.request(Method::GET, "/healthz").send().await.is_err());
     }
 }
 
 #[test]
-fn a_second_address_in_use_is_named_before_anything_is_touched() {
-    let (taken, data) = (TcpListener::bind("127.0.0.1:0").unwrap(), temp_dir());
+fn a_port_in_use_is_reported_before_the_service_writes_anything() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
+    let data = temp_dir();
     for service in SERVICES {
         let output = std::process::Command::new(program(service))
             .env_clear()
-            .envs([("AUTH_ADDR", "127.0.0.1:0"), ("RESOURCE_ADDR", "127.0.0.1:0"), ("METRICS_ADDR", &addr)])
+            .envs([("AUTH_ADDR", "127.0.0.1:0"), ("RESOURCE_ADDR", "127.0.0.1:0")])
+            .env("METRICS_ADDR", &addr)
             .env("DATA_DIR", data.path())
             .output()
             .unwrap();

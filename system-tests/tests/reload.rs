@@ -1,30 +1,32 @@
-//! SIGHUP: a client's new secret is put to use without a restart.
+//! SIGHUP: a new client secret is used without a restart.
+
+use std::fs;
 
 use system_tests::Deployment;
 use test_support::{Client, Process, program, temp_dir};
 
 #[tokio::test]
-async fn told_to_resource_service_follows_the_revocations_with_the_secret_that_is_in_its_file_now() {
+async fn after_sighup_the_feed_is_followed_with_the_secret_that_is_now_in_the_file() {
     let deployment = Deployment::start(1).await;
-    let (folder, addr) = (temp_dir(), deployment.auth[0].addr(0).to_string());
+    let folder = temp_dir();
     let file = folder.path().join("secret");
-    std::fs::write(&file, "an old one").unwrap();
-    let mut settings = deployment.resource_settings(&addr);
-    let own = settings.iter().position(|(name, _)| *name == "REVOCATIONS_CLIENT_SECRET").unwrap();
-    let (_, secret) = settings.remove(own);
-    settings.push(("REVOCATIONS_CLIENT_SECRET_FILE", file.to_str().unwrap().into()));
-    let env: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    fs::write(&file, "an old secret").unwrap();
+    let settings = deployment.resource_settings(&deployment.addr(0));
+    let mut env: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    env.retain(|(name, _)| *name != "REVOCATIONS_CLIENT_SECRET");
+    env.push(("REVOCATIONS_CLIENT_SECRET_FILE", file.to_str().unwrap()));
     let process = Process::start(&program("resource-service"), 1, &env);
-    process.log_with("cannot follow the revocations");
+    process.wait_for_log("cannot follow the revocations");
 
-    std::fs::write(&file, "").unwrap();
-    process.hang_up();
-    process.log_with("cannot read REVOCATIONS_CLIENT_SECRET_FILE again: must not be empty");
+    fs::write(&file, "").unwrap();
+    process.send_sighup();
+    process.wait_for_log("cannot read REVOCATIONS_CLIENT_SECRET_FILE again: must not be empty");
 
-    std::fs::write(&file, format!("{secret}\n")).unwrap();
-    process.hang_up();
-    process.log_with("read again: REVOCATIONS_CLIENT_SECRET_FILE");
+    let secret = deployment.feed_secret();
+    fs::write(&file, format!("{secret}\n")).unwrap();
+    process.send_sighup();
+    process.wait_for_log("read again: REVOCATIONS_CLIENT_SECRET_FILE");
     let client = Client::new(process.addr(0));
-    client.until_json("/readyz", &[("revocations", "ok"), ("keys", "ok")]).await;
-    assert!(!process.log().contains(&secret));
+    client.wait_for_fields("/readyz", &[("revocations", "ok"), ("keys", "ok")]).await;
+    assert!(!process.log().contains(secret));
 }

@@ -1,5 +1,4 @@
-//! A rolling restart of all replicas behind the proxy, while people log in, refresh and call what is protected: nobody
-//! notices.
+//! A rolling restart of all replicas behind the proxy, under load: no request fails.
 
 use std::{
     net::SocketAddr,
@@ -10,128 +9,159 @@ use std::{
 };
 
 use system_tests::{Deployment, is_accepted};
-use test_support::{Client, Nginx, Process, free_port, program, until};
+use test_support::{Client, Nginx, Process, free_port, wait_until};
+use tokio::task::JoinHandle;
 
 const REPLICAS: usize = 3;
-const PEOPLE: usize = 4;
+const USERS: usize = 4;
 
-/// A replica, which can be started again at its address.
+/// Lets a replica serve for one more second after SIGTERM, until the proxy has noticed.
+const SHUTDOWN_DELAY: (&str, &str) = ("SHUTDOWN_DELAY", "1");
+
+#[derive(Clone, Copy)]
+enum Service {
+    Auth,
+    Resource,
+}
+
+/// A replica of a service, which can be started again at its address.
 struct Replica {
+    service: Service,
     addr: SocketAddr,
     process: Process,
 }
 
-/// What the proxy leads to.
+/// Replicas of both services behind a proxy.
 struct Stack {
     deployment: Deployment,
-    auth: Vec<Replica>,
-    resource: Vec<Replica>,
+    replicas: Vec<Replica>,
     nginx: Nginx,
 }
 
-/// Goes on for a second after it was told to end: the proxy knows by then.
-const DRAIN: (&str, &str) = ("SHUTDOWN_DELAY", "1");
-
 impl Stack {
     async fn start() -> Self {
-        let mut deployment = Deployment::start_with(1, &[]).await;
-        let addrs = || (0..REPLICAS).map(|_| SocketAddr::from(([127, 0, 0, 1], free_port())));
-        let auth_addrs: Vec<_> = addrs().collect();
-        let mut auth = Vec::new();
-        for addr in auth_addrs {
-            auth.push(Replica { addr, process: start_auth(&deployment, addr).await });
+        let deployment = Deployment::start_with(1, &[]).await;
+        let mut replicas = Vec::new();
+        for service in [Service::Auth, Service::Resource] {
+            for _ in 0..REPLICAS {
+                let addr = SocketAddr::from(([127, 0, 0, 1], free_port()));
+                let process = start(&deployment, service, addr).await;
+                replicas.push(Replica { service, addr, process });
+            }
         }
-        let resource_addrs: Vec<_> = addrs().collect();
-        let mut resource = Vec::new();
-        for addr in resource_addrs {
-            resource.push(Replica { addr, process: start_resource(&deployment, addr).await });
-        }
-        let all = |replicas: &[Replica]| replicas.iter().map(|replica| replica.addr).collect::<Vec<_>>();
-        let nginx = Nginx::before_all(&all(&auth), &all(&resource));
-        deployment.auth.truncate(1);
-        Self { deployment, auth, resource, nginx }
+        let (auth, resource) = addrs(&replicas, None);
+        let nginx = Nginx::in_front_of_replicas(&auth, &resource);
+        Self { deployment, replicas, nginx }
     }
 
-    /// Has the proxy lead to all replicas but this one.
-    fn without(&self, gone: Option<SocketAddr>) {
-        let rest = |replicas: &[Replica]| {
-            let addrs = replicas.iter().map(|replica| replica.addr);
-            addrs.filter(|addr| Some(*addr) != gone).collect::<Vec<_>>()
+    /// Restarts a replica, which gets no requests from the proxy during the restart.
+    async fn restart(&mut self, number: usize) {
+        let Replica { service, addr, ref mut process } = self.replicas[number];
+        process.send_sigterm();
+        let status = tokio::task::block_in_place(|| process.wait());
+        assert!(status.success(), "{status}: {}", process.log());
+        self.replicas[number].process = start(&self.deployment, service, addr).await;
+    }
+
+    /// Lets the proxy forward to all replicas except this one.
+    fn forward_without(&self, excluded: Option<SocketAddr>) {
+        let (auth, resource) = addrs(&self.replicas, excluded);
+        self.nginx.reload(&auth, &resource);
+    }
+}
+
+/// Returns the addresses of auth-service and of resource-service.
+fn addrs(replicas: &[Replica], excluded: Option<SocketAddr>) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
+    let included = replicas.iter().filter(|replica| Some(replica.addr) != excluded);
+    let (auth, resource): (Vec<_>, Vec<_>) =
+        included.partition(|replica| matches!(replica.service, Service::Auth));
+    let addrs = |replicas: Vec<&Replica>| replicas.iter().map(|replica| replica.addr).collect();
+    (addrs(auth), addrs(resource))
+}
+
+async fn start(deployment: &Deployment, service: Service, addr: SocketAddr) -> Process {
+    let text = addr.to_string();
+    let process = match service {
+        Service::Auth => deployment.start_replica(&[("AUTH_ADDR", &text), SHUTDOWN_DELAY]),
+        Service::Resource => {
+            let settings = [("RESOURCE_ADDR", text.as_str()), SHUTDOWN_DELAY];
+            deployment.start_resource_service(&deployment.addr(0), &settings)
+        }
+    };
+    Client::new(addr).wait_for_status("/readyz", 200).await;
+    process
+}
+
+/// Users that log in, refresh, call resource-service and log out, again and again.
+struct Users {
+    tasks: Vec<JoinHandle<()>>,
+    is_over: Arc<AtomicBool>,
+    rounds: Arc<AtomicUsize>,
+}
+
+impl Users {
+    fn start(nginx: &Nginx) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let rounds = Arc::new(AtomicUsize::new(0));
+        let addrs = [nginx.auth_addr(), nginx.resource_addr()];
+        let start = |number| {
+            let clients = addrs.map(Client::without_keep_alive);
+            tokio::spawn(work(number, clients, Arc::clone(&is_over), Arc::clone(&rounds)))
         };
-        self.nginx.reload(&rest(&self.auth), &rest(&self.resource));
+        let tasks = (0..USERS).map(start).collect();
+        Self { tasks, is_over, rounds }
+    }
+
+    async fn wait_for_more_rounds(&self) {
+        let goal = self.rounds.load(Ordering::Acquire) + 2 * USERS;
+        wait_until("the users are served", async || {
+            assert!(self.tasks.iter().all(|task| !task.is_finished()), "a request failed");
+            self.rounds.load(Ordering::Acquire) >= goal
+        })
+        .await;
+    }
+
+    async fn stop(self) -> usize {
+        self.is_over.store(true, Ordering::Release);
+        for task in self.tasks {
+            task.await.unwrap();
+        }
+        self.rounds.load(Ordering::Acquire)
     }
 }
 
-async fn start_auth(deployment: &Deployment, addr: SocketAddr) -> Process {
-    let process = deployment.replica(&[("AUTH_ADDR", &addr.to_string()), DRAIN]);
-    Client::new(addr).until_get("/readyz", 200).await;
-    process
-}
-
-async fn start_resource(deployment: &Deployment, addr: SocketAddr) -> Process {
-    let settings = deployment.resource_settings(&deployment.auth[0].addr(0).to_string());
-    let mut env: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let addr_text = addr.to_string();
-    env.extend([("RESOURCE_ADDR", addr_text.as_str()), DRAIN]);
-    let process = Process::start(&program("resource-service"), 1, &env);
-    Client::new(addr).until_get("/readyz", 200).await;
-    process
+async fn work(
+    number: usize,
+    [auth, resource]: [Client; 2],
+    is_over: Arc<AtomicBool>,
+    rounds: Arc<AtomicUsize>,
+) {
+    let name = format!("user{number}");
+    assert_eq!(auth.register(&name).await.status, 201);
+    while !is_over.load(Ordering::Acquire) {
+        let mut tokens = auth.login(&name).await.tokens();
+        for _ in 0..5 {
+            tokens = auth.refreshed(&tokens.refresh).await;
+            assert!(is_accepted(&resource, &tokens).await);
+            rounds.fetch_add(1, Ordering::AcqRel);
+        }
+        assert_eq!(auth.logout(&tokens).await.status, 204);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_notices_a_rolling_restart() {
+async fn a_rolling_restart_fails_no_request() {
     let mut stack = Stack::start().await;
-    let (auth, resource) = (stack.nginx.auth_addr(), stack.nginx.resource_addr());
-    let (over, rounds) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let mut people = Vec::new();
-    for number in 0..PEOPLE {
-        let (over, rounds) = (Arc::clone(&over), Arc::clone(&rounds));
-        people.push(tokio::spawn(async move {
-            let [auth, resource] = [auth, resource].map(Client::that_keeps_no_connection);
-            let name = format!("person{number}");
-            assert_eq!(auth.register(&name).await.status, 201);
-            while !over.load(Ordering::Acquire) {
-                let mut tokens = auth.login(&name).await.tokens();
-                for _ in 0..5 {
-                    tokens = auth.refreshed(&tokens.refresh).await;
-                    assert!(is_accepted(&resource, &tokens).await);
-                    rounds.fetch_add(1, Ordering::AcqRel);
-                }
-                assert_eq!(auth.logout(&tokens).await.status, 204);
-            }
-        }));
-    }
-    let more_rounds = |rounds: Arc<AtomicUsize>| {
-        let goal = rounds.load(Ordering::Acquire) + 2 * PEOPLE;
-        tokio::task::spawn_blocking(move || {
-            until("people go on", || rounds.load(Ordering::Acquire) >= goal);
-        })
-    };
-
+    let users = Users::start(&stack.nginx);
     for number in 0..REPLICAS {
-        for is_auth in [true, false] {
-            let addr = if is_auth { stack.auth[number].addr } else { stack.resource[number].addr };
-            more_rounds(Arc::clone(&rounds)).await.unwrap();
-            stack.without(Some(addr));
-            let replica = if is_auth { &mut stack.auth[number] } else { &mut stack.resource[number] };
-            replica.process.tell_to_end();
-            let status = tokio::task::block_in_place(|| replica.process.wait());
-            assert!(status.success(), "{status}: {}", replica.process.log());
-            let process = if is_auth {
-                start_auth(&stack.deployment, addr).await
-            } else {
-                start_resource(&stack.deployment, addr).await
-            };
-            let replica = if is_auth { &mut stack.auth[number] } else { &mut stack.resource[number] };
-            replica.process = process;
-            stack.without(None);
+        // One of each service in turn.
+        for number in [number, REPLICAS + number] {
+            users.wait_for_more_rounds().await;
+            stack.forward_without(Some(stack.replicas[number].addr));
+            stack.restart(number).await;
+            stack.forward_without(None);
         }
     }
-
-    more_rounds(Arc::clone(&rounds)).await.unwrap();
-    over.store(true, Ordering::Release);
-    for person in people {
-        person.await.unwrap();
-    }
-    println!("{} refreshes and protected calls, none failed", rounds.load(Ordering::Acquire));
+    users.wait_for_more_rounds().await;
+    println!("{} refreshes and protected calls, none failed", users.stop().await);
 }

@@ -1,4 +1,4 @@
-//! Certificates for servers of a test's own.
+//! Certificates for the servers and clients of one test.
 
 use std::{
     fs,
@@ -8,69 +8,73 @@ use std::{
 
 use tempfile::TempDir;
 
-/// An authority, and a certificate that it gave to 127.0.0.1, for a server or a client.
+/// A certificate authority, and a certificate for 127.0.0.1 that the authority has signed.
 pub struct Certificates {
     folder: TempDir,
 }
 
 impl Certificates {
-    /// Makes them.
-    pub fn make() -> Self {
-        // Whatever TMPDIR says: the user that PostgreSQL runs as has to be able to get in.
-        let made = Self { folder: tempfile::tempdir_in("/tmp").expect("a temporary folder") };
-        let path = |name: &str| made.folder.path().join(name).display().to_string();
-        let new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-        let authority = [
-            "req",
-            "-x509",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=authority",
-            "-keyout",
-            &path("ca.key"),
-            "-out",
-            &path("ca.pem"),
-        ];
-        openssl(&[&authority[..], &new_key].concat());
-        let subject = [
-            "-subj",
-            "/CN=postgres",
-            "-addext",
-            "subjectAltName=IP:127.0.0.1",
-            "-addext",
-            "basicConstraints=critical,CA:FALSE",
-        ];
-        let signed = ["req", "-x509", "-days", "2", "-CA", &path("ca.pem"), "-CAkey", &path("ca.key")];
-        let files = ["-keyout", &path("server.key"), "-out", &path("server.pem")];
-        openssl(&[&signed[..], &subject, &files, &new_key].concat());
-        made
+    /// Generates both.
+    pub fn generate() -> Self {
+        // Not in TMPDIR: the operating system's user of PostgreSQL must have access.
+        let folder = tempfile::tempdir_in("/tmp").expect("a temporary folder");
+        let certificates = Self { folder };
+        certificates.generate_authority();
+        certificates.generate_certificate();
+        certificates
     }
 
-    /// The authority's certificate.
+    fn generate_authority(&self) {
+        openssl(&[
+            &["req", "-x509", "-days", "2", "-subj", "/CN=authority"],
+            &["-keyout", &self.path("ca.key"), "-out", &self.path("ca.pem")],
+            &NEW_KEY,
+        ]);
+    }
+
+    fn generate_certificate(&self) {
+        openssl(&[
+            &["req", "-x509", "-days", "2", "-subj", "/CN=postgres"],
+            &["-CA", &self.path("ca.pem"), "-CAkey", &self.path("ca.key")],
+            &["-addext", "subjectAltName=IP:127.0.0.1"],
+            &["-addext", "basicConstraints=critical,CA:FALSE"],
+            &["-keyout", &self.path("server.key"), "-out", &self.path("server.pem")],
+            &NEW_KEY,
+        ]);
+    }
+
+    /// Returns the path of the authority's certificate.
     pub fn authority(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 
-    /// The certificate.
+    /// Returns the path of the signed certificate.
     pub fn certificate(&self) -> PathBuf {
         self.folder.path().join("server.pem")
     }
 
-    /// Its private key.
+    /// Returns the path of the private key of the signed certificate.
     pub fn key(&self) -> PathBuf {
         self.folder.path().join("server.key")
     }
 
-    /// Copies certificate and key into a folder.
+    /// Copies the signed certificate and its key into a folder.
     pub(crate) fn copy_to(&self, folder: &Path) {
         for file in [self.certificate(), self.key()] {
             fs::copy(&file, folder.join(file.file_name().unwrap())).unwrap();
         }
     }
+
+    fn path(&self, file: &str) -> String {
+        self.folder.path().join(file).display().to_string()
+    }
 }
 
-fn openssl(args: &[&str]) {
-    let done = Command::new("openssl").args(args).stderr(Stdio::null()).status().expect("openssl");
-    assert!(done.success(), "openssl {args:?}");
+const NEW_KEY: [&str; 5] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+
+fn openssl(arguments: &[&[&str]]) {
+    let arguments = arguments.concat();
+    let mut command = Command::new("openssl");
+    let status = command.args(&arguments).stderr(Stdio::null()).status().expect("openssl");
+    assert!(status.success(), "openssl {arguments:?}");
 }

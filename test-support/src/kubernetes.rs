@@ -1,14 +1,14 @@
-//! Kubernetes' own program, for what it does without a cluster.
+//! `kubectl`, for the commands that need no cluster.
 
 use std::{path::Path, process::Command};
 
 use crate::setting;
 
-/// The manifests that the kustomization in this folder makes, as YAML.
+/// Returns the manifests that the kustomization in a folder builds, as YAML.
 ///
 /// # Panics
-/// If it makes none.
-pub fn kustomized(folder: &Path) -> String {
+/// If the kustomization is not valid.
+pub fn kustomize(folder: &Path) -> String {
     let output = Command::new(setting("TEST_KUBECTL"))
         .arg("kustomize")
         .arg(folder)

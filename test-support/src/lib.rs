@@ -1,9 +1,10 @@
-//! What the workspace's tests need: databases of their own, servers to stop, processes to kill. `scripts/test` starts
-//! the servers and says where they are.
+//! Support for the workspace's tests: separate databases, servers that a test can stop, processes
+//! that a test can kill. `scripts/test` starts the shared servers and passes their addresses.
 
+mod answer;
 mod certificates;
+mod client;
 mod collector;
-mod http;
 mod kubernetes;
 mod nginx;
 mod openapi;
@@ -21,68 +22,87 @@ mod wait;
 use std::{
     env,
     net::TcpListener,
+    process::Command,
     sync::atomic::{AtomicU32, Ordering},
 };
 
+pub use answer::{Answer, Tokens, claims_of, decode_part};
 pub use certificates::Certificates;
+pub use client::Client;
 pub use collector::{Collector, Span};
-pub use http::{Answer, Client, Tokens, claims_of, decode_part};
-pub use kubernetes::kustomized;
+pub use kubernetes::kustomize;
 pub use nginx::Nginx;
-pub use postgres::{TestDatabase, hold_migration_lock, sql, until_waiting};
+pub use postgres::{TestDatabase, hold_migration_lock, sql, wait_for_lock_waiters};
 pub use postgres_server::PostgresServer;
 pub use process::{Process, program};
 pub use prometheus::{Prometheus, promtool};
 pub use proxy::Proxy;
-pub use python::{Python, assert_answers_as_documented, python_reads};
+pub use python::{Python, assert_answers_as_documented, run_python};
 pub use redis_cluster::RedisCluster;
 pub use redis_sentinels::RedisSentinels;
 pub use redis_server::RedisServer;
 pub use tempfile::TempDir;
-pub use wait::until;
+pub use wait::{Evaluation, wait_until, wait_until_blocking};
 
-/// A name that no other test uses.
+/// Returns a name that no other test uses.
 pub fn unique(prefix: &str) -> String {
     format!("{prefix}{}", uuid::Uuid::new_v4().simple())
 }
 
-/// A folder that is deleted when the test ends.
+/// Creates a folder that is deleted when the test ends.
 pub fn temp_dir() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
-/// The Redis that all tests share, each with a key prefix of its own.
+/// Returns the URL of the Redis that all tests share. Each test uses a separate key prefix.
 pub fn redis_url() -> String {
     setting("TEST_REDIS_URL")
 }
 
-/// Whether tests are to take as long as what they are about: outages of half a minute, a million sessions.
-pub fn long() -> bool {
+/// Returns whether tests run in full length: outages of half a minute, a million sessions.
+pub fn is_long_run() -> bool {
     env::var_os("TEST_LONG").is_some_and(|value| !value.is_empty())
 }
 
-/// The environment of a process whose clock is this many seconds ahead. It waits no shorter and no longer for that.
+/// Returns the environment of a process whose wall clock is this many seconds ahead. The monotonic
+/// clock, and with it every timeout, stays correct.
 pub fn clock_ahead(seconds: u32) -> [(&'static str, String); 4] {
     [
         ("LD_PRELOAD", setting("TEST_FAKETIME")),
         ("FAKETIME", format!("+{seconds}s")),
-        // Its releases do not agree on the name.
+        // The releases of libfaketime disagree on this variable's name.
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
         ("DONT_FAKE_MONOTONIC", "1".into()),
     ]
 }
 
-/// A port for a server that is to find it free again after it was stopped. The kernel gives none below 32768 to outgoing
-/// connections; and tests that run at the same time, which are processes, begin to look in different places.
+/// Returns a free port for a server that must find the port free again after a stop. The kernel
+/// gives no port below 32768 to outgoing connections. Tests that run at the same time are separate
+/// processes, so each begins its search at a port that depends on its process id.
 pub fn free_port() -> u16 {
     static TRIED: AtomicU32 = AtomicU32::new(0);
     loop {
-        let number = std::process::id().wrapping_mul(16).wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed));
+        let tried = TRIED.fetch_add(1, Ordering::Relaxed);
+        let number = std::process::id().wrapping_mul(16).wrapping_add(tried);
         let port = 20_000 + (number % 12_000) as u16;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
     }
+}
+
+/// Calls `start` until a server runs. Another process can take the free port before the server
+/// does, and the server then ends at once.
+fn start_on_free_port<T>(name: &str, start: impl FnMut(u16) -> Option<T>) -> T {
+    let ports = std::iter::repeat_with(free_port);
+    ports.take(10).find_map(start).unwrap_or_else(|| panic!("{name} does not start"))
+}
+
+/// Sends a signal to a process.
+fn send_signal(signal: &str, process_id: u32) {
+    let arguments = [signal, &process_id.to_string()];
+    let status = Command::new("kill").args(arguments).status().expect("the program kill");
+    assert!(status.success(), "kill {arguments:?}");
 }
 
 fn setting(name: &str) -> String {

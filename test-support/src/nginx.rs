@@ -1,46 +1,50 @@
-//! The proxy of `docker-compose.yml`, with its own configuration.
+//! nginx with the configuration of `deploy/proxy`, which `docker-compose.yml` runs.
 
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
     process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
 
-use crate::{setting, temp_dir};
+use crate::{send_signal, setting, temp_dir, wait_until_blocking};
 
 const CONFIGURATION: &str = include_str!("../../deploy/proxy/nginx.conf");
 
 /// A running nginx.
 pub struct Nginx {
     child: Child,
+    /// Ports for auth-service, for resource-service, and the two that nginx uses internally.
     ports: [u16; 4],
     folder: TempDir,
 }
 
 impl Nginx {
-    /// Starts one in front of services at these addresses.
-    pub fn before(auth_service: SocketAddr, resource_service: SocketAddr) -> Self {
-        Self::before_all(&[auth_service], &[resource_service])
+    /// Starts nginx in front of services at these addresses.
+    pub fn in_front_of(auth_service: SocketAddr, resource_service: SocketAddr) -> Self {
+        Self::in_front_of_replicas(&[auth_service], &[resource_service])
     }
 
-    /// Starts one in front of several replicas of each.
-    pub fn before_all(auth_services: &[SocketAddr], resource_services: &[SocketAddr]) -> Self {
-        // Somebody else may take a free port before nginx does.
-        (0..10).find_map(|_| Self::start(auth_services, resource_services)).expect("a running nginx")
+    /// Starts nginx in front of several replicas of each service.
+    pub fn in_front_of_replicas(
+        auth_services: &[SocketAddr],
+        resource_services: &[SocketAddr],
+    ) -> Self {
+        // Another process can take a free port before nginx does.
+        let start = |_| Self::start(auth_services, resource_services);
+        (0..10).find_map(start).expect("a running nginx")
     }
 
     fn start(auth_services: &[SocketAddr], resource_services: &[SocketAddr]) -> Option<Self> {
         let folder = temp_dir();
-        let free = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let ports = free.each_ref().map(|listener| listener.local_addr().unwrap().port());
+        let listeners = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let ports = listeners.each_ref().map(|listener| listener.local_addr().unwrap().port());
         let file = folder.path().join("nginx.conf");
-        fs::write(&file, configuration(&folder, &ports, auth_services, resource_services)).unwrap();
-        drop(free);
-        // As the user who runs the tests, or it could not read its folder.
+        let text = configuration(&folder, &ports, auth_services, resource_services);
+        fs::write(&file, text).unwrap();
+        drop(listeners);
+        // Workers of another user could not read the folder.
         let mut child = Command::new(setting("TEST_NGINX"))
             .args(["-e", "stderr", "-g", "daemon off; user root;", "-p"])
             .arg(folder.path())
@@ -49,69 +53,73 @@ impl Nginx {
             .stdout(Stdio::null())
             .spawn()
             .expect("nginx");
-        let deadline = Instant::now() + Duration::from_secs(20);
-        // Written once it listens.
-        while !folder.path().join("nginx.pid").exists() {
-            if child.try_wait().unwrap().is_some() {
-                return None;
-            }
-            assert!(Instant::now() < deadline, "nginx does not listen");
-            thread::sleep(Duration::from_millis(10));
-        }
-        Some(Self { child, ports, folder })
+        // nginx writes this file once it listens.
+        let pid_file = folder.path().join("nginx.pid");
+        let is_running = wait_until_blocking("nginx listens or has ended", || {
+            let has_ended = child.try_wait().unwrap().is_some();
+            (has_ended || pid_file.exists()).then_some(!has_ended)
+        });
+        is_running.then_some(Self { child, ports, folder })
     }
 
-    /// Spreads what comes from now on over these replicas alone. What has begun goes on where it is.
+    /// Sends new requests to these replicas only. Requests in progress stay where they are.
     pub fn reload(&self, auth_services: &[SocketAddr], resource_services: &[SocketAddr]) {
         let text = configuration(&self.folder, &self.ports, auth_services, resource_services);
         fs::write(self.folder.path().join("nginx.conf"), text).unwrap();
-        let done = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap();
-        assert!(done.success());
+        send_signal("-HUP", self.child.id());
     }
 
-    /// The address that leads to auth-service.
+    /// Returns the address that forwards to auth-service.
     pub fn auth_addr(&self) -> SocketAddr {
         ([127, 0, 0, 1], self.ports[0]).into()
     }
 
-    /// The address that leads to resource-service.
+    /// Returns the address that forwards to resource-service.
     pub fn resource_addr(&self) -> SocketAddr {
         ([127, 0, 0, 1], self.ports[1]).into()
     }
 
-    /// A URL on resource-service's port.
+    /// Returns the URL of a path at the address that forwards to resource-service.
     pub fn resource_url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.ports[1])
     }
 }
 
-fn configuration(folder: &TempDir, ports: &[u16; 4], auth: &[SocketAddr], resource: &[SocketAddr]) -> String {
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // SIGTERM: with SIGKILL the workers would keep running.
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+    }
+}
+
+/// Returns the deployed configuration with this test's folder, ports and replicas.
+fn configuration(
+    folder: &TempDir,
+    ports: &[u16; 4],
+    auth_services: &[SocketAddr],
+    resource_services: &[SocketAddr],
+) -> String {
+    let upstreams = upstream("auth-services", auth_services)
+        + &upstream("resource-services", resource_services);
     let mut configuration = CONFIGURATION.to_owned();
-    let group = |name: &str, addrs: &[SocketAddr]| {
-        let servers: String = addrs.iter().map(|addr| format!("server {addr};")).collect();
-        format!("upstream {name} {{ {servers} }}\n")
-    };
-    let groups = group("auth-services", auth) + &group("resource-services", resource);
-    for (theirs, ours) in [
+    for (deployed, test) in [
         ("/tmp/", format!("{}/", folder.path().display())),
         ("http://auth-service:8080", "http://auth-services".into()),
         ("http://resource-service:8081", "http://resource-services".into()),
-        ("    server_tokens off;", format!("    server_tokens off;\n{groups}")),
+        ("    server_tokens off;", format!("    server_tokens off;\n{upstreams}")),
         ("listen 8080;", format!("listen 127.0.0.1:{};", ports[0])),
         ("listen 8081;", format!("listen 127.0.0.1:{};", ports[1])),
         ("127.0.0.1:8082", format!("127.0.0.1:{}", ports[2])),
         ("127.0.0.1:8083", format!("127.0.0.1:{}", ports[3])),
     ] {
-        assert!(configuration.contains(theirs), "{theirs} is not in the configuration");
-        configuration = configuration.replace(theirs, &ours);
+        assert!(configuration.contains(deployed), "{deployed} is not in the configuration");
+        configuration = configuration.replace(deployed, &test);
     }
     configuration
 }
 
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        // Told rather than killed: its workers would outlive it.
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
-        let _ = self.child.wait();
-    }
+fn upstream(name: &str, replicas: &[SocketAddr]) -> String {
+    let servers: String = replicas.iter().map(|addr| format!("server {addr};")).collect();
+    format!("upstream {name} {{ {servers} }}\n")
 }

@@ -1,18 +1,17 @@
-//! A PostgreSQL database of a test's own.
-
-use std::time::{Duration, Instant};
+//! A separate database for each test, on the PostgreSQL that all tests share.
 
 use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
 
-use crate::{setting, unique};
+use crate::{setting, unique, wait_until};
 
-/// Runs a statement on the database at this URL. Says how many rows it has changed or found.
+/// Runs a statement on the database at this URL. Returns the number of rows changed or found.
 pub fn sql(url: &str, statement: &str) -> usize {
     let mut connection = PgConnection::establish(url).expect("PostgreSQL");
     sql_query(statement).execute(&mut connection).expect(statement)
 }
 
-/// Holds the lock under which auth-service migrates its schema, as a process does that is at it, until it is dropped.
+/// Takes the lock under which auth-service migrates its schema, like a process that is migrating.
+/// The lock is held until the returned connection is dropped.
 pub fn hold_migration_lock(url: &str) -> PgConnection {
     let mut connection = PgConnection::establish(url).expect("PostgreSQL");
     let lock = sql_query("SELECT pg_advisory_lock(x'617574686d696772'::bigint)");
@@ -20,56 +19,53 @@ pub fn hold_migration_lock(url: &str) -> PgConnection {
     connection
 }
 
-/// Waits until so many wait for a lock in the database at this URL.
-pub async fn until_waiting(url: &str, count: usize) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let waiting =
-        "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
-    while sql(url, waiting) < count {
-        assert!(Instant::now() < deadline, "nobody waits");
-        tokio::task::yield_now().await;
-    }
+/// Waits until this many connections wait for a lock in the database at this URL.
+pub async fn wait_for_lock_waiters(url: &str, count: usize) {
+    let waiting = "SELECT 1 FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    wait_until(format!("{count} connections wait for a lock"), async || {
+        let found = sql(url, waiting);
+        if found >= count { Ok(()) } else { Err(format!("{found} connections wait")) }
+    })
+    .await;
 }
 
-/// An empty database, dropped when the test ends.
+/// An empty database that is dropped when the test ends.
 pub struct TestDatabase {
     server: String,
     name: String,
 }
 
 impl TestDatabase {
-    /// Makes one.
+    /// Creates a database.
     pub fn create() -> Self {
-        let (server, _) =
-            setting("TEST_DATABASE_URL").rsplit_once('/').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
-        let database = Self { server, name: unique("test_") };
-        database.admin(&format!("CREATE DATABASE {}", database.name));
+        let url = setting("TEST_DATABASE_URL");
+        let (server, _) = url.rsplit_once('/').expect("a URL with a database");
+        let database = Self { server: server.to_owned(), name: unique("test_") };
+        sql(&url, &format!("CREATE DATABASE {}", database.name));
         database
     }
 
-    /// Its URL.
+    /// Returns the URL of the database.
     pub fn url(&self) -> String {
         format!("{}/{}", self.server, self.name)
     }
 
-    /// Its URL by way of a proxy at this address.
+    /// Returns the URL of the database through a proxy at this address.
     pub fn url_via(&self, addr: std::net::SocketAddr) -> String {
         let credentials = self.server.split_once('@').map_or("", |(start, _)| start);
         format!("{credentials}@{addr}/{}", self.name)
     }
 
-    /// The server's address.
+    /// Returns the address of the server.
     pub fn server_addr(&self) -> String {
         self.server.rsplit_once('@').map_or(self.server.as_str(), |(_, addr)| addr).to_owned()
-    }
-
-    fn admin(&self, statement: &str) {
-        sql(&setting("TEST_DATABASE_URL"), statement);
     }
 }
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        self.admin(&format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        let statement = format!("DROP DATABASE {} WITH (FORCE)", self.name);
+        sql(&setting("TEST_DATABASE_URL"), &statement);
     }
 }

@@ -1,4 +1,4 @@
-//! A PostgreSQL of a test's own, to be stopped.
+//! A PostgreSQL server for one test, which the test can stop.
 
 use std::{
     fs,
@@ -7,139 +7,156 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{Certificates, free_port, setting, sql};
+use crate::{Certificates, setting, sql, start_on_free_port};
 
-/// A running PostgreSQL. It keeps its port when it is stopped and started again.
+/// A running PostgreSQL. It keeps its port when it is stopped and restarted.
 pub struct PostgresServer {
     port: u16,
-    folder: TempDir,
+    cluster: Cluster,
 }
 
 impl PostgresServer {
-    /// Starts one.
+    /// Starts a server.
     pub fn start() -> Self {
-        let server = Self::empty();
-        assert!(
-            server
-                .run("initdb", &["-D", &server.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N"]),
-            "initdb"
+        let cluster = Cluster::new();
+        let is_created = cluster.run(
+            "initdb",
+            &["-D", &cluster.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N"],
         );
-        server.started()
+        assert!(is_created, "initdb");
+        Self::start_cluster(cluster)
     }
 
-    /// Starts one with these lines in its configuration.
+    /// Starts a server with these lines in its configuration.
     pub fn start_with(settings: &[&str]) -> Self {
         let server = Self::start();
         server.stop();
-        server.configure(&settings.join("\n"));
-        server.resume();
+        server.cluster.configure(&settings.join("\n"));
+        server.restart();
         server
     }
 
-    /// The lines of its logs in JSON.
-    pub fn log_lines(&self) -> Vec<String> {
-        let folder = fs::read_dir(self.folder.path().join("data/log")).expect("a log");
-        let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
-        files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
-        files.sort();
-        let text = |file| fs::read_to_string(file).unwrap();
-        files.into_iter().flat_map(|file| text(file).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
-    }
-
-    fn configure(&self, settings: &str) {
-        fs::write(self.folder.path().join("data/postgresql.auto.conf"), settings.to_owned() + "\n").unwrap();
-    }
-
-    /// Starts one that answers only to encrypted connections.
-    pub fn start_tls(certificates: &Certificates) -> Self {
+    /// Starts a server that accepts encrypted connections only.
+    pub fn start_with_tls(certificates: &Certificates) -> Self {
         let server = Self::start();
         server.stop();
-        let data = server.folder.path().join("data");
+        let data = server.cluster.folder.path().join("data");
         certificates.copy_to(&data);
-        server.give_to_postgres(&data.join("server.key").display().to_string());
-        server.configure("ssl = on\nssl_cert_file = 'server.pem'\nssl_key_file = 'server.key'");
+        give_to_postgres(&data.join("server.key").display().to_string());
+        server
+            .cluster
+            .configure("ssl = on\nssl_cert_file = 'server.pem'\nssl_key_file = 'server.key'");
         fs::write(data.join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 trust\n").unwrap();
-        server.resume();
+        server.restart();
         server
     }
 
-    /// Starts one that follows this one, which from now on commits nothing that the other has not.
+    /// Starts a synchronous standby of this server. From now on, this server commits only what the
+    /// standby has received.
     pub fn replica(&self) -> Self {
-        let replica = Self::empty();
-        let copied = replica.run("pg_basebackup", &["-D", &replica.data(), "-R", "-d", &self.url()]);
-        assert!(copied, "pg_basebackup");
-        let replica = replica.started();
+        let cluster = Cluster::new();
+        let args = ["-D", &cluster.data(), "-R", "-d", &self.url()];
+        assert!(cluster.run("pg_basebackup", &args), "pg_basebackup");
+        let replica = Self::start_cluster(cluster);
         sql(&self.url(), "ALTER SYSTEM SET synchronous_standby_names = '*'");
         sql(&self.url(), "SELECT pg_reload_conf()");
         replica
     }
 
-    /// Makes it the primary.
+    /// Promotes a standby to the primary.
     pub fn promote(&self) {
-        let promoted = self.run("pg_ctl", &["-D", &self.data(), "-w", "promote"]);
-        assert!(promoted, "pg_ctl promote");
+        assert!(self.cluster.pg_ctl(&["-w", "promote"]), "pg_ctl promote");
     }
 
-    fn empty() -> Self {
-        // Whatever TMPDIR says: the user that PostgreSQL runs as has to be able to get in.
-        let folder = tempfile::tempdir_in("/tmp").expect("a temporary folder");
-        let server = Self { port: 0, folder };
-        server.give_to_postgres(&server.folder.path().display().to_string());
-        server
+    fn start_cluster(cluster: Cluster) -> Self {
+        let start = |port| cluster.start(port).then_some(port);
+        let port = start_on_free_port("PostgreSQL", start);
+        Self { port, cluster }
     }
 
-    fn started(mut self) -> Self {
-        // Somebody else may take a free port before PostgreSQL does.
-        let started = (0..10).any(|_| {
-            self.port = free_port();
-            self.launch()
-        });
-        assert!(started, "PostgreSQL does not start");
-        self
-    }
-
-    /// Its port.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The URL of its one database.
+    /// Returns the URL of the server's database.
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Stops it as a crash would.
+    /// Stops the server, as a crash would.
     pub fn stop(&self) {
-        assert!(self.run("pg_ctl", &["-D", &self.data(), "-m", "immediate", "-w", "stop"]));
+        assert!(self.cluster.stop());
     }
 
-    /// Starts it again, with all that it had committed.
-    pub fn resume(&self) {
-        assert!(self.launch(), "PostgreSQL does not start");
+    /// Starts the stopped server again, with all committed data.
+    pub fn restart(&self) {
+        assert!(self.cluster.start(self.port), "PostgreSQL does not start");
     }
 
-    /// Says whether it runs.
-    fn launch(&self) -> bool {
-        let (data, log) = (self.data(), format!("{}/log", self.folder.path().display()));
-        // Without fsync, what was committed does not outlive the machine. It does outlive the process.
-        let options = format!(
-            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off",
-            self.port
-        );
-        self.run("pg_ctl", &["-D", &data, "-l", &log, "-o", &options, "-w", "start"])
+    /// Returns the lines of the server's logs in JSON.
+    pub fn log_lines(&self) -> Vec<String> {
+        let folder = fs::read_dir(self.cluster.folder.path().join("data/log")).expect("a log");
+        let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
+        files.sort();
+        let texts = files.into_iter().map(|file| fs::read_to_string(file).unwrap());
+        texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        let is_running = self.cluster.folder.path().join("data/postmaster.pid").exists();
+        if is_running {
+            self.cluster.stop();
+        }
+    }
+}
+
+/// The folder of a server's data, and PostgreSQL's programs for it.
+struct Cluster {
+    folder: TempDir,
+}
+
+impl Cluster {
+    fn new() -> Self {
+        // Not in TMPDIR: the operating system's user of PostgreSQL must have access.
+        let folder = tempfile::tempdir_in("/tmp").expect("a temporary folder");
+        give_to_postgres(&folder.path().display().to_string());
+        Self { folder }
     }
 
     fn data(&self) -> String {
         format!("{}/data", self.folder.path().display())
     }
 
-    fn give_to_postgres(&self, path: &str) {
-        if is_root() {
-            assert!(Command::new("chown").args(["postgres:", path]).status().unwrap().success());
-        }
+    fn configure(&self, settings: &str) {
+        let file = self.folder.path().join("data/postgresql.auto.conf");
+        fs::write(file, format!("{settings}\n")).unwrap();
     }
 
-    /// Runs one of its programs, not as root, which it refuses. Says whether it succeeds.
+    /// Starts the server. Returns whether the server runs.
+    fn start(&self, port: u16) -> bool {
+        let log = format!("{}/log", self.folder.path().display());
+        // Without fsync, committed data survives a crash of the process, which is enough here.
+        let options = format!(
+            "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
+        );
+        self.pg_ctl(&["-l", &log, "-o", &options, "-w", "start"])
+    }
+
+    /// Stops the server, as a crash would. Returns whether that succeeded.
+    fn stop(&self) -> bool {
+        self.pg_ctl(&["-m", "immediate", "-w", "stop"])
+    }
+
+    fn pg_ctl(&self, args: &[&str]) -> bool {
+        self.run("pg_ctl", &[&["-D", &self.data()], args].concat())
+    }
+
+    /// Runs a program of PostgreSQL, as another user if the test runs as root, which PostgreSQL
+    /// refuses. Returns whether the program succeeded.
     fn run(&self, program: &str, args: &[&str]) -> bool {
         let program = format!("{}/{program}", setting("TEST_PG_BIN"));
         let mut command = if is_root() {
@@ -149,22 +166,20 @@ impl PostgresServer {
         } else {
             Command::new(&program)
         };
-        // Not piped: what it starts would keep the pipe open.
-        command.args(args).current_dir(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::null());
-        command.status().expect("PostgreSQL's programs").success()
+        // Not piped: the server would inherit the pipe and keep it open.
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let status = command.args(args).current_dir(self.folder.path()).status();
+        status.expect("PostgreSQL's programs").success()
+    }
+}
+
+fn give_to_postgres(path: &str) {
+    if is_root() {
+        assert!(Command::new("chown").args(["postgres:", path]).status().unwrap().success());
     }
 }
 
 fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output().unwrap();
     id.stdout.trim_ascii() == b"0"
-}
-
-impl Drop for PostgresServer {
-    fn drop(&mut self) {
-        // It may have been stopped.
-        if self.folder.path().join("data/postmaster.pid").exists() {
-            self.run("pg_ctl", &["-D", &self.data(), "-m", "immediate", "-w", "stop"]);
-        }
-    }
 }

@@ -1,29 +1,44 @@
-//! A service as a process of its own, to be killed, and whose log can be read.
+//! A service that runs as a separate process. Tests can kill the process and read its log.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     net::SocketAddr,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex, mpsc},
+    sync::{Arc, Mutex},
     thread,
-    time::{Duration, Instant},
 };
+
+use crate::{send_signal, wait_until_blocking};
 
 /// A running service.
 pub struct Process {
     child: Child,
     addrs: Vec<SocketAddr>,
-    log: Arc<Mutex<String>>,
+    output: Arc<Mutex<Output>>,
+}
+
+/// Output of a process so far.
+#[derive(Default)]
+struct Output {
+    log: String,
+    /// The addresses in the lines "... listens on ...".
+    addrs: Vec<SocketAddr>,
 }
 
 impl Process {
-    /// Starts `program` with no environment but this, and waits until it listens on `listeners` addresses.
+    /// Starts a program with this environment only, and waits until it listens on this many
+    /// addresses.
     pub fn start(program: &str, listeners: usize, env: &[(&str, &str)]) -> Self {
         Self::start_with_args(program, &[], listeners, env)
     }
 
-    /// The same with these arguments.
-    pub fn start_with_args(program: &str, args: &[&str], listeners: usize, env: &[(&str, &str)]) -> Self {
+    /// Starts a program like [`Process::start`], with these arguments.
+    pub fn start_with_args(
+        program: &str,
+        args: &[&str],
+        listeners: usize,
+        env: &[(&str, &str)],
+    ) -> Self {
         let mut child = Command::new(program)
             .args(args)
             .env_clear()
@@ -36,49 +51,48 @@ impl Process {
             .stderr(Stdio::piped())
             .spawn()
             .expect(program);
-        let log = Arc::new(Mutex::new(String::new()));
-        let (found, addrs) = mpsc::channel();
-        collect(child.stdout.take().unwrap(), Arc::clone(&log), found.clone());
-        collect(child.stderr.take().unwrap(), Arc::clone(&log), found);
-        let addrs = (0..listeners)
-            .map(|_| {
-                addrs
-                    .recv_timeout(Duration::from_secs(30))
-                    .unwrap_or_else(|_| panic!("{}", log.lock().unwrap()))
-            })
-            .collect();
-        Self { child, addrs, log }
+        let output = Arc::<Mutex<Output>>::default();
+        collect(child.stdout.take().unwrap(), Arc::clone(&output));
+        collect(child.stderr.take().unwrap(), Arc::clone(&output));
+        let what = format!("{program} listens on {listeners} addresses");
+        let addrs = wait_until_blocking(what, || {
+            let has_ended = child.try_wait().unwrap().is_some();
+            let output = output.lock().unwrap();
+            if output.addrs.len() >= listeners {
+                return Ok(output.addrs.clone());
+            }
+            assert!(!has_ended, "{program} has ended:\n{}", output.log);
+            Err(output.log.clone())
+        });
+        Self { child, addrs, output }
     }
 
-    /// Where it listens, in the order in which it began to.
+    /// Returns an address that the process listens on, in the order of the log lines.
     pub fn addr(&self, number: usize) -> SocketAddr {
         self.addrs[number]
     }
 
-    /// Its process id.
+    /// Returns the process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// All that it has printed so far.
+    /// Returns the output so far.
     pub fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        self.output.lock().unwrap().log.clone()
     }
 
-    /// All that it has printed, once this is part of it: what it prints takes a moment to arrive.
-    pub fn log_with(&self, text: &str) -> String {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
+    /// Waits until the output contains a text, and returns the output. A line takes a moment to
+    /// arrive.
+    #[track_caller]
+    pub fn wait_for_log(&self, text: &str) -> String {
+        wait_until_blocking(format!("the log contains {text:?}"), || {
             let log = self.log();
-            if log.contains(text) {
-                return log;
-            }
-            assert!(Instant::now() < deadline, "{text} is not in the log:\n{log}");
-            thread::yield_now();
-        }
+            if log.contains(text) { Ok(log) } else { Err(log) }
+        })
     }
 
-    /// How much memory it has, in bytes.
+    /// Returns the resident memory in bytes.
     pub fn memory(&self) -> usize {
         let file = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(&file).expect(&file);
@@ -86,29 +100,29 @@ impl Process {
         line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
     }
 
-    /// Ends it as a power cut would (SIGKILL).
+    /// Kills the process, as a power cut would (SIGKILL).
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Asks it to end (SIGTERM).
-    pub fn tell_to_end(&self) {
-        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+    /// Tells the process to shut down (SIGTERM).
+    pub fn send_sigterm(&self) {
+        send_signal("-TERM", self.child.id());
     }
 
-    /// Asks it to read its files again (SIGHUP).
-    pub fn hang_up(&self) {
-        Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap();
+    /// Tells the process to read its files again (SIGHUP).
+    pub fn send_sighup(&self) {
+        send_signal("-HUP", self.child.id());
     }
 
-    /// Asks it to end (SIGTERM), and waits until it has.
+    /// Tells the process to shut down (SIGTERM), and waits until it has ended.
     pub fn terminate(&mut self) -> ExitStatus {
-        self.tell_to_end();
+        self.send_sigterm();
         self.wait()
     }
 
-    /// Waits until it has ended.
+    /// Waits until the process has ended.
     pub fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
@@ -121,31 +135,34 @@ impl Drop for Process {
     }
 }
 
-fn collect(
-    from: impl std::io::Read + Send + 'static,
-    log: Arc<Mutex<String>>,
-    found: mpsc::Sender<SocketAddr>,
-) {
+fn collect(from: impl Read + Send + 'static, output: Arc<Mutex<Output>>) {
     thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {
-            if let Some((_, addrs)) = line.split_once("listens on ") {
-                // One, or another for metrics alone. In a line of JSON a quote follows.
-                for addr in addrs.split("http://").skip(1) {
-                    let end = addr.find(['"', ' ']).unwrap_or(addr.len());
-                    let _ = found.send(addr[..end].parse().unwrap());
-                }
-            }
-            let mut log = log.lock().unwrap();
-            log.push_str(&line);
-            log.push('\n');
+            let mut output = output.lock().unwrap();
+            output.log.push_str(&line);
+            output.log.push('\n');
+            output.addrs.extend(listening_addrs(&line));
         }
     });
 }
 
-/// The path of another package's program, which a run of the whole workspace's tests has built beside the tests.
+/// Returns the addresses that a log line names: one, or two if metrics have a separate address.
+fn listening_addrs(line: &str) -> Vec<SocketAddr> {
+    let addrs = line.split_once("listens on ").map_or("", |(_, addrs)| addrs);
+    let addr = |text: &str| {
+        // In a line of JSON a quotation mark follows.
+        let end = text.find(['"', ' ']).unwrap_or(text.len());
+        text[..end].parse().unwrap()
+    };
+    addrs.split("http://").skip(1).map(addr).collect()
+}
+
+/// Returns the path of a program of another package. A run of the whole workspace's tests builds
+/// all programs next to the tests.
 pub fn program(name: &str) -> String {
-    let tests = std::env::current_exe().expect("a path");
-    let built = tests.parent().and_then(|folder| folder.parent()).expect("a target folder").join(name);
-    assert!(built.exists(), "{} is not there: run the tests of the whole workspace", built.display());
-    built.display().to_string()
+    let test = std::env::current_exe().expect("a path");
+    let folder = test.parent().and_then(|folder| folder.parent()).expect("a target folder");
+    let path = folder.join(name).display().to_string();
+    assert!(folder.join(name).exists(), "no {path}: run the tests of the whole workspace");
+    path
 }

@@ -11,9 +11,9 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{free_port, setting, temp_dir};
+use crate::{setting, start_on_free_port, temp_dir};
 
-/// Runs promtool in this folder. Says whether it succeeded, and all that it printed.
+/// Runs promtool in a folder. Returns whether promtool succeeded, and its output.
 pub fn promtool(folder: &Path, args: &[&str]) -> (bool, String) {
     let program = format!("{}/promtool", setting("TEST_PROMETHEUS_BIN"));
     let output = Command::new(program).args(args).current_dir(folder).output().expect("promtool");
@@ -29,14 +29,14 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts one with this configuration, and these rules in the file that it calls `alerts.yml`.
+    /// Starts Prometheus with this configuration, and with these rules in the file `alerts.yml`,
+    /// which the configuration names.
     pub fn start(configuration: &str, rules: &str) -> Self {
-        // Somebody else may take a free port before it does.
-        (0..10).find_map(|_| Self::launch(configuration, rules)).expect("a running Prometheus")
+        start_on_free_port("Prometheus", |port| Self::start_on(port, configuration, rules))
     }
 
-    fn launch(configuration: &str, rules: &str) -> Option<Self> {
-        let (folder, port) = (temp_dir(), free_port());
+    fn start_on(port: u16, configuration: &str, rules: &str) -> Option<Self> {
+        let folder = temp_dir();
         fs::write(folder.path().join("prometheus.yml"), configuration).unwrap();
         fs::write(folder.path().join("alerts.yml"), rules).unwrap();
         let mut child = Command::new(format!("{}/prometheus", setting("TEST_PROMETHEUS_BIN")))
@@ -49,22 +49,23 @@ impl Prometheus {
             .expect("prometheus");
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let is_ready = lines.any(|line| line.contains("Server is ready to receive web requests"));
-        // Else it would wait for somebody to read on.
+        // A full pipe would block Prometheus.
         thread::spawn(move || lines.for_each(drop));
-        let this = Self { child, port, _folder: folder };
-        is_ready.then_some(this)
+        let prometheus = Self { child, port, _folder: folder };
+        is_ready.then_some(prometheus)
     }
 
-    /// What its API answers.
+    /// Returns the data that Prometheus' HTTP API answers with.
     ///
     /// # Panics
-    /// If that is no success.
+    /// If the API does not answer with success.
     pub async fn api(&self, path: &str, query: &[(&str, &str)]) -> Value {
         let url = format!("http://127.0.0.1:{}/api/v1/{path}", self.port);
         let mut url = reqwest::Url::parse(&url).unwrap();
         url.query_pairs_mut().extend_pairs(query);
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let answer: Value = client.get(url).send().await.expect("an answer").json().await.expect("JSON");
+        let answer = client.get(url).send().await.expect("an answer");
+        let answer: Value = answer.json().await.expect("JSON");
         assert_eq!(answer["status"], "success", "{path} {query:?}: {answer}");
         answer["data"].clone()
     }

@@ -1,116 +1,124 @@
-//! A TCP proxy that can be cut: how a test takes a database away that other tests use.
+//! A TCP proxy. By cutting it, a test takes a shared server away from one service only.
 
 use std::{
     io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
     thread,
 };
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Pass,
-    Cut,
-}
-
-struct Shared {
+struct State {
     server: String,
-    mode: Mode,
+    is_cut: bool,
     open: Vec<TcpStream>,
-    /// Of the connections that are open now.
-    frozen: Arc<AtomicBool>,
-    /// How many connections have been forwarded.
-    forwarded: usize,
+    /// Whether the proxy discards the bytes of the connections that share this flag.
+    black_hole: Arc<AtomicBool>,
+    connections: usize,
 }
 
-/// Forwards connections to a server until it is cut.
+/// A proxy that forwards connections to a server until it is cut.
 pub struct Proxy {
     addr: SocketAddr,
-    shared: Arc<Mutex<Shared>>,
+    state: Arc<Mutex<State>>,
 }
 
 impl Proxy {
-    /// Forwards to the server at this address.
+    /// Starts a proxy to the server at this address.
     pub fn to(server: impl Into<String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
-        let (server, mode, open) = (server.into(), Mode::Pass, Vec::new());
-        let shared = Shared { server, mode, open, frozen: Arc::default(), forwarded: 0 };
-        let shared = Arc::new(Mutex::new(shared));
-        let state = Arc::clone(&shared);
+        let state = Arc::new(Mutex::new(State {
+            server: server.into(),
+            is_cut: false,
+            open: Vec::new(),
+            black_hole: Arc::default(),
+            connections: 0,
+        }));
+        let accepting = Arc::clone(&state);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let mut state = state.lock().unwrap();
-                if state.mode == Mode::Pass
-                    && let Ok(upstream) = TcpStream::connect(&state.server)
-                {
-                    state.forwarded += 1;
-                    state.open.extend([client.try_clone().unwrap(), upstream.try_clone().unwrap()]);
-                    let frozen = Arc::clone(&state.frozen);
-                    pump(client.try_clone().unwrap(), upstream.try_clone().unwrap(), Arc::clone(&frozen));
-                    pump(upstream, client, frozen);
-                }
+                accepting.lock().unwrap().accept(client);
             }
         });
-        Self { addr, shared }
+        Self { addr, state }
     }
 
-    /// Where it listens.
+    /// Returns the address that the proxy listens on.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Forwards new connections to the server at this address, and leaves those that are open as they are.
-    pub fn lead_to(&self, server: impl Into<String>) {
-        self.shared.lock().unwrap().server = server.into();
+    /// Forwards new connections to the server at this address. Open connections stay as they are.
+    pub fn redirect_to(&self, server: impl Into<String>) {
+        self.state().server = server.into();
     }
 
-    /// Closes every connection, and each new one at once.
+    /// Closes all connections, and each new one at once.
     pub fn cut(&self) {
-        let mut shared = self.shared.lock().unwrap();
-        shared.mode = Mode::Cut;
-        for stream in shared.open.drain(..) {
+        let mut state = self.state();
+        state.is_cut = true;
+        for stream in state.open.drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
 
-    /// Forwards nothing more on the connections that are open, which stay so, and everything on new ones: how it looks
-    /// when a server has failed over.
-    pub fn freeze(&self) {
-        self.shared.lock().unwrap().frozen.store(true, Ordering::SeqCst);
-        self.shared.lock().unwrap().frozen = Arc::default();
+    /// Discards all further bytes of the open connections, which stay open, and forwards new ones:
+    /// the behaviour of a network after a failover of the server.
+    pub fn blackhole_open(&self) {
+        let mut state = self.state();
+        state.black_hole.store(true, Ordering::SeqCst);
+        state.black_hole = Arc::default();
     }
 
-    /// Forwards nothing more, neither on the connections that are open nor on new ones: how a network looks that loses
-    /// everything.
-    pub fn swallow(&self) {
-        self.shared.lock().unwrap().frozen.store(true, Ordering::SeqCst);
+    /// Discards all further bytes of open and new connections: the behaviour of a network that
+    /// loses every packet.
+    pub fn blackhole_all(&self) {
+        self.state().black_hole.store(true, Ordering::SeqCst);
     }
 
-    /// Forwards again, on new connections.
-    pub fn mend(&self) {
-        let mut shared = self.shared.lock().unwrap();
-        shared.mode = Mode::Pass;
-        if shared.frozen.load(Ordering::SeqCst) {
-            shared.frozen = Arc::default();
+    /// Forwards new connections again.
+    pub fn restore(&self) {
+        let mut state = self.state();
+        state.is_cut = false;
+        if state.black_hole.load(Ordering::SeqCst) {
+            state.black_hole = Arc::default();
         }
     }
 
-    /// How many connections it has forwarded so far.
-    pub fn forwarded(&self) -> usize {
-        self.shared.lock().unwrap().forwarded
+    /// Returns the number of connections forwarded so far.
+    pub fn connection_count(&self) -> usize {
+        self.state().connections
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
     }
 }
 
-fn pump(mut from: TcpStream, mut to: TcpStream, frozen: Arc<AtomicBool>) {
+impl State {
+    fn accept(&mut self, client: TcpStream) {
+        if self.is_cut {
+            return;
+        }
+        let Ok(server) = TcpStream::connect(&self.server) else { return };
+        self.connections += 1;
+        self.open.extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
+        let to_server = (client.try_clone().unwrap(), server.try_clone().unwrap());
+        for (from, to) in [to_server, (server, client)] {
+            forward(from, to, Arc::clone(&self.black_hole));
+        }
+    }
+}
+
+fn forward(mut from: TcpStream, mut to: TcpStream, black_hole: Arc<AtomicBool>) {
     thread::spawn(move || {
         let mut buffer = [0; 16 * 1024];
         while let Ok(length @ 1..) = from.read(&mut buffer) {
-            // What is swallowed was received, as far as its sender can tell.
-            if !frozen.load(Ordering::SeqCst) && to.write_all(&buffer[..length]).is_err() {
+            // The sender cannot tell that the bytes are discarded.
+            if !black_hole.load(Ordering::SeqCst) && to.write_all(&buffer[..length]).is_err() {
                 break;
             }
         }

@@ -1,4 +1,4 @@
-//! Programs in Python, the other language that our services have to get along with.
+//! Python programs: clients of our services in another language, and validators.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{setting, temp_dir};
 
-/// A running program that answers each line with a line of JSON.
+/// A running Python program that answers each line with a line of JSON.
 pub struct Python {
     child: Child,
     stdin: ChildStdin,
@@ -20,32 +20,29 @@ pub struct Python {
 }
 
 impl Python {
-    /// Starts this program.
+    /// Starts a program.
     pub fn start(program: impl AsRef<Path>) -> Self {
-        let mut child = python()
-            .arg(program.as_ref())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a running Python");
-        let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        Self { child, stdin, stdout: BufReader::new(stdout) }
+        let mut child = spawn(program.as_ref(), &[]);
+        let stdin = child.stdin.take().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        Self { child, stdin, stdout }
     }
 
-    /// Says a line that has no answer.
-    pub fn tell(&mut self, line: &str) {
+    /// Sends a line that the program does not answer.
+    pub fn send_line(&mut self, line: &str) {
         writeln!(self.stdin, "{line}").unwrap();
     }
 
-    /// The answer to a line.
+    /// Sends a line, and returns the answer.
     ///
     /// # Panics
-    /// If the program ends instead. Why is in the test's output.
+    /// If the program ends instead. The test's output then contains the program's error.
     pub fn ask(&mut self, line: &str) -> Value {
-        self.tell(line);
+        self.send_line(line);
         let mut answer = String::new();
         self.stdout.read_line(&mut answer).unwrap();
-        serde_json::from_str(&answer).unwrap_or_else(|_| panic!("no answer to {line}, but {answer:?}"))
+        let parsed = serde_json::from_str(&answer);
+        parsed.unwrap_or_else(|_| panic!("no answer to {line}, but {answer:?}"))
     }
 }
 
@@ -56,62 +53,78 @@ impl Drop for Python {
     }
 }
 
-/// What this program prints as JSON when it is given these arguments and this text.
+/// Runs a program with these arguments and this standard input. Returns the JSON that the program
+/// prints.
 ///
 /// # Panics
-/// If it fails. Why is in the test's output.
-pub fn python_reads(program: impl AsRef<Path>, args: &[&str], text: &str) -> Value {
-    let mut child = python()
-        .arg(program.as_ref())
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("a running Python");
-    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+/// If the program fails. The test's output then contains the program's error.
+pub fn run_python(program: impl AsRef<Path>, args: &[&str], input: &str) -> Value {
+    let mut child = spawn(program.as_ref(), args);
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", program.as_ref().display());
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// A Python that has what `auth-service/tests/interop/requirements.txt` names, and knows of no proxy.
+fn spawn(program: &Path, args: &[&str]) -> Child {
+    let mut command = python();
+    command.arg(program).args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.spawn().expect("a running Python")
+}
+
+/// Returns the Python that has the packages in `auth-service/tests/interop/requirements.txt`. The
+/// environment is empty, so that no HTTP proxy is configured.
 fn python() -> Command {
     let mut command = Command::new(setting("TEST_PYTHON"));
     command.env_clear();
     command
 }
 
-/// Puts requests by the thousand to the service at this address, right and wrong ones, made from its OpenAPI document by
-/// schemathesis, and asserts that each answer is in the document and none is a 5xx. It authenticates itself as the
-/// document's security schemes say.
+/// Sends thousands of valid and invalid requests to the service at this address, which
+/// schemathesis derives from the service's OpenAPI document. Asserts that the document describes
+/// every answer, and that no answer is a 5xx. `bearer` and `client` are the credentials for the
+/// document's security schemes.
 ///
 /// # Panics
-/// With its report, if it finds something, or if a scheme lets nobody in.
-pub async fn assert_answers_as_documented(addr: SocketAddr, bearer: &str, client: Option<(&str, &str)>) {
+/// With schemathesis' report, if an answer is wrong or if a security scheme refuses the
+/// credentials.
+pub async fn assert_answers_as_documented(
+    addr: SocketAddr,
+    bearer: &str,
+    client: Option<(&str, &str)>,
+) {
     let folder = temp_dir();
-    let mut configuration =
-        format!("warnings.fail-on = [\"missing_auth\"]\n[auth.openapi.bearer]\nbearer = {bearer:?}\n");
-    if let Some((id, secret)) = client {
-        configuration += &format!("[auth.openapi.client]\nusername = {id:?}\npassword = {secret:?}\n");
-    }
-    // A file, because arguments are seen by all. The folder is where it leaves what it remembers.
+    // A file, because other users of the machine can see arguments.
     let file = folder.path().join("schemathesis.toml");
-    fs::write(&file, configuration).unwrap();
+    fs::write(&file, schemathesis_configuration(bearer, client)).unwrap();
     let mut schemathesis = python();
     schemathesis
+        // schemathesis keeps files in the current folder.
         .current_dir(folder.path())
         .args(["-m", "schemathesis.cli", "--config-file", "schemathesis.toml", "run"])
         .arg(format!("http://{addr}/openapi.json"))
-        // Not positive_data_acceptance: a name can be taken, and a token worthless, which no schema says.
-        // Not use_after_free: there is nothing that a request deletes.
-        .args(["--checks=all", "--exclude-checks=positive_data_acceptance,use_after_free"])
-        .args(["--phases=examples,coverage,fuzzing", "--continue-on-failure", "--seed=1", "--workers=1"])
-        // They would end the session that all other requests need.
+        .arg("--checks=all")
+        // positive_data_acceptance: a name can be taken and a token unknown, which no schema
+        // describes. use_after_free: no request deletes what another request names.
+        .arg("--exclude-checks=positive_data_acceptance,use_after_free")
+        .args(["--phases=examples,coverage,fuzzing", "--continue-on-failure"])
+        .args(["--seed=1", "--workers=1"])
+        // These operations would end the session that all other requests need.
         .args(["--exclude-operation-id=logout_all", "--exclude-operation-id=end_session"])
         .args(["--generation-database=none", "--no-color"]);
-    let output =
-        tokio::task::spawn_blocking(move || schemathesis.output()).await.unwrap().expect("schemathesis");
+    let output = tokio::task::spawn_blocking(move || schemathesis.output()).await.unwrap();
+    let output = output.expect("schemathesis");
     let report = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{report}\n{}", String::from_utf8_lossy(&output.stderr));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{report}\n{errors}");
     assert!(report.contains("Fuzzing (in"), "{report}");
+}
+
+fn schemathesis_configuration(bearer: &str, client: Option<(&str, &str)>) -> String {
+    let mut text = "warnings.fail-on = [\"missing_auth\"]\n".to_owned();
+    text += &format!("[auth.openapi.bearer]\nbearer = {bearer:?}\n");
+    if let Some((id, secret)) = client {
+        text += &format!("[auth.openapi.client]\nusername = {id:?}\npassword = {secret:?}\n");
+    }
+    text
 }

@@ -1,60 +1,69 @@
-//! A Redis Cluster of a test's own, of which servers can be stopped.
+//! A Redis Cluster for one test, which the test can stop in part.
 
 use std::ops::RangeInclusive;
 
-use crate::{RedisServer, wait::until};
+use crate::{RedisServer, redis_server, wait_until_blocking};
 
-/// Which of the hash slots a master has.
+/// Hash slots of each master.
 const SLOTS: [RangeInclusive<u16>; 3] = [0..=5460, 5461..=10922, 10923..=16383];
 
 /// Three masters, each with a replica.
 pub struct RedisCluster {
     /// The masters.
     pub masters: Vec<RedisServer>,
-    /// Their replicas, in the same order.
+    /// The replicas, in the order of their masters.
     pub replicas: Vec<RedisServer>,
 }
 
 impl RedisCluster {
-    /// Starts one, which takes a master for dead that has not answered for a second.
+    /// Starts a cluster that replaces a master after one second without an answer.
     pub fn start() -> Self {
         let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
-        // A replica takes over however long ago it last heard of its master.
-        let eager = [&options[..], &["--cluster-replica-validity-factor", "0"]].concat();
-        let start = |_| RedisServer::start_with(&eager);
-        let (masters, replicas): (Vec<_>, Vec<_>) =
-            ((0..3).map(start).collect(), (0..3).map(start).collect());
+        // Lets a replica take over regardless of when it last received data from its master.
+        let always_valid = ["--cluster-replica-validity-factor", "0"];
+        let start = |_| RedisServer::start_with(&[&options[..], &always_valid].concat());
+        let masters = (0..3).map(start).collect();
+        let replicas = (0..3).map(start).collect();
         let cluster = Self { masters, replicas };
-        for (number, (master, slots)) in cluster.masters.iter().zip(&SLOTS).enumerate() {
-            let [first, last] = [slots.start(), slots.end()].map(u16::to_string);
-            master.command(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]).unwrap();
-            master.command(&["CLUSTER", "SET-CONFIG-EPOCH", &(number + 1).to_string()]).unwrap();
-        }
-        for server in cluster.servers().skip(1) {
-            cluster.masters[0]
-                .command(&["CLUSTER", "MEET", "127.0.0.1", &server.port().to_string()])
-                .unwrap();
-        }
-        let says =
-            |server: &RedisServer, text: &str| server.query::<String>(&["CLUSTER", "INFO"]).contains(text);
-        until("the servers know one another", || {
-            cluster.servers().all(|server| says(server, "cluster_known_nodes:6"))
-        });
-        for (master, replica) in cluster.masters.iter().zip(&cluster.replicas) {
-            let id: String = master.query(&["CLUSTER", "MYID"]);
-            until("a replica has its master", || replica.command(&["CLUSTER", "REPLICATE", &id]).is_ok());
-        }
-        until("the cluster is whole", || {
-            let is_in_step = |server: &RedisServer| {
-                server.query::<String>(&["INFO", "replication"]).contains("master_link_status:up")
-            };
-            cluster.servers().all(|server| says(server, "cluster_state:ok"))
-                && cluster.replicas.iter().all(is_in_step)
+        cluster.assign_slots();
+        cluster.connect();
+        cluster.replicate();
+        wait_until_blocking("every server considers the cluster complete", || {
+            let is_complete = |server| cluster_info(server).contains("cluster_state:ok");
+            cluster.servers().all(is_complete) && cluster.replicas.iter().all(is_in_sync)
         });
         cluster
     }
 
-    /// Its URL, which names two of its servers.
+    fn assign_slots(&self) {
+        for (number, (master, slots)) in self.masters.iter().zip(&SLOTS).enumerate() {
+            let [first, last] = [slots.start(), slots.end()].map(u16::to_string);
+            master.command(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]).unwrap();
+            let epoch = (number + 1).to_string();
+            master.command(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch]).unwrap();
+        }
+    }
+
+    fn connect(&self) {
+        for server in self.servers().skip(1) {
+            let port = server.port().to_string();
+            self.masters[0].command(&["CLUSTER", "MEET", "127.0.0.1", &port]).unwrap();
+        }
+        wait_until_blocking("every server knows all six servers", || {
+            self.servers().all(|server| cluster_info(server).contains("cluster_known_nodes:6"))
+        });
+    }
+
+    fn replicate(&self) {
+        for (master, replica) in self.masters.iter().zip(&self.replicas) {
+            let id: String = master.query(&["CLUSTER", "MYID"]);
+            wait_until_blocking("the replica accepts its master", || {
+                replica.command(&["CLUSTER", "REPLICATE", &id])
+            });
+        }
+    }
+
+    /// Returns the cluster's URL, which names two of the servers.
     pub fn url(&self) -> String {
         format!("redis-cluster://{},{}/", self.masters[0].addr(), self.masters[1].addr())
     }
@@ -62,4 +71,13 @@ impl RedisCluster {
     fn servers(&self) -> impl Iterator<Item = &RedisServer> {
         self.masters.iter().chain(&self.replicas)
     }
+}
+
+fn cluster_info(server: &RedisServer) -> String {
+    server.query(&["CLUSTER", "INFO"])
+}
+
+/// Returns whether a replica has all data of its master.
+pub(crate) fn is_in_sync(replica: &RedisServer) -> bool {
+    redis_server::info(replica.port(), "replication").contains("master_link_status:up")
 }

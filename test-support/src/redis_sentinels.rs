@@ -1,4 +1,4 @@
-//! A Redis with replicas of a test's own, and the Sentinels that watch over them.
+//! A Redis with replicas for one test, watched by Sentinels.
 
 use std::{
     fs,
@@ -7,15 +7,53 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{RedisServer, free_port, redis_server, setting, temp_dir, wait::until};
+use crate::{
+    RedisServer,
+    redis_cluster::is_in_sync,
+    redis_server::{command, info, wait_until_ready},
+    setting, start_on_free_port, temp_dir, wait_until_blocking,
+};
 
 /// A master, two replicas, and three Sentinels.
 pub struct RedisSentinels {
-    /// The server that is master at the start.
+    /// The server that is the master at the start.
     pub master: RedisServer,
-    /// Its replicas.
+    /// The servers that are replicas at the start.
     pub replicas: Vec<RedisServer>,
     sentinels: Vec<Sentinel>,
+}
+
+impl RedisSentinels {
+    /// Starts all servers. The Sentinels replace a master after one second without an answer.
+    pub fn start() -> Self {
+        let master = RedisServer::start_with(&["--repl-diskless-sync-delay", "0"]);
+        let replica_of = ["--replicaof", &format!("127.0.0.1 {}", master.port())];
+        let replicas = (0..2).map(|_| RedisServer::start_with(&replica_of)).collect();
+        let sentinels = (0..3).map(|_| Sentinel::start(master.port())).collect();
+        let servers = Self { master, replicas, sentinels };
+        wait_until_blocking("the replicas are in sync", || servers.replicas.iter().all(is_in_sync));
+        wait_until_blocking("every Sentinel knows the other Sentinels and the replicas", || {
+            servers.sentinels.iter().all(|sentinel| {
+                sentinel.knows("num-slaves", 2) && sentinel.knows("num-other-sentinels", 2)
+            })
+        });
+        servers
+    }
+
+    /// Tells the Sentinels to replace the master, although it works.
+    pub fn fail_over(&self) {
+        command(self.sentinels[0].port, &["SENTINEL", "FAILOVER", "mymaster"]).unwrap();
+        wait_until_blocking("the old master is a replica", || {
+            info(self.master.port(), "replication").contains("role:slave")
+        });
+    }
+
+    /// Returns the URL with which clients ask the Sentinels for the master.
+    pub fn url(&self) -> String {
+        let addr = |sentinel: &Sentinel| format!("127.0.0.1:{}", sentinel.port);
+        let addrs: Vec<String> = self.sentinels.iter().map(addr).collect();
+        format!("redis-sentinel://{}/mymaster/0", addrs.join(","))
+    }
 }
 
 struct Sentinel {
@@ -24,51 +62,18 @@ struct Sentinel {
     _folder: TempDir,
 }
 
-impl RedisSentinels {
-    /// Starts them. They take a master for dead that has not answered for a second.
-    pub fn start() -> Self {
-        let master = RedisServer::start_with(&["--repl-diskless-sync-delay", "0"]);
-        let of_master = ["--replicaof", &format!("127.0.0.1 {}", master.port())];
-        let replicas = (0..2).map(|_| RedisServer::start_with(&of_master)).collect();
-        let sentinels = (0..3).map(|_| Sentinel::start(master.port())).collect();
-        let all = Self { master, replicas, sentinels };
-        until("the replicas are in step", || {
-            let says = |replica: &RedisServer| replica.query::<String>(&["INFO", "replication"]);
-            all.replicas.iter().all(|replica| says(replica).contains("master_link_status:up"))
-        });
-        until("the Sentinels know one another, and the replicas", || {
-            all.sentinels
-                .iter()
-                .all(|sentinel| sentinel.knows("num-slaves", 2) && sentinel.knows("num-other-sentinels", 2))
-        });
-        all
-    }
-
-    /// Has them make a replica the master, and a replica of the master, though nothing is wrong with it.
-    pub fn fail_over(&self) {
-        redis_server::command(self.sentinels[0].port, &["SENTINEL", "FAILOVER", "mymaster"]).unwrap();
-        // It closes its connections when it becomes one.
-        let says =
-            || redis::from_redis_value::<String>(self.master.command(&["INFO", "replication"]).ok()?).ok();
-        until("the master is a replica", || says().is_some_and(|text| text.contains("role:slave")));
-    }
-
-    /// The URL by which they are asked for the master.
-    pub fn url(&self) -> String {
-        let hosts: Vec<String> =
-            self.sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port)).collect();
-        format!("redis-sentinel://{}/mymaster/0", hosts.join(","))
-    }
-}
-
 impl Sentinel {
     fn start(master: u16) -> Self {
-        let start = || {
-            let (port, folder) = (free_port(), temp_dir());
+        start_on_free_port("Sentinel", |port| {
+            let folder = temp_dir();
             let file = folder.path().join("sentinel.conf");
             let text = format!(
-                "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor mymaster 127.0.0.1 {master} 2\n\
-                 sentinel down-after-milliseconds mymaster 1000\nsentinel failover-timeout mymaster 3000\n",
+                "port {port}\n\
+                 bind 127.0.0.1\n\
+                 dir {}\n\
+                 sentinel monitor mymaster 127.0.0.1 {master} 2\n\
+                 sentinel down-after-milliseconds mymaster 1000\n\
+                 sentinel failover-timeout mymaster 3000\n",
                 folder.path().display()
             );
             fs::write(&file, text).unwrap();
@@ -79,24 +84,15 @@ impl Sentinel {
                 .spawn()
                 .expect("redis-server");
             let mut sentinel = Self { port, child, _folder: folder };
-            let ours = format!("process_id:{}\r\n", sentinel.child.id());
-            let mut has_ended = false;
-            until("a Sentinel answers", || {
-                has_ended = sentinel.child.try_wait().unwrap().is_some();
-                let info = || redis_server::command(port, &["INFO", "server"]).ok();
-                let info = || redis::from_redis_value::<String>(info()?).ok();
-                has_ended || info().is_some_and(|info| info.contains(&ours))
-            });
-            (!has_ended).then_some(sentinel)
-        };
-        // Somebody else may take a free port before it does.
-        (0..10).find_map(|_| start()).expect("a running Sentinel")
+            wait_until_ready(port, &mut sentinel.child).then_some(sentinel)
+        })
     }
 
-    fn knows(&self, what: &str, count: u32) -> bool {
-        let answer = redis_server::command(self.port, &["SENTINEL", "MASTER", "mymaster"]).unwrap();
+    /// Returns whether a field in the Sentinel's description of the master has this value.
+    fn knows(&self, field: &str, count: u32) -> bool {
+        let answer = command(self.port, &["SENTINEL", "MASTER", "mymaster"]).unwrap();
         let fields: Vec<String> = redis::from_redis_value(answer).unwrap();
-        fields.chunks(2).any(|field| field == [what, &count.to_string()])
+        fields.chunks(2).any(|pair| pair == [field, &count.to_string()])
     }
 }
 

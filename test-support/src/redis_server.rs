@@ -1,17 +1,13 @@
-//! A Redis of a test's own, to be stopped or wiped.
+//! A Redis server for one test, which the test can stop or wipe.
 
-use std::{
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
-};
+use std::process::{Child, Command, Stdio};
 
 use redis::{FromRedisValue, RedisResult, Value};
 use tempfile::TempDir;
 
-use crate::{free_port, setting, temp_dir};
+use crate::{send_signal, setting, start_on_free_port, temp_dir, wait_until_blocking};
 
-/// A running redis-server. It keeps its port when it is stopped and started again.
+/// A running Redis. It keeps its port when it is stopped and restarted.
 pub struct RedisServer {
     port: u16,
     args: Vec<String>,
@@ -20,45 +16,43 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// Starts one, with an append-only file.
+    /// Starts a server with an append-only file.
     pub fn start() -> Self {
         Self::start_with(&["--appendonly", "yes"])
     }
 
-    /// Starts one that keeps only what `SAVE` is told to: after a restart it is as it was then, and empty if that was
-    /// never.
+    /// Starts a server that keeps data only at `SAVE`. After a restart it has the data of the last
+    /// `SAVE`, or no data.
     pub fn start_with_snapshots() -> Self {
         Self::start_with(&[])
     }
 
-    /// Starts one with these options. Snapshots are written when told to, and there is no append-only file, unless they say
-    /// otherwise.
+    /// Starts a server with these options. Unless they say otherwise, the server keeps data only
+    /// at `SAVE`.
     pub fn start_with(args: &[&str]) -> Self {
-        let start = || {
+        start_on_free_port("redis-server", |port| {
             let args = args.iter().map(|&arg| arg.to_owned()).collect();
-            let mut server = Self { port: free_port(), args, folder: temp_dir(), child: None };
+            let mut server = Self { port, args, folder: temp_dir(), child: None };
             server.launch().then_some(server)
-        };
-        // Somebody else may take a free port before redis-server does.
-        (0..10).find_map(|_| start()).expect("a running redis-server")
+        })
     }
 
-    /// Its port.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its address.
+    /// Returns the address.
     pub fn addr(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Its URL.
+    /// Returns the URL.
     pub fn url(&self) -> String {
         format!("redis://{}/", self.addr())
     }
 
-    /// Kills it.
+    /// Kills the server.
     pub fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
@@ -66,12 +60,12 @@ impl RedisServer {
         }
     }
 
-    /// Starts it again, with what it had on its disk.
-    pub fn resume(&mut self) {
+    /// Starts the stopped server again, with the data on its disk.
+    pub fn restart(&mut self) {
         assert!(self.launch(), "redis-server does not start");
     }
 
-    /// Says whether it runs.
+    /// Starts the process, and returns whether it runs.
     fn launch(&mut self) -> bool {
         let child = Command::new(setting("TEST_REDIS_SERVER"))
             .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
@@ -81,70 +75,79 @@ impl RedisServer {
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server");
-        // Another server may have the port. It answers, too.
-        let ours = format!("process_id:{}\r\n", child.id());
-        let child = self.child.insert(child);
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            if child.try_wait().unwrap().is_some() {
-                return false;
-            }
-            // It listens before it has read its file. Another line says `async_loading:0` meanwhile.
-            let info = command(self.port, &["INFO"]).ok();
-            let info = info.and_then(|info| redis::from_redis_value::<String>(info).ok());
-            if info.is_some_and(|info| info.contains(&ours) && info.contains("\nloading:0")) {
-                return true;
-            }
-            assert!(Instant::now() < deadline, "redis-server is not ready");
-            thread::sleep(Duration::from_millis(10));
-        }
+        wait_until_ready(self.port, self.child.insert(child))
     }
 
-    /// Stops it where it is (SIGSTOP): it neither answers nor refuses.
+    /// Stops the process where it is (SIGSTOP): the server keeps its connections open and answers
+    /// nothing.
     pub fn pause(&self) {
         self.signal("-STOP");
     }
 
-    /// Lets it go on.
-    pub fn go_on(&self) {
+    /// Lets the paused process continue (SIGCONT).
+    pub fn unpause(&self) {
         self.signal("-CONT");
     }
 
     fn signal(&self, signal: &str) {
-        let id = self.child.as_ref().expect("a running redis-server").id();
-        assert!(Command::new("kill").args([signal, &id.to_string()]).status().unwrap().success());
+        send_signal(signal, self.child.as_ref().expect("a running redis-server").id());
     }
 
-    /// Deletes everything, as a loss would.
+    /// Deletes all data.
     pub fn wipe(&self) {
         self.command(&["FLUSHALL"]).unwrap();
     }
 
-    /// Sends a command.
+    /// Sends a command, and returns the answer.
     pub fn command(&self, words: &[&str]) -> RedisResult<Value> {
         command(self.port, words)
     }
 
-    /// Sends a command, and reads the answer.
+    /// Sends a command, and returns the parsed answer.
+    ///
+    /// # Panics
+    /// If the command fails.
     pub fn query<T: FromRedisValue>(&self, words: &[&str]) -> T {
         redis::from_redis_value(self.command(words).unwrap()).unwrap()
     }
 
-    /// How much memory it uses, in bytes.
+    /// Returns the memory that Redis uses, in bytes.
     pub fn memory(&self) -> usize {
         let info: String = self.query(&["INFO", "memory"]);
-        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).expect("used_memory");
-        used.trim().parse().expect("a number")
+        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
+        used.expect("used_memory").trim().parse().expect("a number")
     }
-}
-
-pub(crate) fn command(port: u16, words: &[&str]) -> RedisResult<Value> {
-    let mut connection = redis::Client::open(("127.0.0.1", port))?.get_connection()?;
-    redis::cmd(words[0]).arg(&words[1..]).query(&mut connection)
 }
 
 impl Drop for RedisServer {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Sends a command to the Redis or Sentinel at this port.
+pub(crate) fn command(port: u16, words: &[&str]) -> RedisResult<Value> {
+    let mut connection = redis::Client::open(("127.0.0.1", port))?.get_connection()?;
+    redis::cmd(words[0]).arg(&words[1..]).query(&mut connection)
+}
+
+/// Returns a section of `INFO`, or an empty text if the server does not answer.
+pub(crate) fn info(port: u16, section: &str) -> String {
+    let info = command(port, &["INFO", section]).ok();
+    info.and_then(|info| redis::from_redis_value(info).ok()).unwrap_or_default()
+}
+
+/// Waits until a Redis or Sentinel that was just started is ready or has ended. Returns whether it
+/// is ready.
+pub(crate) fn wait_until_ready(port: u16, child: &mut Child) -> bool {
+    // If another server has taken the port, that server answers.
+    let process_id = format!("process_id:{}\r\n", child.id());
+    wait_until_blocking("redis-server is ready or has ended", || {
+        let has_ended = child.try_wait().unwrap().is_some();
+        let info = info(port, "default");
+        // Redis listens before it has read its file. The line feed excludes `async_loading:1`.
+        let is_loading = info.contains("\nloading:1");
+        let is_ready = info.contains(&process_id) && !is_loading;
+        (has_ended || is_ready).then_some(!has_ended)
+    })
 }

@@ -4,7 +4,7 @@ use shared::claims::AccessClaims;
 
 use super::Accounts;
 use crate::{
-    credentials::hash_pool::HashPoolBusy,
+    credentials::HashPoolBusy,
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
         password::Password,

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::Accounts;
 use crate::{
-    credentials::{hash_pool::HashPoolBusy, passwords::Verification},
+    credentials::{HashPoolBusy, Verification},
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
         login_key::LoginKey,

@@ -24,9 +24,7 @@ pub use self::{
     profile::{Profile, ProfileError},
     register::{Registered, Registration, RegistrationError},
 };
-use crate::{
-    credentials::passwords::Passwords, metrics::Metrics, sessions::Sessions, store::Store, tokens::Tokens,
-};
+use crate::{credentials::Passwords, metrics::Metrics, sessions::Sessions, store::Store, tokens::Tokens};
 
 /// Use cases of users, with the services that they take.
 pub struct Accounts {

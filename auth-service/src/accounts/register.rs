@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::Accounts;
 use crate::{
-    credentials::hash_pool::HashPoolBusy,
+    credentials::HashPoolBusy,
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
         email::Email,

@@ -13,7 +13,7 @@ use crate::{
         audit::Initiator,
         client::{ClientId, ClientSecret},
     },
-    keys::private_file::write_once,
+    keys::write_once,
     oauth::clients::{ClientAdmin, ClientAdminError, NewClient},
     store::clients::Client,
 };

@@ -15,10 +15,7 @@ use crate::{
     app::{key_settings, open_store_for_cli},
     config::Settings,
     domain::{audit::Initiator, key_schedule::KeyState},
-    keys::{
-        error::KeysError, operator::KeyInfo, secret::Secret, signing_key::SigningKey,
-        signing_keys::SigningKeys,
-    },
+    keys::{Activation, KeyInfo, KeysError, Secret, SigningKey, SigningKeys},
 };
 
 #[derive(Debug, Subcommand)]
@@ -89,7 +86,8 @@ pub async fn run(settings: &Settings, action: Action) -> Result<(), CommandError
             said(&keys.import(algorithm, pkcs8).await.map_err(failed)?);
         }
         Action::Rotate(Rotate { algorithm, now }) => {
-            said(&keys.rotate(algorithm, now).await.map_err(failed)?);
+            let activation = if now { Activation::Urgent } else { Activation::PublishedAhead };
+            said(&keys.rotate(algorithm, activation).await.map_err(failed)?);
         }
         Action::Retire(Retire { kid, force }) => {
             keys.retire(kid.clone(), force).await.map_err(failed)?;

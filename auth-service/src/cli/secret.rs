@@ -4,7 +4,7 @@ use service_kit::CommandError;
 
 use crate::{
     config::Settings,
-    keys::{private_file::WriteOutcome, secret::Secret},
+    keys::{Secret, WriteOutcome},
 };
 
 pub fn run(settings: &Settings) -> Result<(), CommandError> {

@@ -18,7 +18,10 @@ pub enum HashJob<T> {
 
 impl<T: 'static> HashJob<T> {
     /// Returns a job that runs this job, then the job that `next` returns for its result.
-    pub fn then<U: 'static>(self, next: impl FnOnce(T) -> HashJob<U> + Send + 'static) -> HashJob<U> {
+    pub fn then<U: 'static, F>(self, next: F) -> HashJob<U>
+    where
+        F: FnOnce(T) -> HashJob<U> + Send + 'static,
+    {
         match self {
             Self::Done(value) => next(value),
             Self::Bcrypt(input, finish) => {
@@ -29,7 +32,10 @@ impl<T: 'static> HashJob<T> {
     }
 
     /// Returns a job that runs this job, and applies `convert` to its result.
-    pub fn map<U: 'static>(self, convert: impl FnOnce(T) -> U + Send + 'static) -> HashJob<U> {
+    pub fn map<U: 'static, F>(self, convert: F) -> HashJob<U>
+    where
+        F: FnOnce(T) -> U + Send + 'static,
+    {
         self.then(|value| HashJob::Done(convert(value)))
     }
 }

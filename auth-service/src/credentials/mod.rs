@@ -1,6 +1,13 @@
 //! What proves the identity of a user: password hashes, and the bounded pool that computes them.
 
-pub mod hash_job;
-pub mod hash_pool;
-pub mod password_hash;
-pub mod passwords;
+mod hash_job;
+mod hash_pool;
+mod password_hash;
+mod passwords;
+
+pub use self::{
+    hash_job::HashJob,
+    hash_pool::{HashPool, HashPoolBusy, HashPoolMetrics},
+    password_hash::PasswordHash,
+    passwords::{Passwords, Verification},
+};

@@ -11,7 +11,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bcrypt::{BASE_64, HashParts};
 use bcrypt_lanes::{Digest, Input};
 
-use super::hash_job::HashJob;
+use super::HashJob;
 use crate::domain::password::Password;
 
 const BCRYPT_SHA256: &str = "bcrypt_sha256$";
@@ -70,7 +70,10 @@ impl PasswordHash {
         let remaining = self.bcrypt_cost().map_or(cost..cost + 1, |spent| spent..cost);
         let password_copy = password.clone();
         self.verify(password).then(move |matches| {
-            if matches { HashJob::Done(true) } else { burn_remaining_cost(password_copy, remaining) }
+            if matches {
+                return HashJob::Done(true);
+            }
+            burn_remaining_cost(password_copy, remaining)
         })
     }
 
@@ -241,9 +244,16 @@ mod tests {
 
     #[test]
     fn text_that_is_not_a_hash_matches_no_password() {
-        for stored in
-            ["", "!", "correct horse", "md5$a$b", "bcrypt_sha256$", "pbkdf2_sha256$0$a$b", "$2b$99$short"]
-        {
+        for stored in [
+            "",
+            "!",
+            "correct horse",
+            "md5$a$b",
+            "bcrypt_sha256$",
+            "pbkdf2_sha256$0$a$b",
+            "$2b$99$short",
+            "bcrypt$$2b$04$short",
+        ] {
             let hash = PasswordHash::from_stored(stored.into());
             assert!(!verifies(&hash, "correct horse"), "{stored}");
         }

@@ -1,33 +1,35 @@
-//! What is worth remembering: who did what to which account, and from where. No secret is in it, and no name that
-//! somebody typed to log in: people type passwords into the wrong field.
+//! Audit events: which actor did what to which account, and from where.
+//!
+//! A record contains no secret. It also contains no name that a client sent to log in, because
+//! users type passwords into the wrong field.
 
 use shared::claims::SessionId;
 
 use super::session::{EndCause, Origin};
 
-/// What happened.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditEvent {
     Registration,
     Login,
     LoginFailed,
-    /// A session ended, or all of a user's.
+    /// One session of a user ended, or all of them.
     Ended(EndCause),
     PasswordChangeFailed,
     UserEnabled,
-    /// Scopes or roles were given or taken.
+    /// An operator granted or revoked scopes or roles.
     ClaimsChange,
     ClientCreated,
     ClientSecretRotated,
     ClientDeleted,
     KeyPublished,
-    /// It was said from when on a key signs.
+    /// The time from which a signing key signs was set.
     KeyActivated,
     KeyRetired,
 }
 
 impl AuditEvent {
-    /// What it is called, in the database, the log and on the command line.
+    /// Returns the name in the database, in the log and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Registration => "registration",
@@ -47,23 +49,23 @@ impl AuditEvent {
     }
 }
 
-/// Who did it.
+/// The kind of an initiator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
-    /// A person, who had shown a password or a token.
+    /// A user, authenticated by a password or a token.
     User,
-    /// A client, which had shown its secret.
+    /// A client, authenticated by its secret.
     Client,
-    /// Whoever runs the command line.
+    /// An operator at the command line.
     Operator,
-    /// This service by itself.
+    /// This service, without a request.
     Service,
-    /// Nobody that could be told.
+    /// A caller that did not authenticate itself.
     Unknown,
 }
 
 impl Actor {
-    /// What it is called, in the database and the log.
+    /// Returns the name in the database and in the log.
     pub fn name(self) -> &'static str {
         match self {
             Self::User => "user",
@@ -75,7 +77,7 @@ impl Actor {
     }
 }
 
-/// Who asks for something, and from where.
+/// The initiator of a change, and the origin of its request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Initiator {
     pub actor: Actor,
@@ -108,24 +110,32 @@ impl Initiator {
 /// An event of the audit trail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditRecord {
-    /// When, in milliseconds since the Unix epoch.
+    /// Time of the event, in milliseconds since the Unix epoch.
     pub at_ms: i64,
     pub event: AuditEvent,
     pub actor: Actor,
-    /// Whose account it is about.
+    /// The user whose account the event concerns.
     pub user_id: Option<String>,
     pub session_id: Option<SessionId>,
-    /// Which client it is about, or did it.
+    /// The client that the event concerns, or that initiated it.
     pub client_id: Option<String>,
     pub origin: Origin,
-    /// What else there is to say.
+    /// More about the event, as text for an operator.
     pub detail: Option<String>,
 }
 
 impl AuditRecord {
-    pub fn new(event: AuditEvent, by: Initiator, at_ms: i64) -> Self {
-        let Initiator { actor, client_id, origin } = by;
-        Self { at_ms, event, actor, user_id: None, session_id: None, client_id, origin, detail: None }
+    pub fn new(event: AuditEvent, initiator: Initiator, at_ms: i64) -> Self {
+        Self {
+            at_ms,
+            event,
+            actor: initiator.actor,
+            user_id: None,
+            session_id: None,
+            client_id: initiator.client_id,
+            origin: initiator.origin,
+            detail: None,
+        }
     }
 
     pub fn user(mut self, id: impl ToString) -> Self {

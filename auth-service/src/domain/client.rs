@@ -1,4 +1,4 @@
-//! Clients' ids and secrets.
+//! Ids and secrets of OAuth clients.
 
 use std::fmt;
 
@@ -12,33 +12,36 @@ use uuid::Uuid;
 
 const MAX_ID_BYTES: usize = 100;
 
-/// What people's tokens name as the client that they were issued to: whatever they logged in with. Nobody's id.
+/// The client id in the tokens of a user, whichever program the user logged in with. No registered
+/// client may have this id.
 pub const FIRST_PARTY: &str = "first-party";
 
-/// What a client is called. It is the `sub` of its tokens, so it never looks like a user's id (RFC 9068 section 5).
+/// The id of a client. It is the subject of the client's own tokens, so it never has the form of a
+/// user's id (RFC 9068 section 5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientId(String);
 
 impl ClientId {
-    /// Reads an id: 1 to 100 letters, digits and `._-`, which no encoding changes.
+    /// Parses an id: 1 to 100 ASCII letters, digits and `._-`, which need no escaping in a URL or a
+    /// form.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The rule that `text` breaks.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        if text.is_empty() || text.len() > MAX_ID_BYTES || !text.bytes().all(allowed) {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if text.is_empty() || text.len() > MAX_ID_BYTES || !text.bytes().all(is_allowed) {
             return Err("must be 1 to 100 letters, digits and ._-".into());
         }
         if Uuid::try_parse(text).is_ok() {
-            return Err("must not be a UUID, which is what users' ids are".into());
+            return Err("must not be a UUID: users have UUIDs as ids".into());
         }
         if text == FIRST_PARTY {
-            return Err("must not be first-party, which is what people's tokens say".into());
+            return Err("must not be first-party: it is the client id in tokens of users".into());
         }
         Ok(Self(text.into()))
     }
 
-    /// An id that was read before.
+    /// Wraps an id from the database.
     pub fn from_stored(text: String) -> Self {
         Self(text)
     }
@@ -48,7 +51,7 @@ impl ClientId {
     }
 }
 
-/// A secret as a client shows it. Never printed but to whoever makes it.
+/// The secret of a client. `Debug` prints no content.
 pub struct ClientSecret(String);
 
 impl fmt::Debug for ClientSecret {
@@ -58,30 +61,31 @@ impl fmt::Debug for ClientSecret {
 }
 
 impl ClientSecret {
-    /// A new secret: 256 random bits.
+    /// Generates a secret of 256 random bits.
     pub fn generate() -> Self {
         let mut bytes = [0; 32];
         rand::fill(&mut bytes).expect("a working random source");
         Self(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// A secret that somebody presents.
+    /// Wraps a secret that a client sent.
     pub fn from_text(text: String) -> Self {
         Self(text)
     }
 
-    /// Its text, for its owner.
+    /// Returns the secret itself, to show it to the operator who created it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// What is kept of it.
+    /// Returns the hash for the database.
     pub fn hash(&self) -> SecretHash {
         SecretHash(URL_SAFE_NO_PAD.encode(digest(&SHA256, self.0.as_bytes())))
     }
 }
 
-/// What is kept of a secret: its SHA-256. Nobody guesses 256 random bits, so nothing is gained by a slow hash.
+/// The SHA-256 of a client's secret. A slow hash would add nothing, because 256 random bits cannot
+/// be guessed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretHash(String);
 
@@ -92,7 +96,7 @@ impl fmt::Debug for SecretHash {
 }
 
 impl SecretHash {
-    /// A hash from the database.
+    /// Wraps a hash from the database.
     pub fn from_stored(text: String) -> Self {
         Self(text)
     }
@@ -101,7 +105,7 @@ impl SecretHash {
         &self.0
     }
 
-    /// Whether it is this secret's. Takes the same time wherever they differ.
+    /// Returns `true` if this is the hash of `secret`. The comparison takes constant time.
     pub fn matches(&self, secret: &ClientSecret) -> bool {
         verify_slices_are_equal(self.0.as_bytes(), secret.hash().0.as_bytes()).is_ok()
     }
@@ -112,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_plain_and_never_a_users() {
+    fn id_is_plain_text_and_never_a_user_id() {
         for good in ["a", "reports-api", "Billing.2_x", &"x".repeat(100)] {
             assert!(ClientId::parse(good).is_ok(), "{good}");
         }
@@ -133,11 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_is_of_one_secret() {
-        let (one, other) = (ClientSecret::generate(), ClientSecret::generate());
-        assert_eq!(one.reveal().len(), 43);
-        assert!(one.hash().matches(&one) && !one.hash().matches(&other));
-        assert!(!format!("{one:?} {:?}", one.hash()).contains(one.reveal()));
-        assert!(!one.hash().as_str().contains(one.reveal()));
+    fn hash_matches_only_its_secret_and_reveals_nothing() {
+        let secret = ClientSecret::generate();
+        let other = ClientSecret::generate();
+        assert_eq!(secret.reveal().len(), 43);
+        assert!(secret.hash().matches(&secret));
+        assert!(!secret.hash().matches(&other));
+        assert!(!format!("{secret:?} {:?}", secret.hash()).contains(secret.reveal()));
+        assert!(!secret.hash().as_str().contains(secret.reveal()));
     }
 }

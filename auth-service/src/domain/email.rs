@@ -1,39 +1,48 @@
-//! Email addresses: syntactically valid (RFC 5321), unique without regard to case.
+//! Email addresses: valid by RFC 5321, and unique without regard to case.
 
 use email_address::{EmailAddress, Options};
 
 use super::uniqueness_key;
 
-/// RFC 5321 section 4.5.3.1.3, less the angle brackets.
+/// Maximum length of an address: RFC 5321 section 4.5.3.1.3, without the angle brackets.
 const MAX_BYTES: usize = 254;
 
-/// An address that could receive mail.
+/// An address that can receive mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Email(String);
 
 impl Email {
-    /// The address, or why it cannot be one.
+    /// Parses an address.
+    ///
+    /// # Errors
+    /// The messages for the client.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
-        let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
         if text.is_empty() {
             return Err(vec!["This field may not be blank.".into()]);
         }
-        let plain = !text.chars().any(|c| c.is_control() || c.is_whitespace());
-        if text.len() > MAX_BYTES || !plain || EmailAddress::parse_with_options(text, options).is_err() {
+        if !is_valid(text) {
             return Err(vec!["Enter a valid email address.".into()]);
         }
         Ok(Self(text.to_owned()))
     }
 
-    /// The address as it was given.
+    /// Returns the address in the user's spelling.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What makes it unique.
+    /// Returns the text that all spellings of this address share.
     pub fn uniqueness_key(&self) -> String {
         uniqueness_key(&self.0)
     }
+}
+
+fn is_valid(text: &str) -> bool {
+    let options = Options::default();
+    let options = options.with_required_tld().without_domain_literal().without_display_text();
+    text.len() <= MAX_BYTES
+        && !text.chars().any(|c| c.is_control() || c.is_whitespace())
+        && EmailAddress::parse_with_options(text, options).is_ok()
 }
 
 #[cfg(test)]
@@ -42,14 +51,13 @@ mod tests {
 
     #[test]
     fn spellings_of_one_address_share_a_key() {
-        assert_eq!(
-            Email::parse("Ada@Example.COM").unwrap().uniqueness_key(),
-            Email::parse("ada@example.com").unwrap().uniqueness_key()
-        );
+        let mixed = Email::parse("Ada@Example.COM").unwrap();
+        let lower = Email::parse("ada@example.com").unwrap();
+        assert_eq!(mixed.uniqueness_key(), lower.uniqueness_key());
     }
 
     #[test]
-    fn refuses_what_cannot_receive_mail() {
+    fn address_that_cannot_receive_mail_is_refused() {
         let too_long = format!("ada@{}.com", "x".repeat(250));
         for bad in [
             "",

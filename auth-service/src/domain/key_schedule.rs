@@ -1,8 +1,8 @@
 //! Which key signs, and which keys are published, at a given time.
 //!
 //! Only times decide, so replicas that know the same keys agree without communicating. A key is
-//! published before it signs, for as long as verifiers may keep the keys they have fetched. It stays
-//! published after its successor signs, until every token that it signed has expired.
+//! published before it signs, for as long as verifiers may keep the keys they have fetched. It
+//! stays published after its successor signs, until every token that it signed has expired.
 
 use std::time::Duration;
 

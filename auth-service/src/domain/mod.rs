@@ -1,4 +1,5 @@
-//! The rules, without I/O. What a type here holds has been checked; there is no other way to make one.
+//! The rules, without I/O. A value of a type in this module has been validated: the only way to
+//! create it is to parse it, or to read a stored value back.
 
 pub mod audit;
 pub mod client;
@@ -15,8 +16,10 @@ pub mod username;
 
 use unicode_normalization::UnicodeNormalization;
 
-/// What two spellings of one name have in common: NFKC, without case. Upper-casing first folds what lower-casing
-/// alone leaves apart (`ß` and `SS`, `ς` and `σ`).
+/// Returns the text that all spellings of one name share: NFKC, without case.
+///
+/// Lower-casing alone keeps some spellings apart (`ß` and `SS`, `ς` and `σ`). So the text is
+/// upper-cased first.
 fn uniqueness_key(text: &str) -> String {
     let folded = text.nfkc().collect::<String>().to_uppercase().to_lowercase();
     folded.nfkc().collect()

@@ -1,76 +1,81 @@
-//! The refresh decision: which generation of a session's refresh token is still accepted (RFC 9700 section 4.14.2).
+//! The refresh decision: which generation of a session's refresh token is still accepted (RFC 9700
+//! section 4.14.2).
 //!
-//! A session has one watermark, the lowest generation still accepted, however often it was refreshed. The embedded
-//! blacklist decides with this code; Redis decides with `blacklist/session.lua`, the same rules in its own language.
-//! One suite of tests holds both to them.
+//! A session has one watermark, the lowest generation still accepted, however often a client
+//! refreshes the session. Embedded session state decides with this code. Redis decides with
+//! `session_state/session.lua`, the same rules in Lua. One test suite checks both
+//! (`session_state/contract.rs`).
 
 use std::time::Duration;
 
-/// How often a session's refresh token has been rotated. A login's own token is generation 0.
+/// Number of rotations of a session's refresh token. The token of the login has generation 0.
 pub type Generation = u64;
 
-/// What a refresh token says of itself.
+/// What a refresh token states about its own age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenGeneration {
-    /// Its generation.
+    /// Number of rotations before the token.
     pub generation: Generation,
-    /// When the rotation that made it took place, in milliseconds by the blacklist's clock. Zero for generation 0.
+    /// Time of the rotation that created the token, in milliseconds by the clock of session state.
+    /// Zero for generation 0.
     pub rotated_at_ms: i64,
 }
 
-/// What the blacklist holds of a session.
+/// The entry of a session in session state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionEntry {
-    /// It goes on.
+    /// The session has not ended.
     Alive(Watermark),
-    /// It has ended: the watermark is out of reach.
+    /// The session has ended: no generation is accepted.
     Revoked,
 }
 
-/// How far a session has come.
+/// The progress of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Watermark {
     /// The lowest generation still accepted.
     pub generation: Generation,
-    /// When it last moved, in milliseconds.
+    /// Time at which the watermark last moved, in milliseconds.
     pub moved_at_ms: i64,
-    /// Tokens below this generation say of the user's scopes and roles what is no longer true.
+    /// The first generation whose tokens state the user's current scopes and roles. `None`: the
+    /// tokens of every accepted generation do.
     pub claims_from: Option<Generation>,
 }
 
 impl Watermark {
-    /// What [`Watermark::claims_from`] is while no token says what is true.
+    /// The value of [`Watermark::claims_from`] while no token states the current claims.
     pub const NO_CLAIMS: Generation = i64::MAX as Generation;
 }
 
-/// Where the claims of the next tokens come from.
+/// The source of the claims in the next tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClaimsSource {
-    /// From the token that the client presents.
+    /// The token that the client presents.
     Token,
-    /// From the database, which has just been read.
+    /// The database, which the caller has just read.
     Database,
 }
 
 /// The decision on a refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshDecision {
-    /// The token was the session's newest. The next is of this generation.
+    /// The token was the newest of its session. The next token has this generation.
     Rotated(TokenGeneration),
-    /// The client asked again within the grace period, and the next token was not used yet: it gets it once more.
+    /// The client repeated its request within the grace period, and no client has used the next
+    /// token yet. The client gets this generation once more.
     RetriedInGrace(TokenGeneration),
-    /// The token would do, but the user's scopes or roles have changed: ask again with those in the database. Nothing
-    /// has been decided yet.
+    /// The token is accepted, but the user's scopes or roles have changed. Session state is
+    /// unchanged: the caller reads the database, and repeats with [`ClaimsSource::Database`].
     StaleClaims,
-    /// The token has expired, by the blacklist's clock.
+    /// The token has expired, by the clock of session state.
     Expired,
-    /// The token had been rotated before: somebody else holds a copy. The session ends.
+    /// The token was rotated before, so another client has a copy of it. The session ends.
     Reused,
-    /// The session had ended.
+    /// The session had ended before.
     Revoked,
 }
 
-/// Decides on a refresh at `now_ms`, and says what the blacklist holds from then on.
+/// Decides on a refresh at `now_ms`. Returns the decision and the new entry of the session.
 pub fn decide(
     entry: Option<SessionEntry>,
     presented: TokenGeneration,
@@ -83,35 +88,49 @@ pub fn decide(
         Some(SessionEntry::Alive(known)) => known,
         Some(SessionEntry::Revoked) => return (RefreshDecision::Revoked, entry),
     };
-    let TokenGeneration { generation, rotated_at_ms } = presented;
-    let retried = generation + 1 == known.generation && now_ms - known.moved_at_ms < grace.as_millis() as i64;
-    // A token of the watermark's own generation was made by the rotation that moved it, or by another within the grace
-    // period, whose move was lost. If by one longer ago, everything was lost and the token before it was accepted since: two
-    // people hold living tokens of one session. A token newer than the watermark: if it was made after the watermark moved,
-    // only the last move was lost; if before, it is as above.
-    let newest = generation == known.generation
-        && rotated_at_ms >= known.moved_at_ms - grace.as_millis() as i64
-        || generation > known.generation && rotated_at_ms > known.moved_at_ms;
-    if !retried && !newest {
+    let grace_ms = grace.as_millis() as i64;
+    let generation = presented.generation;
+    let is_retry = generation + 1 == known.generation && now_ms - known.moved_at_ms < grace_ms;
+    if !is_retry && !is_newest(presented, known, grace_ms) {
         return (RefreshDecision::Reused, Some(SessionEntry::Revoked));
     }
-    let stale = known.claims_from.is_some_and(|from| generation < from);
-    if stale && claims == ClaimsSource::Token {
+    let is_stale = known.claims_from.is_some_and(|from| generation < from);
+    if is_stale && claims == ClaimsSource::Token {
         return (RefreshDecision::StaleClaims, entry);
     }
-    let next = if retried {
+    let next = if is_retry {
         TokenGeneration { generation: known.generation, rotated_at_ms: known.moved_at_ms }
     } else {
         TokenGeneration { generation: generation + 1, rotated_at_ms: now_ms }
     };
     let claims_from = match claims {
-        // Whoever retries with the token presented gets the database's claims as well.
+        // A retry with the presented token gets the claims of the database as well.
         ClaimsSource::Database => Some(next.generation),
-        // A rotated token was not stale, and no older one is accepted any more.
-        ClaimsSource::Token => known.claims_from.filter(|_| retried),
+        // A retry keeps the mark. A rotated token was not stale, and no older one is accepted.
+        ClaimsSource::Token => known.claims_from.filter(|_| is_retry),
     };
-    let watermark = Watermark { generation: next.generation, moved_at_ms: next.rotated_at_ms, claims_from };
-    let decision =
-        if retried { RefreshDecision::RetriedInGrace(next) } else { RefreshDecision::Rotated(next) };
-    (decision, Some(SessionEntry::Alive(watermark)))
+    let TokenGeneration { generation, rotated_at_ms: moved_at_ms } = next;
+    let entry = SessionEntry::Alive(Watermark { generation, moved_at_ms, claims_from });
+    let decision = match is_retry {
+        true => RefreshDecision::RetriedInGrace(next),
+        false => RefreshDecision::Rotated(next),
+    };
+    (decision, Some(entry))
+}
+
+/// Returns `true` if the presented token is the newest of its session, even if session state lost
+/// its last writes. Times tell a lost write from a copied token.
+fn is_newest(presented: TokenGeneration, known: Watermark, grace_ms: i64) -> bool {
+    let TokenGeneration { generation, rotated_at_ms } = presented;
+    if generation == known.generation {
+        // The rotation that moved the watermark created the token, or another rotation within the
+        // grace period, whose write was lost. If a rotation before that created the token, session
+        // state lost everything, and has accepted the previous token since: two clients have valid
+        // tokens of one session.
+        rotated_at_ms >= known.moved_at_ms - grace_ms
+    } else {
+        // A token above the watermark: if a rotation after the last move created the token, only
+        // writes since that move were lost. Otherwise session state lost everything, as above.
+        generation > known.generation && rotated_at_ms > known.moved_at_ms
+    }
 }

@@ -1,30 +1,30 @@
-//! How a session begins and ends.
+//! How a session starts and ends.
 
-/// Where a session began, or whatever else somebody asked for.
+/// Where a request comes from: the start of a session, or another action in the audit trail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
     pub user_agent: Option<String>,
     pub ip: Option<String>,
 }
 
-/// Why a session ended.
+/// The reason why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndCause {
-    /// Its owner logged out.
+    /// The user logged out.
     Logout,
-    /// A rotated refresh token was presented again.
+    /// A client presented a refresh token that had been rotated.
     Reuse,
-    /// Whoever had one of its tokens asked for it (RFC 7009).
+    /// A client revoked one of the session's tokens (RFC 7009).
     Revocation,
-    /// Its owner logged out everywhere.
+    /// The user logged out of all sessions.
     LogoutEverywhere,
-    /// Its owner ended it from another one.
+    /// The user ended the session from another session.
     EndedByOwner,
-    /// Its owner's password was changed.
+    /// The user changed the password.
     PasswordChange,
-    /// Its owner may not log in any more.
+    /// An operator disabled the user.
     UserDisabled,
-    /// Its owner is no more.
+    /// An operator deleted the user.
     UserDeleted,
 }
 
@@ -40,7 +40,7 @@ impl EndCause {
         Self::UserDeleted,
     ];
 
-    /// What it is called in the database and in the audit trail.
+    /// Returns the name in the database, the audit trail and the metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Logout => "logout",

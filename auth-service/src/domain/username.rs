@@ -7,47 +7,57 @@ use super::uniqueness_key;
 const MIN_CHARS: usize = 3;
 const MAX_CHARS: usize = 150;
 
-/// Letters that nobody can see, as Unicode has it (`Default_Ignorable_Code_Point`), after NFKC.
+/// Maximum number of characters before NFKC, which composes at most four characters into one letter
+/// on average. Longer text is refused without the cost of normalising it.
+const MAX_RAW_CHARS: usize = 4 * MAX_CHARS;
+
+/// The letters that are invisible (`Default_Ignorable_Code_Point` in Unicode) and that NFKC keeps.
 const INVISIBLE: [char; 4] = ['\u{115f}', '\u{1160}', '\u{17b4}', '\u{17b5}'];
 
-/// A name to log in with. Not an identifier: it may change.
+/// A name to log in with. It is not an identifier, because a user may change it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Username(String);
 
 impl Username {
-    /// The normalised name, or every reason why it cannot be one.
+    /// Parses and normalises a name.
+    ///
+    /// # Errors
+    /// The messages for the client: one for each rule that the name breaks.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
         let too_long = || format!("Ensure this field has no more than {MAX_CHARS} characters.");
-        let mut wrong = Vec::new();
         if text.is_empty() {
             return Err(vec!["This field may not be blank.".into()]);
         }
-        // No letter of NFKC is made of more than four characters on average: what is longer need not be normalised.
-        if text.chars().count() > 4 * MAX_CHARS {
+        if text.chars().count() > MAX_RAW_CHARS {
             return Err(vec![too_long()]);
         }
         let name: String = text.nfkc().collect();
+        let mut errors = Vec::new();
         if name.chars().count() < MIN_CHARS {
-            wrong.push(format!("Ensure this field has at least {MIN_CHARS} characters."));
+            errors.push(format!("Ensure this field has at least {MIN_CHARS} characters."));
         }
         if name.chars().count() > MAX_CHARS {
-            wrong.push(too_long());
+            errors.push(too_long());
         }
-        if !name.chars().all(|c| (c.is_alphanumeric() || "_.-".contains(c)) && !INVISIBLE.contains(&c)) {
-            wrong.push("Enter a valid username: letters, digits and _ . - only.".into());
+        if !name.chars().all(is_allowed) {
+            errors.push("Enter a valid username: letters, digits and _ . - only.".into());
         }
-        if wrong.is_empty() { Ok(Self(name)) } else { Err(wrong) }
+        if errors.is_empty() { Ok(Self(name)) } else { Err(errors) }
     }
 
-    /// The name as people see it.
+    /// Returns the name in the user's spelling, normalised.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What makes it unique.
+    /// Returns the text that all spellings of this name share.
     pub fn uniqueness_key(&self) -> String {
         uniqueness_key(&self.0)
     }
+}
+
+fn is_allowed(c: char) -> bool {
+    (c.is_alphanumeric() || "_.-".contains(c)) && !INVISIBLE.contains(&c)
 }
 
 #[cfg(test)]
@@ -56,19 +66,16 @@ mod tests {
 
     #[test]
     fn spellings_of_one_name_share_a_key() {
-        for (one, other) in
-            [("Ada", "aDA"), ("Straße", "STRASSE"), ("ΑΣΑΣ", "ασας"), ("ﬁnn", "FINN"), ("Ａｄａ", "ada")]
-        {
-            assert_eq!(
-                Username::parse(one).unwrap().uniqueness_key(),
-                Username::parse(other).unwrap().uniqueness_key(),
-                "{one} {other}"
-            );
+        let key = |name| Username::parse(name).unwrap().uniqueness_key();
+        let scripts = [("Straße", "STRASSE"), ("ΑΣΑΣ", "ασας")];
+        let widths = [("Ada", "aDA"), ("ﬁnn", "FINN"), ("Ａｄａ", "ada")];
+        for (one, other) in scripts.into_iter().chain(widths) {
+            assert_eq!(key(one), key(other), "{one} {other}");
         }
     }
 
     #[test]
-    fn refuses_what_is_too_short_too_long_or_not_a_name() {
+    fn text_that_is_too_short_too_long_or_not_a_name_is_refused() {
         for bad in [
             "",
             "ab",
@@ -88,13 +95,15 @@ mod tests {
         ] {
             assert!(Username::parse(bad).is_err(), "{bad:?}");
         }
-        for good in ["abc", "a.b-c_1", "Zoë", "李小龍", &"x".repeat(150), &"e\u{301}".repeat(150)] {
+        let longest = "x".repeat(150);
+        let longest_decomposed = "e\u{301}".repeat(150);
+        for good in ["abc", "a.b-c_1", "Zoë", "李小龍", &longest, &longest_decomposed] {
             assert!(Username::parse(good).is_ok(), "{good:?}");
         }
     }
 
     #[test]
-    fn reports_every_fault_at_once() {
+    fn every_broken_rule_is_reported() {
         assert_eq!(Username::parse("a!").unwrap_err().len(), 2);
     }
 }

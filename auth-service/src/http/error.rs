@@ -15,7 +15,7 @@ use shared::{
 };
 
 use crate::{
-    credentials::hash_pool::HashPoolBusy,
+    credentials::HashPoolBusy,
     session_state::SessionStateError,
     store::StoreError,
     tokens::{NoSigningKey, RefreshTokenError},

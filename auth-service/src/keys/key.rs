@@ -2,7 +2,7 @@
 
 use shared::{claims::ACCESS_TOKEN_TYP, keys::Algorithm};
 
-use super::{error::KeysError, secret::Secret, signing_key::SigningKey};
+use super::{KeysError, Secret, SigningKey};
 use crate::{domain::compact_jws, store::signing_keys::KeyRow};
 
 /// An opened key with its database row.

@@ -1,12 +1,23 @@
 //! Keys: the secret that all replicas share, the signing keys, and their rotation.
 
-pub mod error;
-pub mod jwks;
-pub mod key;
-pub mod operator;
-pub mod private_file;
+mod error;
+mod jwks;
+mod key;
+mod operator;
+mod private_file;
 mod reload;
 mod rotation;
-pub mod secret;
-pub mod signing_key;
-pub mod signing_keys;
+mod secret;
+mod signing_key;
+mod signing_keys;
+
+pub use self::{
+    error::KeysError,
+    jwks::JwksDocument,
+    key::Key,
+    operator::{Activation, KeyInfo},
+    private_file::{WriteOutcome, create_private_folder, write_once},
+    secret::Secret,
+    signing_key::SigningKey,
+    signing_keys::{KeySettings, SigningKeys},
+};

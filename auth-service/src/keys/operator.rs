@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::keys::Algorithm;
 
-use super::{error::KeysError, reload::RELOAD_INTERVAL, signing_key::SigningKey, signing_keys::SigningKeys};
+use super::{KeysError, SigningKey, SigningKeys, reload::RELOAD_INTERVAL};
 use crate::{
     domain::{
         audit::AuditEvent,
@@ -15,6 +15,16 @@ use crate::{
 
 /// Time from an urgent rotation until the next key signs. Every replica must publish it first.
 const URGENT_DELAY: Duration = Duration::from_secs(3);
+
+/// The time at which a rotation activates the next key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// Once the key has been published for KEY_PUBLISH_AHEAD.
+    PublishedAhead,
+    /// After [`URGENT_DELAY`]. Verifiers that do not look for an unknown key refuse its tokens
+    /// until they fetch the keys again.
+    Urgent,
+}
 
 /// A key as `auth-service keys` shows it.
 #[derive(Clone, Debug)]
@@ -76,13 +86,15 @@ impl SigningKeys {
         Ok(KeyInfo::new(&added, state))
     }
 
-    /// Schedules the activation of the next key, and generates the key if no next key exists. The
-    /// key signs once it has been published for KEY_PUBLISH_AHEAD; with `urgent`, after
-    /// [`URGENT_DELAY`].
+    /// Schedules the activation of the next key, and generates the key if no next key exists.
     ///
     /// # Errors
     /// [`KeysError::NextExists`], if the next key has another algorithm than `algorithm`.
-    pub async fn rotate(&self, algorithm: Option<Algorithm>, urgent: bool) -> Result<KeyInfo, KeysError> {
+    pub async fn rotate(
+        &self,
+        algorithm: Option<Algorithm>,
+        activation: Activation,
+    ) -> Result<KeyInfo, KeysError> {
         self.adopt(self.store.run(rows::all).await?)?;
         let next = match self.next() {
             Some(next) if algorithm.is_some_and(|wanted| wanted.name() != next.algorithm) => {
@@ -95,10 +107,11 @@ impl SigningKeys {
             }
         };
         let now = self.clock.now_ms();
-        let at_ms = if urgent {
-            now + URGENT_DELAY.as_millis() as i64
-        } else {
-            now.max(self.schedule.earliest_activation(next.times.published_at_ms))
+        let at_ms = match activation {
+            Activation::PublishedAhead => {
+                now.max(self.schedule.earliest_activation(next.times.published_at_ms))
+            }
+            Activation::Urgent => now + URGENT_DELAY.as_millis() as i64,
         };
         self.activate(next.kid.clone(), at_ms).await?;
         let rotated = self.list().await?.into_iter().find(|key| key.kid == next.kid);

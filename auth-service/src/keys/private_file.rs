@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder, OpenOptions},
-    io::{self, Write},
+    io::{self, ErrorKind, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
 };
@@ -34,8 +34,9 @@ pub fn write_once(file: &Path, content: &[u8]) -> io::Result<WriteOutcome> {
         .open(&draft)
         .and_then(|mut opened| opened.write_all(content).and_then(|()| opened.sync_all()))
         .and_then(|()| match fs::hard_link(&draft, file) {
-            Err(why) if why.kind() == io::ErrorKind::AlreadyExists => Ok(WriteOutcome::AlreadyExists),
-            linked => linked.map(|()| WriteOutcome::Created),
+            Ok(()) => Ok(WriteOutcome::Created),
+            Err(why) if why.kind() == ErrorKind::AlreadyExists => Ok(WriteOutcome::AlreadyExists),
+            Err(why) => Err(why),
         });
     let removed = fs::remove_file(&draft);
     written.and_then(|outcome| removed.map(|()| outcome))

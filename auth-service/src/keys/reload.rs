@@ -8,11 +8,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use shared::{VerifyError, keys::KeySource};
 
-use super::{
-    error::KeysError,
-    key::Key,
-    signing_keys::{KnownKeys, SigningKeys},
-};
+use super::{Key, KeysError, SigningKeys, signing_keys::KnownKeys};
 use crate::{
     domain::key_schedule::{KeyState, states},
     store::signing_keys::{self as rows, KeyRow},

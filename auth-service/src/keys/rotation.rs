@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use shared::keys::Algorithm;
 
-use super::{error::KeysError, key::Key, signing_key::SigningKey, signing_keys::SigningKeys};
+use super::{Key, KeysError, SigningKey, SigningKeys};
 use crate::{
     domain::{
         audit::{AuditEvent, AuditRecord},
@@ -31,10 +31,10 @@ impl SigningKeys {
         if self.schedule_successor(current).await? {
             return Ok(true);
         }
-        if self.extend_token_lifetime(&known.keys, current.number).await? {
+        if self.extend_lifetime(&known.keys, current.number).await? {
             return Ok(true);
         }
-        self.delete_expired(&known.keys, &states).await
+        self.delete_expired(&known.keys).await
     }
 
     /// Activates a key at once. No key is current at the first start, and after an operator retired
@@ -77,29 +77,25 @@ impl SigningKeys {
     /// Raises the recorded token lifetime of the current key and of later keys, if this replica
     /// issues tokens that live longer. Otherwise a key could leave the JWKS before its last token
     /// expires.
-    async fn extend_token_lifetime(
-        &self,
-        known: &[Arc<Key>],
-        current_number: i64,
-    ) -> Result<bool, KeysError> {
+    async fn extend_lifetime(&self, known: &[Arc<Key>], current: i64) -> Result<bool, KeysError> {
         let lifetime = self.token_lifetime_ms;
-        let is_shorter =
-            |key: &Arc<Key>| key.row.number >= current_number && key.row.times.token_lifetime_ms < lifetime;
-        if !known.iter().any(is_shorter) {
+        let mut rows = known.iter().map(|key| &key.row).filter(|row| row.number >= current);
+        if rows.all(|row| row.times.token_lifetime_ms >= lifetime) {
             return Ok(false);
         }
-        let extend =
-            move |connection: &mut _| rows::extend_token_lifetime(connection, current_number, lifetime);
-        self.store.run(extend).await?;
-        Ok(true)
+        let extend = move |connection: &mut _| {
+            rows::extend_token_lifetime(connection, current, lifetime)?;
+            Ok(true)
+        };
+        Ok(self.store.run(extend).await?)
     }
 
     /// Deletes one key whose last token has expired.
-    async fn delete_expired(&self, known: &[Arc<Key>], states: &[KeyState]) -> Result<bool, KeysError> {
+    async fn delete_expired(&self, known: &[Arc<Key>]) -> Result<bool, KeysError> {
         let now = self.clock.now_ms();
         let is_expired =
             |state: &KeyState| matches!(state, KeyState::Retired { until_ms } if *until_ms <= now);
-        let Some(index) = states.iter().position(is_expired) else {
+        let Some(index) = self.states(known).iter().position(is_expired) else {
             return Ok(false);
         };
         let row = known[index].row.clone();

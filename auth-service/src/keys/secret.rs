@@ -18,7 +18,7 @@ use base64::{
 };
 use service_kit::CommandError;
 
-use super::private_file::{WriteOutcome, create_private_folder, write_once};
+use super::{WriteOutcome, create_private_folder, write_once};
 
 /// Minimum length of a secret. A secret shorter than the MAC is easier to guess than the MAC (RFC
 /// 7518 section 3.2).
@@ -44,8 +44,8 @@ impl Secret {
         rand::fill(&mut secret).expect("a working random source");
         let text = URL_SAFE_NO_PAD.encode(secret) + "\n";
         let folder = file.parent().unwrap_or(Path::new("."));
-        let written = create_private_folder(folder).and_then(|()| write_once(file, text.as_bytes()));
-        written.map_err(|why| {
+        let created = create_private_folder(folder);
+        created.and_then(|()| write_once(file, text.as_bytes())).map_err(|why| {
             let file = file.display();
             CommandError::new(format!("cannot create {file} (SECRET_KEY_FILE, DATA_DIR): {why}"))
         })
@@ -59,7 +59,8 @@ impl Secret {
         let text = fs::read_to_string(file).map_err(|why| read_error(file, &why))?;
         let file = file.display();
         let text = text.trim_start_matches('\u{feff}');
-        let secrets: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let lines = text.lines().map(str::trim);
+        let secrets: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
         let is_comment = |line: &&str| line.starts_with('#') || line.contains(char::is_whitespace);
         if secrets.iter().any(is_comment) {
             return Err(CommandError::new(format!(
@@ -75,11 +76,13 @@ impl Secret {
         Ok(Self::derive_from(&secrets))
     }
 
-    fn derive_from(secrets: &[&str]) -> Self {
+    pub(super) fn derive_from(secrets: &[&str]) -> Self {
         let derive_all =
             |purpose: &'static [u8]| secrets.iter().map(move |secret| derive_key(secret, purpose));
-        let sealing_key =
-            |key: [u8; 32]| RandomizedNonceKey::new(&AES_256_GCM, &key).expect("a key of the right length");
+        let sealing_key = |key: [u8; 32]| {
+            let key = RandomizedNonceKey::new(&AES_256_GCM, &key);
+            key.expect("a key of 256 bits")
+        };
         Self {
             sealing: derive_all(b"auth-service signing keys").map(sealing_key).collect(),
             refresh_tokens: derive_all(b"auth-service refresh tokens").collect(),

@@ -5,15 +5,12 @@ use aws_lc_rs::{
     encoding::AsDer,
     rand::SystemRandom,
     rsa::{KeySize, PublicKeyComponents},
-    signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
-    },
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING as ES256, RSA_PKCS1_SHA256 as RS256},
+    signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPair},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::{
-    AlgorithmParameters, CommonParameters, EllipticCurve, EllipticCurveKeyParameters, EllipticCurveKeyType,
-    Jwk, KeyAlgorithm, OctetKeyPairParameters, OctetKeyPairType, PublicKeyUse, RSAKeyParameters, RSAKeyType,
-    ThumbprintHash,
+    self, AlgorithmParameters, CommonParameters, Jwk, KeyAlgorithm, PublicKeyUse, ThumbprintHash,
 };
 use shared::keys::Algorithm;
 
@@ -37,11 +34,18 @@ impl SigningKey {
     /// Generates a private key, and returns it as PKCS#8 in DER.
     pub fn generate(algorithm: Algorithm) -> Vec<u8> {
         let pkcs8 = match algorithm {
-            Algorithm::EdDSA => Ed25519KeyPair::generate().and_then(|key| key.to_pkcs8v1().map(to_vec)),
-            Algorithm::ES256 => EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
-                .and_then(|key| key.to_pkcs8v1().map(to_vec)),
-            Algorithm::RS256 => RsaKeyPair::generate(KeySize::Rsa2048)
-                .and_then(|key| key.as_der().map(|der| to_vec(der.as_ref()))),
+            Algorithm::EdDSA => {
+                let pair = Ed25519KeyPair::generate();
+                pair.and_then(|pair| pair.to_pkcs8v1().map(to_vec))
+            }
+            Algorithm::ES256 => {
+                let pair = EcdsaKeyPair::generate(&ES256);
+                pair.and_then(|pair| pair.to_pkcs8v1().map(to_vec))
+            }
+            Algorithm::RS256 => {
+                let pair = RsaKeyPair::generate(KeySize::Rsa2048);
+                pair.and_then(|pair| pair.as_der().map(|der| to_vec(der.as_ref())))
+            }
         };
         pkcs8.expect("a working random source")
     }
@@ -50,9 +54,7 @@ impl SigningKey {
     pub fn from_pkcs8(algorithm: Algorithm, der: &[u8]) -> Option<Self> {
         let pair = match algorithm {
             Algorithm::EdDSA => Pair::EdDSA(Ed25519KeyPair::from_pkcs8(der).ok()?),
-            Algorithm::ES256 => {
-                Pair::ES256(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).ok()?)
-            }
+            Algorithm::ES256 => Pair::ES256(EcdsaKeyPair::from_pkcs8(&ES256, der).ok()?),
             Algorithm::RS256 => {
                 let pair = RsaKeyPair::from_pkcs8(der).ok()?;
                 let is_long_enough = pair.public_modulus_len() >= MIN_RSA_BYTES;
@@ -87,8 +89,8 @@ impl SigningKey {
             }
             Pair::RS256(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
-                    .expect("room for the signature");
+                let signed = pair.sign(&RS256, &random, message, &mut signature);
+                signed.expect("a buffer of the modulus' length");
                 signature
             }
         }
@@ -114,25 +116,25 @@ impl Pair {
     fn jwk_parameters(&self) -> AlgorithmParameters {
         let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         match self {
-            Self::EdDSA(pair) => AlgorithmParameters::OctetKeyPair(OctetKeyPairParameters {
-                key_type: OctetKeyPairType::OctetKeyPair,
-                curve: EllipticCurve::Ed25519,
+            Self::EdDSA(pair) => AlgorithmParameters::OctetKeyPair(jwk::OctetKeyPairParameters {
+                key_type: jwk::OctetKeyPairType::OctetKeyPair,
+                curve: jwk::EllipticCurve::Ed25519,
                 x: encode(pair.public_key().as_ref()),
             }),
             Self::ES256(pair) => {
                 // An uncompressed point: the byte 4, then x, then y.
                 let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
-                AlgorithmParameters::EllipticCurve(EllipticCurveKeyParameters {
-                    key_type: EllipticCurveKeyType::EC,
-                    curve: EllipticCurve::P256,
+                AlgorithmParameters::EllipticCurve(jwk::EllipticCurveKeyParameters {
+                    key_type: jwk::EllipticCurveKeyType::EC,
+                    curve: jwk::EllipticCurve::P256,
                     x: encode(x),
                     y: encode(y),
                 })
             }
             Self::RS256(pair) => {
                 let public: PublicKeyComponents<Vec<u8>> = pair.public_key().into();
-                AlgorithmParameters::RSA(RSAKeyParameters {
-                    key_type: RSAKeyType::RSA,
+                AlgorithmParameters::RSA(jwk::RSAKeyParameters {
+                    key_type: jwk::RSAKeyType::RSA,
                     n: encode(&public.n),
                     e: encode(&public.e),
                 })

@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use shared::{Verifier, clock::Clock, keys::Algorithm};
 use tokio::sync::Mutex;
 
-use super::{jwks::JwksDocument, key::Key, secret::Secret};
+use super::{JwksDocument, Key, Secret};
 use crate::{
     domain::{
         audit::Initiator,
@@ -127,7 +127,8 @@ impl SigningKeys {
         let activations = known.keys.iter().filter_map(|key| key.row.times.activates_at_ms);
         let next_at = activations.filter(|at| *at > now).min();
         let millis = |ms: i64| Duration::from_millis(ms.max(0) as u64);
-        Some(KeyAge { age: millis(now - active_since), next_in: next_at.map(|at| millis(at - now)) })
+        let next_in = next_at.map(|at| millis(at - now));
+        Some(KeyAge { age: millis(now - active_since), next_in })
     }
 
     /// Returns the document with the public keys that verify every unexpired token, and the tokens

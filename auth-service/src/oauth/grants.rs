@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use shared::{
-    Verifier, VerifyError,
+    VerifyError,
     claims::{AccessClaims, Audience, Scope},
     clock::Clock,
 };
@@ -18,10 +18,7 @@ use crate::{
     session_state::SessionStateError,
     sessions::Sessions,
     store::{StoreError, clients::Client},
-    tokens::{
-        NoSigningKey, RefreshTokenError, Tokens,
-        any_token::{AnyToken, TokenErrors},
-    },
+    tokens::{AnyToken, NoSigningKey, RefreshTokenError, TokenErrors, Tokens},
 };
 
 /// Use cases of OAuth clients, with the services that they take.
@@ -29,7 +26,6 @@ pub struct Grants {
     pub clients: Arc<Clients>,
     pub sessions: Arc<Sessions>,
     pub tokens: Arc<Tokens>,
-    pub verifier: Verifier,
     pub clock: Clock,
 }
 
@@ -141,7 +137,7 @@ impl Grants {
 
     /// Returns what a token says, if it is authentic and has not expired. Its session is not checked.
     async fn read(&self, token: &str) -> Result<Option<AnyToken>, TokenError> {
-        match AnyToken::read(&self.verifier, &self.tokens, token).await {
+        match self.tokens.read_any(token).await {
             Ok(token) => Ok(Some(token)),
             Err(TokenErrors {
                 as_access: VerifyError::KeysUnavailable | VerifyError::NotYetValid,

@@ -42,14 +42,10 @@ impl Worker {
     }
 
     /// Runs a task in this thread, and returns its outcome.
-    fn run<T: Send + 'static>(
-        &self,
-        task: impl AsyncFnOnce(&RedisLink) -> T + Send + 'static,
-    ) -> T {
+    fn run<T: Send + 'static>(&self, task: impl AsyncFnOnce(&RedisLink) -> T + Send + 'static) -> T {
         let (sender, outcome) = sync_channel(1);
-        let task = |link: Arc<RedisLink>| {
-            async move { sender.send(task(&link).await).unwrap() }.boxed_local()
-        };
+        let task =
+            |link: Arc<RedisLink>| async move { sender.send(task(&link).await).unwrap() }.boxed_local();
         assert!(self.0.send(Box::new(task)).is_ok());
         outcome.recv().unwrap()
     }
@@ -57,8 +53,7 @@ impl Worker {
     /// Returns the id that the server gave the connection which this worker uses.
     fn connection_id(&self) -> u64 {
         self.run(async |link| {
-            let id =
-                async |mut connection| cmd("CLIENT").arg("ID").query_async(&mut connection).await;
+            let id = async |mut connection| cmd("CLIENT").arg("ID").query_async(&mut connection).await;
             link.call(id).await.unwrap()
         })
     }
@@ -119,7 +114,7 @@ fn each_thread_uses_its_own_connection() {
     let two = TwoWorkers::start();
     assert_eq!(two.connection_ids(), two.connection_ids());
     // The first connection belongs to the thread that opened it.
-    assert_eq!(two.proxy.forwarded(), 2);
+    assert_eq!(two.proxy.connection_count(), 2);
 }
 
 #[test]
@@ -129,7 +124,7 @@ fn all_threads_share_one_connection_by_default() {
     let link = link_to(&proxy, 0);
     let workers = [Worker::start(&link), Worker::start(&link)];
     assert_eq!(workers[0].connection_id(), workers[1].connection_id());
-    assert_eq!(proxy.forwarded(), 1);
+    assert_eq!(proxy.connection_count(), 1);
 }
 
 #[test]
@@ -141,14 +136,14 @@ fn connection_to_another_server_is_not_used() {
     let first = Worker::start(&link);
     let second = Worker::start(&link);
     let run_id = first.run_id();
-    proxy.lead_to(successor.addr());
+    proxy.redirect_to(successor.addr());
     assert_eq!(second.run_id(), run_id);
     wait_until(|| {
         // The worker keeps the first connection.
         assert_eq!(second.run_id(), run_id);
         let clients: String = successor.query(&["CLIENT", "LIST"]);
         // One of them is this test's.
-        proxy.forwarded() == 2 && clients.lines().count() == 1
+        proxy.connection_count() == 2 && clients.lines().count() == 1
     });
     assert_eq!(link.epoch(), 0);
 }
@@ -173,7 +168,7 @@ fn all_connections_are_replaced_when_an_idle_one_breaks() {
 #[test]
 fn all_connections_are_replaced_when_one_hangs() {
     let two = TwoWorkers::start();
-    two.proxy.freeze();
+    two.proxy.blackhole_open();
     two.wait_for_replacement();
     two.workers[1].connection_id();
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use diesel::{QueryResult, RunQueryDsl};
 use futures_util::future::{join, join_all};
 use shared::claims::SessionId;
-use test_support::{Proxy, TempDir, TestDatabase, sql, temp_dir, until_waiting};
+use test_support::{Proxy, TempDir, TestDatabase, sql, temp_dir, wait_for_lock_waiters};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ use super::{
     with_cleanup_lock,
 };
 use crate::{
-    credentials::password_hash::PasswordHash,
+    credentials::PasswordHash,
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
         client::{ClientId, ClientSecret},
@@ -537,7 +537,7 @@ async fn connections_that_died_are_noticed_and_replaced() {
     }
     proxy.cut();
     assert!(matches!(store.run(sessions::ping).await, Err(StoreError::Unavailable)));
-    proxy.mend();
+    proxy.restore();
     // One failure was enough: the other dead connections are found out before they are used.
     for outcome in join_all((0..4).map(|_| store.run(sessions::ping))).await {
         outcome.unwrap();
@@ -581,7 +581,7 @@ async fn overlapping<T: Send + 'static>(
     let second = async {
         has_begun.await.unwrap();
         let release = async {
-            until_waiting(&url, 1).await;
+            wait_for_lock_waiters(&url, 1).await;
             end.send(()).unwrap();
         };
         join(second, release).await;

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use super::{AnyConnection, in_transaction, schema::credentials, user_lock::lock_user};
-use crate::credentials::password_hash::PasswordHash;
+use crate::credentials::PasswordHash;
 
 /// The kind of a password.
 pub const PASSWORD: &str = "password";

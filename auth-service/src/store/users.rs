@@ -13,7 +13,7 @@ use super::{
     user_lock::lock_user,
 };
 use crate::{
-    credentials::password_hash::PasswordHash,
+    credentials::PasswordHash,
     domain::{
         email::Email, login_key::LoginKey, session::EndCause, user_claims::UserClaims, username::Username,
     },

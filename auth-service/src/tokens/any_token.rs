@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use shared::{Verifier, VerifyError, claims::AccessClaims};
+use shared::{VerifyError, claims::AccessClaims};
 
 use super::{RefreshClaims, RefreshTokenError, Tokens};
 
@@ -19,20 +19,20 @@ pub struct TokenErrors {
     pub as_refresh: RefreshTokenError,
 }
 
-impl AnyToken {
+impl Tokens {
     /// Returns the claims of a token that is authentic and has not expired. The caller checks
     /// whether the token's session has ended.
     ///
     /// # Errors
     /// [`TokenErrors`], if both kinds are ruled out.
-    pub async fn read(verifier: &Verifier, tokens: &Tokens, token: &str) -> Result<Self, TokenErrors> {
+    pub async fn read_any(&self, token: &str) -> Result<AnyToken, TokenErrors> {
         // Access tokens are the common case, and the verifier caches the ones it has verified.
-        let as_access = match verifier.verify(token).await {
-            Ok(claims) => return Ok(Self::Access(claims)),
+        let as_access = match self.verifier.verify(token).await {
+            Ok(claims) => return Ok(AnyToken::Access(claims)),
             Err(why) => why,
         };
-        match tokens.read_refresh(token) {
-            Ok(claims) => Ok(Self::Refresh(Box::new(claims))),
+        match self.read_refresh(token) {
+            Ok(claims) => Ok(AnyToken::Refresh(Box::new(claims))),
             Err(as_refresh) => Err(TokenErrors { as_access, as_refresh }),
         }
     }

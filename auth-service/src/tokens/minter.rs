@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{RefreshClaims, Session, TokenPair, Tokens};
 use crate::{
     domain::{client::FIRST_PARTY, refresh_decision::TokenGeneration},
-    keys::key::Key,
+    keys::Key,
 };
 
 /// Mints tokens, all with one signing key.
@@ -79,7 +79,7 @@ impl<'a> Minter<'a> {
         }
     }
 
-    fn refresh_token(&self, session: &Session, generation: TokenGeneration, expires_at: i64) -> String {
+    fn refresh_token(&self, session: &Session, token: TokenGeneration, expires_at: i64) -> String {
         let Tokens { issuer, clock, refresh_keys, .. } = self.tokens;
         refresh_keys.mint(&RefreshClaims {
             iss: issuer.clone(),
@@ -89,8 +89,8 @@ impl<'a> Minter<'a> {
             iat: clock.now_secs(),
             jti: Uuid::now_v7(),
             sid: session.sid,
-            generation: generation.generation,
-            rotated_at_ms: generation.rotated_at_ms,
+            generation: token.generation,
+            rotated_at_ms: token.rotated_at_ms,
             auth_time: session.auth_time,
             session_ends_at: session.ends_at,
             preferred_username: session.user.username.clone(),

@@ -1,8 +1,8 @@
-//! Tokens: minting access and refresh tokens, and reading refresh tokens.
+//! Tokens: minting and reading access and refresh tokens.
 //!
 //! This module does not decide which caller may have a token, nor whether a session has ended.
 
-pub mod any_token;
+mod any_token;
 mod minter;
 mod refresh_token;
 mod session;
@@ -10,16 +10,17 @@ mod session;
 use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
-use shared::{claims::Audience, clock::Clock};
+use shared::{Verifier, claims::Audience, clock::Clock};
 use utoipa::ToSchema;
 
 use self::refresh_token::RefreshTokenKeys;
 pub use self::{
+    any_token::{AnyToken, TokenErrors},
     minter::Minter,
     refresh_token::{RefreshClaims, RefreshTokenError},
     session::Session,
 };
-use crate::keys::{secret::Secret, signing_keys::SigningKeys};
+use crate::keys::{Secret, SigningKeys};
 
 /// What tokens contain, and how long they live.
 #[derive(Clone, Debug)]
@@ -48,7 +49,7 @@ pub struct TokenPair {
     pub access_lifetime_secs: i64,
 }
 
-/// Mints tokens, and reads refresh tokens.
+/// Mints and reads tokens.
 pub struct Tokens {
     issuer: String,
     audience: Audience,
@@ -57,14 +58,17 @@ pub struct Tokens {
     session_secs: i64,
     clock: Clock,
     signing_keys: Arc<SigningKeys>,
+    verifier: Verifier,
     refresh_keys: RefreshTokenKeys,
 }
 
 impl Tokens {
+    /// `verifier` reads access tokens, and must accept those of `settings`.
     pub fn new(
         settings: TokenSettings,
         secret: &Secret,
         signing_keys: Arc<SigningKeys>,
+        verifier: Verifier,
         clock: Clock,
     ) -> Self {
         Self {
@@ -74,6 +78,7 @@ impl Tokens {
             session_secs: settings.session_lifetime.as_secs() as i64,
             clock,
             signing_keys,
+            verifier,
             refresh_keys: RefreshTokenKeys::new(secret.refresh_token_keys(), &settings.issuer),
             issuer: settings.issuer,
         }

@@ -223,8 +223,8 @@ async fn a_logout_that_is_not_in_the_database_is_not_in_the_trail() {
     let tokens = app.new_user("ada").await;
     proxy.cut();
     app.logout(&tokens).await.assert_problem(503, "unavailable");
-    proxy.mend();
-    app.until_get("/readyz", 200).await;
+    proxy.restore();
+    app.wait_for_status("/readyz", 200).await;
     assert_eq!(app.audited(&["--user", "ada"]), ["registration by user", "login by user"]);
     assert_eq!(app.logout(&tokens).await.status, 204);
     assert_eq!(app.audited(&["--event", "logout"]), ["logout by user"]);
@@ -238,13 +238,13 @@ async fn a_reuse_while_the_database_is_away_is_remembered_when_it_is_back() {
     app.advance(60);
     proxy.cut();
     app.refresh(&first.refresh).await.assert_problem(401, "token_not_valid");
-    proxy.mend();
-    app.until_get("/readyz", 200).await;
+    proxy.restore();
+    app.wait_for_status("/readyz", 200).await;
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
     while app.audited(&["--event", "refresh_reuse"]) != ["refresh_reuse by anyone"] {
         assert!(std::time::Instant::now() < deadline, "it is not remembered");
         // The command line keeps this thread to itself, and the service is in it, too.
-        app.until_get("/healthz", 200).await;
+        app.wait_for_status("/healthz", 200).await;
     }
     let other = app.login("ada").await.tokens();
     let sessions = app.get("/sessions", Some(&other.access)).await.json["sessions"].clone();
@@ -267,8 +267,8 @@ async fn events_are_in_the_log_for_people_and_for_machines() {
     let client = test_support::Client::new(process.addr(0));
     let tokens = client.new_user("ada").await;
     let sid = sid(&tokens);
-    process.log_with("audit] login event=login actor=user user=");
-    process.log_with(&format!("session={} ip=127.0.0.1", sid.as_str().unwrap()));
+    process.wait_for_log("audit] login event=login actor=user user=");
+    process.wait_for_log(&format!("session={} ip=127.0.0.1", sid.as_str().unwrap()));
     drop(process);
 
     let env = [("DATA_DIR", data), ("LOG_FORMAT", "json"), ("BCRYPT_COST", "10")];
@@ -276,7 +276,7 @@ async fn events_are_in_the_log_for_people_and_for_machines() {
     let client = test_support::Client::new(process.addr(0));
     let login = client.request(Method::POST, "/login").header("user-agent", "a \"browser\"");
     client.send(login.json(&json!({"username": "ada", "password": PASSWORD}))).await.tokens();
-    let log = process.log_with("\"event\":\"login\"");
+    let log = process.wait_for_log("\"event\":\"login\"");
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     let login = lines.iter().find(|line| line["event"] == "login").unwrap();
     assert_eq!(

@@ -86,7 +86,7 @@ async fn a_change_outlives_the_loss_of_redis() {
     until_granted(&app, refreshing, editor.clone()).await;
     app.advance(6);
     // Long enough for the change to be held for settled.
-    app.until_get("/readyz", 200).await;
+    app.wait_for_status("/readyz", 200).await;
     redis.wipe();
     assert_eq!(granted(&app.refreshed(&idle.refresh).await.access), editor);
 }

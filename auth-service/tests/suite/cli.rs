@@ -143,7 +143,10 @@ fn the_secret_is_private_made_once_and_checked() {
     for short in ["too-short", "", &format!("{secret}\ntoo-short")] {
         std::fs::write(&file, short).unwrap();
         let line = refused_with(&[]);
-        assert!(line.contains("secret.key holds a secret of less than 32 bytes"), "{line}");
+        assert!(
+            line.contains("secret.key (SECRET_KEY_FILE) contains a secret of less than 32 bytes"),
+            "{line}"
+        );
         assert!(!line.contains("too-short"), "{line}");
     }
     for comment in
@@ -151,12 +154,15 @@ fn the_secret_is_private_made_once_and_checked() {
     {
         std::fs::write(&file, format!("{secret}\n{comment}\n")).unwrap();
         let line = refused_with(&[]);
-        assert!(line.contains("holds a line that is no secret") && !line.contains("long enough"), "{line}");
+        assert!(
+            line.contains("contains a line that is not a secret") && !line.contains("long enough"),
+            "{line}"
+        );
     }
     std::fs::remove_file(&file).unwrap();
     // One in a file that was named is the operator's to make.
     let line = refused_with(&[("SECRET_KEY_FILE", file.to_str().unwrap())]);
-    assert!(line.contains("there is no secret at"), "{line}");
+    assert!(line.contains("the secret file "), "{line}");
     assert!(line.contains("auth-service generate-secret"), "{line}");
 }
 
@@ -208,7 +214,7 @@ async fn healthcheck_and_migrate_say_how_it_went() {
 
     let mut process = Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &env);
     let client = Client::new(process.addr(0));
-    client.until_get("/readyz", 200).await;
+    client.wait_for_status("/readyz", 200).await;
     let addr = process.addr(0).to_string();
     let healthcheck = || auth_service(&["healthcheck"], &[("AUTH_ADDR", &addr)]);
     assert!(healthcheck().status.success());
@@ -232,7 +238,7 @@ async fn nothing_secret_is_logged_even_at_debug() {
     ];
     let process = Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &env);
     let client = Client::new(process.addr(0));
-    client.until_get("/readyz", 200).await;
+    client.wait_for_status("/readyz", 200).await;
 
     let first = client.new_user("ada").await;
     let second = client.refreshed(&first.refresh).await;
@@ -247,11 +253,11 @@ async fn nothing_secret_is_logged_even_at_debug() {
     redis.stop();
     client.refresh(&second.refresh).await.assert_problem(503, "unavailable");
 
-    process.log_with("refresh token reuse");
-    process.log_with("Redis is not available");
-    process.log_with("GET /me 401");
+    process.wait_for_log("refresh token reuse");
+    process.wait_for_log("Redis is not available");
+    process.wait_for_log("GET /me 401");
     // Written last.
-    let log = process.log_with("POST /token/refresh 503");
+    let log = process.wait_for_log("POST /token/refresh 503");
     let secret = std::fs::read_to_string(folder.path().join("secret.key")).unwrap();
     let mut secrets = vec![
         "correct horse battery",

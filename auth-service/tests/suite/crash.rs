@@ -54,7 +54,7 @@ impl Deployment {
         let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let process = Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &env);
         let client = Client::new(process.addr(0));
-        client.until_get("/readyz", 200).await;
+        client.wait_for_status("/readyz", 200).await;
         (process, client)
     }
 }

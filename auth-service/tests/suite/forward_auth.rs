@@ -96,7 +96,7 @@ impl Guarded {
     fn by(auth_service: std::net::SocketAddr) -> Self {
         let nobody = "127.0.0.1:1".parse().unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { nginx: Nginx::before(auth_service, nobody), http }
+        Self { nginx: Nginx::in_front_of(auth_service, nobody), http }
     }
 
     fn request(&self, path: &str, access: Option<&str>) -> RequestBuilder {
@@ -178,7 +178,7 @@ async fn nginx_lets_nobody_through_while_auth_service_is_away() {
         let answer = guarded.get("/hello", access).await;
         assert_problem(answer, 503, "unavailable", &[("retry-after", "1")]).await;
     }
-    proxy.mend();
+    proxy.restore();
     assert_hello(guarded.get("/hello", Some(&access)).await, "ada").await;
     // Nothing else of this port is about auth-service.
     assert_problem(guarded.get("/whoami", Some(&access)).await, 502, "bad_gateway", &[]).await;

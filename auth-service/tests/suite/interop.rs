@@ -13,7 +13,7 @@ fn start(program: &str) -> Python {
 /// A service that uses PyJWT.
 fn pyjwt(app: &TestApp) -> Python {
     let mut service = start("verify_with_pyjwt.py");
-    service.tell(&app.issuer);
+    service.send_line(&app.issuer);
     service
 }
 

@@ -97,9 +97,9 @@ on_both! {
         let generated = said(app.cli(&["keys", "generate", "--algorithm", "ES256"]));
         assert!(generated.contains("(ES256) is next: waits for `keys rotate`"), "{generated}");
         let again = refused(app.cli(&["keys", "generate"]));
-        assert!(again.contains("there is a next key already"), "{again}");
+        assert!(again.contains("a next key already exists"), "{again}");
         let other = refused(app.cli(&["keys", "rotate", "--algorithm", "RS256"]));
-        assert!(other.contains("there is a next key already"), "{other}");
+        assert!(other.contains("a next key already exists"), "{other}");
         let list = said(app.cli(&["keys", "list"]));
         let rows: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(rows[0], ["KID", "ALGORITHM", "STATE", "PUBLISHED", "WHEN"]);
@@ -118,10 +118,10 @@ on_both! {
         let leaked = published(&app).await[0].clone();
         for unknown in ["nonsense", "-an-id-that-looks-like-an-option"] {
             let line = refused(app.cli(&["keys", "retire", unknown]));
-            assert!(line.contains(&format!("there is no key {unknown}")), "{line}");
+            assert!(line.contains(&format!("no key has the id {unknown}")), "{line}");
         }
         let line = refused(app.cli(&["keys", "retire", &leaked]));
-        assert!(line.contains("is the current key: rotate first, or say --force"), "{line}");
+        assert!(line.contains("is the current key: rotate first, or use --force"), "{line}");
         // A next key that is retired is gone.
         said(app.cli(&["keys", "generate"]));
         let next = until_published(&app, 2).await[1].clone();
@@ -129,7 +129,7 @@ on_both! {
         assert_eq!(until_published(&app, 1).await, [leaked.as_str()]);
 
         said(app.cli(&["keys", "retire", &leaked, "--force"]));
-        app.until_get_as("/me", &tokens.access, 401).await;
+        app.wait_for_status_as("/me", &tokens.access, 401).await;
         let kids = published(&app).await;
         assert!(kids.len() == 1 && kids[0] != leaked, "{kids:?}");
         // The session goes on: the refresh token was signed with another secret.
@@ -151,7 +151,7 @@ const SCHEDULE: [&str; 2] = ["--key-rotation-interval=3600", "--key-publish-ahea
 async fn keys_rotate_on_a_schedule_and_replicas_agree() {
     let app = TestApp::deployed_with(&SCHEDULE).await;
     let replica = app.replica().await;
-    replica.until_get("/readyz", 200).await;
+    replica.wait_for_status("/readyz", 200).await;
     let mut current = kid(&app.register_and_login("ada").await);
     for _ in 0..3 {
         app.advance(3001);
@@ -176,7 +176,7 @@ async fn a_first_start_of_many_replicas_makes_one_key() {
     let replicas = [app.replica().await, app.replica().await, app.replica().await];
     let mut seen = BTreeSet::new();
     for replica in &replicas {
-        replica.until_get("/readyz", 200).await;
+        replica.wait_for_status("/readyz", 200).await;
         seen.extend(published(replica).await);
     }
     assert_eq!(seen.len(), 1);
@@ -190,7 +190,7 @@ async fn a_lifetime_that_was_shortened_does_not_cut_off_what_was_signed_before()
         settings.access_token_lifetime = Duration::from_secs(60);
     });
     let shorter = shorter.await;
-    shorter.until_get("/readyz", 200).await;
+    shorter.wait_for_status("/readyz", 200).await;
     said(app.cli(&["keys", "rotate", "--now", "--access-token-lifetime=60"]));
     until_published(&shorter, 2).await;
     app.advance(7000);
@@ -219,7 +219,7 @@ async fn a_key_of_your_own_is_used() {
     let made = said(auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]));
     assert!(made.contains("(EdDSA) is current"), "{made}");
     let again = refused(auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]));
-    assert!(again.contains("is there already"), "{again}");
+    assert!(again.contains("already exists"), "{again}");
     std::fs::write(&file, new_pem() + &new_pem()).unwrap();
     let two = refused(auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]));
     assert!(two.contains("is not one private key"), "{two}");
@@ -237,7 +237,7 @@ async fn keys_sealed_with_another_secret_are_not_used_and_not_replaced() {
         ("ISSUER", "http://auth.example.com"),
     ];
     let process = Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &env);
-    process.log_with("does not open with this secret (SECRET_KEY_FILE)");
+    process.wait_for_log("does not open with this secret (SECRET_KEY_FILE)");
     let stranger = Client::new(process.addr(0));
     let ready = stranger.get("/readyz", None).await;
     assert_eq!((ready.status, ready.json["keys"].as_str()), (503, Some("unavailable")));
@@ -277,8 +277,8 @@ async fn the_secret_is_replaced_without_logging_anybody_out() {
     };
     let knows = both(format!("{old}\n{new}\n")).await;
     let uses = both(format!("{new}\n{old}\n")).await;
-    knows.until_get("/readyz", 200).await;
-    uses.until_get("/readyz", 200).await;
+    knows.wait_for_status("/readyz", 200).await;
+    uses.wait_for_status("/readyz", 200).await;
     let newer = uses.refreshed(&tokens.refresh).await;
     let newest = knows.refreshed(&newer.refresh).await;
     app.refresh(&newer.refresh).await.assert_problem(401, "token_not_valid");
@@ -294,7 +294,7 @@ async fn a_key_that_another_replica_signs_with_is_looked_up() {
         settings.database_url = Some(auth_service::config::SecretUrl::new(direct));
     });
     let ahead = ahead.await;
-    ahead.until_get("/readyz", 200).await;
+    ahead.wait_for_status("/readyz", 200).await;
     let old = kid(&app.register_and_login("ada").await);
     proxy.cut();
     said(app.cli(&["keys", "rotate", "--key-publish-ahead=1"]));
@@ -314,8 +314,8 @@ async fn a_key_that_another_replica_signs_with_is_looked_up() {
     let form = [("token", tokens.access.as_str())];
     let revoke = app.request(reqwest::Method::POST, "/oauth/revoke").form(&form);
     assert_eq!(app.send(revoke).await.status, 503);
-    proxy.mend();
-    app.until_get_as("/me", &tokens.access, 200).await;
+    proxy.restore();
+    app.wait_for_status_as("/me", &tokens.access, 200).await;
 }
 
 #[actix_web::test]
@@ -349,7 +349,7 @@ async fn an_older_key_that_does_not_open_is_passed_over() {
         .execute(&mut connection)
         .unwrap();
     let again = app.replica().await;
-    again.until_get("/readyz", 200).await;
+    again.wait_for_status("/readyz", 200).await;
     assert_eq!(published(&again).await.len(), 1);
     assert_eq!(again.login("ada").await.status, 200);
 }

@@ -70,13 +70,13 @@ async fn succeeds_without_redis_and_holds_when_it_is_back() {
     let mut redis = RedisServer::start();
     let app = TestApp::with_redis(&redis, &[]).await;
     let replica = app.replica().await;
-    replica.until_get("/readyz", 200).await;
+    replica.wait_for_status("/readyz", 200).await;
     let (gone, alive) = (app.new_user("gone").await, app.new_user("alive").await);
 
     redis.stop();
     assert_eq!(app.logout(&gone).await.status, 204);
     app.refresh(&gone.refresh).await.assert_problem(503, "unavailable");
-    redis.resume();
+    redis.restart();
 
     // The very first answers, from a replica that took no part in the logout.
     replica.refresh(&gone.refresh).await.assert_problem(401, "token_not_valid");
@@ -91,7 +91,7 @@ async fn is_not_claimed_while_the_database_is_away() {
     proxy.cut();
     app.logout(&tokens).await.assert_problem(503, "unavailable");
     let tokens = app.refreshed(&tokens.refresh).await;
-    proxy.mend();
+    proxy.restore();
     assert_eq!(app.logout(&tokens).await.status, 204);
     app.refresh(&tokens.refresh).await.assert_problem(401, "token_not_valid");
 }
@@ -112,7 +112,7 @@ async fn holds_when_redis_comes_back_with_old_data() {
     }
 
     redis.stop();
-    redis.resume();
+    redis.restart();
     app.refresh(&gone.refresh).await.assert_problem(401, "token_not_valid");
     app.refreshed(&alive.refresh).await;
 }
@@ -129,7 +129,7 @@ async fn holds_whatever_becomes_of_the_lifetimes() {
     });
     let shorter = shorter.await;
     for replica in [&longer, &shorter] {
-        replica.until_get("/readyz", 200).await;
+        replica.wait_for_status("/readyz", 200).await;
     }
     // A session ends when it was said to at the login.
     app.advance(100);

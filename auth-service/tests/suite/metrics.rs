@@ -141,7 +141,7 @@ async fn what_the_database_fails_is_told_by_how_and_so_is_silence() {
     assert_eq!(metric(&app, "auth_database_failures_total{kind=\"no_answer\"}").await, 0.0);
     app.new_user("ada").await;
     assert!(metric(&app, "auth_database_connections{state=\"idle\"}").await > 0.0);
-    proxy.swallow();
+    proxy.blackhole_all();
     app.login("ada").await.assert_problem(503, "unavailable");
     assert!(metric(&app, "auth_database_failures_total{kind=\"no_answer\"}").await > 0.0);
     let silence = |source: &str| format!("auth_revocations_silence_seconds{{source=\"{source}\"}}");

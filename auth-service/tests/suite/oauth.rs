@@ -400,8 +400,8 @@ async fn without_redis_what_must_not_be_guessed_is_unavailable() {
     }
     assert_eq!(app.revoke(&gone.access, None).await.status, 200);
     assert_eq!(app.revoke(&own, Some(&client)).await.status, 200);
-    redis.resume();
-    app.until_get("/readyz", 200).await;
+    redis.restart();
+    app.wait_for_status("/readyz", 200).await;
     app.refresh(&gone.refresh).await.assert_problem(401, "token_not_valid");
     assert_eq!(app.introspect(&own, &client).await, json!({"active": false}));
 }

@@ -29,9 +29,9 @@ async fn starts_without_either_and_recovers() {
     app.login("ada").await.assert_problem(503, "unavailable");
     app.get("/.well-known/jwks.json", None).await.assert_problem(503, "unavailable");
 
-    proxy.mend();
-    redis.resume();
-    app.until_get("/readyz", 200).await;
+    proxy.restore();
+    redis.restart();
+    app.wait_for_status("/readyz", 200).await;
     let tokens = app.new_user("ada").await;
     app.refreshed(&tokens.refresh).await;
 }
@@ -51,8 +51,8 @@ async fn without_the_database_refreshes_go_on_and_logins_wait() {
     let verify = serde_json::json!({"token": tokens.access});
     assert_eq!(app.post("/token/verify", verify).await.status, 200);
 
-    proxy.mend();
-    app.until_get("/readyz", 200).await;
+    proxy.restore();
+    app.wait_for_status("/readyz", 200).await;
     assert_eq!(app.login("ada").await.status, 200);
     assert_eq!(app.get("/me", Some(&tokens.access)).await.status, 200);
 }
@@ -68,7 +68,7 @@ async fn without_redis_refreshes_wait_and_access_tokens_are_accepted() {
     assert_eq!(app.get("/me", Some(&tokens.access)).await.status, 200);
     assert_eq!(app.login("ada").await.status, 200);
 
-    redis.resume();
+    redis.restart();
     app.refreshed(&tokens.refresh).await;
 }
 
@@ -82,12 +82,12 @@ async fn without_redis_the_policy_decides_on_access_tokens() {
     let tokens = open.new_user("ada").await;
     let ended = open.login("ada").await.tokens();
     for replica in [&closed, &bounded] {
-        replica.until_get("/readyz", 200).await;
+        replica.wait_for_status("/readyz", 200).await;
     }
 
     redis.stop();
     for replica in [&open, &closed, &bounded] {
-        replica.until_get("/readyz", 503).await;
+        replica.wait_for_status("/readyz", 503).await;
         replica.refresh(&tokens.refresh).await.assert_problem(503, "unavailable");
     }
     let verify = serde_json::json!({"token": tokens.access});
@@ -98,15 +98,15 @@ async fn without_redis_the_policy_decides_on_access_tokens() {
         assert_eq!(replica.get("/me", Some(&tokens.access)).await.status, 200);
         assert_eq!(replica.post("/token/verify", verify.clone()).await.status, 200);
     }
-    bounded.until_get_as("/me", &tokens.access, 503).await.assert_problem(503, "unavailable");
+    bounded.wait_for_status_as("/me", &tokens.access, 503).await.assert_problem(503, "unavailable");
     assert_eq!(open.get("/me", Some(&tokens.access)).await.status, 200);
     // What this replica has heard of counts all the same.
     assert_eq!(open.logout(&ended).await.status, 204);
     open.get("/me", Some(&ended.access)).await.assert_problem(401, "token_not_valid");
 
-    redis.resume();
+    redis.restart();
     for replica in [&open, &closed, &bounded] {
-        replica.until_get("/readyz", 200).await;
+        replica.wait_for_status("/readyz", 200).await;
         assert_eq!(replica.get("/me", Some(&tokens.access)).await.status, 200);
         replica.get("/me", Some(&ended.access)).await.assert_problem(401, "token_not_valid");
     }
@@ -130,9 +130,9 @@ async fn a_blacklist_that_is_lost_while_the_database_is_away_answers_nobody() {
     app.login("ada").await.assert_problem(503, "unavailable");
     assert_eq!(app.post("/token/verify", verify).await.status, 200);
 
-    redis.resume();
-    proxy.mend();
-    app.until_get("/readyz", 200).await;
+    redis.restart();
+    proxy.restore();
+    app.wait_for_status("/readyz", 200).await;
     app.refreshed(&alive.refresh).await;
     app.refresh(&ended.refresh).await.assert_problem(401, "token_not_valid");
 }
@@ -156,9 +156,9 @@ async fn a_redis_that_hangs_keeps_nobody_waiting_long() {
     for answer in calls {
         assert_eq!(answer.status, 200);
     }
-    redis.go_on();
+    redis.unpause();
     // What was given up was not carried out later: the token is as good as before, long after.
-    app.until_get("/readyz", 200).await;
+    app.wait_for_status("/readyz", 200).await;
     app.advance(60);
     let next = app.refreshed(&tokens.refresh).await;
     assert_eq!(claims_of(&next.refresh)["gen"], 1);
@@ -169,7 +169,7 @@ async fn database_connections_that_hang_are_given_up() {
     let (app, proxy) = TestApp::with_proxy(&["--database-timeout=1"]).await;
     app.register("ada").await;
     join_all((0..10).map(|_| app.login("ada"))).await;
-    proxy.freeze();
+    proxy.blackhole_open();
     app.login("ada").await.assert_problem(503, "unavailable");
     let deadline = Instant::now() + Duration::from_secs(40);
     while app.login("ada").await.status != 200 {
@@ -185,7 +185,7 @@ async fn redis_connections_that_hang_are_given_up() {
     let app = TestApp::deployed_on(&["--database-url", &url, "--redis-url", &redis_url], database).await;
     let app = app.ready().await;
     let tokens = app.new_user("ada").await;
-    proxy.freeze();
+    proxy.blackhole_open();
     app.refresh(&tokens.refresh).await.assert_problem(503, "unavailable");
     let deadline = Instant::now() + Duration::from_secs(10);
     while app.refresh(&tokens.refresh).await.status != 200 {

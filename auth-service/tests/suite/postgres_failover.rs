@@ -27,7 +27,7 @@ async fn a_replica_that_was_promoted_is_found_without_a_restart() {
         actix_web::rt::time::sleep(Duration::from_millis(20)).await;
     }
     println!("logins work again {:?} after the promotion", began.elapsed());
-    app.until_get("/readyz", 200).await;
+    app.wait_for_status("/readyz", 200).await;
     assert_eq!(app.logout(&before).await.status, 204);
     assert_eq!(app.refresh(&before.refresh).await.status, 401);
 }

@@ -10,7 +10,7 @@ use std::{
 use crate::support::TestApp;
 use diesel::{Connection, PgConnection, connection::SimpleConnection};
 use futures_util::future::join;
-use test_support::{claims_of, sql, until_waiting};
+use test_support::{claims_of, sql, wait_for_lock_waiters};
 
 /// Keeps others waiting until it is dropped.
 fn hold(url: &str, lock: &str) -> PgConnection {
@@ -30,9 +30,9 @@ async fn login_during(verb: &'static str) {
         let app = Arc::clone(&app);
         thread::spawn(move || app.cli(&["users", verb, "ada"]))
     };
-    until_waiting(&url, 1).await;
+    wait_for_lock_waiters(&url, 1).await;
     let release = async {
-        until_waiting(&url, 2).await;
+        wait_for_lock_waiters(&url, 2).await;
         drop(held);
     };
     let (login, ()) = join(app.login("ada"), release).await;
@@ -64,7 +64,7 @@ async fn a_login_while_the_scopes_change_has_the_new_ones() {
     let url = app.database.as_ref().unwrap().url();
     let mut held = hold(&url, "UPDATE users SET scope = 'reports:read'");
     let release = async {
-        until_waiting(&url, 1).await;
+        wait_for_lock_waiters(&url, 1).await;
         held.batch_execute("COMMIT").unwrap();
     };
     let (login, ()) = join(app.login("ada"), release).await;

@@ -61,16 +61,16 @@ async fn a_redis_that_stops_hangs_or_takes_no_writes_is_said_to() {
     redis.stop();
     let reasons = until_reason(&app, "blacklist", "connection refused").await;
     assert_eq!(reasons, json!({"blacklist": "connection refused"}), "nothing else is wrong");
-    redis.resume();
-    app.until_get("/readyz", 200).await;
+    redis.restart();
+    app.wait_for_status("/readyz", 200).await;
     redis.pause();
     until_reason(&app, "blacklist", "no answer within 1 s").await;
-    redis.go_on();
-    app.until_get("/readyz", 200).await;
+    redis.unpause();
+    app.wait_for_status("/readyz", 200).await;
     redis.command(&["REPLICAOF", "127.0.0.1", "1"]).unwrap();
     until_reason(&app, "blacklist", "Redis answered READONLY").await;
     redis.command(&["REPLICAOF", "NO", "ONE"]).unwrap();
-    app.until_get("/readyz", 200).await;
+    app.wait_for_status("/readyz", 200).await;
     redis.command(&["ACL", "SETUSER", "default", "-@all"]).unwrap();
     until_reason(&app, "blacklist", "Redis answered NOPERM").await;
 }
@@ -97,12 +97,12 @@ async fn the_rights_that_the_manual_gives_redis_user_will_do() {
 #[actix_web::test]
 async fn a_database_that_hangs_is_told_from_one_that_is_not_reached() {
     let (app, proxy) = TestApp::with_proxy(&["--database-timeout=1"]).await;
-    proxy.freeze();
+    proxy.blackhole_open();
     let reasons = until_reason(&app, "database", "no answer within 1 s").await;
     assert_eq!(reasons["blacklist"], json!(null), "it is in sync already");
-    proxy.mend();
-    app.until_get("/readyz", 200).await;
-    proxy.swallow();
+    proxy.restore();
+    app.wait_for_status("/readyz", 200).await;
+    proxy.blackhole_all();
     until_reason(&app, "database", "no connection within 1 s").await;
 }
 
@@ -114,8 +114,8 @@ async fn a_database_that_stops_is_told_from_one_that_refuses_us() {
     let app = TestApp::deployed_on(&args, TestDatabase::create()).await.ready().await;
     server.stop();
     until_reason(&app, "database", "connection refused").await;
-    server.resume();
-    app.until_get("/readyz", 200).await;
+    server.restart();
+    app.wait_for_status("/readyz", 200).await;
 
     for (url, reason) in [
         (format!("{}/nowhere", url.rsplit_once('/').unwrap().0), "there is no such database"),
@@ -146,7 +146,7 @@ async fn while_another_process_migrates_the_schema_that_is_the_reason() {
     let reasons = until_reason(&app, "database", "the schema is being migrated").await;
     assert_eq!(reasons["keys"], "no key to sign with yet");
     drop(held);
-    app.until_get("/readyz", 200).await;
+    app.wait_for_status("/readyz", 200).await;
 }
 
 /// A proxy that finds replicas by a name sends requests to one that has only begun.
@@ -164,7 +164,7 @@ async fn whoever_comes_as_soon_as_a_replica_listens_waits_until_it_is_ready() {
     let start = || Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &env);
     // Makes the schema and the key.
     let first = start();
-    Client::new(first.addr(0)).until_get("/readyz", 200).await;
+    Client::new(first.addr(0)).wait_for_status("/readyz", 200).await;
     for _ in 0..3 {
         let next = start();
         let answer = Client::new(next.addr(0)).get("/readyz", None).await;
@@ -195,7 +195,7 @@ async fn a_replica_that_hears_nothing_of_what_ends_says_for_how_long() {
     let (app, proxy) = TestApp::with_proxy_and_redis(&redis, &["--database-timeout=1"]).await;
     redis.stop();
     proxy.cut();
-    let answer = app.until_json("/readyz", &[("revocations", "unavailable")]).await;
+    let answer = app.wait_for_fields("/readyz", &[("revocations", "unavailable")]).await;
     let reason = answer.json["reasons"]["revocations"].as_str().unwrap().to_owned();
     let seconds = reason
         .strip_prefix("no answer from Redis or the database for ")

@@ -20,7 +20,7 @@ async fn a_cluster_recovers_from_the_death_of_a_master_and_nothing_revoked_comes
     cluster.replicas[0].pause();
     log_out(&app, &cluster.masters[0], &ended).await;
     cluster.masters[0].stop();
-    cluster.replicas[0].go_on();
+    cluster.replicas[0].unpause();
 
     assert_alive_and_ended(&app, alive, ended).await;
 }
@@ -35,7 +35,7 @@ async fn what_sentinels_promote_is_found_and_nothing_revoked_comes_back() {
     redis.replicas.iter().for_each(RedisServer::pause);
     log_out(&app, &redis.master, &ended).await;
     redis.master.stop();
-    redis.replicas.iter().for_each(RedisServer::go_on);
+    redis.replicas.iter().for_each(RedisServer::unpause);
 
     assert_alive_and_ended(&app, alive, ended).await;
 }
@@ -108,7 +108,7 @@ async fn assert_alive_and_ended(app: &TestApp, alive: Vec<Tokens>, ended: Vec<To
     for tokens in &ended {
         assert_eq!(status_once_answered(app, tokens).await, 401);
     }
-    app.until_get("/readyz", 200).await;
+    app.wait_for_status("/readyz", 200).await;
 }
 
 async fn status_once_answered(app: &TestApp, tokens: &Tokens) -> u16 {

@@ -137,7 +137,7 @@ async fn one_token_presented_a_hundred_times_at_once_to_two_processes() {
     let processes = [(), ()].map(|()| Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &common));
     let clients = processes.each_ref().map(|process| Client::new(process.addr(0)));
     for client in &clients {
-        client.until_get("/readyz", 200).await;
+        client.wait_for_status("/readyz", 200).await;
     }
 
     let first = clients[0].new_user("ada").await;

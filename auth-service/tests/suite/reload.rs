@@ -28,19 +28,19 @@ async fn told_to_a_service_reads_its_log_filter_again_and_keeps_the_old_one_if_i
     ask(&client, "first").await;
 
     fs::write(&file, "info,request=debug\n").unwrap();
-    process.hang_up();
-    let log = process.log_with("read again: LOG_FILTER_FILE");
+    process.send_sighup();
+    let log = process.wait_for_log("read again: LOG_FILTER_FILE");
     assert!(!log.contains("request_id=first") && log.contains("listens on"), "{log}");
     ask(&client, "second").await;
-    process.log_with("request_id=second");
+    process.wait_for_log("request_id=second");
 
     let is_refused = async |why: &str, id: &str| {
-        process.hang_up();
-        let log = process.log_with(why);
+        process.send_sighup();
+        let log = process.wait_for_log(why);
         let line = log.lines().find(|line| line.contains(why)).unwrap();
         assert!(line.contains("ERROR") && line.contains("cannot read LOG_FILTER_FILE again"), "{line}");
         ask(&client, id).await;
-        process.log_with(&format!("request_id={id}"));
+        process.wait_for_log(&format!("request_id={id}"));
     };
     fs::write(&file, "info,request=loud").unwrap();
     is_refused("'loud'", "third").await;
@@ -54,8 +54,8 @@ async fn told_to_a_service_reads_its_log_filter_again_and_keeps_the_old_one_if_i
 async fn told_to_a_service_goes_on_that_has_no_file_to_read_again() {
     let data = temp_dir();
     let (process, client) = start(&data, &[("RUST_LOG", "info")]);
-    process.hang_up();
-    process.log_with("no setting names one");
+    process.send_sighup();
+    process.wait_for_log("no setting names one");
     ask(&client, "after").await;
 }
 

@@ -39,7 +39,7 @@ async fn a_request_is_a_line_of_the_log_without_what_is_secret() {
     let tokens = client.new_user("ada").await;
     let request = client.request(Method::GET, "/me/?token=hunter2").header("x-request-id", "mine");
     assert_eq!(client.send(request.bearer_auth(&tokens.access)).await.status, 200);
-    let log = process.log_with("\"request_id\":\"mine\"");
+    let log = process.wait_for_log("\"request_id\":\"mine\"");
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     let line = lines.iter().find(|line| line["request_id"] == "mine").unwrap();
     assert_eq!(

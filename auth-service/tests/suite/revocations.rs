@@ -130,7 +130,7 @@ on_both! {
         let tokens = app.new_user("ada").await;
         app.logout(&tokens).await;
         let again = app.replica().await;
-        again.until_get("/readyz", 200).await;
+        again.wait_for_status("/readyz", 200).await;
         assert_eq!(Listener::start(&again, &client, None).await.past().await, [sid(&tokens.access)]);
     }
 
@@ -160,7 +160,7 @@ on_both! {
 async fn replicas_tell_one_another_and_a_listener_resumes_at_any_of_them() {
     let app = TestApp::deployed().await;
     let replica = app.replica().await;
-    replica.until_get("/readyz", 200).await;
+    replica.wait_for_status("/readyz", 200).await;
     let client = new_client(&app, "revocations:read");
     app.new_user("ada").await;
     let mut listener = Listener::start(&replica, &client, None).await;
@@ -185,7 +185,7 @@ async fn replicas_tell_one_another_and_a_listener_resumes_at_any_of_them() {
     }
     // A replica that was not there knows some of it from the database, and tells that again.
     let late = app.replica().await;
-    late.until_get("/readyz", 200).await;
+    late.wait_for_status("/readyz", 200).await;
     let mut told = Listener::start(&late, &client, Some(&ids[3])).await.past().await;
     told.sort();
     let mut all = sids.clone();
@@ -198,7 +198,7 @@ async fn without_redis_a_logout_is_told_here_at_once_and_elsewhere_afterwards() 
     let mut redis = RedisServer::start();
     let app = TestApp::with_redis(&redis, &[]).await;
     let replica = app.replica().await;
-    replica.until_get("/readyz", 200).await;
+    replica.wait_for_status("/readyz", 200).await;
     let client = new_client(&app, "revocations:read");
     let tokens = app.new_user("ada").await;
     let (mut here, mut elsewhere) =
@@ -210,10 +210,10 @@ async fn without_redis_a_logout_is_told_here_at_once_and_elsewhere_afterwards() 
     here.hears(&sid(&tokens.access)).await;
     // From the database, while Redis is still away.
     elsewhere.hears(&sid(&tokens.access)).await;
-    redis.resume();
+    redis.restart();
     // A stream that lost everything goes on.
     redis.wipe();
-    app.until_get("/readyz", 200).await;
+    app.wait_for_status("/readyz", 200).await;
     let tokens = app.login("ada").await.tokens();
     assert_eq!(app.logout(&tokens).await.status, 204);
     here.hears(&sid(&tokens.access)).await;
@@ -232,13 +232,13 @@ async fn a_replica_that_hears_nothing_itself_does_not_say_that_all_is_well() {
     proxy.cut();
     // Comments only, and then it is over.
     while listener.response.chunk().await.unwrap().is_some() {}
-    app.until_json("/readyz", &[("revocations", "unavailable")]).await;
+    app.wait_for_fields("/readyz", &[("revocations", "unavailable")]).await;
     let again = app.request(Method::GET, "/revocations").basic_auth(&client.0, Some(&client.1));
     assert_eq!(app.send(again).await.status, 503);
 
-    redis.resume();
-    proxy.mend();
-    app.until_get("/readyz", 200).await;
+    redis.restart();
+    proxy.restore();
+    app.wait_for_status("/readyz", 200).await;
     Listener::start(&app, &client, None).await.past().await;
 }
 

@@ -124,7 +124,7 @@ on_both! {
         let disabled = app.cli(&["users", "disable", "ada"]);
         assert!(String::from_utf8(disabled.stdout).unwrap().contains("disabled since 20"));
         app.login("ada").await.assert_problem(401, "no_active_account");
-        app.until_get_as("/auth/verify", &tokens.access, 401).await;
+        app.wait_for_status_as("/auth/verify", &tokens.access, 401).await;
         app.refresh(&tokens.refresh).await.assert_problem(401, "token_not_valid");
         assert!(app.cli(&["users", "enable", "ada"]).status.success());
         let tokens = app.login("ada").await.tokens();
@@ -136,7 +136,7 @@ on_both! {
         assert!(app.cli(&["users", "delete", "ada"]).status.success());
         assert!(!app.cli(&["users", "show", "ada"]).status.success());
         app.login("ada").await.assert_problem(401, "no_active_account");
-        app.until_get_as("/auth/verify", &tokens.access, 401).await;
+        app.wait_for_status_as("/auth/verify", &tokens.access, 401).await;
         app.refresh(&tokens.refresh).await.assert_problem(401, "token_not_valid");
         // Somebody else may have the name.
         let other = app.new_user("ada").await;

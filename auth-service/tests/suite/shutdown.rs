@@ -14,7 +14,7 @@ use std::{
 use crate::support::auth_service;
 use reqwest::Method;
 use serde_json::json;
-use test_support::{Client, Process, TempDir, temp_dir, until};
+use test_support::{Client, Process, TempDir, temp_dir, wait_until_blocking};
 
 async fn start(data: &TempDir, settings: &[(&str, &str)]) -> (Process, Client) {
     let mut env = vec![
@@ -25,7 +25,7 @@ async fn start(data: &TempDir, settings: &[(&str, &str)]) -> (Process, Client) {
     env.extend(settings);
     let process = Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &env);
     let client = Client::new(process.addr(0));
-    client.until_get("/readyz", 200).await;
+    client.wait_for_status("/readyz", 200).await;
     (process, client)
 }
 
@@ -37,8 +37,8 @@ async fn a_service_told_to_end_says_so_and_serves_on_until_the_delay_is_over() {
     let answer = client.get("/healthz", None).await;
     assert_eq!(answer.header("connection"), "");
 
-    process.tell_to_end();
-    let answer = client.until_get("/readyz", 503).await;
+    process.send_sigterm();
+    let answer = client.wait_for_status("/readyz", 503).await;
     assert_eq!((&answer.json["service"], &answer.json["database"]), (&json!("ending"), &json!("ok")));
     // Clients go elsewhere, one after the other, and none is refused.
     assert_eq!(answer.header("connection"), "close");
@@ -67,7 +67,7 @@ async fn what_has_begun_is_finished_and_what_is_written_behind_is_written() {
     let login = client.login("ada");
     let told = async {
         let tokens = client.refreshed(&tokens.refresh).await;
-        process.tell_to_end();
+        process.send_sigterm();
         tokens
     };
     let (login, tokens) = futures_util::future::join(login, told).await;
@@ -102,8 +102,8 @@ async fn whoever_is_connected_is_answered_to_the_last() {
             }
         };
         let people = [(); 8].map(|()| thread::spawn(ask(Arc::clone(&answered))));
-        until("they are answered", || answered.load(Ordering::Relaxed) > 500);
-        process.tell_to_end();
+        wait_until_blocking("they are answered", || answered.load(Ordering::Relaxed) > 500);
+        process.send_sigterm();
         for person in people {
             person.join().unwrap();
         }
@@ -115,7 +115,7 @@ async fn whoever_is_connected_is_answered_to_the_last() {
 async fn listeners_and_idle_clients_do_not_hold_it_up() {
     let data = temp_dir();
     let (mut process, client) = start(&data, &[("SHUTDOWN_TIMEOUT", "30")]).await;
-    client.until_get("/healthz", 200).await;
+    client.wait_for_status("/healthz", 200).await;
     let made = auth_service(&data, &["clients", "create", "reports-api", "--scope", "revocations:read"]);
     let secret = String::from_utf8(made.stdout).unwrap().split_whitespace().last().unwrap().to_owned();
     let request = client.request(Method::GET, "/revocations").basic_auth("reports-api", Some(secret));
@@ -123,7 +123,7 @@ async fn listeners_and_idle_clients_do_not_hold_it_up() {
     assert_eq!(feed.chunk().await.unwrap().unwrap(), "event: caught-up\ndata: {}\n\n");
 
     let told = Instant::now();
-    process.tell_to_end();
+    process.send_sigterm();
     // It ends, rather than break off.
     while feed.chunk().await.unwrap().is_some() {}
     assert_eq!(process.wait().code(), Some(0));
@@ -141,11 +141,11 @@ async fn a_second_signal_ends_it_at_once_whatever_has_begun() {
     let head =
         "POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
     std::io::Write::write_all(&mut slow, head.as_bytes()).unwrap();
-    client.until_get("/healthz", 200).await;
-    process.tell_to_end();
-    process.log_with("new connections are refused");
+    client.wait_for_status("/healthz", 200).await;
+    process.send_sigterm();
+    process.wait_for_log("new connections are refused");
     let told = Instant::now();
-    process.tell_to_end();
+    process.send_sigterm();
     assert_eq!(process.wait().code(), Some(0));
     // For so long it would wait for the body.
     assert!(told.elapsed() < Duration::from_secs(8), "{:?}", told.elapsed());
@@ -155,8 +155,8 @@ async fn a_second_signal_ends_it_at_once_whatever_has_begun() {
 async fn a_second_signal_ends_the_delay() {
     let data = temp_dir();
     let (mut process, client) = start(&data, &[("SHUTDOWN_DELAY", "600")]).await;
-    process.tell_to_end();
-    client.until_get("/readyz", 503).await;
-    process.tell_to_end();
+    process.send_sigterm();
+    client.wait_for_status("/readyz", 503).await;
+    process.send_sigterm();
     assert_eq!(process.wait().code(), Some(0));
 }

@@ -29,9 +29,9 @@ fn paths(certificates: &Certificates) -> [String; 3] {
 
 #[actix_web::test]
 async fn both_stores_are_reached_by_tls_alone() {
-    let certificates = Certificates::make();
+    let certificates = Certificates::generate();
     let [authority, certificate, key] = paths(&certificates);
-    let postgres = PostgresServer::start_tls(&certificates);
+    let postgres = PostgresServer::start_with_tls(&certificates);
     let (_redis, redis_url) = redis_with_tls(&certificates);
     let database_url = format!("{}?sslmode=verify-full&sslrootcert={authority}", postgres.url());
     let stores = ["--database-url", &database_url, "--redis-url", &redis_url];
@@ -48,8 +48,8 @@ async fn both_stores_are_reached_by_tls_alone() {
 
 #[test]
 fn a_postgresql_of_another_authority_or_without_tls_is_refused() {
-    let (certificates, others) = (Certificates::make(), Certificates::make());
-    let postgres = PostgresServer::start_tls(&certificates);
+    let (certificates, others) = (Certificates::generate(), Certificates::generate());
+    let postgres = PostgresServer::start_with_tls(&certificates);
     let [authority, ..] = paths(&others);
     let another = format!("sslmode=verify-full&sslrootcert={authority}");
     for (parameters, reason) in
@@ -66,7 +66,7 @@ fn a_postgresql_of_another_authority_or_without_tls_is_refused() {
 
 #[actix_web::test]
 async fn a_redis_of_another_authority_or_that_wants_a_certificate_is_refused() {
-    let (certificates, others) = (Certificates::make(), Certificates::make());
+    let (certificates, others) = (Certificates::generate(), Certificates::generate());
     let (_redis, redis_url) = redis_with_tls(&certificates);
     let [authority, certificate, key] = paths(&certificates);
     let [another, ..] = paths(&others);
@@ -77,7 +77,7 @@ async fn a_redis_of_another_authority_or_that_wants_a_certificate_is_refused() {
         let url = database.url();
         let stores = ["--database-url", &url, "--redis-url", &redis_url];
         let app = TestApp::unready(&[&stores[..], files].concat()).await;
-        app.until_get("/.well-known/jwks.json", 200).await;
+        app.wait_for_status("/.well-known/jwks.json", 200).await;
         let tokens = app.new_user(&unique("u")).await;
         app.refresh(&tokens.refresh).await.assert_problem(503, "unavailable");
     }
@@ -85,7 +85,7 @@ async fn a_redis_of_another_authority_or_that_wants_a_certificate_is_refused() {
 
 #[actix_web::test]
 async fn a_file_that_holds_no_certificate_ends_the_start() {
-    let certificates = Certificates::make();
+    let certificates = Certificates::generate();
     let [_, _, key] = paths(&certificates);
     let args = ["--database-url=postgres://127.0.0.1:1/x", "--redis-url=rediss://127.0.0.1:1/"];
     for (file, expected) in [("/nowhere/ca.pem", "/nowhere/ca.pem (REDIS_CA_FILE)"), (&key, "REDIS_CA_FILE")]

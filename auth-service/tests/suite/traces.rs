@@ -58,14 +58,14 @@ async fn a_request_is_a_span_of_its_callers_trace_with_its_parts_and_without_wha
             ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
         ],
     );
-    client.until_get("/readyz", 200).await;
+    client.wait_for_status("/readyz", 200).await;
     assert_eq!(client.register("ada").await.status, 201);
 
     let body = json!({"username": "ada", "password": "correct horse battery"});
     let request = client.request(Method::POST, "/login/?token=hunter2").json(&body);
     let request = request.header("traceparent", traceparent()).header("tracestate", "vendor=value");
     let tokens = client.send(request).await.tokens();
-    let login = collector.span(|span| span.trace_id == TRACE && span.name == "POST /login").await;
+    let login = collector.wait_for_span(|span| span.trace_id == TRACE && span.name == "POST /login").await;
     assert_eq!((&*login.parent_id, &*login.trace_state), (CALLER, "vendor=value"));
     assert_eq!((&*login.service, login.is_error), ("auth-service", false));
     let expected = [
@@ -78,28 +78,28 @@ async fn a_request_is_a_span_of_its_callers_trace_with_its_parts_and_without_wha
     let expected: BTreeMap<_, _> = expected.map(|(name, value)| (name.into(), value.into())).into();
     assert_eq!(login.attributes, expected);
     for part in ["database", "wait for a hash", "hash"] {
-        let part = collector.span(|span| span.trace_id == TRACE && span.name == part).await;
+        let part = collector.wait_for_span(|span| span.trace_id == TRACE && span.name == part).await;
         assert_eq!((&part.parent_id, part.attributes.len()), (&login.id, 0), "{part:?}");
     }
 
     let tokens = client.refreshed(&tokens.refresh).await;
-    let refresh = collector.span(|span| span.name == "POST /token/refresh").await;
+    let refresh = collector.wait_for_span(|span| span.name == "POST /token/refresh").await;
     assert_ne!(refresh.trace_id, TRACE);
     assert_eq!(refresh.parent_id, "");
-    let asked = collector.span(|span| span.name == "Redis" && span.parent_id == refresh.id).await;
+    let asked = collector.wait_for_span(|span| span.name == "Redis" && span.parent_id == refresh.id).await;
     assert_eq!(asked.trace_id, refresh.trace_id);
 
     assert_eq!(
         get_with(&client, "/nowhere", "authorization", &format!("Bearer {}", tokens.access)).await,
         404
     );
-    let nowhere = collector.span(|span| has_path(span, "/nowhere")).await;
+    let nowhere = collector.wait_for_span(|span| has_path(span, "/nowhere")).await;
     assert_eq!((&*nowhere.name, nowhere.attributes.get("http.route")), ("GET", None));
 
     for secret in ["correct horse", "hunter2", "eyJ", &tokens.refresh[..20], "ada", "postgres://"] {
-        assert!(!collector.has(secret), "{secret}");
+        assert!(!collector.contains(secret), "{secret}");
     }
-    let log = process.log_with("POST /login 200");
+    let log = process.wait_for_log("POST /login 200");
     let line = log.lines().find(|line| line.contains("POST /login 200")).unwrap();
     assert_eq!(serde_json::from_str::<Value>(line).unwrap()["trace_id"], TRACE);
 }
@@ -121,14 +121,14 @@ async fn a_traceparent_that_makes_no_sense_begins_a_trace_of_its_own() {
     for (number, bad) in bad.iter().enumerate() {
         let path = format!("/nowhere/{number}");
         assert_eq!(get_with(&client, &path, "traceparent", bad).await, 404);
-        let span = collector.span(|span| has_path(span, &path)).await;
+        let span = collector.wait_for_span(|span| has_path(span, &path)).await;
         assert_eq!((&*span.parent_id, span.trace_id == TRACE), ("", false), "{bad}");
     }
     // More state than need be carried on is left behind, and the trace is not.
     let state = format!("vendor={}", "x".repeat(600));
     let request = client.request(Method::GET, "/healthz").header("traceparent", traceparent());
     assert_eq!(client.send(request.header("tracestate", state)).await.status, 200);
-    let span = collector.span(|span| span.trace_id == TRACE).await;
+    let span = collector.wait_for_span(|span| span.trace_id == TRACE).await;
     assert_eq!((&*span.parent_id, &*span.trace_state), (CALLER, ""));
 }
 
@@ -140,14 +140,14 @@ async fn an_answer_that_is_our_fault_is_a_span_that_failed() {
     let (_process, client) = start(&data, &settings);
     let tokens = client.new_user("ada").await;
     assert_eq!(client.refresh(&tokens.refresh).await.status, 503);
-    let refresh = collector.span(|span| span.name == "POST /token/refresh").await;
-    let asked = collector.span(|span| span.name == "Redis" && span.parent_id == refresh.id).await;
+    let refresh = collector.wait_for_span(|span| span.name == "POST /token/refresh").await;
+    let asked = collector.wait_for_span(|span| span.name == "Redis" && span.parent_id == refresh.id).await;
     assert!(refresh.is_error && asked.is_error);
     assert_eq!(refresh.attributes["http.response.status_code"], "503");
     client.refresh("not a token").await.assert_problem(401, "token_not_valid");
     let refused =
         |span: &Span| span.attributes.get("http.response.status_code").is_some_and(|status| status == "401");
-    assert!(!collector.span(refused).await.is_error);
+    assert!(!collector.wait_for_span(refused).await.is_error);
 }
 
 #[actix_web::test]
@@ -156,7 +156,7 @@ async fn without_a_collector_there_are_no_traces() {
     // An empty variable is one that is not set.
     let (mut process, client) = start(&data, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "")]);
     assert_eq!(get_with(&client, "/healthz", "traceparent", &traceparent()).await, 200);
-    let log = process.log_with("GET /healthz 200");
+    let log = process.wait_for_log("GET /healthz 200");
     assert_eq!(process.terminate().code(), Some(0));
     assert!(!log.contains("trace"), "{log}");
     assert!(collector.spans().is_empty());
@@ -205,7 +205,7 @@ async fn a_collector_that_is_away_costs_one_line_of_the_log_and_no_request() {
     let data = temp_dir();
     let (mut process, client) = start(&data, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")]);
     let tokens = client.new_user("ada").await;
-    process.log_with("cannot send traces to http://127.0.0.1:1/v1/traces: ");
+    process.wait_for_log("cannot send traces to http://127.0.0.1:1/v1/traces: ");
     client.refreshed(&tokens.refresh).await;
     assert_eq!(process.terminate().code(), Some(0));
     let log = process.log();
@@ -217,30 +217,30 @@ async fn a_collector_that_hangs_holds_up_nothing_but_the_end_and_that_not_for_lo
     let (data, collector) = (temp_dir(), Collector::start());
     let proxy = Proxy::to(collector.addr().to_string());
     let endpoint = format!("http://{}", proxy.addr());
-    proxy.swallow();
+    proxy.blackhole_all();
     let (mut process, client) = start(&data, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)]);
     let tokens = client.new_user("ada").await;
     client.refreshed(&tokens.refresh).await;
     let told = Instant::now();
     assert_eq!(process.terminate().code(), Some(0));
     assert!(told.elapsed() < Duration::from_secs(8), "{:?}", told.elapsed());
-    process.log_with("the last traces were not taken in time");
+    process.wait_for_log("the last traces were not taken in time");
 }
 
 #[actix_web::test]
 async fn a_collector_that_refuses_what_it_is_sent_is_said_once_and_once_that_it_takes_it_again() {
     let (data, mut collector) = (temp_dir(), Collector::start());
     let (process, client) = start(&data, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url())]);
-    collector.answer(500);
+    collector.answer_with(500);
     for number in 0..3 {
         let path = format!("/nowhere/{number}");
         assert_eq!(client.get(&path, None).await.status, 404);
-        collector.span(|span| has_path(span, &path)).await;
+        collector.wait_for_span(|span| has_path(span, &path)).await;
     }
-    let log = process.log_with("it answers 500");
+    let log = process.wait_for_log("it answers 500");
     assert_eq!(lines(&log, "cannot send traces"), 1, "{log}");
-    collector.answer(200);
+    collector.answer_with(200);
     assert_eq!(client.get("/healthz", None).await.status, 200);
-    let log = process.log_with("/v1/traces again");
+    let log = process.wait_for_log("/v1/traces again");
     assert_eq!(lines(&log, "cannot send traces"), 1, "{log}");
 }

@@ -1,5 +1,9 @@
-"""Validates the manifests on the standard input against the schemas of the Kubernetes releases that it is given, in which
-nothing may be that they do not name. Prints the faults, and the manifests as JSON."""
+"""Validates Kubernetes manifests.
+
+Reads manifests in YAML from the standard input, and validates them against the schemas of the
+Kubernetes releases in the arguments. A field that a schema does not name is a fault. Prints the
+faults, and the manifests, as JSON.
+"""
 
 import json
 import sys

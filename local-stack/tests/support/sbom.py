@@ -1,5 +1,9 @@
-"""Validates the bill of materials on the standard input against the schema of CycloneDX 1.5, in which nothing may be that
-it does not name. Prints the fault, or null, as JSON."""
+"""Validates a bill of materials.
+
+Reads a bill of materials from the standard input, and validates it against the schema of
+CycloneDX 1.5. A field that the schema does not name is a fault. Prints the first fault, or null,
+as JSON.
+"""
 
 import json
 import sys

@@ -1,40 +1,54 @@
-//! What clients saw while things broke, held against what they were promised.
+//! Histories: what clients observe while parts of the system fail, checked against the promises of
+//! the system.
 //!
-//! Several clients ask two replicas for what clients ask for, rightly and wrongly, while Redis, the database, the replicas
-//! and the connections are broken and mended. A seed decides what each client does and what breaks when (`plan`);
-//! `client`, `ask` and `faults` carry that out, `run` puts them together. What was asked and answered is written down (`record`),
-//! and held against these rules (`check`). Each finds fault only with what is certainly wrong, whatever happened between
-//! the request and its answer, and wherever clocks and connections leave a doubt, the service has the benefit of it.
+//! Several clients send valid and invalid requests to two replicas, while Redis, the database, the
+//! replicas and the connections fail and recover. A seed decides what each client does and what
+//! fails when (`plan`). `run` puts the parts together: `client` chooses requests, `api` sends them,
+//! `faults` injects faults. All three write a history (`record`), which `check` holds against the
+//! rules below.
 //!
-//! 1. **Answers are answers**: tokens, done, 401 or 503, and when nothing is broken any more, no 503.
-//! 2. **One child**: a refresh token of generation *g* is answered with tokens of the same session and user, and of
-//!    generation *g* + 1. All answers to *g* name the same rotation.
-//! 3. **Ended means ended**: once a logout or revocation was acknowledged, no refresh that begins later is accepted. If
-//!    something was broken while the session was ended, a replica may learn of it only from the database, a few seconds
-//!    after that and Redis are back (`docs/decisions/002`).
-//! 4. **Refused is refused**: a refresh token of ours is refused only because its session has ended, so none is accepted
-//!    afterwards.
-//! 5. **The grace ends**: an answer to *g* is given for the grace period after the first one, and not later;
-//! 6. **and with the child's use**: once a token of generation *g* + 1 or higher was traded, *g* is not answered again.
-//! 7. **Nobody is lost**: a session that nobody tried to end, and whose tokens were used properly, is not refused. It is
-//!    proper to use the newest token, and to use it again within the grace period, as a client does that got no answer,
-//!    before its child is used. What got no answer may be carried out for a few seconds yet.
+//! A rule reports only what is certainly wrong, whatever happened between a request and its answer.
+//! Where clocks and connections leave a doubt, the rule assumes that the service is right.
 //!
-//! What Redis loses, it cannot know. Rules 2, 5 and 6 are not held against it where it lost the earlier of two answers
-//! before it gave the later (`docs/decisions/001`). Rule 4 is, unless the first refusal may not have reached the database: a
-//! reuse is written to Redis first, and is forgotten if both are hit. Rule 3 and rule 7 hold whatever is lost.
+//! 1. **Expected answers**: tokens, success, 401 or 503. Once all faults are over, no 503.
+//! 2. **One successor**: a refresh token of generation *g* is answered with tokens of the same
+//!    session and user, of generation *g* + 1. All answers to *g* name the same rotation.
+//! 3. **Ended stays ended**: after a logout or revocation is acknowledged, no refresh that begins
+//!    later is accepted. If a fault was active when the session ended, a replica may learn of the
+//!    end only from the database, a few seconds after the database and Redis are back
+//!    (`docs/decisions/002`).
+//! 4. **Refused stays refused**: a genuine refresh token is refused only because its session has
+//!    ended, so no refresh of that session is accepted afterwards.
+//! 5. **The grace period ends**: *g* is answered for the grace period after the first answer, and
+//!    not later.
+//! 6. **The successor's use ends the grace period**: once a token of generation *g* + 1 or higher
+//!    was traded, *g* is not answered again.
+//! 7. **Proper use is accepted**: a session that no client tried to end, and whose tokens were used
+//!    properly, is not refused. Proper use is to present the newest token, and to present that
+//!    token again within the grace period before its successor is used, as a client does that got
+//!    no answer. A request without an answer may still be executed a few seconds later.
+//!
+//! Redis does not know what it has lost. Rules 2, 5 and 6 do not apply where Redis lost the earlier
+//! of two answers before it gave the later (`docs/decisions/001`). Rule 4 does apply, unless the
+//! first refusal may not have reached the database: a reuse is written to Redis first, and is
+//! forgotten if both stores fail. Rules 3 and 7 apply whatever is lost.
+//!
+//! Each module imports from modules further left only: `record`, `plan` and `check`, `world`,
+//! `api` and `faults`, `client`, `run`.
 
-mod ask;
+mod api;
 pub mod check;
 mod client;
 mod faults;
 pub mod plan;
 pub mod record;
 mod run;
+mod world;
 
 pub use self::{
     check::{Report, Violation},
+    faults::Persistence,
     plan::Plan,
     record::History,
-    run::{Memory, run},
+    run::run,
 };

@@ -1,131 +1,133 @@
-//! What is going to happen, as far as a seed can decide: what each client does step by step, and what breaks when.
+//! The plan of a history: everything that a seed decides.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use fastrand::Rng;
 
-use super::record::Way;
+use super::record::EndMethod;
 
-/// How many clients there are.
+/// Number of clients.
 pub const CLIENTS: usize = 8;
-/// How many replicas.
+/// Number of replicas.
 pub const REPLICAS: usize = 2;
 
-/// What happens.
+/// What the clients do and what fails.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// The steps of each client.
+    /// Steps of each client.
     pub clients: Vec<Vec<Step>>,
-    /// What breaks, one after the other, until the clients are done.
-    pub storms: Vec<Storm>,
+    /// Faults, one group after the other until the clients have finished.
+    pub faults: Vec<FaultGroup>,
 }
 
-/// What a client does next. Where that makes no sense at the time, it does something like it.
+/// One step of a client. If the action is not possible at that time, the client does a similar one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// What.
+    /// The action.
     pub action: Action,
-    /// Asking whom.
+    /// The replica that the client sends the request to.
     pub replica: usize,
-    /// Which of the sessions, and of the tokens, that come into question.
+    /// A number that selects a session and a token from the possible ones.
     pub pick: usize,
-    /// How long it waits first.
+    /// Time the client waits before the action.
     pub pause: Duration,
-    /// How long it waits afterwards if it was answered 503.
-    pub patience: Duration,
-    /// Whether a session is left alone until nothing is at work any more that nobody got an answer to.
-    pub careful: bool,
+    /// Time the client waits after an answer of 503.
+    pub backoff: Duration,
+    /// Whether the client waits until a request without an answer can no longer have an effect.
+    pub is_careful: bool,
 }
 
-/// What a client does.
+/// Action of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Logs in.
     Login,
     /// Presents the newest token.
     Refresh,
-    /// Presents the newest token this often at once, at every replica.
-    Together(usize),
-    /// Presents the newest token's parent, as if its answer had been lost.
+    /// Presents the newest token this many times concurrently, at all replicas.
+    RefreshConcurrently(usize),
+    /// Presents the token before the newest, as if the last answer was lost.
     Retry,
-    /// Presents a token whose child was used.
+    /// Presents a token whose successor was used.
     Replay,
-    /// Presents the newest token, and leaves the session alone for longer than the grace period.
+    /// Presents the newest token, and then leaves the session alone for longer than the grace
+    /// period.
     Rest,
-    /// Presents the newest token's parent after that.
+    /// Presents the token before the newest of a session after `Rest`.
     ReplayRested,
-    /// Presents any token of a session that is over.
+    /// Presents a token of an ended session.
     UseEnded,
     /// Ends a session.
-    End(Way),
+    End(EndMethod),
     /// Ends all sessions of the user.
     EndAll,
 }
 
-/// Things that break at about the same time, after a while in which nothing does.
+/// Faults at about the same time, after a period without faults.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Storm {
-    /// How long nothing breaks.
-    pub calm: Duration,
-    /// What becomes of Redis, one after the other.
+pub struct FaultGroup {
+    /// Length of the period without faults.
+    pub quiet: Duration,
+    /// Faults of Redis, one after the other.
     pub redis: Vec<Fault<RedisFault>>,
-    /// What becomes of the database.
+    /// A fault of the database.
     pub database: Option<Fault<DatabaseFault>>,
-    /// What becomes of a replica.
+    /// A fault of a replica.
     pub replica: Option<Fault<ReplicaFault>>,
 }
 
-/// Something that breaks.
+/// A fault and its times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault<T> {
-    /// What.
-    pub what: T,
-    /// How long after the storm began, or after the last one.
+    /// Kind of fault.
+    pub kind: T,
+    /// Time since the group began, or since the previous fault of Redis was over.
     pub after: Duration,
-    /// How long it stays so.
+    /// Time until the fault is over.
     pub lasts: Duration,
 }
 
-/// What Redis may suffer.
+/// Fault of Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RedisFault {
-    /// It stands still.
+    /// Redis executes nothing, and keeps its connections open.
     Pause,
-    /// It is killed, and comes back with what it has on its disk.
+    /// Redis is killed, and comes back with the data on its disk.
     Crash {
-        /// Where it writes to it only when it is told to: whether it was told to shortly before.
+        /// Whether Redis saves shortly before, if Redis keeps data only at `SAVE`.
         saves: bool,
     },
-    /// It is killed, and comes back with nothing.
+    /// Redis is killed, and comes back without data.
     Replace,
-    /// It loses everything.
+    /// Redis loses all data.
     Wipe,
-    /// This replica does not reach it.
+    /// This replica cannot reach Redis.
     CutOff(usize),
-    /// The connections that this replica has to it swallow everything, and new ones do not: how a failover looks.
+    /// The open connections from this replica to Redis lose all bytes, and new ones work, as after
+    /// a failover.
     Hang(usize),
 }
 
-/// What the database may suffer.
+/// Fault of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DatabaseFault {
-    /// Nobody reaches it.
+    /// No replica can reach the database.
     Cut,
-    /// It is killed, and started again.
+    /// The database is killed and restarted.
     Crash,
 }
 
-/// What a replica may suffer.
+/// Fault of a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplicaFault {
-    /// It is killed, and another takes its place.
+    /// The replica is killed, and a new one takes its place.
     Kill(usize),
-    /// Its clients' connections break.
+    /// The connections of the replica's clients break.
     Disconnect(usize),
 }
 
 impl Plan {
-    /// The plan that this seed stands for, with this many steps for each client.
+    /// Returns the plan of a seed, with this many steps for each client.
     pub fn from_seed(seed: u64, steps: usize) -> Self {
         let mut rng = Rng::with_seed(seed);
         let clients = (0..CLIENTS)
@@ -134,25 +136,25 @@ impl Plan {
                 (0..steps).map(|_| step(&mut rng)).collect()
             })
             .collect();
-        // More than there is time for.
-        let storms = (0..1000).map(|_| storm(&mut rng)).collect();
-        Self { clients, storms }
+        // More groups than a history has time for.
+        let faults = (0..1000).map(|_| fault_group(&mut rng)).collect();
+        Self { clients, faults }
     }
 }
 
 fn step(rng: &mut Rng) -> Step {
     let action = match rng.u32(0..1000) {
         0..50 => Action::Login,
-        50..130 => Action::Together(rng.usize(2..5)),
+        50..130 => Action::RefreshConcurrently(rng.usize(2..5)),
         130..220 => Action::Retry,
         220..228 => Action::Replay,
         228..243 => Action::Rest,
         243..258 => Action::ReplayRested,
         258..408 => Action::UseEnded,
-        408..417 => Action::End(Way::Logout),
-        417..420 => Action::End(Way::RevokeRefresh),
-        420..423 => Action::End(Way::RevokeAccess),
-        423..426 => Action::End(Way::Delete),
+        408..417 => Action::End(EndMethod::Logout),
+        417..420 => Action::End(EndMethod::RevokeRefresh),
+        420..423 => Action::End(EndMethod::RevokeAccess),
+        423..426 => Action::End(EndMethod::Delete),
         426..427 => Action::EndAll,
         _ => Action::Refresh,
     };
@@ -161,26 +163,30 @@ fn step(rng: &mut Rng) -> Step {
         replica: rng.usize(0..REPLICAS),
         pick: rng.usize(..),
         pause: if rng.u8(0..10) < 3 { millis(rng, 1..50) } else { Duration::ZERO },
-        patience: millis(rng, 100..400),
-        careful: rng.u8(0..10) < 8,
+        backoff: millis(rng, 100..400),
+        is_careful: rng.u8(0..10) < 8,
     }
 }
 
-fn storm(rng: &mut Rng) -> Storm {
+fn fault_group(rng: &mut Rng) -> FaultGroup {
     let database = if rng.bool() { DatabaseFault::Cut } else { DatabaseFault::Crash };
     let replica = rng.usize(0..REPLICAS);
-    let replica = if rng.bool() { ReplicaFault::Kill(replica) } else { ReplicaFault::Disconnect(replica) };
-    Storm {
-        // Now and then long enough for everybody to know everything.
-        calm: if rng.u8(0..6) == 0 { millis(rng, 4500..6000) } else { millis(rng, 50..1500) },
-        redis: (0..rng.usize(1..4)).map(|_| fault_of_redis(rng)).collect(),
-        database: maybe(rng, 30, database),
-        replica: maybe(rng, 50, replica),
+    let replica = match rng.bool() {
+        true => ReplicaFault::Kill(replica),
+        false => ReplicaFault::Disconnect(replica),
+    };
+    // One period in six is long enough for every replica to learn of every change.
+    let is_long = rng.u8(0..6) == 0;
+    FaultGroup {
+        quiet: if is_long { millis(rng, 4500..6000) } else { millis(rng, 50..1500) },
+        redis: (0..rng.usize(1..4)).map(|_| redis_fault(rng)).collect(),
+        database: sometimes(rng, 30, database),
+        replica: sometimes(rng, 50, replica),
     }
 }
 
-fn fault_of_redis(rng: &mut Rng) -> Fault<RedisFault> {
-    let what = match rng.u32(0..100) {
+fn redis_fault(rng: &mut Rng) -> Fault<RedisFault> {
+    let kind = match rng.u32(0..100) {
         0..25 => RedisFault::Pause,
         25..50 => RedisFault::Crash { saves: rng.bool() },
         50..60 => RedisFault::Replace,
@@ -188,26 +194,26 @@ fn fault_of_redis(rng: &mut Rng) -> Fault<RedisFault> {
         80..92 => RedisFault::CutOff(rng.usize(0..REPLICAS)),
         _ => RedisFault::Hang(rng.usize(0..REPLICAS)),
     };
-    let mut fault = fault(rng, what);
-    if what == RedisFault::Pause && rng.bool() {
-        // Longer than anybody waits: what it was asked meanwhile must not be carried out.
+    let mut fault = fault(rng, kind);
+    if kind == RedisFault::Pause && rng.bool() {
+        // Longer than any replica waits: Redis must not execute these commands after the pause.
         fault.lasts = millis(rng, 1300..2700);
     }
     fault
 }
 
-/// The fault, in so many of a hundred cases.
-fn maybe<T>(rng: &mut Rng, percent: u32, what: T) -> Option<Fault<T>> {
-    let fault = fault(rng, what);
+/// Returns a fault with this probability in percent.
+fn sometimes<T>(rng: &mut Rng, percent: u32, kind: T) -> Option<Fault<T>> {
+    let fault = fault(rng, kind);
     (rng.u32(0..100) < percent).then_some(fault)
 }
 
-fn fault<T>(rng: &mut Rng, what: T) -> Fault<T> {
+fn fault<T>(rng: &mut Rng, kind: T) -> Fault<T> {
     let lasts = if rng.bool() { millis(rng, 1..300) } else { millis(rng, 300..2700) };
-    Fault { what, after: millis(rng, 0..1000), lasts }
+    Fault { kind, after: millis(rng, 0..1000), lasts }
 }
 
-fn millis(rng: &mut Rng, range: std::ops::Range<u64>) -> Duration {
+fn millis(rng: &mut Rng, range: Range<u64>) -> Duration {
     Duration::from_millis(rng.u64(range))
 }
 
@@ -216,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_decides_the_plan() {
+    fn a_seed_determines_the_plan() {
         assert_eq!(Plan::from_seed(7, 100), Plan::from_seed(7, 100));
         assert_ne!(Plan::from_seed(7, 100), Plan::from_seed(8, 100));
     }

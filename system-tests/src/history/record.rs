@@ -1,4 +1,4 @@
-//! What is written down: each operation with when it began, when it ended and how, and each disturbance.
+//! A history: every operation and every disturbance, with their times.
 
 use std::{
     fmt,
@@ -6,28 +6,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A time, counted from when the history began.
+/// Time since the history began.
 pub type Moment = Duration;
 
-/// What a client asked for.
+/// Request of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// A new session.
+    /// Begins a session.
     Login,
-    /// A new pair for a refresh token of this generation.
+    /// Trades a refresh token.
     Refresh {
-        /// What the token says.
+        /// Generation in the token.
         generation: u64,
     },
-    /// The end of a session.
-    End(Way),
-    /// The end of all of the user's sessions.
+    /// Ends a session.
+    End(EndMethod),
+    /// Ends all sessions of the user.
     EndAll,
 }
 
-/// How to end a session.
+/// Way to end a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum EndMethod {
     /// `POST /logout`.
     Logout,
     /// `POST /oauth/revoke` with the refresh token.
@@ -38,122 +38,147 @@ pub enum Way {
     Delete,
 }
 
-/// What tokens say that were handed out.
+/// Content of a token pair in an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Minted {
-    /// The refresh token's session.
+pub struct TokenPair {
+    /// Session of the refresh token.
     pub session: String,
-    /// The access token's.
+    /// Session of the access token.
     pub access_session: String,
-    /// Whether both name the user who logged in.
-    pub of_the_user: bool,
-    /// The refresh token's generation.
+    /// Whether both tokens name the user who logged in.
+    pub has_right_user: bool,
+    /// Generation of the refresh token.
     pub generation: u64,
-    /// When the rotation took place that made it, by Redis' clock.
+    /// Time of the rotation that made the refresh token, by Redis' clock.
     pub rotated_at_ms: i64,
 }
 
-/// How an operation ended.
+/// Outcome of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// 200, with tokens.
-    Minted(Minted),
-    /// 200 or 204: the session has ended, or all of them.
+    Tokens(TokenPair),
+    /// 200 or 204: the session has ended, or all sessions have.
     Done,
     /// 401.
     Refused,
     /// 503.
     Unavailable,
-    /// The connection broke, or no answer came: nobody can tell.
+    /// No answer: the connection broke or the time was up. The operation may have had an effect.
     Unknown,
-    /// There was no connection: nothing can have happened.
+    /// No connection: the operation had no effect.
     Unsent,
-    /// An answer that this request never gets.
+    /// A status that the service never answers this request with.
     Unexpected(u16),
 }
 
 /// One request of one client.
 #[derive(Clone, Debug)]
 pub struct Operation {
-    /// Who asked.
+    /// The client.
     pub client: usize,
-    /// On behalf of whom.
+    /// The client's user.
     pub user: usize,
-    /// Whom.
+    /// The replica that the request was sent to.
     pub replica: usize,
-    /// The session, where there is one.
+    /// The session, if the operation belongs to one.
     pub session: Option<String>,
-    /// What for.
+    /// The request.
     pub request: Request,
-    /// When it was about to be sent.
+    /// Time before the request was sent.
     pub invoked: Moment,
-    /// When the answer was there, or was given up.
+    /// Time after the answer arrived or the client gave up.
     pub completed: Moment,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
-/// Something was broken on purpose.
+/// An injected fault.
 #[derive(Clone, Debug)]
 pub struct Disturbance {
-    /// In words.
+    /// Description for the report.
     pub what: String,
-    /// All was well until then, as far as this is concerned.
+    /// Time before which the fault had no effect.
     pub from: Moment,
-    /// It was mended by then.
+    /// Time after which the fault was over.
     pub until: Moment,
-    /// Whether a request may be kept waiting by it: Redis, or the database.
-    pub holds_up: bool,
-    /// When Redis certainly did nothing.
-    pub away: Option<Away>,
-    /// Redis may have lost what was written to it after this moment.
+    /// Whether requests can be delayed by the fault: a fault of Redis or the database.
+    pub delays_requests: bool,
+    /// Period in which Redis certainly executed nothing.
+    pub redis_away: Option<RedisAway>,
+    /// Redis may have lost what was written after this time.
     pub loses_after: Option<Moment>,
 }
 
-/// When Redis did nothing.
+/// A period in which Redis executed nothing.
 #[derive(Clone, Copy, Debug)]
-pub struct Away {
-    /// For whom, if not for all.
+pub struct RedisAway {
+    /// The replica for which Redis executed nothing, if not for all replicas.
     pub replica: Option<usize>,
-    /// From then on.
+    /// Begin of the period.
     pub from: Moment,
-    /// Until then.
+    /// End of the period.
     pub until: Moment,
 }
 
-/// Everything that was asked, answered and broken.
+/// All operations and disturbances.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// In the order in which they ended.
+    /// Operations in the order in which they completed.
     pub operations: Vec<Operation>,
-    /// In no order.
+    /// Disturbances in no particular order.
     pub disturbances: Vec<Disturbance>,
-    /// How long a rotated token is still answered.
+    /// Grace period of the replicas.
     pub grace: Duration,
-    /// From when on nothing was broken any more, and every replica said that it is ready.
+    /// Time from which on all faults were over and every replica was ready.
     pub healthy_since: Option<Moment>,
 }
 
-/// Writes a history while it happens.
+/// Writes a history.
 pub struct Recorder {
     began: Instant,
     history: Mutex<History>,
 }
 
 impl Recorder {
-    /// An empty history that begins now.
+    /// Begins an empty history.
     pub fn new(grace: Duration) -> Self {
         let history = History { grace, ..History::default() };
         Self { began: Instant::now(), history: Mutex::new(history) }
     }
 
-    /// What time it is.
+    /// Returns the current time.
     pub fn now(&self) -> Moment {
         self.began.elapsed()
     }
 
-    /// The history so far.
-    pub fn history(&self) -> MutexGuard<'_, History> {
+    /// Returns the grace period of the replicas.
+    pub fn grace(&self) -> Duration {
+        self.history().grace
+    }
+
+    /// Adds an operation to the history.
+    pub fn add_operation(&self, operation: Operation) {
+        self.history().operations.push(operation);
+    }
+
+    /// Adds a disturbance to the history.
+    pub fn add_disturbance(&self, disturbance: Disturbance) {
+        self.history().disturbances.push(disturbance);
+    }
+
+    /// Records that all faults are over and every replica is ready.
+    pub fn mark_healthy(&self) {
+        let now = self.now();
+        self.history().healthy_since = Some(now);
+    }
+
+    /// Returns the history, and begins an empty one.
+    pub fn take(&self) -> History {
+        std::mem::take(&mut *self.history())
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -163,10 +188,10 @@ impl fmt::Display for Request {
         match self {
             Self::Login => f.write_str("login"),
             Self::Refresh { generation } => write!(f, "refresh with {generation}"),
-            Self::End(Way::Logout) => f.write_str("logout"),
-            Self::End(Way::RevokeRefresh) => f.write_str("revoke, by refresh token"),
-            Self::End(Way::RevokeAccess) => f.write_str("revoke, by access token"),
-            Self::End(Way::Delete) => f.write_str("delete the session"),
+            Self::End(EndMethod::Logout) => f.write_str("logout"),
+            Self::End(EndMethod::RevokeRefresh) => f.write_str("revoke by refresh token"),
+            Self::End(EndMethod::RevokeAccess) => f.write_str("revoke by access token"),
+            Self::End(EndMethod::Delete) => f.write_str("delete the session"),
             Self::EndAll => f.write_str("logout everywhere"),
         }
     }
@@ -175,34 +200,38 @@ impl fmt::Display for Request {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Minted(minted) => {
-                write!(f, "generation {} (rotated at {})", minted.generation, minted.rotated_at_ms)
+            Self::Tokens(TokenPair { generation, rotated_at_ms, .. }) => {
+                write!(f, "generation {generation} (rotated at {rotated_at_ms})")
             }
             Self::Done => f.write_str("done"),
             Self::Refused => f.write_str("REFUSED"),
             Self::Unavailable => f.write_str("unavailable"),
-            Self::Unknown => f.write_str("unknown: no answer"),
+            Self::Unknown => f.write_str("no answer"),
             Self::Unsent => f.write_str("not sent"),
-            Self::Unexpected(status) => write!(f, "{status}, which is no answer to this"),
+            Self::Unexpected(status) => write!(f, "{status}, which is unexpected"),
         }
     }
 }
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { client, replica, request, invoked, completed, outcome, .. } = self;
-        let (from, until, request) = (invoked.as_secs_f64(), completed.as_secs_f64(), request.to_string());
-        write!(f, "{from:9.4} – {until:9.4}  client {client} at replica {replica}: {request:24} → {outcome}")
+        let Self { client, replica, outcome, .. } = self;
+        let from = self.invoked.as_secs_f64();
+        let until = self.completed.as_secs_f64();
+        let request = self.request.to_string();
+        write!(f, "{from:9.4} – {until:9.4}  ")?;
+        write!(f, "client {client} at replica {replica}: {request:24} → {outcome}")
     }
 }
 
 impl fmt::Display for Disturbance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (from, until) = (self.from.as_secs_f64(), self.until.as_secs_f64());
+        let from = self.from.as_secs_f64();
+        let until = self.until.as_secs_f64();
         write!(f, "{from:9.4} – {until:9.4}  *** {}", self.what)?;
         match self.loses_after {
-            Some(Moment::ZERO) => f.write_str(", which loses everything"),
-            Some(kept) => write!(f, ", which may lose what is newer than {:.4}", kept.as_secs_f64()),
+            Some(Moment::ZERO) => f.write_str(", all data lost"),
+            Some(kept) => write!(f, ", data after {:.4} may be lost", kept.as_secs_f64()),
             None => Ok(()),
         }
     }

@@ -1,51 +1,63 @@
-//! Carries a plan out on two replicas, and says what came of it.
+//! Carries out a plan on two replicas, and returns the history.
 
 use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError, mpsc},
-    time::Duration,
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
 };
 
 use futures_util::future::join_all;
-use test_support::{PostgresServer, Proxy, RedisServer};
+use test_support::{PostgresServer, Proxy};
 
 use super::{
-    ask::{User, World},
     check::LEARNED,
     client::Client,
-    faults::{Breakable, BreakableRedis, redis_url},
-    plan::{CLIENTS, Plan, REPLICAS},
-    record::{Disturbance, History, Moment, Operation, Recorder},
+    faults::{FaultyDatabase, FaultyRedis, FaultyReplicas, FaultySystem, Persistence, redis_url},
+    plan::{CLIENTS, Plan, REPLICAS, Step},
+    record::{History, Moment, Recorder},
+    world::{LoadBalancer, User, World},
 };
 use crate::Deployment;
 
-/// The grace period of the replicas.
+/// Grace period of the replicas.
 const GRACE: Duration = Duration::from_secs(3);
-/// How many people there are. Each has several clients.
+/// Number of users. Each user has several clients.
 const USERS: usize = 4;
+/// Maximum time until a replica is ready after the last fault.
+const RECOVERY: Duration = Duration::from_secs(20);
 
-/// What Redis finds on its disk when it comes back from a crash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Memory {
-    /// All but the last moments: an append-only file.
-    AppendOnly,
-    /// What there was a while ago.
-    Snapshots,
-}
-
-/// What came of a plan.
+/// Carries out a plan, and returns the history.
 ///
 /// # Panics
 /// If the replicas do not recover.
-pub async fn run(plan: Plan, memory: Memory) -> History {
+pub async fn run(plan: Plan, persistence: Persistence) -> History {
+    let (mut system, world) = start(persistence).await;
+    let (done, is_done) = mpsc::channel();
+    let faults = plan.faults;
+    let injecting = tokio::task::spawn_blocking(move || {
+        system.inject(&faults, &is_done);
+        system
+    });
+    let mut clients: Vec<Client> =
+        (0..CLIENTS).map(|number| Client::new(number, Arc::clone(&world))).collect();
+    let carry_out = |(client, steps): (_, Vec<Step>)| Client::carry_out(client, steps);
+    join_all(clients.iter_mut().zip(plan.clients).map(carry_out)).await;
+    drop(done);
+    let system = injecting.await.expect("every fault is over");
+
+    wait_until_recovered(&system.replicas.deployment).await;
+    world.recorder.mark_healthy();
+    join_all(clients.iter_mut().map(Client::probe)).await;
+    world.recorder.take()
+}
+
+async fn start(persistence: Persistence) -> (FaultySystem, Arc<World>) {
     let database = PostgresServer::start();
-    let redis = match memory {
-        Memory::AppendOnly => RedisServer::start(),
-        Memory::Snapshots => RedisServer::start_with_snapshots(),
-    };
-    let database_link = Proxy::to(address(&database.url()));
-    let redis_links = [(); REPLICAS].map(|()| Proxy::to(redis.addr()));
-    let database_url = database.url().replace(&address(&database.url()), &database_link.addr().to_string());
+    let redis = FaultyRedis::start_server(persistence);
+    let database_addr = format!("127.0.0.1:{}", database.port());
+    let database_proxy = Proxy::to(&database_addr);
+    let redis_proxies = [(); REPLICAS].map(|()| Proxy::to(redis.addr()));
+    let redis_urls = redis_proxies.each_ref().map(redis_url);
+    let database_url = database.url().replace(&database_addr, &database_proxy.addr().to_string());
     let grace = GRACE.as_secs().to_string();
     let settings = [
         ("DATABASE_URL", database_url.as_str()),
@@ -53,108 +65,47 @@ pub async fn run(plan: Plan, memory: Memory) -> History {
         ("REFRESH_GRACE", &grace),
         ("HASH_QUEUE", "100"),
     ];
-    let mut deployment = Deployment::on(&settings).await;
-    for link in &redis_links {
-        deployment.add_replica(&[("REDIS_URL", &redis_url(link))]).await;
+    let mut deployment = Deployment::without_replicas(&settings).await;
+    for url in &redis_urls {
+        deployment.add_replica(&[("REDIS_URL", url)]).await;
     }
+    let users = register_users(&deployment).await;
+    let world = World { recorder: Recorder::new(GRACE), balancer: LoadBalancer::default(), users };
+    for (number, replica) in deployment.auth.iter().enumerate() {
+        world.balancer.add(number, replica.addr(0));
+    }
+    let world = Arc::new(world);
+
+    let redis = FaultyRedis {
+        server: redis,
+        proxies: redis_proxies,
+        persistence,
+        saved_at: Moment::ZERO,
+        world: Arc::clone(&world),
+    };
+    let database =
+        FaultyDatabase { server: database, proxy: database_proxy, world: Arc::clone(&world) };
+    let replicas = FaultyReplicas { deployment, redis_urls, world: Arc::clone(&world) };
+    (FaultySystem { redis, database, replicas }, world)
+}
+
+async fn register_users(deployment: &Deployment) -> Vec<User> {
     let mut users = Vec::new();
     for number in 0..USERS {
         let name = format!("user-{number}");
         let answer = deployment.client(0).register(&name).await;
-        users.push(User { name, id: answer.json["id"].as_str().expect("an id").to_owned() });
+        let id = answer.json["id"].as_str().expect("an id").to_owned();
+        users.push(User { name, id });
     }
-    let addrs: Vec<SocketAddr> = deployment.auth.iter().map(|replica| replica.addr(0)).collect();
-    let world = Arc::new(World { doors: Doors::new(Recorder::new(GRACE), &addrs), users });
+    users
+}
 
-    let redis = BreakableRedis {
-        server: redis,
-        links: redis_links,
-        memory,
-        saved_at: Moment::ZERO,
-        world: Arc::clone(&world),
-    };
-    let mut breakable = Breakable { redis, database, database_link, deployment, world: Arc::clone(&world) };
-    let (done, is_done) = mpsc::channel();
-    let storms = plan.storms;
-    let breaking = tokio::task::spawn_blocking(move || {
-        breakable.go_through(&storms, &is_done);
-        breakable
-    });
-    let mut clients: Vec<Client> =
-        (0..CLIENTS).map(|number| Client::new(number, Arc::clone(&world))).collect();
-    join_all(clients.iter_mut().zip(plan.clients).map(|(client, steps)| client.carry_out(steps))).await;
-    drop(done);
-    let breakable = breaking.await.expect("all that was broken is mended");
-
+async fn wait_until_recovered(deployment: &Deployment) {
     for replica in 0..REPLICAS {
-        breakable.deployment.client(replica).until_get("/readyz", 200).await;
+        let began = Instant::now();
+        deployment.client(replica).wait_for_status("/readyz", 200).await;
+        assert!(began.elapsed() < RECOVERY, "ready after {:?}", began.elapsed());
     }
-    // Until then nobody can say that a replica should have learned of it.
+    // Before this time, a replica may not have learned of a session's end.
     tokio::time::sleep(LEARNED).await;
-    world.doors.recorder.history().healthy_since = Some(world.doors.now());
-    join_all(clients.iter_mut().map(Client::probe)).await;
-    std::mem::take(&mut *world.doors.recorder.history())
-}
-
-/// Where replicas are to be found, and what is written down of them.
-pub struct Doors {
-    recorder: Recorder,
-    /// None while nobody is behind it, as a load balancer would know.
-    doors: [Mutex<Option<Arc<Proxy>>>; REPLICAS],
-}
-
-impl Doors {
-    fn new(recorder: Recorder, replicas: &[SocketAddr]) -> Self {
-        let this = Self { recorder, doors: Default::default() };
-        for (number, addr) in replicas.iter().enumerate() {
-            this.lead(number, *addr);
-        }
-        this
-    }
-
-    pub fn now(&self) -> Moment {
-        self.recorder.now()
-    }
-
-    pub fn grace(&self) -> Duration {
-        self.recorder.history().grace
-    }
-
-    pub fn write_down(&self, operation: Operation) {
-        self.recorder.history().operations.push(operation);
-    }
-
-    pub fn write_down_broken(&self, disturbance: Disturbance) {
-        self.recorder.history().disturbances.push(disturbance);
-    }
-
-    /// This door, or else another that is open: which, and its address.
-    pub fn open(&self, replica: usize) -> (usize, SocketAddr) {
-        let open = (0..REPLICAS).map(|further| (replica + further) % REPLICAS).find_map(|number| {
-            let door = self.doors[number].lock().unwrap_or_else(PoisonError::into_inner);
-            door.as_ref().map(|proxy| (number, proxy.addr()))
-        });
-        open.expect("one replica at least")
-    }
-
-    /// Opens a door to the replica at this address.
-    pub fn lead(&self, replica: usize, addr: SocketAddr) {
-        let proxy = Arc::new(Proxy::to(addr.to_string()));
-        *self.doors[replica].lock().unwrap_or_else(PoisonError::into_inner) = Some(proxy);
-    }
-
-    /// Closes a door. Whoever is inside is cut off.
-    pub fn close(&self, replica: usize) {
-        let door = self.doors[replica].lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(proxy) = door {
-            proxy.cut();
-        }
-    }
-}
-
-/// The host and port of a URL.
-fn address(url: &str) -> String {
-    let (_, rest) = url.split_once("://").expect("a URL");
-    let host = rest.split('/').next().unwrap_or_default();
-    host.rsplit_once('@').map_or(host, |(_, host)| host).to_owned()
 }

@@ -8,7 +8,7 @@ use crate::{
     config::Settings,
     domain::key_schedule::{KeyState, states},
     health::one_line,
-    keys::secret::Secret,
+    keys::Secret,
     store::{
         Database,
         examine::{Examined, Server, examine as ask},

@@ -8,12 +8,9 @@ use service_kit::process_metrics::max_fds;
 use super::Finding;
 use crate::{
     config::Settings,
-    credentials::{
-        hash_pool::{HashPool, HashPoolMetrics},
-        password_hash::PasswordHash,
-    },
+    credentials::{HashPool, HashPoolMetrics, PasswordHash},
     domain::password::Password,
-    keys::secret::Secret,
+    keys::Secret,
 };
 
 /// Fewer open files than this are fewer connections than a service may have.

@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use self::worker::Worker;
-use super::hash_job::HashJob;
+use super::HashJob;
 
 /// Maximum time a request waits for a queue permit. Without this wait, refused clients would retry
 /// at once, and keep the cores busy with refusals.

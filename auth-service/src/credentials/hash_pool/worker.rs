@@ -10,7 +10,7 @@ use bcrypt_lanes::{Digest, Lanes};
 use service_kit::traces::SpanGuard;
 
 use super::{CallerWatch, QueuedJob};
-use crate::credentials::hash_job::HashJob;
+use crate::credentials::HashJob;
 
 /// Number of rounds, a millisecond or two, after which a thread yields its core to other threads
 /// and looks for a waiting job. A thread that yields more often gets less of a core than its

@@ -12,8 +12,7 @@ use crate::{
         error::ApiError,
         form::{Form, FromForm, Valid, not_blank},
     },
-    tokens::RefreshTokenError,
-    tokens::any_token::{AnyToken, TokenErrors},
+    tokens::{AnyToken, RefreshTokenError, TokenErrors},
 };
 
 #[derive(ToSchema)]
@@ -43,7 +42,7 @@ pub struct Good {}
     responses((status = 200, description = "It is.", body = Good), BadBody, Unauthorized, Unavailable)
 )]
 pub async fn verify(app: Data<App>, request: Valid<VerifyRequest>) -> Result<Json<Good>, ApiError> {
-    match AnyToken::read(&app.verifier, &app.tokens, &request.token).await {
+    match app.tokens.read_any(&request.token).await {
         Ok(AnyToken::Access(claims)) => {
             app.sessions.refuse_ended(claims.sid).await.map_err(not_valid)?;
             Ok(Json(Good {}))

@@ -10,7 +10,7 @@ use super::{OAuthError, Parameters, Refusals};
 use crate::{
     app::App,
     domain::client::FIRST_PARTY,
-    tokens::{RefreshClaims, any_token::AnyToken},
+    tokens::{AnyToken, RefreshClaims},
 };
 
 /// An introspection response (RFC 7662 section 2.2).

@@ -37,7 +37,7 @@ async fn restarted_redis_is_incomplete_despite_its_marker() {
     let state = TestState::on_server(&server).complete().await.session_state;
     assert!(state.is_complete().await.unwrap());
     server.stop();
-    server.resume();
+    server.restart();
     assert!(state.is_complete().await.is_err(), "the connection was cut");
     assert!(!state.is_complete().await.unwrap());
 }
@@ -51,7 +51,7 @@ async fn refresh_is_not_carried_out_after_the_caller_has_given_up() {
     server.pause();
     let given_up = state.decide(state.attempt(sid, FIRST)).await;
     assert!(matches!(given_up, Err(SessionStateError::TimedOut)), "{given_up:?}");
-    server.go_on();
+    server.unpause();
     // Redis runs commands in order: an answer to this command means the refresh was refused.
     while state.entry(sid).await.is_err() {}
     assert_eq!(state.entry(sid).await.unwrap(), None);

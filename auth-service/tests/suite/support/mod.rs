@@ -157,13 +157,13 @@ impl TestApp {
         let settings = settings(&all);
         let (addr, issuer, clock) = serve(settings.clone(), Clock::system()).await;
         let app = Self { client: Client::new(addr), addr, issuer, clock, settings, folder, database };
-        app.until_get("/healthz", 200).await;
+        app.wait_for_status("/healthz", 200).await;
         app
     }
 
     /// Waits until it is ready.
     pub async fn ready(self) -> Self {
-        self.until_get("/readyz", 200).await;
+        self.wait_for_status("/readyz", 200).await;
         self
     }
 
