@@ -10,7 +10,8 @@ from .processes import Process, answers_ok, free_port
 BENCHMARKS = Path(__file__).resolve().parent.parent
 WORKSPACE = BENCHMARKS.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", WORKSPACE / "target"))
-RELEASE = TARGET / "release"
+# Folder of the programs. benchmarks/run sets the profile.
+PROGRAMS = TARGET / os.environ.get("BENCHMARK_PROFILE", "release")
 VENV = TARGET / "simplejwt-venv"
 PASSWORD = "correct horse battery"
 # Longer than a run, so that no token expires during a measurement.
@@ -60,7 +61,7 @@ class Ours(System):
     """auth-service and resource-service."""
 
     name = "ours"
-    programs = RELEASE
+    programs = PROGRAMS
     # A command that runs the services, and settings for both services.
     wrapper = ()
     extra_env = {}
@@ -143,7 +144,7 @@ class Limit(System):
         }
 
     def start(self):
-        server = Process("limit-server", self.folder, [RELEASE / "limit-server"], self.env)
+        server = Process("limit-server", self.folder, [PROGRAMS / "limit-server"], self.env)
         self.processes = [server]
         return (server.wait_until_ready(lambda: answers_ok(self.auth_port, "/healthz")),)
 

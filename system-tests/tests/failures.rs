@@ -7,12 +7,12 @@ use reqwest::Method;
 use serde_json::json;
 use system_tests::{Deployment, is_accepted, refresh_once_available, wait_until_refused};
 use test_support::{
-    Answer, Client, PostgresServer, Proxy, RedisServer, Tokens, claims_of, is_long_run, wait_until,
+    Answer, Client, PostgresServer, Proxy, RedisServer, Tokens, claims_of, sized, wait_until,
 };
 
 /// Repeats requests for the length of an outage.
 async fn during_outage(requests: impl AsyncFnMut()) {
-    repeat_for(Duration::from_secs(if is_long_run() { 20 } else { 3 }), requests).await;
+    repeat_for(Duration::from_secs(sized(3, 10, 20)), requests).await;
 }
 
 async fn repeat_for(duration: Duration, mut requests: impl AsyncFnMut()) {

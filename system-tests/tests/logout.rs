@@ -8,7 +8,7 @@ use std::{
 use futures_util::{StreamExt, stream};
 use reqwest::Method;
 use system_tests::{Deployment, is_accepted, wait_until_refused};
-use test_support::{Client, Proxy, Tokens, is_long_run, program, wait_until};
+use test_support::{Client, Proxy, Tokens, program, sized, wait_until};
 
 /// Waits until a service reports this state of the feed in `/readyz`.
 async fn wait_for_feed(resource: &Client, state: &str) {
@@ -112,7 +112,7 @@ async fn a_service_learns_of_a_thousand_sessions_that_ended_while_the_feed_was_c
     stream::iter(&of_client).for_each_concurrent(8, |tokens| batch.revoke(tokens)).await;
     let ended: Vec<&Tokens> = of_ada.iter().chain(&of_grace).chain(&of_client).collect();
     assert_eq!(ended.len(), 1000);
-    let outage = Duration::from_secs(if is_long_run() { 30 } else { 0 });
+    let outage = Duration::from_secs(sized(0, 10, 30));
     while cut.elapsed() < outage {
         for tokens in ended.iter().step_by(100).chain(&[&kept[0]]) {
             assert!(is_accepted(&resource, tokens).await, "the outage policy is until_expiry");

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use system_tests::{Deployment, is_accepted, wait_until_refused};
-use test_support::{Client, Process, Proxy, RedisServer, is_long_run};
+use test_support::{Client, Process, Proxy, RedisServer, sized};
 
 /// Inserts sessions that other replicas have just ended and written to Redis, before Redis lost
 /// them.
@@ -24,7 +24,7 @@ fn megabytes(process: &Process) -> usize {
 
 #[tokio::test]
 async fn a_service_follows_a_feed_of_a_million_recently_ended_sessions() {
-    let count = if is_long_run() { 1_000_000 } else { 20_000 };
+    let count = sized(20_000, 125_000, 1_000_000);
     let redis = RedisServer::start_with_snapshots();
     let url = redis.url();
     // The services remember an ended session for the lifetime of an access token.

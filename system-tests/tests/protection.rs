@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use test_support::{Client, Process, TempDir, is_long_run, program, temp_dir};
+use test_support::{Client, Process, TempDir, program, sized, temp_dir};
 
 /// An auth-service with embedded stores.
 struct Service {
@@ -73,7 +73,8 @@ fn max_open_files() -> usize {
 #[tokio::test]
 async fn idle_connections_block_no_other_client_and_are_closed() {
     let service = Service::start(&[]);
-    let count = if is_long_run() { 10_000.min(max_open_files() * 4 / 5) } else { 500 };
+    let most = 10_000.min(max_open_files() * 4 / 5);
+    let count = sized(500, most, most);
     let idle: Vec<TcpStream> = (0..count).map(|_| service.connect()).collect();
     let slowest = assert_served(&service.client, "ada").await;
     println!("with {count} idle connections, the slowest step of another client took {slowest:?}");

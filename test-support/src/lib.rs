@@ -17,6 +17,7 @@ mod python;
 mod redis_cluster;
 mod redis_sentinels;
 mod redis_server;
+mod size;
 mod wait;
 
 use std::{
@@ -42,6 +43,7 @@ pub use redis_cluster::RedisCluster;
 pub use redis_sentinels::RedisSentinels;
 pub use redis_server::RedisServer;
 pub use tempfile::TempDir;
+pub use size::sized;
 pub use wait::{Evaluation, wait_until, wait_until_blocking};
 
 /// Returns a name that no other test uses.
@@ -57,11 +59,6 @@ pub fn temp_dir() -> TempDir {
 /// Returns the URL of the Redis that all tests share. Each test uses a separate key prefix.
 pub fn redis_url() -> String {
     setting("TEST_REDIS_URL")
-}
-
-/// Returns whether tests run in full length: outages of half a minute, a million sessions.
-pub fn is_long_run() -> bool {
-    env::var_os("TEST_LONG").is_some_and(|value| !value.is_empty())
 }
 
 /// Returns the environment of a process whose wall clock is this many seconds ahead. The monotonic

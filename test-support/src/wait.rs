@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::is_long_run;
+use crate::sized;
 
 /// Time between two evaluations of a condition.
 const INTERVAL: Duration = Duration::from_millis(10);
@@ -96,7 +96,7 @@ struct Wait<W> {
 impl<W: Display> Wait<W> {
     #[track_caller]
     fn start(what: W) -> Self {
-        let limit = Duration::from_secs(if is_long_run() { 600 } else { 60 });
+        let limit = Duration::from_secs(sized(60, 600, 600));
         Self { what, caller: Location::caller(), began: Instant::now(), limit }
     }
 

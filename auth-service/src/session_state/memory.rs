@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 use shared::{claims::SessionId, clock::Clock};
-use test_support::{RedisServer, is_long_run};
+use test_support::{RedisServer, sized};
 
 use super::{RedisSessionState, RefreshAttempt, SessionState};
 use crate::{
@@ -25,10 +25,10 @@ const SLACK_BYTES: usize = 10;
 async fn session_takes_one_entry_however_often_it_is_refreshed() {
     // Both counts nearly fill a hash table of Redis, whose size is a power of two. So each
     // session's share of the table is as small as it can be.
-    let count = if is_long_run() { 1_000_000 } else { 16_000 };
+    let count = sized(16_000, 125_000, 1_000_000);
     // With the allocator of Debian's Redis. The more sessions, the smaller is each session's share
     // of the memory that Redis needs for itself.
-    let session_bytes = if is_long_run() { 150 } else { 160 };
+    let session_bytes = sized(160, 150, 150);
     let server = RedisServer::start_with_snapshots();
     let clock = Clock::system();
     let state = complete_session_state(&server, &clock).await;
