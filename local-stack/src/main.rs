@@ -1,37 +1,54 @@
-//! Both services in one process, for a first look and for development: `cargo run` starts it.
+//! Both services in one process, for a first look and for development. `cargo run` starts it.
+
+mod first_steps;
 
 use std::{env, net::SocketAddr, process::ExitCode, time::Duration};
 
-use auth_service::{App, config};
-use clap::Parser;
+use auth_service::{
+    cli::{OperatorCommand, run_operator_command},
+    config,
+};
+use clap::{Parser, Subcommand};
 use futures_util::future::try_join;
 use service_kit::{CommandError, exit_code, init_logs, parse_settings, traces::Traces};
 use shared::{clock::Clock, revocations::OutagePolicy};
 
-/// The walk-through that the program prints, with the default addresses. The README shows the same lines.
-const WALKTHROUGH: &str = include_str!("walkthrough.sh");
-
-/// The client that follows the revocation feed for resource-service. Each start gives it another secret.
+/// Id of the client that follows the revocation feed for resource-service. Each start renews its
+/// secret.
 const FEED_CLIENT: &str = "local-stack";
 
-/// Starts auth-service and resource-service in one process, and prints a walk-through.
+/// Runs auth-service and resource-service in one process, for a first look and for development.
 ///
-/// It takes auth-service's settings, and the address of resource-service, whose other settings follow from them.
+/// The settings are those of auth-service, and the address of resource-service. The other settings
+/// of resource-service follow from them. The commands for operators are those of auth-service.
 #[derive(Debug, Parser)]
 #[command(name = "local-stack", version)]
 struct Command {
     #[command(flatten)]
     auth: config::Settings,
 
-    /// The address that resource-service listens on
+    /// Address of resource-service
     #[arg(
         long,
         env = "RESOURCE_ADDR",
         value_name = "IP:PORT",
-        default_value = "127.0.0.1:8081",
+        default_value = first_steps::RESOURCE_ADDR,
         help_heading = "Settings"
     )]
     resource_addr: SocketAddr,
+
+    #[command(subcommand)]
+    subcommand: Option<Subcommands>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Subcommands {
+    /// Run both services (the default)
+    Serve,
+    /// Print shell commands that register, log in, call resource-service, refresh and log out
+    Walkthrough,
+    #[command(flatten)]
+    Operator(OperatorCommand),
 }
 
 #[actix_web::main]
@@ -41,14 +58,24 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), CommandError> {
     init_logs()?;
-    let command: Command = parse_settings(env::args_os())?;
-    let settings = command.auth.clone();
+    let Command { auth, resource_addr, subcommand } = parse_settings(env::args_os())?;
+    match subcommand.unwrap_or(Subcommands::Serve) {
+        Subcommands::Serve => serve(auth, resource_addr).await,
+        Subcommands::Walkthrough => {
+            print!("{}", first_steps::walkthrough(auth.auth_addr, resource_addr));
+            Ok(())
+        }
+        Subcommands::Operator(command) => run_operator_command(&auth, command).await,
+    }
+}
+
+async fn serve(settings: config::Settings, resource_addr: SocketAddr) -> Result<(), CommandError> {
     let traces = Traces::start(&settings.traces, "local-stack")?;
-    let auth = auth_service::start(command.auth, Clock::system()).await?;
-    let feed_secret = feed_secret(&auth.app).await?;
+    let auth = auth_service::start(settings.clone(), Clock::system()).await?;
+    let feed_secret = auth.app.renew_client(FEED_CLIENT, "revocations:read").await?;
     let resource = resource_service::start(resource_service::Settings {
-        resource_addr: command.resource_addr,
-        // METRICS_ADDR is auth-service's.
+        resource_addr,
+        // METRICS_ADDR is the ops listener of auth-service.
         metrics_addr: None,
         issuer: auth.issuer.clone(),
         jwks_url: Some(format!("http://{}/.well-known/jwks.json", auth.addr)),
@@ -65,22 +92,8 @@ async fn run() -> Result<(), CommandError> {
         shutdown: settings.shutdown,
         traces: settings.traces,
     })?;
-    println!("{}", welcome(auth.addr, resource.addr, &settings.data_dir.display().to_string()));
+    println!("{}", first_steps::welcome(auth.addr, resource.addr, &settings.data_dir));
     let ended = try_join(auth.run_until_stopped(), resource.run_until_stopped()).await;
     traces.end(settings.shutdown.shutdown_timeout).await;
-    ended.map(drop).map_err(|why| CommandError::new(why.to_string()))
-}
-
-async fn feed_secret(app: &App) -> Result<String, CommandError> {
-    app.renew_client(FEED_CLIENT, "revocations:read").await
-}
-
-fn welcome(auth: SocketAddr, resource: SocketAddr, data_dir: &str) -> String {
-    let lines = WALKTHROUGH
-        .replace("127.0.0.1:8080", &auth.to_string())
-        .replace("127.0.0.1:8081", &resource.to_string());
-    format!(
-        "\nauth-service      http://{auth}\nresource-service  http://{resource}\ndata              {data_dir}\n\n\
-         Paste these into another terminal, in order. Ctrl-C ends both services.\n\n{lines}"
-    )
+    ended.map(drop).map_err(|error| CommandError::new(error.to_string()))
 }

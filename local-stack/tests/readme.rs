@@ -1,62 +1,89 @@
-//! The README and the pages in `docs` are true: the walk-through works when it is pasted, the table
-//! has every setting, and the named tests exist.
+//! The README is true: its walk-through and its samples work as they stand, and the program prints the longer walk-through.
 
 use std::{
     env, fs,
     io::Write,
-    net::TcpListener,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
 };
 
-use clap::{Arg, Args};
-use test_support::{Process, temp_dir};
+use test_support::{Client, Process, TempDir, temp_dir};
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+const PROGRAM: &str = env!("CARGO_BIN_EXE_local-stack");
+
+/// A running local stack on free ports.
+struct Stack {
+    process: Process,
+    _data: TempDir,
 }
 
-fn read(file: &str) -> String {
-    fs::read_to_string(root().join(file)).unwrap()
+impl Stack {
+    fn start() -> Self {
+        let data = temp_dir();
+        let process = Process::start(PROGRAM, 2, &[("DATA_DIR", data.path().to_str().unwrap())]);
+        Self { process, _data: data }
+    }
+
+    /// Returns text in which the default addresses are those of this stack.
+    fn localize(&self, text: &str) -> String {
+        text.replace("127.0.0.1:8080", &self.process.addr(0).to_string())
+            .replace("127.0.0.1:8081", &self.process.addr(1).to_string())
+    }
 }
 
-/// Returns the text between two marks.
-fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
-    let (_, rest) = text.split_once(start).unwrap();
-    rest.split_once(end).unwrap().0
+/// Returns the first code block of a language in a section of the README.
+fn sample(section: &str, language: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = fs::read_to_string(path).unwrap();
+    let (_, rest) = readme.split_once(&format!("## {section}\n")).unwrap();
+    let (_, code) = rest.split_once(&format!("```{language}\n")).unwrap();
+    code.split_once("```\n").unwrap().0.to_owned()
 }
 
-/// Runs lines in a shell, and returns what they print. Asserts that they print no error.
-fn paste(lines: &str) -> String {
-    let mut shell = Command::new("bash")
+/// Runs a program with text as its input. Returns what it prints, and asserts that it prints no error.
+fn run(program: &str, args: &[&str], input: &str) -> String {
+    let mut child = Command::new(program)
+        .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    shell.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
-    let output = shell.wait_with_output().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{printed}");
+    assert!(output.status.success(), "{printed}");
     printed
+}
+
+/// Asserts that a text contains these parts in this order.
+fn assert_in_order(text: &str, parts: &[&str]) {
+    let mut rest = text;
+    for part in parts {
+        let found = rest.split_once(part);
+        rest = found.unwrap_or_else(|| panic!("{part} is missing in\n{text}")).1;
+    }
+}
+
+fn print_walkthrough(args: &[&str]) -> String {
+    let output = Command::new(PROGRAM).env_clear().arg("walkthrough").args(args).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]
 fn the_walk_through_works_when_it_is_pasted() {
-    let folder = temp_dir();
-    let data = folder.path().join("data");
-    let env = [("DATA_DIR", data.to_str().unwrap())];
-    let process = Process::start(env!("CARGO_BIN_EXE_local-stack"), 2, &env);
-    let readme = read("README.md");
-    let section = between(&readme, "## Walk-through", "\n```\n");
-    let (_, lines) = section.split_once("```sh\n").unwrap();
-    let lines = lines
-        .replace("127.0.0.1:8080", &process.addr(0).to_string())
-        .replace("127.0.0.1:8081", &process.addr(1).to_string());
+    let stack = Stack::start();
+    let printed = run("bash", &[], &stack.localize(&sample("Walk-through", "sh")));
+    assert_in_order(&printed, &["\"username\":\"ada\"}", "\"tokens\":{\"access\"", "\"sub\":"]);
+}
 
-    let printed = paste(&lines);
-    let mut rest = printed.as_str();
-    for expected in [
+#[test]
+fn the_longer_walk_through_works_when_it_is_pasted() {
+    let stack = Stack::start();
+    let printed = run("bash", &[], &stack.localize(&print_walkthrough(&[])));
+    let expected = [
         "\"username\":\"ada\"}",
         "\"tokens\":{\"access\"",
         "HTTP/1.1 401",
@@ -66,107 +93,27 @@ fn the_walk_through_works_when_it_is_pasted() {
         "HTTP/1.1 204",
         "HTTP/1.1 401",
         "\"code\":\"token_not_valid\"",
-    ] {
-        let found = rest.split_once(expected);
-        rest = found.unwrap_or_else(|| panic!("{expected} is missing in\n{printed}")).1;
-    }
-
-    // The program prints these lines, possibly with log lines between them.
-    for line in lines.trim().lines() {
-        process.wait_for_log(line);
-    }
-}
-
-/// Rows of the settings table that no `Settings` describes.
-const LOG_SETTINGS: [&str; 3] = [
-    "| `RUST_LOG` | – | filter | `info,actix_server=warn,actix_http=off` | both \
-     | Which log lines are written: a level, or levels by module |",
-    "| `LOG_FILTER_FILE` | – | file | – | both \
-     | File that contains this filter instead; read again at SIGHUP |",
-    "| `LOG_FORMAT` | – | name | `text` | both \
-     | Format of log lines: `text` for people, `json` for machines |",
-];
-
-fn settings_table() -> String {
-    let mut rows = vec![
-        "| variable | option | unit | default | service | what it is |".to_owned(),
-        "|---|---|---|---|---|---|".to_owned(),
     ];
-    let auth = auth_service::config::Settings::augment_args(clap::Command::new("auth"));
-    let resource = resource_service::Settings::augment_args(clap::Command::new("resource"));
-    for (service, command) in [("auth", auth), ("resource", resource)] {
-        rows.extend(command.get_arguments().map(|arg| settings_row(service, arg)));
-    }
-    rows.extend(LOG_SETTINGS.map(str::to_owned));
-    format!("\n{}\n", rows.join("\n"))
-}
-
-fn settings_row(service: &str, arg: &Arg) -> String {
-    let variable = arg.get_env().expect("every setting is an environment variable");
-    let variable = variable.to_str().unwrap();
-    let option = arg.get_long().unwrap();
-    let unit = arg.get_value_names().unwrap()[0].to_lowercase();
-    let default = arg.get_default_values().first();
-    let default = match default.map_or("", |default| default.to_str().unwrap()) {
-        "" => "–".into(),
-        default => format!("`{default}`"),
-    };
-    let help = arg.get_help().expect("every setting is documented");
-    format!("| `{variable}` | `--{option}` | {unit} | {default} | {service} | {help} |")
+    assert_in_order(&printed, &expected);
 }
 
 #[test]
-fn every_setting_is_in_the_settings_table() {
-    let table = settings_table();
-    let readme = read("README.md");
-    let start = "<!-- settings -->";
-    let end = "<!-- /settings -->";
-    let current = between(&readme, start, end);
-    if env::var_os("UPDATE_README").is_some() {
-        let old = format!("{start}{current}{end}");
-        let new = format!("{start}{table}{end}");
-        fs::write(root().join("README.md"), readme.replace(&old, &new)).unwrap();
-    } else {
-        assert_eq!(current, table, "run UPDATE_README=1 scripts/test -E 'test(settings_table)'");
-    }
+fn the_longer_walk_through_names_the_addresses_in_use() {
+    let elsewhere = print_walkthrough(&["--resource-addr", "127.0.0.1:9001"]);
+    assert_eq!(elsewhere, print_walkthrough(&[]).replace("127.0.0.1:8081", "127.0.0.1:9001"));
 }
 
-#[test]
-fn every_fault_in_the_table_has_the_tests_it_names() {
-    let page = read("docs/failure-modes.md");
-    let table = between(&page, "## Faults", "## Was that");
-    let mut count = 0;
-    for row in table.lines().filter(|line| line.starts_with("| ")).skip(1) {
-        let tests = row.trim_end_matches('|').rsplit('|').next().unwrap();
-        let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
-        assert!(!names.is_empty(), "{row}");
-        for name in names {
-            let exists = |folder: &str| root().join(format!("{folder}/{name}.rs")).exists();
-            let folders =
-                ["auth-service/tests/suite", "resource-service/tests", "system-tests/tests"];
-            assert!(folders.into_iter().any(exists), "no tests {name}: {row}");
-            count += 1;
-        }
-    }
-    assert!(count > 20);
-}
-
-#[test]
-fn the_error_for_a_port_in_use_names_the_address_and_the_setting() {
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = taken.local_addr().unwrap().to_string();
-    let folder = temp_dir();
-    for variable in ["AUTH_ADDR", "RESOURCE_ADDR"] {
-        let output = Command::new(env!("CARGO_BIN_EXE_local-stack"))
-            .env_clear()
-            .envs([("AUTH_ADDR", "127.0.0.1:0"), ("RESOURCE_ADDR", "127.0.0.1:0")])
-            .env(variable, &addr)
-            .env("DATA_DIR", folder.path())
-            .output()
-            .unwrap();
-        let errors = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{errors}");
-        let line = errors.lines().find(|line| line.starts_with("error:")).unwrap();
-        assert!(line.contains(&addr) && line.contains(variable), "{line}");
-    }
+#[actix_web::test]
+async fn the_python_sample_accepts_a_token_and_refuses_a_changed_one() {
+    let python = env::var("TEST_PYTHON").unwrap_or_else(|_| "python3".into());
+    let stack = Stack::start();
+    let client = Client::new(stack.process.addr(0));
+    // The issuer that tokens name is the address by default.
+    let tokens = client.new_user("ada").await;
+    let mut program = stack.localize(&sample("Protect a service", "python"));
+    program += "import sys\nprint(verify(sys.argv[1])['preferred_username'])\n";
+    assert_eq!(run(&python, &["-", &tokens.access], &program), "ada\n");
+    let changed = tokens.access.replacen("eyJ", "eyK", 1);
+    let refused = Command::new(python).arg("-c").arg(program).arg(changed).output().unwrap();
+    assert!(!refused.status.success());
 }

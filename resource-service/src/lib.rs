@@ -1,8 +1,8 @@
-//! resource-service: a sample of the services behind auth-service. Copy what you need of it.
+//! resource-service: a sample of a service behind auth-service. Copy what you need.
 //!
 //! | module | content |
 //! |---|---|
-//! | [`routes`] | the protected routes: read this file first |
+//! | [`routes`] | the protected routes: read this file first; the others are start-up |
 //! | [`server`] | start-up: a verifier from the settings, and the routes |
 //! | [`settings`] | settings from the command line and the environment |
 //! | `readyz`, `metrics` | routes for operators |
@@ -14,16 +14,18 @@ pub mod server;
 pub mod settings;
 
 use clap::{Parser, Subcommand};
-use service_kit::{CommandError, health::check_health, logs, reload::reload_on_sighup, traces::Traces};
+use service_kit::{
+    CommandError, health::check_health, logs, reload::reload_on_sighup, traces::Traces,
+};
 
 pub use self::{
     server::{configure, start},
     settings::{Secret, Settings},
 };
 
-/// A sample of the services behind auth-service: it accepts only requests with a valid access token.
+/// Sample of a service behind auth-service: accepts only requests with a valid access token.
 ///
-/// It needs nothing but auth-service's URL. Every setting is an option and an environment variable.
+/// The URL of auth-service is all it needs. Every setting is an option and an environment variable.
 #[derive(Debug, Parser)]
 #[command(name = "resource-service", version)]
 pub struct Command {
@@ -38,14 +40,14 @@ pub struct Command {
 enum Subcommands {
     /// Serve requests (the default)
     Serve,
-    /// Ask the service that listens on the address whether it is ready
+    /// Check that the service on RESOURCE_ADDR is ready, and exit
     Healthcheck,
 }
 
-/// Runs a command line.
+/// Runs a command.
 ///
 /// # Errors
-/// One line for the operator.
+/// If the command fails; the error is one line for the operator.
 pub async fn run(command: Command) -> Result<(), CommandError> {
     match command.subcommand.unwrap_or(Subcommands::Serve) {
         Subcommands::Serve => serve(command.settings).await,
@@ -62,5 +64,5 @@ async fn serve(settings: Settings) -> Result<(), CommandError> {
     reload_on_sighup(logs::reload_hook().into_iter().chain(secret_hook).collect())?;
     let ended = running.run_until_stopped().await;
     traces.end(limit).await;
-    ended.map_err(|why| CommandError::new(why.to_string()))
+    ended.map_err(|error| CommandError::new(error.to_string()))
 }

@@ -1,4 +1,4 @@
-//! The program: reads the settings and runs the command.
+//! The program `resource-service`: reads the settings and runs the command.
 
 use std::{env, process::ExitCode};
 
@@ -8,7 +8,7 @@ use service_kit::{exit_code, init_logs, parse_settings};
 async fn main() -> ExitCode {
     let outcome = match init_logs().and_then(|()| parse_settings(env::args_os())) {
         Ok(command) => resource_service::run(command).await,
-        Err(why) => Err(why),
+        Err(error) => Err(error),
     };
     exit_code(outcome)
 }

@@ -1,4 +1,4 @@
-//! `GET /metrics`: what this process counts.
+//! `GET /metrics`: metrics of this process.
 
 use std::sync::atomic::Ordering;
 
@@ -13,11 +13,11 @@ use service_kit::{
 };
 use shared::{Verifier, revocations::FeedState};
 
-/// What this process counts.
+/// Metrics of this process.
 pub struct Metrics {
     registry: Registry,
     pub requests: RequestMetrics,
-    /// If the revocations are followed.
+    /// `None` if the revocation feed is not configured.
     feed: Option<FeedMetrics>,
 }
 
@@ -29,7 +29,7 @@ struct FeedMetrics {
 }
 
 impl Metrics {
-    /// Nothing counted yet.
+    /// Registers the metrics of a process with this verifier.
     pub fn new(verifier: &Verifier) -> Self {
         let mut registry = Registry::default();
         process_metrics::register(&mut registry, env!("CARGO_PKG_VERSION"));
@@ -42,38 +42,50 @@ impl Metrics {
 impl FeedMetrics {
     fn new(registry: &mut Registry) -> Self {
         let registry = registry.sub_registry_with_prefix("resource");
-        let is_current =
-            gauge(registry, "revocation_feed_current", "1 if the revocations are followed, else 0");
-        let help = "For how long nothing has been heard of the revocations";
+        let is_current = gauge(
+            registry,
+            "revocation_feed_current",
+            "1 if the revocation feed is current, otherwise 0",
+        );
+        let help = "Time since the last event or comment of the revocation feed, in seconds";
         let silence = gauge(registry, "revocation_feed_silence_seconds", help);
-        let held = gauge(registry, "revocations_held", "Sessions whose access tokens are refused");
+        let held = gauge(
+            registry,
+            "revocations_held",
+            "Number of ended sessions whose access tokens are refused",
+        );
         let reconnects = Counter::default();
-        let help = "How often the revocations were asked for again";
+        let help = "Number of reconnections to the revocation feed";
         registry.register("revocation_feed_reconnects", help, reconnects.clone());
         Self { is_current, silence, held, reconnects }
     }
 
-    fn read(&self, now: FeedState) {
+    fn update(&self, now: FeedState) {
         self.is_current.set(now.is_current.into());
         self.silence.set(now.silent_for.as_secs() as i64);
         self.held.set(now.held as i64);
-        // Counted by the verifier, and only told here.
+        // The verifier counts; this copies its count.
         self.reconnects.inner().store(now.reconnects, Ordering::Relaxed);
     }
 }
 
-/// What this process counts, for Prometheus.
+/// Returns the metrics of this process, for Prometheus.
 #[utoipa::path(
     get,
     path = "/metrics",
     tag = "about",
     responses(
-        (status = 200, description = "The metrics.", body = String, content_type = "application/openmetrics-text"),
+        (
+            status = 200,
+            description = "The metrics.",
+            body = String,
+            content_type = "application/openmetrics-text",
+        ),
     )
 )]
 pub async fn metrics(metrics: Data<Metrics>, verifier: Data<Verifier>) -> HttpResponse {
     if let (Some(feed), Some(now)) = (&metrics.feed, verifier.revocations()) {
-        feed.read(now);
+        feed.update(now);
     }
     metrics::answer(&metrics.registry)
 }

@@ -1,4 +1,4 @@
-//! `GET /readyz`: whether this process can decide on access tokens.
+//! `GET /readyz`: readiness of this process.
 
 use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
@@ -9,25 +9,27 @@ use service_kit::{
 use shared::Verifier;
 use utoipa::ToSchema;
 
-/// `ok` or `unavailable` for each dependency.
+/// State of the service and of each dependency.
 #[derive(Serialize, ToSchema)]
 pub struct Ready {
     /// `ok`, or `ending` during shutdown.
     service: &'static str,
+    /// `ok` or `unavailable`: the keys of the issuer.
     keys: &'static str,
-    /// Absent if the revocation feed is not configured.
+    /// `ok` or `unavailable`: the revocation feed. Absent if the revocation feed is not configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     revocations: Option<&'static str>,
-    /// Why a dependency is not `ok`. Absent if all are.
+    /// Why a state is not `ok`. Absent if every state is `ok`.
     #[serde(skip_serializing_if = "Reasons::is_empty")]
     #[schema(required = false)]
     reasons: Reasons,
 }
 
-/// Returns whether this process can decide on access tokens.
+/// Returns whether this process can accept or refuse access tokens.
 ///
-/// It can when it has keys to verify with and, unless the outage policy accepts tokens without it, follows the revocation feed.
+/// A process is ready if it has the keys of the issuer. Unless the outage policy accepts tokens
+/// while the revocation feed is down, the feed must be current too.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -37,14 +39,19 @@ pub struct Ready {
         (status = 503, description = "Not ready.", body = Ready, headers(("Retry-After" = i32))),
     )
 )]
-pub async fn readyz(verifier: Data<Verifier>, shutdown: Option<Data<ShutdownToken>>) -> HttpResponse {
-    let is_ending = shutdown.is_some_and(|shutdown| shutdown.is_triggered());
+pub async fn readyz(
+    verifier: Data<Verifier>,
+    shutdown: Option<Data<ShutdownToken>>,
+) -> HttpResponse {
+    let is_shutting_down = shutdown.is_some_and(|shutdown| shutdown.is_triggered());
     let mut reasons = Reasons::default();
     let ready = Ready {
-        service: reasons.service(is_ending),
-        keys: reasons.word("keys", verifier.keys_error().map_or(Ok(()), Err)),
-        revocations: verifier.revocations().map(|feed| reasons.word("revocations", feed.check())),
+        service: reasons.service_status(is_shutting_down),
+        keys: reasons.dependency_status("keys", verifier.keys_error().map_or(Ok(()), Err)),
+        revocations: verifier
+            .revocations()
+            .map(|feed| reasons.dependency_status("revocations", feed.check())),
         reasons,
     };
-    readiness(!is_ending && verifier.is_ready(), ready)
+    readiness(!is_shutting_down && verifier.is_ready(), ready)
 }

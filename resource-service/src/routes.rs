@@ -1,7 +1,8 @@
 //! The protected routes: what to copy into a service of your own.
 //!
-//! A handler that takes an [`AccessToken`] runs only for requests with a valid access token. A handler that takes
-//! [`Requires<R>`] needs a scope or a role as well. The documentation attributes are optional.
+//! A handler that takes an [`AccessToken`] runs only for requests with a valid access token. A
+//! handler that takes [`Requires<R>`] runs only if the token also grants the scope or the role of
+//! `R`. The attributes `utoipa::path` are documentation, and optional.
 
 use actix_web::web::Json;
 use serde::Serialize;
@@ -16,11 +17,15 @@ use utoipa::ToSchema;
 /// Answer of `/whoami`.
 #[derive(Serialize, ToSchema)]
 pub struct WhoAmI {
+    /// Id of the user.
     sub: String,
+    /// Id of the session.
     #[schema(value_type = String)]
     sid: SessionId,
+    /// Scopes that the token grants, separated by spaces.
     #[schema(value_type = String)]
     scope: Scope,
+    /// Expiry of the token, in seconds since the Unix epoch.
     exp: i64,
 }
 
@@ -33,7 +38,12 @@ pub struct WhoAmI {
     responses((status = 200, description = "The claims.", body = WhoAmI), Unauthorized, Unavailable)
 )]
 pub async fn whoami(AccessToken(claims): AccessToken) -> Json<WhoAmI> {
-    Json(WhoAmI { sub: claims.sub.clone(), sid: claims.sid, scope: claims.scope.clone(), exp: claims.exp })
+    Json(WhoAmI {
+        sub: claims.sub.clone(),
+        sid: claims.sid,
+        scope: claims.scope.clone(),
+        exp: claims.exp,
+    })
 }
 
 /// The scope `reports:read`.
@@ -47,16 +57,20 @@ impl Requirement for ReadReports {
 #[derive(Serialize, ToSchema)]
 pub struct Reports {
     reports: [String; 0],
+    /// Id of the user whom the reports are for.
     r#for: String,
 }
 
-/// Returns the reports. Needs the scope `reports:read`.
+/// Returns the reports of the user. Needs the scope `reports:read`.
 #[utoipa::path(
     get,
     path = "/reports",
     tag = "resources",
     security(("bearer" = [])),
-    responses((status = 200, description = "The reports.", body = Reports), Unauthorized, Forbidden, Unavailable)
+    responses(
+        (status = 200, description = "The reports.", body = Reports),
+        Unauthorized, Forbidden, Unavailable,
+    )
 )]
 pub async fn reports(token: Requires<ReadReports>) -> Json<Reports> {
     Json(Reports { reports: [], r#for: token.sub.clone() })
@@ -72,10 +86,11 @@ impl Requirement for Admin {
 /// Answer of `/admin`.
 #[derive(Serialize, ToSchema)]
 pub struct Administrator {
+    /// Id of the user.
     admin: String,
 }
 
-/// Returns the administrator. Needs the role `admin`.
+/// Returns the id of the administrator. Needs the role `admin`.
 #[utoipa::path(
     get,
     path = "/admin",

@@ -38,7 +38,7 @@ impl Running {
     /// # Errors
     /// Those of the server.
     pub async fn run_until_stopped(self) -> io::Result<()> {
-        // The verifier fetches keys in the background: requests need not wait for them here.
+        // Does not wait for the keys: the verifier fetches them in the background.
         self.server.run_until_stopped(std::future::ready(())).await
     }
 
@@ -58,41 +58,40 @@ impl Running {
     }
 }
 
-/// Starts to serve as the settings say. auth-service need not be reachable yet.
+/// Starts to serve. auth-service need not be reachable yet.
 ///
 /// # Errors
 /// If an address cannot be bound.
 pub fn start(settings: Settings) -> Result<Running, CommandError> {
     let bound = BoundServer::bind(settings.server())?;
     let addr = bound.addr();
-    let verifier = verifier(&settings);
+    let serves_metrics = bound.serves_metrics();
+    let verifier = build_verifier(&settings);
     let metrics = Metrics::new(&verifier);
     let request_metrics = metrics.requests.clone();
-    let token = ShutdownToken::new();
-    let serves_metrics = bound.serves_metrics();
-    let data = (Data::new(verifier.clone()), Data::new(metrics), Data::new(token.clone()));
-    let share = move |app: &mut ServiceConfig| {
-        let (verifier, metrics, token) = data.clone();
-        app.app_data(verifier).app_data(metrics).app_data(token);
+    let shutdown = ShutdownToken::new();
+    let data = SharedData {
+        verifier: Data::new(verifier.clone()),
+        metrics: Data::new(metrics),
+        shutdown: Data::new(shutdown.clone()),
     };
-    let ops_share = share.clone();
-    let verifies = verifier.clone();
+    let ops_data = data.clone();
     let server = bound.serve(
         request_metrics,
-        token,
+        shutdown,
         move |app| {
-            share(app);
-            configure(app, verifies.clone(), serves_metrics);
+            data.add_to(app);
+            mount(app, serves_metrics);
         },
         move |app| {
-            ops_share(app);
-            configure_ops(app);
+            ops_data.add_to(app);
+            mount_ops(app);
         },
     )?;
     Ok(Running { addr, server, verifier })
 }
 
-fn verifier(settings: &Settings) -> Verifier {
+fn build_verifier(settings: &Settings) -> Verifier {
     let mut verifier = Verifier::builder(&settings.issuer)
         .leeway(settings.leeway)
         .refresh_interval(settings.jwks_refresh_interval)
@@ -103,17 +102,37 @@ fn verifier(settings: &Settings) -> Verifier {
     if let Some(url) = &settings.jwks_url {
         verifier = verifier.jwks_url(url);
     }
-    let in_file = settings.revocations_client_secret_file.as_ref().map(|file| &file.secret);
-    let secret = settings.revocations_client_secret.as_ref().or(in_file);
-    if let (Some(client_id), Some(Secret(client_secret))) =
-        (settings.revocations_client_id.clone(), secret.cloned())
-    {
-        let url = settings.revocations_url.clone();
-        let url = url.unwrap_or_else(|| format!("{}/revocations", settings.issuer));
-        let feed = Feed { url, client_id, client_secret };
+    if let Some(feed) = feed(settings) {
         verifier = verifier.revocations(feed, settings.revocations_outage);
     }
     verifier.build()
+}
+
+/// Returns the revocation feed and the client that follows it. `None` if no client is set.
+fn feed(settings: &Settings) -> Option<Feed> {
+    let client_id = settings.revocations_client_id.clone()?;
+    let secret_file = settings.revocations_client_secret_file.as_ref();
+    let secret = settings.revocations_client_secret.as_ref();
+    let Secret(client_secret) = secret.or(secret_file.map(|file| &file.secret))?.clone();
+    let url = settings.revocations_url.clone();
+    let url = url.unwrap_or_else(|| format!("{}/revocations", settings.issuer));
+    Some(Feed { url, client_id, client_secret })
+}
+
+/// Data that handlers share.
+#[derive(Clone)]
+struct SharedData {
+    verifier: Data<Verifier>,
+    metrics: Data<Metrics>,
+    shutdown: Data<ShutdownToken>,
+}
+
+impl SharedData {
+    fn add_to(&self, app: &mut ServiceConfig) {
+        app.app_data(self.verifier.clone())
+            .app_data(self.metrics.clone())
+            .app_data(self.shutdown.clone());
+    }
 }
 
 /// OpenAPI document of every route.
@@ -121,12 +140,14 @@ fn verifier(settings: &Settings) -> Verifier {
 #[openapi(
     info(
         title = "resource-service",
-        description = "A sample of the services behind auth-service: it accepts only requests with a valid access \
-            token.\n\nEvery path may end with a slash. Every GET route answers HEAD.",
+        description = "Sample of a service behind auth-service: accepts only requests with a \
+            valid access token. To call it here, log in at auth-service and paste the access \
+            token below.\n\n\
+            Every path may end with a slash. Every GET route answers HEAD.",
     ),
     tags(
         (name = "resources", description = "Protected resources."),
-        (name = "about", description = "This service itself."),
+        (name = "about", description = "The service itself."),
     ),
     paths(
         routes::whoami,
@@ -143,10 +164,14 @@ fn verifier(settings: &Settings) -> Verifier {
 )]
 struct Document;
 
-/// Mounts the routes in an actix-web app: this service's, or yours. `/metrics` is one of them if `serves_metrics`.
+/// Mounts the routes in an actix-web app. `/metrics` is one of them if `serves_metrics`.
 pub fn configure(app: &mut ServiceConfig, verifier: Verifier, serves_metrics: bool) {
-    app.app_data(Data::new(verifier))
-        .service(resource(routes::__path_whoami, routes::whoami))
+    app.app_data(Data::new(verifier));
+    mount(app, serves_metrics);
+}
+
+fn mount(app: &mut ServiceConfig, serves_metrics: bool) {
+    app.service(resource(routes::__path_whoami, routes::whoami))
         .service(resource(routes::__path_reports, routes::reports))
         .service(resource(routes::__path_admin, routes::admin))
         .service(resource(health::__path_healthz, health::healthz))
@@ -158,7 +183,7 @@ pub fn configure(app: &mut ServiceConfig, verifier: Verifier, serves_metrics: bo
 }
 
 /// Mounts the routes of the ops listener.
-fn configure_ops(app: &mut ServiceConfig) {
+fn mount_ops(app: &mut ServiceConfig) {
     app.service(resource(health::__path_healthz, health::healthz))
         .service(resource(readyz::__path_readyz, readyz::readyz))
         .service(resource(metrics::__path_metrics, metrics::metrics));

@@ -2,7 +2,7 @@
 
 use std::{fmt, fs, net::SocketAddr, time::Duration};
 
-use clap::Args;
+use clap::{Args, value_parser};
 use service_kit::{
     connection_limits::ConnectionLimits,
     server::ServerSettings,
@@ -12,60 +12,107 @@ use service_kit::{
 };
 use shared::revocations::OutagePolicy;
 
-/// The settings of resource-service.
+/// Settings of resource-service.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Settings")]
 pub struct Settings {
-    /// The address to listen on
+    /// Address of the main listener
     #[arg(long, env = "RESOURCE_ADDR", value_name = "IP:PORT", default_value = "127.0.0.1:8081")]
     pub resource_addr: SocketAddr,
 
-    /// Another address, for those who run it: `/metrics` is there and not at the main one, with `/healthz` and `/readyz`. Unset: `/metrics` is at the main address
+    /// Address of a separate listener for operators, with `/metrics`, `/healthz` and `/readyz`.
+    /// Unset: the main listener serves `/metrics`
     #[arg(long, env = "METRICS_ADDR", value_name = "IP:PORT")]
     pub metrics_addr: Option<SocketAddr>,
 
-    /// auth-service's URL, as tokens name it
-    #[arg(long, env = "ISSUER", value_name = "URL", default_value = "http://127.0.0.1:8080", value_parser = http_url)]
+    /// URL of auth-service, as tokens name it
+    #[arg(
+        long,
+        env = "ISSUER",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8080",
+        value_parser = http_url
+    )]
     pub issuer: String,
 
-    /// Where the issuer's keys are, if not below its URL
+    /// URL of the issuer's keys. Unset: the metadata below ISSUER names it
     #[arg(long, env = "JWKS_URL", value_name = "URL", value_parser = http_url)]
     pub jwks_url: Option<String>,
 
-    /// How often the issuer's keys are fetched anew, in seconds: more often than its KEY_PUBLISH_AHEAD
-    #[arg(long, env = "JWKS_REFRESH_INTERVAL", value_name = "SECONDS", default_value = "300", value_parser = positive_seconds)]
+    /// Time between two fetches of the issuer's keys, in seconds: less than the issuer's
+    /// KEY_PUBLISH_AHEAD
+    #[arg(
+        long,
+        env = "JWKS_REFRESH_INTERVAL",
+        value_name = "SECONDS",
+        default_value = "300",
+        value_parser = positive_seconds
+    )]
     pub jwks_refresh_interval: Duration,
 
-    /// The client that follows the issuer's revocations, with the scope revocations:read. Unset: they are not followed
+    /// Id of the client that follows the issuer's revocation feed. The client needs the scope
+    /// revocations:read. Unset: the service does not follow the feed
     #[arg(long, env = "REVOCATIONS_CLIENT_ID", value_name = "ID", requires = "secret")]
     pub revocations_client_id: Option<String>,
 
-    /// That client's secret
-    #[arg(long, env = "REVOCATIONS_CLIENT_SECRET", value_name = "TEXT", group = "secret", hide_env_values = true, value_parser = secret)]
+    /// Secret of that client
+    #[arg(
+        long,
+        env = "REVOCATIONS_CLIENT_SECRET",
+        value_name = "TEXT",
+        group = "secret",
+        hide_env_values = true,
+        value_parser = secret
+    )]
     pub revocations_client_secret: Option<Secret>,
 
-    /// A file with that client's secret, read again at SIGHUP
-    #[arg(long, env = "REVOCATIONS_CLIENT_SECRET_FILE", value_name = "FILE", group = "secret", value_parser = SecretFile::read)]
+    /// File that contains the secret of that client. SIGHUP reads it again
+    #[arg(
+        long,
+        env = "REVOCATIONS_CLIENT_SECRET_FILE",
+        value_name = "FILE",
+        group = "secret",
+        value_parser = SecretFile::read
+    )]
     pub revocations_client_secret_file: Option<SecretFile>,
 
-    /// Where the issuer's revocations are, if not below its URL
+    /// URL of the issuer's revocation feed. Unset: /revocations below ISSUER
     #[arg(long, env = "REVOCATIONS_URL", value_name = "URL", value_parser = http_url)]
     pub revocations_url: Option<String>,
 
-    /// What becomes of tokens while revocations cannot be followed: accepted until_expiry, for bounded:SECONDS, or closed
+    /// How access tokens are treated while the revocation feed is down: accepted until_expiry,
+    /// accepted for bounded:SECONDS, or refused (closed)
     #[arg(long, env = "REVOCATIONS_OUTAGE", value_name = "POLICY", default_value = "until_expiry")]
     pub revocations_outage: OutagePolicy,
 
-    /// The audiences of the tokens that are accepted, separated by commas
-    #[arg(long, env = "AUDIENCE", value_name = "NAMES", default_value = "api", value_delimiter = ',', value_parser = name)]
+    /// Audiences that are accepted, separated by commas
+    #[arg(
+        long,
+        env = "AUDIENCE",
+        value_name = "NAMES",
+        default_value = "api",
+        value_delimiter = ',',
+        value_parser = name
+    )]
     pub audience: Vec<String>,
 
-    /// How far the clocks of two services may be apart, in seconds
-    #[arg(long, env = "LEEWAY", value_name = "SECONDS", default_value = "10", value_parser = leeway)]
+    /// Tolerated difference between the clocks of two services, in seconds
+    #[arg(
+        long,
+        env = "LEEWAY",
+        value_name = "SECONDS",
+        default_value = "10",
+        value_parser = leeway
+    )]
     pub leeway: Duration,
 
-    /// How many threads serve requests. Unset: one a core
-    #[arg(long, env = "RESOURCE_WORKERS", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=512))]
+    /// Number of threads that serve requests. Unset: one for each core
+    #[arg(
+        long,
+        env = "RESOURCE_WORKERS",
+        value_name = "COUNT",
+        value_parser = value_parser!(u16).range(1..=512)
+    )]
     pub resource_workers: Option<u16>,
 
     #[command(flatten)]
@@ -81,7 +128,7 @@ pub struct Settings {
     pub traces: TraceSettings,
 }
 
-/// A secret. Never printed.
+/// A secret that is never printed.
 #[derive(Clone)]
 pub struct Secret(pub String);
 
@@ -95,7 +142,7 @@ fn secret(text: &str) -> Result<Secret, String> {
     name(text).map(Secret)
 }
 
-/// A file, and the secret that is in it.
+/// Path of a file that contains a secret, and the secret.
 #[derive(Clone, Debug)]
 pub struct SecretFile {
     pub(crate) file: String,
@@ -104,7 +151,7 @@ pub struct SecretFile {
 
 impl SecretFile {
     pub(crate) fn read(file: &str) -> Result<Self, String> {
-        let text = fs::read_to_string(file).map_err(|why| why.to_string())?;
+        let text = fs::read_to_string(file).map_err(|error| error.to_string())?;
         Ok(Self { file: file.to_owned(), secret: secret(&text)? })
     }
 }

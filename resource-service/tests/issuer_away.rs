@@ -1,4 +1,4 @@
-//! What resource-service does when tokens name keys that nobody has, and when the issuer is slow, or away.
+//! Tokens with unknown keys, and an issuer that hangs or is unreachable.
 
 use std::{
     net::SocketAddr,
@@ -14,14 +14,15 @@ use futures_util::{StreamExt, future::join_all, stream};
 use shared::testing::TestIssuer;
 use test_support::{Client, Process, Proxy, claims_of, program, temp_dir};
 
-/// An issuer's keys over HTTP, and how often they were asked for.
+/// Serves an issuer's keys over HTTP. Returns the address, and the number of fetches so far.
 fn serve_keys(issuer: &TestIssuer) -> (SocketAddr, Arc<AtomicUsize>) {
-    let (jwks, asked) = (web::Data::new(issuer.jwks()), Arc::new(AtomicUsize::new(0)));
-    let count = web::Data::from(Arc::clone(&asked));
+    let jwks = web::Data::new(issuer.jwks());
+    let fetches = Arc::new(AtomicUsize::new(0));
+    let count = web::Data::from(Arc::clone(&fetches));
     let server = HttpServer::new(move || {
         App::new().app_data(jwks.clone()).app_data(count.clone()).default_service(web::to(
-            |jwks: web::Data<shared::keys::JwkSet>, asked: web::Data<AtomicUsize>| async move {
-                asked.fetch_add(1, Ordering::Relaxed);
+            |jwks: web::Data<shared::keys::JwkSet>, count: web::Data<AtomicUsize>| async move {
+                count.fetch_add(1, Ordering::Relaxed);
                 web::Json(serde_json::to_value(&**jwks).unwrap())
             },
         ))
@@ -29,7 +30,7 @@ fn serve_keys(issuer: &TestIssuer) -> (SocketAddr, Arc<AtomicUsize>) {
     let server = server.workers(1).bind("127.0.0.1:0").unwrap();
     let addr = server.addrs()[0];
     actix_web::rt::spawn(server.run());
-    (addr, asked)
+    (addr, fetches)
 }
 
 async fn resource_service(keys: SocketAddr) -> (Process, Client) {
@@ -41,59 +42,60 @@ async fn resource_service(keys: SocketAddr) -> (Process, Client) {
     (process, client)
 }
 
-/// A token that names a key of which nobody has heard.
-fn unknown(issuer: &TestIssuer, number: usize) -> String {
+/// Returns a token that names a key that the issuer does not have.
+fn with_unknown_key(issuer: &TestIssuer, number: usize) -> String {
     issuer.token().mint_as(&format!("made-up-{number}"))
 }
 
 #[actix_web::test]
-async fn a_flood_of_unknown_keys_causes_one_fetch_and_holds_up_nobody() {
+async fn tokens_with_unknown_keys_cause_one_fetch_per_interval_and_delay_no_valid_token() {
     let issuer = TestIssuer::new();
-    let (keys, asked) = serve_keys(&issuer);
+    let (keys, fetches) = serve_keys(&issuer);
     let (_process, client) = resource_service(keys).await;
-    let began = Instant::now();
+    let started = Instant::now();
     let flood = stream::iter(0..10_000).for_each_concurrent(50, |number| {
-        let (client, issuer) = (&client, &issuer);
+        let client = &client;
+        let issuer = &issuer;
         async move {
-            let forged = unknown(issuer, number);
+            let forged = with_unknown_key(issuer, number);
             assert_eq!(client.get("/whoami", Some(&forged)).await.status, 401);
             if number % 20 == 0 {
-                let honest = issuer.token().mint();
-                assert_eq!(client.get("/whoami", Some(&honest)).await.status, 200);
+                let valid = issuer.token().mint();
+                assert_eq!(client.get("/whoami", Some(&valid)).await.status, 200);
             }
         }
     });
     flood.await;
-    let intervals = began.elapsed().as_secs() as usize / 10;
-    let asked = asked.load(Ordering::Relaxed);
-    assert!((2..=2 + intervals).contains(&asked), "asked {asked} times in {:?}", began.elapsed());
+    let intervals = started.elapsed().as_secs() as usize / 10;
+    let fetches = fetches.load(Ordering::Relaxed);
+    assert!((2..=2 + intervals).contains(&fetches), "{fetches} in {:?}", started.elapsed());
 }
 
 #[actix_web::test]
-async fn an_issuer_that_hangs_holds_up_no_token_whose_key_is_known() {
+async fn an_issuer_that_hangs_delays_no_token_with_a_known_key() {
     let issuer = TestIssuer::new();
     let (keys, _) = serve_keys(&issuer);
     let proxy = Proxy::to(keys.to_string());
     let (_process, client) = resource_service(proxy.addr()).await;
     proxy.blackhole_open();
-    let unknown: Vec<String> = (0..50).map(|number| unknown(&issuer, number)).collect();
+    let forged: Vec<String> = (0..50).map(|number| with_unknown_key(&issuer, number)).collect();
     let flood = {
         let client = client.clone();
         actix_web::rt::spawn(async move {
-            join_all(unknown.iter().map(|token| client.get("/whoami", Some(token)))).await
+            join_all(forged.iter().map(|token| client.get("/whoami", Some(token)))).await
         })
     };
     for _ in 0..100 {
-        let honest = issuer.token().mint();
-        assert_eq!(client.get("/whoami", Some(&honest)).await.status, 200);
+        let valid = issuer.token().mint();
+        assert_eq!(client.get("/whoami", Some(&valid)).await.status, 200);
     }
-    assert!(!flood.is_finished(), "nothing hung");
+    assert!(!flood.is_finished(), "no request waits for the issuer");
     proxy.restore();
     assert!(flood.await.unwrap().iter().all(|answer| answer.status == 401));
 }
 
 #[actix_web::test]
-async fn tokens_are_verified_while_auth_service_is_away() {
+async fn tokens_are_verified_while_auth_service_is_unreachable() {
     let folder = temp_dir();
     let env = [("DATA_DIR", folder.path().to_str().unwrap()), ("BCRYPT_COST", "10")];
     let mut auth = Process::start(&program("auth-service"), 1, &env);
@@ -101,16 +103,17 @@ async fn tokens_are_verified_while_auth_service_is_away() {
     let issuer = format!("http://{addr}");
     let env = [("ISSUER", issuer.as_str()), ("JWKS_REFRESH_INTERVAL", "1"), ("RUST_LOG", "info")];
     let resource = Process::start(env!("CARGO_BIN_EXE_resource-service"), 1, &env);
-    let (auth_client, client) = (Client::new(addr), Client::new(resource.addr(0)));
+    let auth_client = Client::new(addr);
+    let client = Client::new(resource.addr(0));
     client.wait_for_status("/readyz", 200).await;
-    let seen = auth_client.new_user("ada").await.access;
-    let not_seen = auth_client.login("ada").await.tokens().access;
-    assert_eq!(client.get("/whoami", Some(&seen)).await.status, 200);
+    let verified_before = auth_client.new_user("ada").await.access;
+    let new = auth_client.login("ada").await.tokens().access;
+    assert_eq!(client.get("/whoami", Some(&verified_before)).await.status, 200);
 
     auth.kill();
-    // Asked for the keys again and again, in vain.
+    // Fetches of the keys fail now.
     resource.wait_for_log("the keys fetched last stay in use");
-    for token in [&seen, &not_seen] {
+    for token in [&verified_before, &new] {
         let answer = client.get("/whoami", Some(token)).await;
         assert_eq!((answer.status, &answer.json["sub"]), (200, &claims_of(token)["sub"]));
     }

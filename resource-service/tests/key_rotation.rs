@@ -1,4 +1,4 @@
-//! A rotation of the signing keys while people work: two processes of each service, and nobody notices.
+//! Rotations of the signing keys under load, with two processes of each service.
 
 use std::{
     collections::BTreeSet,
@@ -10,12 +10,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use test_support::{Client, Process, TestDatabase, decode_part, program, redis_url, temp_dir, unique};
+use test_support::{
+    Client, Process, TestDatabase, decode_part, program, redis_url, temp_dir, unique,
+};
 
 #[actix_web::test]
 async fn no_request_fails_while_keys_rotate() {
-    let (database, folder, prefix) = (TestDatabase::create(), temp_dir(), unique("test:"));
-    let (url, redis) = (database.url(), redis_url());
+    let database = TestDatabase::create();
+    let folder = temp_dir();
+    let prefix = unique("test:");
+    let url = database.url();
+    let redis = redis_url();
     let env = [
         ("DATABASE_URL", url.as_str()),
         ("REDIS_URL", &redis),
@@ -31,7 +36,12 @@ async fn no_request_fails_while_keys_rotate() {
     let auths = auth.each_ref().map(|process| Client::new(process.addr(0)));
     let resource = auth.each_ref().map(|process| {
         let jwks = format!("http://{}/.well-known/jwks.json", process.addr(0));
-        let env = [env[4], ("JWKS_URL", jwks.as_str()), ("JWKS_REFRESH_INTERVAL", "1"), ("RUST_LOG", "info")];
+        let env = [
+            env[4],
+            ("JWKS_URL", jwks.as_str()),
+            ("JWKS_REFRESH_INTERVAL", "1"),
+            ("RUST_LOG", "info"),
+        ];
         Process::start(env!("CARGO_BIN_EXE_resource-service"), 1, &env)
     });
     let resources = resource.each_ref().map(|process| Client::new(process.addr(0)));
@@ -40,11 +50,13 @@ async fn no_request_fails_while_keys_rotate() {
     }
 
     let stop = Arc::new(AtomicBool::new(false));
-    // Of each worker, the keys that signed its tokens.
+    // For each worker, the ids of the keys that signed its tokens.
     let seen: [Arc<Mutex<BTreeSet<String>>>; 4] = std::array::from_fn(|_| Arc::default());
     let work = |number: usize| {
-        let (auths, resources) = (auths.clone(), resources.clone());
-        let (stop, seen) = (Arc::clone(&stop), Arc::clone(&seen[number]));
+        let auths = auths.clone();
+        let resources = resources.clone();
+        let stop = Arc::clone(&stop);
+        let seen = Arc::clone(&seen[number]);
         actix_web::rt::spawn(async move {
             let mut tokens = auths[number % 2].new_user(&format!("user{number}")).await;
             let mut requests = 1;
@@ -80,13 +92,13 @@ async fn no_request_fails_while_keys_rotate() {
         let deadline = Instant::now() + Duration::from_secs(20);
         while !seen.iter().all(|seen| seen.lock().unwrap().contains(kid)) {
             assert!(!workers.iter().any(|worker| worker.is_finished()), "a request failed");
-            assert!(Instant::now() < deadline, "{kid} does not sign");
+            assert!(Instant::now() < deadline, "{kid} did not sign a token of each worker");
             tokio::task::yield_now().await;
         }
     }
     stop.store(true, Ordering::Relaxed);
     for worker in workers {
         let requests = worker.await.expect("a request failed");
-        assert!(requests > 100, "{requests} requests are no load");
+        assert!(requests > 100, "only {requests} requests");
     }
 }

@@ -1,4 +1,4 @@
-//! What `/readyz` says to whoever is called out: why there are no keys, and why revocations are not followed.
+//! The reasons in `/readyz`: why there are no keys, and why the revocation feed is down.
 
 use std::{
     net::TcpListener,
@@ -10,7 +10,7 @@ use serde_json::json;
 use shared::testing::TestIssuer;
 use test_support::{Client, Process, Proxy};
 
-/// A resource-service that finds keys and revocations at these URLs.
+/// Starts a resource-service with these URLs of keys and revocation feed.
 fn start(keys: &str, revocations: &str) -> (Process, Client) {
     let env = [
         ("ISSUER", "http://issuer.test"),
@@ -25,7 +25,7 @@ fn start(keys: &str, revocations: &str) -> (Process, Client) {
     (process, client)
 }
 
-/// Waits until the reason for what is not well begins like this.
+/// Waits until `/readyz` gives a reason for `what` that fits. Returns the status of that answer.
 #[track_caller]
 fn until_reason<'a>(
     app: &'a Client,
@@ -46,7 +46,8 @@ fn until_reason<'a>(
     }
 }
 
-/// An issuer whose keys are at `/keys`, and whose feed, at `/feed`, has caught up and says nothing more.
+/// Serves the keys of an issuer at `/keys`, an empty key set at `/empty`, and a feed at `/feed`
+/// that sends `caught-up` and then stays silent.
 fn issuer() -> std::net::SocketAddr {
     let jwks = web::Data::new(TestIssuer::new().jwks());
     let server = HttpServer::new(move || {
@@ -74,50 +75,52 @@ fn issuer() -> std::net::SocketAddr {
 }
 
 #[actix_web::test]
-async fn an_issuer_that_is_not_there_is_told_from_one_that_gives_no_keys() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let there = issuer();
+async fn reasons_tell_an_unreachable_issuer_from_an_issuer_without_keys() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let issuer = issuer();
     for (keys, reason) in [
-        (format!("http://{nobody}/keys"), "connection refused"),
-        ("http://nowhere.invalid/keys".into(), "its host is not known"),
-        (format!("http://{there}/elsewhere"), "it answered 404"),
-        (format!("http://{there}/empty"), "what it says cannot be understood"),
+        (format!("http://{closed}/keys"), "connection refused"),
+        ("http://nowhere.invalid/keys".into(), "unknown host"),
+        (format!("http://{issuer}/elsewhere"), "unexpected status 404"),
+        (format!("http://{issuer}/empty"), "invalid response"),
     ] {
-        let (_process, client) = start(&keys, &format!("http://{nobody}/feed"));
+        let (_process, client) = start(&keys, &format!("http://{closed}/feed"));
         assert_eq!(until_reason(&client, "keys", |text| text == reason).await, 503);
-        let refused =
-            |text: &str| text.starts_with("not followed for ") && text.ends_with(" s: connection refused");
+        let refused = |text: &str| {
+            text.starts_with("not followed for ") && text.ends_with(" s: connection refused")
+        };
         assert_eq!(until_reason(&client, "revocations", refused).await, 503);
     }
 }
 
 #[actix_web::test]
-async fn an_issuer_that_hangs_is_said_to() {
-    // The system takes the connection, and nobody reads what comes by it.
-    let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/", deaf.local_addr().unwrap());
+async fn reasons_name_an_issuer_that_hangs() {
+    // The system accepts connections, but no program reads them.
+    let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", hanging.local_addr().unwrap());
     let (_process, client) = start(&url, &url);
     assert_eq!(until_reason(&client, "keys", |text| text == "no answer within 5 s").await, 503);
     until_reason(&client, "revocations", |text| text.ends_with(" s: no answer within 10 s")).await;
 }
 
 #[actix_web::test]
-async fn a_feed_that_refuses_falls_silent_or_breaks_is_said_to_and_tokens_are_still_accepted() {
-    let there = issuer();
-    let proxy = Proxy::to(there.to_string());
-    let keys = format!("http://{there}/keys");
-    let (_process, refused) = start(&keys, &format!("http://{there}/nothing"));
-    // By the policy this is no reason not to be ready.
+async fn reasons_name_a_feed_that_refuses_is_silent_or_breaks_while_the_service_stays_ready() {
+    let issuer = issuer();
+    let proxy = Proxy::to(issuer.to_string());
+    let keys = format!("http://{issuer}/keys");
+    let (_process, refused) = start(&keys, &format!("http://{issuer}/nothing"));
+    // The default outage policy accepts tokens without the feed.
     assert_eq!(
-        until_reason(&refused, "revocations", |text| text.ends_with(" s: it answered 404")).await,
+        until_reason(&refused, "revocations", |text| text.ends_with(" s: unexpected status 404")).await,
         200
     );
 
     let (_process, client) = start(&keys, &format!("http://{}/feed", proxy.addr()));
     let ok = client.wait_for_fields("/readyz", &[("revocations", "ok"), ("keys", "ok")]).await;
     assert_eq!(ok.json, json!({"service": "ok", "keys": "ok", "revocations": "ok"}));
-    until_reason(&client, "revocations", |text| text.ends_with(" s: it said nothing for 10 s")).await;
+    until_reason(&client, "revocations", |text| text.ends_with(" s: no data for 10 s"))
+        .await;
     client.wait_for_fields("/readyz", &[("revocations", "ok")]).await;
     proxy.cut();
-    until_reason(&client, "revocations", |text| text.ends_with(": the connection was lost")).await;
+    until_reason(&client, "revocations", |text| text.ends_with(": connection lost")).await;
 }

@@ -1,4 +1,4 @@
-//! A resource-service before a real auth-service, with nothing but its URL.
+//! A resource-service that knows only the URL of a real auth-service.
 
 use auth_service::{config, server};
 use clap::Parser;
@@ -42,8 +42,10 @@ async fn accepts_only_a_valid_access_token() {
             "--signing-algorithm",
             algorithm,
         ];
-        let running = server::start(Auth::parse_from(args).settings, Clock::system()).await.unwrap();
-        let (auth, issuer) = (Client::new(running.addr), running.issuer.clone());
+        let running =
+            server::start(Auth::parse_from(args).settings, Clock::system()).await.unwrap();
+        let auth = Client::new(running.addr);
+        let issuer = running.issuer.clone();
         actix_web::rt::spawn(running.into_server());
         let resource = resource_service(&["--issuer", &issuer]);
         resource.wait_for_status("/readyz", 200).await;
@@ -53,8 +55,12 @@ async fn accepts_only_a_valid_access_token() {
         for path in ["/whoami", "/whoami/"] {
             let answer = resource.get(path, Some(&tokens.access)).await;
             assert_eq!(answer.status, 200, "{answer:?}");
-            let expected =
-                json!({"sub": claims["sub"], "sid": claims["sid"], "scope": "", "exp": claims["exp"]});
+            let expected = json!({
+                "sub": claims["sub"],
+                "sid": claims["sid"],
+                "scope": "",
+                "exp": claims["exp"],
+            });
             assert_eq!(answer.json, expected);
         }
 
@@ -73,7 +79,7 @@ async fn accepts_only_a_valid_access_token() {
 }
 
 #[actix_web::test]
-async fn a_scope_and_a_role_open_what_needs_them() {
+async fn a_route_that_needs_a_scope_or_a_role_refuses_other_tokens() {
     use shared::testing::TestIssuer;
     let issuer = TestIssuer::new();
     let verifier = issuer.verifier();
@@ -114,7 +120,17 @@ async fn every_answer_to_a_generated_request_is_documented() {
     auth.new_user("ada").await;
     let granted = std::process::Command::new(program("auth-service"))
         .env_clear()
-        .args(["users", "grant", "ada", "--scope", "reports:read", "--role", "admin", "--data-dir", data])
+        .args([
+            "users",
+            "grant",
+            "ada",
+            "--scope",
+            "reports:read",
+            "--role",
+            "admin",
+            "--data-dir",
+            data,
+        ])
         .status();
     assert!(granted.unwrap().success());
 
@@ -127,10 +143,11 @@ async fn every_answer_to_a_generated_request_is_documented() {
 }
 
 #[actix_web::test]
-async fn starts_before_auth_service_and_says_so() {
+async fn is_not_ready_until_auth_service_starts() {
     let folder = temp_dir();
     let data = folder.path().to_str().unwrap();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let free =
+        std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let resource = resource_service(&["--issuer", &format!("http://{free}")]);
     resource.wait_for_status("/healthz", 200).await;
     assert_eq!(resource.get("/readyz", None).await.status, 503);
@@ -145,9 +162,12 @@ async fn starts_before_auth_service_and_says_so() {
 }
 
 #[actix_web::test]
-async fn the_binary_serves_checks_itself_and_stops() {
-    let mut process =
-        Process::start(env!("CARGO_BIN_EXE_resource-service"), 1, &[("ISSUER", "http://127.0.0.1:1")]);
+async fn the_program_serves_checks_its_health_and_stops() {
+    let mut process = Process::start(
+        env!("CARGO_BIN_EXE_resource-service"),
+        1,
+        &[("ISSUER", "http://127.0.0.1:1")],
+    );
     let client = Client::new(process.addr(0));
     assert_eq!(client.get("/healthz", None).await.status, 200);
     client.get("/whoami", Some("a.b.c")).await.assert_problem(401, "token_not_valid");

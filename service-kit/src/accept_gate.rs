@@ -4,14 +4,17 @@ use std::{io, net::TcpListener, time::Duration};
 
 /// Gate in front of a server's listener, closed before the server stops.
 ///
-/// A server that stops closes its listener together with the connections in the accept queue. Their requests are lost, and
-/// a proxy cannot tell whether a lost POST was carried out, so the proxy must not send it to another replica.
+/// A server that stops closes its listener together with the connections in the accept queue.
+/// Their requests are lost, and a proxy cannot tell whether a lost POST was carried out, so the
+/// proxy must not send it to another replica.
 #[derive(Debug)]
 pub struct AcceptGate(TcpListener);
 
 impl AcceptGate {
-    /// Time that the server gets to accept what is in the queue: several round trips. A client whose SYN is dropped
-    /// meanwhile repeats it after a second (RFC 6298), is refused then, and can connect to another replica.
+    /// Time that the server gets to accept the connections in the queue: several round trips.
+    ///
+    /// A client whose SYN is dropped during this time repeats it after a second (RFC 6298). That
+    /// SYN is refused, and the client can connect to another replica.
     const DRAIN_TIME: Duration = Duration::from_millis(200);
 
     /// Creates the gate of a listener.
@@ -27,7 +30,9 @@ impl AcceptGate {
         match drop_syns(&self.0) {
             Ok(()) => tokio::time::sleep(Self::DRAIN_TIME).await,
             // Not supported on this system: connections in the queue are lost, as without a gate.
-            Err(why) => log::debug!("new connections cannot be refused before shutdown: {why}"),
+            Err(error) => {
+                log::debug!("new connections cannot be refused before shutdown: {error}");
+            }
         }
     }
 }

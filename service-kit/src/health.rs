@@ -1,4 +1,4 @@
-//! Whether a service lives, and whether it can work, and why not.
+//! Whether a service answers, whether it is ready, and why it is not.
 
 use std::{
     collections::BTreeMap,
@@ -11,71 +11,76 @@ use actix_web::{HttpResponse, http::header::RETRY_AFTER, web::Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::CommandError;
+use crate::command::CommandError;
 
-/// That it lives.
+/// Answer of `/healthz`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Alive {
+    /// Always `ok`.
     status: &'static str,
 }
 
-/// Whether this process answers.
+/// Answers as long as the process serves requests.
 #[utoipa::path(
     get,
     path = "/healthz",
     tag = "about",
-    responses((status = 200, description = "It does.", body = Alive))
+    responses((status = 200, description = "The process serves requests.", body = Alive))
 )]
 pub async fn healthz() -> Json<Alive> {
     Json(Alive { status: "ok" })
 }
 
-/// By the name of what is not `ok`, why not.
+/// Why a dependency is not `ok`, by the name of the dependency.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Reasons(BTreeMap<&'static str, String>);
 
 impl Reasons {
-    /// How a service's `/readyz` says of one thing that it needs whether it is there: `ok`, or `unavailable`, and why.
-    pub fn word(&mut self, what: &'static str, check: Result<(), impl Display>) -> &'static str {
+    /// Returns the status of a dependency in a service's `/readyz`, `ok` or `unavailable`, and
+    /// keeps the reason of an error under the dependency's name.
+    pub fn dependency_status(
+        &mut self,
+        dependency: &'static str,
+        check: Result<(), impl Display>,
+    ) -> &'static str {
         match check {
             Ok(()) => "ok",
-            Err(why) => {
-                self.0.insert(what, why.to_string());
+            Err(reason) => {
+                self.0.insert(dependency, reason.to_string());
                 "unavailable"
             }
         }
     }
 
-    /// The same of the service itself: `ok`, or `ending`.
-    pub fn service(&mut self, has_begun_to_end: bool) -> &'static str {
-        match has_begun_to_end {
-            false => "ok",
-            true => {
-                self.0.insert("service", "it was told to end".into());
-                "ending"
-            }
+    /// Returns the status of the service itself in its `/readyz`: `ok`, or `ending` during
+    /// shutdown.
+    pub fn service_status(&mut self, is_shutting_down: bool) -> &'static str {
+        if !is_shutting_down {
+            return "ok";
         }
+        self.0.insert("service", "the service is shutting down".into());
+        "ending"
     }
 
-    /// Whether all is well.
+    /// Returns whether no dependency has a reason.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// A service's answer to `/readyz`: 200 if it can work, else 503, and why.
-pub fn readiness(can_work: bool, why: impl Serialize) -> HttpResponse {
-    let mut response = if can_work { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    if !can_work {
-        response.insert_header((RETRY_AFTER, "1"));
+/// Returns a service's answer to `/readyz`: 200 if the service is ready, otherwise 503.
+pub fn readiness(is_ready: bool, body: impl Serialize) -> HttpResponse {
+    if is_ready {
+        return HttpResponse::Ok().json(body);
     }
-    response.json(why)
+    HttpResponse::ServiceUnavailable().insert_header((RETRY_AFTER, "1")).json(body)
 }
 
-/// Asks a running service's `/readyz`: the health check of a container that has no shell and no curl.
+/// Sends `GET /readyz` to a running service: the health check of a container that has no shell
+/// and no curl.
 ///
 /// # Errors
-/// If it does not answer 200 within 3 seconds.
+/// If the service does not answer 200 within 3 seconds.
 pub async fn check_health(mut addr: SocketAddr) -> Result<(), CommandError> {
     if addr.ip().is_unspecified() {
         addr.set_ip(Ipv4Addr::LOCALHOST.into());
@@ -84,7 +89,7 @@ pub async fn check_health(mut addr: SocketAddr) -> Result<(), CommandError> {
         .timeout(Duration::from_secs(3))
         .no_proxy()
         .build()
-        .map_err(|why| CommandError(why.to_string()))?
+        .map_err(|error| CommandError(error.to_string()))?
         .get(format!("http://{addr}/readyz"))
         .send()
         .await;

@@ -1,4 +1,4 @@
-//! Log lines: for people, or as JSON for machines. Which are written may change while a service runs.
+//! Log lines on standard error, as text or JSON, with a filter that can be reloaded.
 
 use std::{borrow::Cow, env, fs, io::Write, path::Path, sync::OnceLock};
 
@@ -10,12 +10,12 @@ use log::{
 };
 use serde_json::Map;
 
-use crate::{CommandError, reload::ReloadHook};
+use crate::{command::CommandError, reload::ReloadHook};
 
-/// What is written when neither `RUST_LOG` nor `LOG_FILTER_FILE` is set.
+/// Filter that is used if neither `RUST_LOG` nor `LOG_FILTER_FILE` is set.
 const DEFAULT_FILTER: &str = "info,actix_server=warn,actix_http=off";
 
-/// The setting with the file that holds the filter.
+/// The setting that names the file with the filter.
 const FILTER_FILE: &str = "LOG_FILTER_FILE";
 
 #[derive(Clone, Copy)]
@@ -24,19 +24,21 @@ enum Format {
     Json,
 }
 
-/// What writes lines, until it is replaced.
-struct Logs {
+/// The process's logger. A reload replaces the inner logger, whose filter cannot change.
+struct ReloadableLogger {
     format: Format,
     current: ArcSwap<Logger>,
 }
 
-static LOGS: OnceLock<Logs> = OnceLock::new();
+static LOGGER: OnceLock<ReloadableLogger> = OnceLock::new();
 
-/// Writes log lines to standard error. `RUST_LOG` says which, or the file that `LOG_FILTER_FILE` names; `LOG_FORMAT` how:
-/// `text` or `json`.
+/// Starts to write log lines to standard error.
+///
+/// The file that `LOG_FILTER_FILE` names selects the lines, or without it `RUST_LOG`.
+/// `LOG_FORMAT` selects the format, `text` or `json`.
 ///
 /// # Errors
-/// If `LOG_FORMAT` is neither, or the file holds no filter.
+/// If `LOG_FORMAT` has another value, or if the file has no valid filter.
 pub fn init_logs() -> Result<(), CommandError> {
     let format = match env::var("LOG_FORMAT").as_deref() {
         Err(_) | Ok("" | "text") => Format::Text,
@@ -44,21 +46,25 @@ pub fn init_logs() -> Result<(), CommandError> {
         Ok(_) => return Err(CommandError::new("LOG_FORMAT must be text or json")),
     };
     let filter = match filter_file() {
-        Some(file) => read_filter(&file).map_err(|why| CommandError(format!("{FILTER_FILE}: {why}")))?,
+        Some(file) => {
+            read_filter(&file).map_err(|reason| CommandError(format!("{FILTER_FILE}: {reason}")))?
+        }
         None => env::var("RUST_LOG").unwrap_or_else(|_| DEFAULT_FILTER.into()),
     };
-    let logs = LOGS.get_or_init(|| Logs { format, current: ArcSwap::from_pointee(logger(&filter, format)) });
-    log::set_max_level(logs.current.load().filter());
-    log::set_logger(logs).map_err(|why| CommandError(why.to_string()))
+    let current = ArcSwap::from_pointee(build_logger(&filter, format));
+    let logger = LOGGER.get_or_init(|| ReloadableLogger { format, current });
+    log::set_max_level(logger.current.load().filter());
+    log::set_logger(logger).map_err(|error| CommandError(error.to_string()))
 }
 
-/// Returns the hook that reads the filter again. `None` if no file holds the filter.
+/// Returns the hook that reads the filter again. `None` if the filter is not in a file.
 pub fn reload_hook() -> Option<ReloadHook> {
-    let (file, logs) = (filter_file()?, LOGS.get()?);
+    let file = filter_file()?;
+    let logger = LOGGER.get()?;
     Some(ReloadHook::new(FILTER_FILE, move || {
-        let next = logger(&read_filter(&file)?, logs.format);
+        let next = build_logger(&read_filter(&file)?, logger.format);
         log::set_max_level(next.filter());
-        logs.current.store(next.into());
+        logger.current.store(next.into());
         Ok(())
     }))
 }
@@ -67,23 +73,27 @@ fn filter_file() -> Option<String> {
     env::var(FILTER_FILE).ok().filter(|file| !file.is_empty())
 }
 
-/// The filter in a file, in one line or several. It must have a level for what no other part of it names: else a level that
-/// is misspelt would be taken for a module's name, and silence everything.
+/// Reads the filter in a file. Each line is a part of the filter.
+///
+/// One part must be a level alone, for the modules that no other part names. Without this rule, a
+/// misspelt level would be the name of a module, and silence every other module.
 fn read_filter(file: &str) -> Result<String, String> {
-    let text = fs::read_to_string(Path::new(file)).map_err(|why| format!("cannot read {file}: {why}"))?;
+    let text = fs::read_to_string(Path::new(file))
+        .map_err(|error| format!("cannot read {file}: {error}"))?;
     let filter = text.lines().collect::<Vec<_>>().join(",");
-    env_filter::Builder::new().try_parse(&filter).map_err(|why| format!("{file}: {why}"))?;
+    env_filter::Builder::new().try_parse(&filter).map_err(|error| format!("{file}: {error}"))?;
     let is_level = |part: &str| part.trim().parse::<LevelFilter>().is_ok();
     if filter.split(',').any(is_level) {
         Ok(filter)
     } else {
-        Err(format!("{file} names no level, such as info, for what else there is"))
+        Err(format!("{file} names no level, such as info, for the modules that it does not name"))
     }
 }
 
-fn logger(filter: &str, format: Format) -> Logger {
+fn build_logger(filter: &str, format: Format) -> Logger {
     let mut builder = env_logger::Builder::new();
-    builder.parse_filters(filter).parse_write_style(&env::var("RUST_LOG_STYLE").unwrap_or_default());
+    let style = env::var("RUST_LOG_STYLE").unwrap_or_default();
+    builder.parse_filters(filter).parse_write_style(&style);
     match format {
         Format::Text => builder.format_key_values(|line, fields| write_fields(line, fields)),
         Format::Json => builder.format(write_json),
@@ -91,7 +101,7 @@ fn logger(filter: &str, format: Format) -> Logger {
     builder.build()
 }
 
-impl Log for Logs {
+impl Log for ReloadableLogger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         self.current.load().enabled(metadata)
     }
@@ -105,11 +115,13 @@ impl Log for Logs {
     }
 }
 
-/// A value as it is written behind its name. One that could be taken for something else is quoted: some are what a client
-/// calls itself.
+/// Returns the value of a field as a line of text contains it.
+///
+/// A value that could be read as another field is quoted: some values come from clients, such as
+/// the user agent.
 pub fn field(text: &str) -> Cow<'_, str> {
-    let is_plain =
-        !text.is_empty() && !text.contains(|c: char| c.is_control() || [' ', '"', '='].contains(&c));
+    let is_plain = !text.is_empty()
+        && !text.contains(|c: char| c.is_control() || [' ', '"', '='].contains(&c));
     if is_plain { text.into() } else { format!("{text:?}").into() }
 }
 
@@ -141,16 +153,16 @@ fn write_json(line: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> 
     }
     let mut fields = Fields(Map::new());
     let _ = record.key_values().visit(&mut fields);
-    let mut all = Map::new();
-    all.insert("time".into(), line.timestamp_millis().to_string().into());
-    all.insert("level".into(), record.level().as_str().into());
-    all.insert("target".into(), record.target().into());
-    all.insert("message".into(), record.args().to_string().into());
-    // A field of one of those names would be our own mistake, and must not hide them.
+    let mut members = Map::new();
+    members.insert("time".into(), line.timestamp_millis().to_string().into());
+    members.insert("level".into(), record.level().as_str().into());
+    members.insert("target".into(), record.target().into());
+    members.insert("message".into(), record.args().to_string().into());
+    // A field must not replace one of the members above.
     for (name, value) in fields.0 {
-        all.entry(name).or_insert(value);
+        members.entry(name).or_insert(value);
     }
-    writeln!(line, "{}", serde_json::Value::Object(all))
+    writeln!(line, "{}", serde_json::Value::Object(members))
 }
 
 #[cfg(test)]
@@ -158,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_could_pass_for_another_field_is_quoted() {
+    fn a_value_that_could_be_read_as_another_field_is_quoted() {
         for (text, written) in [
             ("curl/8.0", "curl/8.0"),
             ("", r#""""#),

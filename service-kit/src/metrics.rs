@@ -1,6 +1,6 @@
-//! What a service counts, for Prometheus (OpenMetrics 1.0, as text).
+//! Metrics for Prometheus, as OpenMetrics 1.0 text.
 
-use std::{cell::RefCell, fmt, time::Instant};
+use std::{cell::RefCell, time::Instant};
 
 use actix_web::{
     HttpResponse,
@@ -12,18 +12,16 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::route::Route;
-
-/// Labels whose values are known when the service is built: nothing that a client sends can be one.
+/// Labels whose values are known when the service is built: a client cannot add one.
 pub type Labels<const N: usize> = [(&'static str, &'static str); N];
 
 /// A counter for each value of these labels.
 pub type Counters<const N: usize> = Family<Labels<N>, Counter>;
 
-/// The media type of the answer.
+/// Media type of the answer to `GET /metrics`.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Counters of one label, there from the start: what never happened is 0, not missing.
+/// Registers a counter for each value of one label. Each of them starts at 0.
 pub fn counters(
     registry: &mut Registry,
     name: &str,
@@ -33,18 +31,23 @@ pub fn counters(
 ) -> Counters<1> {
     let counters = Counters::default();
     registry.register(name, help, counters.clone());
-    begin(&counters, label, values);
+    init_counters(&counters, label, values);
     counters
 }
 
-/// Has these counters of one label there from the start.
-pub fn begin(counters: &Counters<1>, label: &'static str, values: impl IntoIterator<Item = &'static str>) {
+/// Creates the counter of each value of one label, so that an event that never happened is
+/// reported as 0 rather than missing.
+pub fn init_counters(
+    counters: &Counters<1>,
+    label: &'static str,
+    values: impl IntoIterator<Item = &'static str>,
+) {
     for value in values {
         drop(counters.get_or_create(&[(label, value)]));
     }
 }
 
-/// A number that goes up and down.
+/// Registers a gauge.
 pub fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
     let gauge = Gauge::default();
     registry.register(name, help, gauge.clone());
@@ -64,36 +67,43 @@ struct ResponseLabels {
     status: u16,
 }
 
-/// RequestMetrics by route and status, and how long they took.
-#[derive(Clone)]
+/// Number of requests by route and status, and their durations by route.
+#[derive(Clone, Debug)]
 pub struct RequestMetrics {
     counts: Family<ResponseLabels, Counter>,
     durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
 }
 
-impl fmt::Debug for RequestMetrics {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Requests")
-    }
-}
-
-/// From half a millisecond to ten seconds: a look-up is at one end, a password's hash in a full queue at the other.
-const SECONDS: [f64; 14] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-
 impl RequestMetrics {
-    /// None counted yet.
+    /// Upper bounds of the histogram's buckets, in seconds: a look-up in memory takes less than
+    /// a millisecond, a password hash at the end of a full queue takes seconds.
+    const BUCKETS: [f64; 14] =
+        [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+    /// Registers the metrics of requests.
     pub fn new(registry: &mut Registry) -> Self {
-        let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
-        let (counts, durations) = (Family::default(), Family::new_with_constructor(histogram));
-        registry.register("http_requests", "RequestMetrics, by route and status", counts.clone());
-        let help = "How long it took until an answer began, in seconds, by route";
+        let histogram: fn() -> Histogram = || Histogram::new(Self::BUCKETS);
+        let counts = Family::default();
+        registry.register(
+            "http_requests",
+            "Number of requests by route and status",
+            counts.clone(),
+        );
+        let durations = Family::new_with_constructor(histogram);
+        let help = "Time from a request to the head of its response by route, in seconds";
         registry.register("http_request_duration_seconds", help, durations.clone());
         Self { counts, durations }
     }
 
-    pub(super) fn count(&self, method: &Method, route: Option<&Route>, status: u16, began: Instant) {
-        // Not what the client wrote, which could be anything.
+    /// Counts a request. `route` is `None` if no route took the request.
+    pub(crate) fn count(
+        &self,
+        method: &Method,
+        route: Option<&RouteMetrics>,
+        status: u16,
+        started: Instant,
+    ) {
+        // A method that the client invented must not become a label.
         let method = match *method {
             Method::GET => "GET",
             Method::HEAD => "HEAD",
@@ -101,31 +111,49 @@ impl RequestMetrics {
             Method::DELETE => "DELETE",
             _ => "other",
         };
-        let took = began.elapsed().as_secs_f64();
-        let name = route.map_or("none", |route| route.name);
-        let found = || ResponseMetrics {
-            count: self.counts.get_or_create_owned(&ResponseLabels { method, route: name, status }),
-            durations: self.durations.get_or_create_owned(&RouteLabels { method, route: name }),
+        let seconds = started.elapsed().as_secs_f64();
+        let metrics_of = |route| ResponseMetrics {
+            count: self.counts.get_or_create_owned(&ResponseLabels { method, route, status }),
+            durations: self.durations.get_or_create_owned(&RouteLabels { method, route }),
         };
         match route {
-            Some(route) => {
-                let mut counted = route.counted.0.borrow_mut();
-                let known = counted.iter().position(|(known, _)| *known == (method, status));
-                let known = known.unwrap_or_else(|| {
-                    counted.push(((method, status), found()));
-                    counted.len() - 1
-                });
-                counted[known].1.add(took);
-            }
-            None => found().add(took),
+            Some(route) => route.add(method, status, seconds, metrics_of),
+            None => metrics_of("none").add(seconds),
         }
     }
 }
 
-/// What answers of a route are counted by, as far as it has given such answers: to find that among all others' takes longer
-/// than to count, and locks out all other workers.
-#[derive(Default)]
-pub(super) struct RouteMetrics(RefCell<Vec<((&'static str, u16), ResponseMetrics)>>);
+/// One worker's copy of the metrics of a route.
+///
+/// To look them up in a [`RequestMetrics`] at each request takes longer than to count, and locks
+/// out the other workers.
+pub(crate) struct RouteMetrics {
+    route: &'static str,
+    /// By method and status, as far as the route has given such answers.
+    responses: RefCell<Vec<((&'static str, u16), ResponseMetrics)>>,
+}
+
+impl RouteMetrics {
+    pub(crate) fn new(route: &'static str) -> Self {
+        Self { route, responses: RefCell::default() }
+    }
+
+    fn add(
+        &self,
+        method: &'static str,
+        status: u16,
+        seconds: f64,
+        metrics_of: impl FnOnce(&'static str) -> ResponseMetrics,
+    ) {
+        let mut responses = self.responses.borrow_mut();
+        let known = responses.iter().position(|(known, _)| *known == (method, status));
+        let index = known.unwrap_or_else(|| {
+            responses.push(((method, status), metrics_of(self.route)));
+            responses.len() - 1
+        });
+        responses[index].1.add(seconds);
+    }
+}
 
 struct ResponseMetrics {
     count: Counter,
@@ -133,16 +161,19 @@ struct ResponseMetrics {
 }
 
 impl ResponseMetrics {
-    fn add(&self, took: f64) {
-        self.durations.observe(took);
+    fn add(&self, seconds: f64) {
+        self.durations.observe(seconds);
         self.count.inc();
     }
 }
 
-/// The answer to `GET /metrics`.
+/// Returns the answer to `GET /metrics`.
 pub fn answer(registry: &Registry) -> HttpResponse {
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = prometheus_client::encoding::text::encode(&mut text, registry);
-    HttpResponse::Ok().content_type(MEDIA_TYPE).insert_header((CACHE_CONTROL, "no-store")).body(text)
+    HttpResponse::Ok()
+        .content_type(MEDIA_TYPE)
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(text)
 }

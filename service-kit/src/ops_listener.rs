@@ -1,6 +1,6 @@
 //! Separate listener for operators: `/metrics`, `/healthz`, `/readyz`.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use actix_web::{
     App, HttpServer,
@@ -10,47 +10,40 @@ use actix_web::{
 };
 
 use crate::{
-    CommandError,
+    bound_listener::{BoundListener, cannot_listen},
+    command::CommandError,
     request_log::{RequestObserver, observe_requests},
     route::not_found,
-    server::{bind, cannot_listen},
 };
-
-/// The setting that names the address.
-const SETTING: &str = "METRICS_ADDR";
 
 /// Separate listener for operators, bound and not served yet.
 #[derive(Debug)]
-pub struct OpsListener {
-    listener: TcpListener,
-    addr: SocketAddr,
-}
+pub struct OpsListener(BoundListener);
 
 impl OpsListener {
-    /// Binds the address, if one is set.
+    /// Binds the address of METRICS_ADDR, if one is set.
     ///
     /// # Errors
     /// If the address cannot be bound.
     pub fn bind(addr: Option<SocketAddr>) -> Result<Option<Self>, CommandError> {
-        let Some(addr) = addr else { return Ok(None) };
-        let (listener, addr) = bind(addr, SETTING)?;
-        Ok(Some(Self { listener, addr }))
+        addr.map(|addr| BoundListener::bind(addr, "METRICS_ADDR").map(Self)).transpose()
     }
 
     /// Returns the bound address.
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.0.addr
     }
 
     /// Serves these routes on one thread until the returned handle stops them.
     ///
     /// # Errors
-    /// Those of the server.
+    /// If the system refuses to listen.
     pub fn serve(
         self,
         observer: Data<RequestObserver>,
         routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     ) -> Result<ServerHandle, CommandError> {
+        let BoundListener { listener, addr, setting } = self.0;
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(observer.clone())
@@ -60,8 +53,8 @@ impl OpsListener {
         })
         .workers(1)
         .disable_signals()
-        .listen(self.listener)
-        .map_err(|why| cannot_listen(self.addr, SETTING, &why))?
+        .listen(listener)
+        .map_err(|error| cannot_listen(addr, setting, &error))?
         .run();
         let handle = server.handle();
         actix_web::rt::spawn(server);

@@ -1,107 +1,142 @@
-//! What the system knows of this process, under the names that every Prometheus client uses, and which version it is. Read
-//! from `/proc` when asked: where there is none, as on macOS, there are no such metrics.
+//! Metrics of the process, under the names that every Prometheus client uses, and its version.
+//!
+//! The crate `procfs` reads them from Linux's `/proc`; other systems have none of them. The crate
+//! `metrics-process` knows more systems, but needs libclang to build on macOS.
 
-use std::{fmt, fs};
+use std::fmt;
 
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{counter::ConstCounter, gauge::ConstGauge, info::Info},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge, info::Info},
     registry::Registry,
 };
 
-/// In which `/proc` counts time: a hundredth of a second on every machine that Linux runs on in earnest (USER_HZ).
-const TICKS_PER_SECOND: f64 = 100.0;
-
-/// Adds them to what a service of this version tells.
+/// Registers the metrics of this process, and the version of its service.
 pub fn register(registry: &mut Registry, version: &'static str) {
-    registry.register("build", "Which version runs", Info::new([("version", version)]));
-    registry.register_collector(Box::new(Process));
+    registry.register("build", "Version of the service", Info::new([("version", version)]));
+    registry.register_collector(Box::new(ProcessCollector));
 }
 
-#[derive(Debug)]
-struct Process;
+/// Returns the maximum number of file descriptors, and thus connections, that this process may
+/// have open. `None` on systems other than Linux.
+pub fn max_fds() -> Option<f64> {
+    Readings::now().max_fds
+}
 
-impl Collector for Process {
+/// Reads the metrics when Prometheus asks for them.
+#[derive(Debug)]
+struct ProcessCollector;
+
+impl Collector for ProcessCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut gauge = |name, help, value: Option<f64>| {
-            let Some(value) = value else { return Ok(()) };
-            let gauge = ConstGauge::new(value);
-            let metric = prometheus_client::metrics::MetricType::Gauge;
-            gauge.encode(encoder.encode_descriptor(name, help, None, metric)?)
-        };
-        gauge("process_resident_memory_bytes", "Memory in use, in bytes", resident_memory())?;
-        gauge("process_open_fds", "Open file descriptors", open_fds())?;
-        gauge("process_max_fds", "How many file descriptors may be open", max_fds())?;
-        gauge("process_start_time_seconds", "When it started, since the Unix epoch", start_time())?;
-        let Some(seconds) = cpu_time() else { return Ok(()) };
-        let counter = ConstCounter::new(seconds);
-        let metric = prometheus_client::metrics::MetricType::Counter;
-        counter.encode(encoder.encode_descriptor(
-            "process_cpu_seconds",
-            "CPU time used, in seconds",
-            None,
-            metric,
-        )?)
+        let now = Readings::now();
+        if let Some(seconds) = now.cpu_seconds {
+            let help = "CPU time that the process has used, in seconds";
+            let counter = MetricType::Counter;
+            let encoder = encoder.encode_descriptor("process_cpu_seconds", help, None, counter)?;
+            ConstCounter::new(seconds).encode(encoder)?;
+        }
+        let gauges = [
+            ("process_resident_memory_bytes", "Resident memory, in bytes", now.resident_memory),
+            ("process_open_fds", "Number of open file descriptors", now.open_fds),
+            ("process_max_fds", "Maximum number of open file descriptors", now.max_fds),
+            (
+                "process_start_time_seconds",
+                "Start time of the process, in seconds since the Unix epoch",
+                now.start_time,
+            ),
+        ];
+        for (name, help, value) in gauges {
+            let Some(value) = value else { continue };
+            let encoder = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            ConstGauge::new(value).encode(encoder)?;
+        }
+        Ok(())
     }
 }
 
-fn resident_memory() -> Option<f64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(line.trim().strip_suffix(" kB")?.parse::<f64>().ok()? * 1024.0)
+/// Values of this process. A value that cannot be read is `None`.
+#[derive(Debug, Default)]
+struct Readings {
+    cpu_seconds: Option<f64>,
+    resident_memory: Option<f64>,
+    open_fds: Option<f64>,
+    max_fds: Option<f64>,
+    start_time: Option<f64>,
 }
 
-fn open_fds() -> Option<f64> {
-    // One is this very look.
-    Some(fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1) as f64)
-}
+impl Readings {
+    #[cfg(target_os = "linux")]
+    fn now() -> Self {
+        use procfs::{
+            WithCurrentSystemInfo,
+            process::{LimitValue, Process},
+        };
+        let Ok(process) = Process::myself() else { return Self::default() };
+        let stat = process.stat().ok();
+        let seconds = |ticks: u64| ticks as f64 / procfs::ticks_per_second() as f64;
+        let boot_time = procfs::boot_time_secs().ok();
+        let limits = process.limits().ok();
+        Self {
+            cpu_seconds: stat.as_ref().map(|stat| seconds(stat.utime + stat.stime)),
+            resident_memory: stat.as_ref().map(|stat| stat.rss_bytes().get() as f64),
+            open_fds: process.fd_count().ok().map(|count| count as f64),
+            max_fds: limits.and_then(|limits| match limits.max_open_files.soft_limit {
+                LimitValue::Value(limit) => Some(limit as f64),
+                LimitValue::Unlimited => None,
+            }),
+            start_time: boot_time
+                .zip(stat)
+                .map(|(boot, stat)| boot as f64 + seconds(stat.starttime)),
+        }
+    }
 
-/// How many file descriptors, and thus connections, this process may have open.
-pub fn max_fds() -> Option<f64> {
-    let limits = fs::read_to_string("/proc/self/limits").ok()?;
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    line.split_whitespace().next()?.parse().ok()
-}
-
-fn start_time() -> Option<f64> {
-    let system = fs::read_to_string("/proc/stat").ok()?;
-    let booted: f64 = system.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
-    Some(booted + stat_field(22)? / TICKS_PER_SECOND)
-}
-
-fn cpu_time() -> Option<f64> {
-    Some((stat_field(14)? + stat_field(15)?) / TICKS_PER_SECOND)
-}
-
-/// A field of `/proc/self/stat`, by its number in proc(5).
-fn stat_field(number: usize) -> Option<f64> {
-    let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // The second is the program's name, in brackets: it may be anything.
-    let (_, rest) = stat.rsplit_once(") ")?;
-    rest.split_whitespace().nth(number - 3)?.parse().ok()
+    #[cfg(not(target_os = "linux"))]
+    fn now() -> Self {
+        Self::default()
+    }
 }
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::time::{SystemTime, UNIX_EPOCH};
+    use std::{
+        fs,
+        time::{SystemTime, UNIX_EPOCH},
+    };
 
     use super::*;
 
+    fn text() -> String {
+        let mut registry = Registry::default();
+        register(&mut registry, "1.2.3");
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        text
+    }
+
+    fn value(metric: &str) -> f64 {
+        let text = text();
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("{metric} ")));
+        line.unwrap_or_else(|| panic!("no {metric} in\n{text}")).parse().unwrap()
+    }
+
     #[test]
-    fn a_process_knows_itself() {
+    fn metrics_describe_this_process() {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
-        let age = now - start_time().unwrap();
+        let age = now - value("process_start_time_seconds");
         assert!((-2.0..3600.0).contains(&age), "{age}");
-        let before = open_fds().unwrap();
+        let before = value("process_open_fds");
         let held = [(); 50].map(|()| fs::File::open("/proc/self/status").unwrap());
-        // Tests of other threads may open some, too.
-        assert!(open_fds().unwrap() >= before + 40.0);
-        assert!(max_fds().unwrap() > open_fds().unwrap());
+        // Other threads may close files.
+        assert!(value("process_open_fds") >= before + 40.0);
+        assert!(max_fds().unwrap() > value("process_open_fds"));
+        assert_eq!(max_fds().unwrap(), value("process_max_fds"));
         drop(held);
         let memory = vec![1_u8; 64 << 20];
-        assert!(resident_memory().unwrap() > memory.len() as f64);
-        let used = cpu_time().unwrap();
-        while cpu_time().unwrap() < used + 0.05 {}
+        assert!(value("process_resident_memory_bytes") > memory.len() as f64);
+        let used = value("process_cpu_seconds_total");
+        while value("process_cpu_seconds_total") < used + 0.05 {}
+        assert!(text().contains(r#"build_info{version="1.2.3"} 1"#));
     }
 }

@@ -1,48 +1,57 @@
-//! What SIGHUP does: files are read again, without a restart.
+//! SIGHUP: a service reads files again, without a restart.
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::CommandError;
+use crate::command::CommandError;
 
-/// A file that is read again.
+/// Reads the file of a setting again.
 pub struct ReloadHook {
     setting: &'static str,
     read: Box<dyn Fn() -> Result<(), String> + Send>,
 }
 
 impl ReloadHook {
-    /// The file that this setting names. `read` puts what is in it to use, or says what is wrong with it, and changes nothing.
-    pub fn new(setting: &'static str, read: impl Fn() -> Result<(), String> + Send + 'static) -> Self {
+    /// Creates the hook of the file that `setting` names.
+    ///
+    /// `read` puts the file's content into use, or returns what is wrong with the file and
+    /// changes nothing.
+    pub fn new(
+        setting: &'static str,
+        read: impl Fn() -> Result<(), String> + Send + 'static,
+    ) -> Self {
         Self { setting, read: Box::new(read) }
     }
 }
 
-/// From now on SIGHUP does not end the process: the log's filter and these files are read again.
+/// Calls the hooks at each SIGHUP from now on. Without this call, SIGHUP ends the process.
 ///
 /// # Errors
-/// If the signal cannot be waited for.
-pub fn reload_on_sighup(files: Vec<ReloadHook>) -> Result<(), CommandError> {
-    let mut told = signal(SignalKind::hangup())
-        .map_err(|why| CommandError::new(format!("cannot wait for signals: {why}")))?;
+/// If the process cannot receive signals.
+pub fn reload_on_sighup(hooks: Vec<ReloadHook>) -> Result<(), CommandError> {
+    let mut hangups = signal(SignalKind::hangup())
+        .map_err(|error| CommandError::new(format!("cannot receive signals: {error}")))?;
     tokio::spawn(async move {
-        while told.recv().await.is_some() {
-            read_again(&files);
+        while hangups.recv().await.is_some() {
+            reload(&hooks);
         }
     });
     Ok(())
 }
 
-fn read_again(files: &[ReloadHook]) {
-    let mut read = Vec::new();
-    for ReloadHook { setting, read: file } in files {
-        match file() {
-            Ok(()) => read.push(*setting),
-            Err(why) => log::error!("cannot read {setting} again: {why}; what it held before stays in use"),
+fn reload(hooks: &[ReloadHook]) {
+    let mut reloaded = Vec::new();
+    for hook in hooks {
+        let setting = hook.setting;
+        match (hook.read)() {
+            Ok(()) => reloaded.push(setting),
+            Err(reason) => {
+                log::error!("cannot reload {setting}: {reason}; its previous content stays in use");
+            }
         }
     }
-    if files.is_empty() {
-        log::info!("told to read files again, but no setting names one");
-    } else if !read.is_empty() {
-        log::info!("read again: {}", read.join(", "));
+    if hooks.is_empty() {
+        log::info!("received SIGHUP, but no setting names a file to reload");
+    } else if !reloaded.is_empty() {
+        log::info!("reloaded: {}", reloaded.join(", "));
     }
 }

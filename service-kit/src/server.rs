@@ -1,9 +1,7 @@
-//! Start-up that both services share: bind the listeners first, then serve, then shut down in order.
+//! Start-up that both services share: bind the listeners first, then serve, then shut down in
+//! order.
 
-use std::{
-    io,
-    net::{SocketAddr, TcpListener},
-};
+use std::{io, net::SocketAddr};
 
 use actix_web::{
     App, HttpServer,
@@ -13,8 +11,9 @@ use actix_web::{
 };
 
 use crate::{
-    CommandError,
     accept_gate::AcceptGate,
+    bound_listener::{BoundListener, cannot_listen},
+    command::CommandError,
     connection_limits::ConnectionLimits,
     metrics::RequestMetrics,
     ops_listener::OpsListener,
@@ -44,12 +43,12 @@ pub struct ServerSettings {
 
 /// Bound listeners, not served yet.
 ///
-/// A service binds before it touches anything else, so that a second start with the same addresses fails without a trace.
+/// A service binds its listeners before it opens or creates anything else. A second start with
+/// the same addresses fails at this point and changes nothing.
 #[derive(Debug)]
 pub struct BoundServer {
     settings: ServerSettings,
-    listener: TcpListener,
-    addr: SocketAddr,
+    listener: BoundListener,
     ops_listener: Option<OpsListener>,
 }
 
@@ -59,14 +58,14 @@ impl BoundServer {
     /// # Errors
     /// If an address cannot be bound; the error names its setting.
     pub fn bind(settings: ServerSettings) -> Result<Self, CommandError> {
-        let (listener, addr) = bind(settings.addr, settings.addr_setting)?;
+        let listener = BoundListener::bind(settings.addr, settings.addr_setting)?;
         let ops_listener = OpsListener::bind(settings.metrics_addr)?;
-        Ok(Self { settings, listener, addr, ops_listener })
+        Ok(Self { settings, listener, ops_listener })
     }
 
     /// Returns the bound address, in which port 0 is replaced by the port that the system chose.
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.listener.addr
     }
 
     /// Returns whether `/metrics` belongs to the main listener.
@@ -86,10 +85,11 @@ impl BoundServer {
         ops_routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     ) -> Result<RunningServer, CommandError> {
         self.log_start();
-        let Self { settings, listener, addr, ops_listener } = self;
+        let Self { settings, listener, ops_listener } = self;
         let observer = Data::new(RequestObserver::new(metrics, token.clone()));
-        let ops_server =
-            ops_listener.map(|ops_listener| ops_listener.serve(observer.clone(), ops_routes)).transpose()?;
+        let ops_server = ops_listener
+            .map(|ops_listener| ops_listener.serve(observer.clone(), ops_routes))
+            .transpose()?;
         let mut server = HttpServer::new(move || {
             App::new()
                 .app_data(observer.clone())
@@ -103,19 +103,25 @@ impl BoundServer {
         if let Some(workers) = settings.workers {
             server = server.workers(workers.into());
         }
-        let cannot_listen = |why: io::Error| cannot_listen(addr, settings.addr_setting, &why);
-        let accept_gate = AcceptGate::new(&listener).map_err(cannot_listen)?;
-        let server = server.listen(listener).map_err(cannot_listen)?.run();
+        let BoundListener { listener, addr, setting } = listener;
+        let refused = |error: io::Error| cannot_listen(addr, setting, &error);
+        let accept_gate = AcceptGate::new(&listener).map_err(refused)?;
+        let server = server.listen(listener).map_err(refused)?.run();
         let settings = settings.shutdown;
         let stoppable = Stoppable { server, accept_gate, ops_server, token, settings };
         Ok(RunningServer { addr, stoppable })
     }
 
     fn log_start(&self) {
-        let Self { settings: ServerSettings { service, .. }, addr, ops_listener, .. } = self;
-        match ops_listener.as_ref().map(OpsListener::addr) {
+        let service = self.settings.service;
+        let addr = self.addr();
+        match self.ops_listener.as_ref().map(OpsListener::addr) {
             None => log::info!("{service} listens on http://{addr}"),
-            Some(ops) => log::info!("{service} listens on http://{addr} and, for operators, on http://{ops}"),
+            Some(ops) => {
+                log::info!(
+                    "{service} listens on http://{addr} and, for operators, on http://{ops}"
+                );
+            }
         }
     }
 }
@@ -128,7 +134,8 @@ pub struct RunningServer {
 }
 
 impl RunningServer {
-    /// Serves until SIGTERM or Ctrl-C, then shuts down in order. Connections are accepted once `ready` completes.
+    /// Serves until SIGTERM or Ctrl-C, then shuts down in order. Connections are accepted once
+    /// `ready` completes.
     ///
     /// # Errors
     /// Those of the server.
@@ -140,19 +147,4 @@ impl RunningServer {
     pub fn into_server(self) -> Server {
         self.stoppable.server
     }
-}
-
-/// Returns the error of a server that cannot listen.
-pub(crate) fn cannot_listen(addr: SocketAddr, setting: &str, why: &io::Error) -> CommandError {
-    CommandError(format!("cannot listen on {addr} ({setting}): {why}"))
-}
-
-/// Takes an address, before anything else is touched. Says what the log says of it: port 0 is whichever is free.
-///
-/// # Errors
-/// One line that names the setting.
-pub(crate) fn bind(addr: SocketAddr, setting: &str) -> Result<(TcpListener, SocketAddr), CommandError> {
-    let listener = TcpListener::bind(addr).map_err(|why| cannot_listen(addr, setting, &why))?;
-    let addr = listener.local_addr().unwrap_or(addr);
-    Ok((listener, addr))
 }

@@ -1,4 +1,5 @@
-//! Settings from the command line and the environment, and the value parsers that both services use.
+//! Settings from the command line and the environment, and the value parsers that both services
+//! use.
 
 use std::{error::Error as _, ffi::OsString, time::Duration};
 
@@ -7,34 +8,39 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use crate::CommandError;
+use crate::command::CommandError;
 
 /// Reads the command line and the environment. Options may stand before or after a subcommand.
 ///
+/// `--help` and `--version` print their text and end the process.
+///
 /// # Errors
-/// One line that names the setting which is wrong. `--help` and `--version` are printed, and end the process.
+/// If a setting is wrong; the error names the setting.
 pub fn parse_settings<T: Parser>(
     args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<T, CommandError> {
     let mut command = T::command().mut_args(|arg| arg.global(true));
     command.build();
-    command.clone().try_get_matches_from(args).and_then(|matches| T::from_arg_matches(&matches)).map_err(
-        |error| match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => error.exit(),
-            _ => CommandError(one_line(&error, &command)),
-        },
-    )
+    let matches = command.clone().try_get_matches_from(args);
+    matches.and_then(|matches| T::from_arg_matches(&matches)).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => error.exit(),
+        _ => CommandError(one_line(&error, &command)),
+    })
 }
 
-/// clap's message without its usage, and with the environment variable that may be where the value came from. The value
-/// of a setting that may hold a password is not shown.
+/// Returns clap's message without its usage, and with the name of the environment variable: the
+/// value may come from there. The value of a setting that may contain a password is left out.
 fn one_line(error: &clap::Error, command: &clap::Command) -> String {
     let text = error.to_string();
     let first = text.split("\n\n").next().unwrap_or_default();
     let line = first.trim_start_matches("error: ").split_whitespace().collect::<Vec<_>>().join(" ");
-    let Some(ContextValue::String(shown)) = error.get(ContextKind::InvalidArg) else { return line };
-    let Some(arg) = command.get_arguments().find(|arg| arg.to_string() == *shown) else { return line };
-    let env = arg.get_env().map_or_else(String::new, |env| format!(" (or {})", env.to_string_lossy()));
+    let Some(ContextValue::String(shown)) = error.get(ContextKind::InvalidArg) else {
+        return line;
+    };
+    let Some(arg) = command.get_arguments().find(|arg| arg.to_string() == *shown) else {
+        return line;
+    };
+    let env = arg.get_env().map_or_else(String::new, |env| format!(" (or {})", env.display()));
     if arg.is_hide_env_values_set() {
         let reason = error.source().map_or_else(String::new, |reason| format!(": {reason}"));
         return format!("invalid value for '{shown}'{reason}{env}");
@@ -42,13 +48,13 @@ fn one_line(error: &clap::Error, command: &clap::Command) -> String {
     line + &env
 }
 
-/// The longest lifetime that makes sense: ten years. It keeps sums of times far from overflowing.
+/// Maximum of a setting in seconds: ten years. Sums of times and settings cannot overflow.
 const MAX_SECONDS: u64 = 10 * 365 * 24 * 60 * 60;
 
-/// A setting that is a number of seconds.
+/// Parses a number of seconds.
 ///
 /// # Errors
-/// What is wrong with it.
+/// If the text is not a whole number, or is more than ten years.
 pub fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(seconds) if seconds <= MAX_SECONDS => Ok(Duration::from_secs(seconds)),
@@ -57,10 +63,10 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A setting that is how far clocks may be apart: more than five minutes is no clock's error.
+/// Parses the tolerated difference between two clocks, in seconds.
 ///
 /// # Errors
-/// What is wrong with it.
+/// If the text is not a whole number, or is more than five minutes.
 pub fn leeway(text: &str) -> Result<Duration, String> {
     seconds(text).and_then(|leeway| match leeway.as_secs() {
         0..=300 => Ok(leeway),
@@ -68,10 +74,10 @@ pub fn leeway(text: &str) -> Result<Duration, String> {
     })
 }
 
-/// A setting that is a number of seconds, at least one.
+/// Parses a number of seconds that is at least one.
 ///
 /// # Errors
-/// What is wrong with it.
+/// If the text is not a whole number, is 0, or is more than ten years.
 pub fn positive_seconds(text: &str) -> Result<Duration, String> {
     seconds(text).and_then(|duration| match duration {
         Duration::ZERO => Err("must be at least 1 second".into()),
@@ -79,10 +85,10 @@ pub fn positive_seconds(text: &str) -> Result<Duration, String> {
     })
 }
 
-/// A setting that is a name.
+/// Parses a name. Blanks around it are removed.
 ///
 /// # Errors
-/// What is wrong with it.
+/// If the name is empty.
 pub fn name(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("must not be empty".into()),
@@ -90,12 +96,12 @@ pub fn name(text: &str) -> Result<String, String> {
     }
 }
 
-/// A setting that is the URL of a service, without a slash at its end.
+/// Parses the URL of a service. Slashes at its end are removed.
 ///
 /// # Errors
-/// What is wrong with it.
+/// If the text is not an HTTP URL, or has a user, a query or a fragment.
 pub fn http_url(text: &str) -> Result<String, String> {
-    let plain = |url: &reqwest::Url| {
+    let is_plain = |url: &reqwest::Url| {
         matches!(url.scheme(), "http" | "https")
             && url.has_host()
             && url.username().is_empty()
@@ -103,9 +109,9 @@ pub fn http_url(text: &str) -> Result<String, String> {
             && url.query().is_none()
             && url.fragment().is_none()
     };
-    let clean = text.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_printable = text.bytes().all(|byte| byte.is_ascii_graphic());
     match reqwest::Url::parse(text) {
-        Ok(url) if clean && plain(&url) => Ok(text.trim_end_matches('/').into()),
+        Ok(url) if is_printable && is_plain(&url) => Ok(text.trim_end_matches('/').into()),
         _ => Err("must be an http:// or https:// URL without user, query and fragment".into()),
     }
 }

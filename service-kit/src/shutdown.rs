@@ -1,5 +1,5 @@
-//! Graceful shutdown: at SIGTERM or Ctrl-C a service fails its readiness check, closes idle connections, finishes
-//! the requests it has begun, and ends.
+//! Graceful shutdown: at SIGTERM or Ctrl-C a service fails its readiness check, closes idle
+//! connections, finishes the requests in progress, and ends.
 
 use std::{io, time::Duration};
 
@@ -15,12 +15,25 @@ use crate::{accept_gate::AcceptGate, settings::seconds};
 /// Settings of the shutdown.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct ShutdownSettings {
-    /// Time between the failing readiness check and the refusal of new connections at shutdown, in seconds: as long as a proxy takes to notice
-    #[arg(long, env = "SHUTDOWN_DELAY", value_name = "SECONDS", default_value = "0", value_parser = seconds)]
+    /// Time between the failing readiness check and the refusal of new connections at shutdown, in
+    /// seconds: as long as a proxy takes to notice
+    #[arg(
+        long,
+        env = "SHUTDOWN_DELAY",
+        value_name = "SECONDS",
+        default_value = "0",
+        value_parser = seconds
+    )]
     pub shutdown_delay: Duration,
 
     /// Maximum time that requests in progress may take to finish at shutdown, in seconds
-    #[arg(long, env = "SHUTDOWN_TIMEOUT", value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    #[arg(
+        long,
+        env = "SHUTDOWN_TIMEOUT",
+        value_name = "SECONDS",
+        default_value = "10",
+        value_parser = seconds
+    )]
     pub shutdown_timeout: Duration,
 }
 
@@ -66,13 +79,15 @@ pub(crate) struct Stoppable {
     pub settings: ShutdownSettings,
 }
 
-/// Serves until a signal arrives, then shuts down in order. A second signal ends the service at once.
+/// Serves until a signal arrives, then shuts down in order. A second signal ends the service at
+/// once.
 ///
-/// Connections wait in the accept queue until `ready` completes: a proxy that finds replicas by name cannot tell which of them
-/// have only started. The ops listener serves until the end, so that the shutdown can be observed.
+/// Connections wait in the accept queue until `ready` completes: a proxy that finds replicas by
+/// name cannot tell which of them are still starting. The ops listener serves until the end, so
+/// that operators can observe the shutdown.
 ///
 /// # Errors
-/// Returns the server's error, or an error if signals cannot be received.
+/// Those of the server, or if the process cannot receive signals.
 pub(crate) async fn run_until_stopped(
     stoppable: Stoppable,
     ready: impl Future<Output = ()>,

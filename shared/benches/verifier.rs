@@ -1,5 +1,6 @@
-//! What a token costs: the bare signature check, which is the limit; a token that is new; and one seen before, which must
-//! cost less than a twentieth of the first. `cargo bench -p shared --features test-util`
+//! Cost of verifying a token: the signature check alone, which is the lower limit for a new token;
+//! a new token; and a cached token, which must cost less than a twentieth of the signature check.
+//! `cargo bench -p shared --features testing`
 
 use aws_lc_rs::{
     rand::SystemRandom,
@@ -38,9 +39,11 @@ impl Fixture {
         let claims = claims_of.split('.').nth(1).unwrap();
         let input = format!("{}.{claims}", URL_SAFE_NO_PAD.encode(header));
         let mut signature = vec![0; key.public_modulus_len()];
-        key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), input.as_bytes(), &mut signature).unwrap();
+        key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), input.as_bytes(), &mut signature)
+            .unwrap();
         let public: PublicKeyComponents<Vec<u8>> = key.public_key().into();
-        let (n, e) = (URL_SAFE_NO_PAD.encode(public.n), URL_SAFE_NO_PAD.encode(public.e));
+        let n = URL_SAFE_NO_PAD.encode(public.n);
+        let e = URL_SAFE_NO_PAD.encode(public.e);
         let jwk = json!({"kty": "RSA", "kid": "test", "alg": "RS256", "n": n, "e": e});
         let jwks = JwkSet { keys: vec![serde_json::from_value(jwk).unwrap()] };
         Self { jwks, token: format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)) }
@@ -55,7 +58,7 @@ impl Fixture {
 }
 
 #[divan::bench(args = ALGORITHMS)]
-fn bare_signature_check(bencher: Bencher, algorithm: &str) {
+fn signature_check(bencher: Bencher, algorithm: &str) {
     let Fixture { jwks, token } = Fixture::new(algorithm);
     let (_, key) = PublicKey::from_jwk(&jwks.keys[0]).unwrap();
     let (input, signature) = token.rsplit_once('.').unwrap();
@@ -64,14 +67,14 @@ fn bare_signature_check(bencher: Bencher, algorithm: &str) {
 }
 
 #[divan::bench(args = ALGORITHMS)]
-fn token_that_is_new(bencher: Bencher, algorithm: &str) {
+fn new_token(bencher: Bencher, algorithm: &str) {
     let fixture = Fixture::new(algorithm);
     let verifier = fixture.verifier(0);
     bencher.bench(|| verifier.verify_with_known_keys(&fixture.token).unwrap());
 }
 
 #[divan::bench(args = ALGORITHMS)]
-fn token_seen_before(bencher: Bencher, algorithm: &str) {
+fn cached_token(bencher: Bencher, algorithm: &str) {
     let fixture = Fixture::new(algorithm);
     let verifier = fixture.verifier(1000);
     bencher.bench(|| verifier.verify_with_known_keys(&fixture.token).unwrap());

@@ -1,4 +1,5 @@
-//! The extractors for actix-web. The app needs a [`Verifier`]: `App::new().app_data(Data::new(verifier))`.
+//! Extractors for actix-web. The app has a [`Verifier`] in its data:
+//! `App::new().app_data(Data::new(verifier))`.
 
 use std::{
     future::{Future, Ready, ready},
@@ -19,80 +20,94 @@ use actix_web::{
 };
 
 use crate::{
-    AccessToken, Requires, Verifier, VerifyError,
-    extract::{Requirement, bearer_token},
-    problem::Problem,
+    AccessToken, Requirement, Requires, Verifier, VerifyError, claims::AccessClaims,
+    extract::bearer_token, problem::Problem,
 };
 
-/// A decision, which nearly always is here already.
-pub enum Decision<T> {
-    /// Nothing had to be waited for.
-    Now(Ready<Result<T, actix_web::Error>>),
-    /// The issuer's keys are being fetched.
-    Later(Pin<Box<dyn Future<Output = Result<T, actix_web::Error>>>>),
+/// Future of an extractor. It allocates only if the verifier has to fetch keys first.
+pub enum ExtractFuture<T> {
+    /// The token is verified, or refused.
+    Ready(Ready<Result<T, actix_web::Error>>),
+    /// The verifier is fetching the issuer's keys.
+    FetchingKeys(Pin<Box<dyn Future<Output = Result<T, actix_web::Error>>>>),
 }
 
-impl<T> Future for Decision<T> {
+impl<T> Future for ExtractFuture<T> {
     type Output = Result<T, actix_web::Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.get_mut() {
-            Self::Now(now) => Pin::new(now).poll(context),
-            Self::Later(later) => later.as_mut().poll(context),
+            Self::Ready(ready) => Pin::new(ready).poll(context),
+            Self::FetchingKeys(fetching) => fetching.as_mut().poll(context),
         }
     }
 }
 
-fn decide<T: 'static>(
+/// Verifies the request's token and applies `check` to it.
+fn extract<T: 'static>(
     request: &HttpRequest,
     check: fn(AccessToken) -> Result<T, VerifyError>,
-) -> Decision<T> {
+) -> ExtractFuture<T> {
     let Some(verifier) = request.app_data::<Data<Verifier>>() else {
-        return Decision::Now(ready(Err(no_verifier())));
+        return ExtractFuture::Ready(ready(Err(missing_verifier())));
     };
     let headers = request.headers().get_all(AUTHORIZATION).map(|value| value.as_bytes());
-    let decided = match bearer_token(headers) {
+    let verified = match bearer_token(headers) {
         Ok(token) => match verifier.verify_with_known_keys(token) {
             Err(VerifyError::UnknownKey | VerifyError::KeysUnavailable) => {
-                let (verifier, token) = (verifier.clone(), token.to_owned());
-                return Decision::Later(Box::pin(async move {
-                    Ok(check(AccessToken(verifier.verify(&token).await?))?)
-                }));
+                return fetch_keys_and_verify(verifier.get_ref().clone(), token.to_owned(), check);
             }
-            decided => decided,
+            verified => verified,
         },
-        Err(why) => Err(why),
+        Err(error) => Err(error),
     };
-    if let Ok(claims) = &decided
-        && log::log_enabled!(target: "request", log::Level::Debug)
-    {
-        // Whose request it is, for the log.
-        request.extensions_mut().insert(AccessToken(Arc::clone(claims)));
+    if let Ok(claims) = &verified {
+        save_for_log(request, claims);
     }
-    Decision::Now(ready(decided.and_then(|claims| check(AccessToken(claims))).map_err(Into::into)))
+    let checked = verified.and_then(|claims| check(AccessToken(claims)));
+    ExtractFuture::Ready(ready(checked.map_err(Into::into)))
 }
 
-fn no_verifier() -> actix_web::Error {
-    let why = "no Verifier in the app's data: add .app_data(Data::new(verifier))";
-    log::error!("{why}");
-    InternalError::from_response(why, Problem::new(500, "error", "Something went wrong here.").into()).into()
+fn fetch_keys_and_verify<T: 'static>(
+    verifier: Verifier,
+    token: String,
+    check: fn(AccessToken) -> Result<T, VerifyError>,
+) -> ExtractFuture<T> {
+    ExtractFuture::FetchingKeys(Box::pin(async move {
+        let claims = verifier.verify(&token).await?;
+        Ok(check(AccessToken(claims))?)
+    }))
+}
+
+/// Saves the claims in the request, so that a middleware that logs requests can name the user.
+fn save_for_log(request: &HttpRequest, claims: &Arc<AccessClaims>) {
+    if log::log_enabled!(target: "request", log::Level::Debug) {
+        request.extensions_mut().insert(AccessToken(Arc::clone(claims)));
+    }
+}
+
+fn missing_verifier() -> actix_web::Error {
+    let error = "no Verifier in the app's data: add .app_data(Data::new(verifier))";
+    log::error!("{error}");
+    let problem = Problem::new(500, "error", "Something went wrong here.");
+    InternalError::from_response(error, problem.into()).into()
 }
 
 impl FromRequest for AccessToken {
     type Error = actix_web::Error;
-    type Future = Decision<Self>;
+    type Future = ExtractFuture<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        decide(request, Ok)
+        extract(request, Ok)
     }
 }
 
 impl<R: Requirement + 'static> FromRequest for Requires<R> {
     type Error = actix_web::Error;
-    type Future = Decision<Self>;
+    type Future = ExtractFuture<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        decide(request, Self::check)
+        extract(request, Self::check)
     }
 }
 

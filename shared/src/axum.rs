@@ -1,4 +1,4 @@
-//! The extractors for axum. The router's state must hold a [`Verifier`]: be one, or give one by `FromRef`.
+//! Extractors for axum. The state of the router is a [`Verifier`], or provides one with `FromRef`.
 
 use axum::{
     extract::{FromRef, FromRequestParts},
@@ -11,8 +11,7 @@ use axum::{
 };
 
 use crate::{
-    AccessToken, Requires, Verifier, VerifyError,
-    extract::{Requirement, bearer_token},
+    AccessToken, Requirement, Requires, Verifier, VerifyError, extract::bearer_token,
     problem::CONTENT_TYPE as PROBLEM,
 };
 

@@ -1,66 +1,67 @@
-//! Every reason for refusing a token, and how it is answered (RFC 6750 section 3.1).
+//! [`VerifyError`]: why a token is refused, and the response to the client (RFC 6750 section 3).
 
 use crate::problem::Problem;
 
-/// Why a token was refused.
+/// Error returned when an access token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
-    /// No `Authorization` header.
-    #[error("no access token was given")]
+    /// The request has no `Authorization` header.
+    #[error("the request has no access token")]
     Missing,
-    /// An `Authorization` header that is not `Bearer` and one token.
-    #[error("the Authorization header is not \"Bearer\" and one token")]
+    /// The `Authorization` header is not `Bearer` and one token, or the request has several.
+    #[error("the Authorization header must be \"Bearer\" and one token")]
     MalformedHeader,
-    /// Not a compact JWS, not JSON, or a claim missing or of the wrong kind.
+    /// The token is not a compact JWS, a part is not JSON, or a claim is missing or mistyped.
     #[error("the token is malformed")]
     Malformed,
-    /// An algorithm outside the fixed list, or not the key's own.
+    /// The algorithm is not one of [`Algorithm::ALL`](crate::keys::Algorithm::ALL), or not the
+    /// algorithm of the key.
     #[error("the token's algorithm is not accepted")]
     Algorithm,
-    /// A `typ` or `token_type` other than an access token's.
-    #[error("this is not an access token")]
+    /// The header `typ` or the claim `token_type` is not that of an access token.
+    #[error("the token is not an access token")]
     WrongType,
-    /// `crit` names an extension, and none is understood here (RFC 7515 section 4.1.11).
-    #[error("the token demands an extension that is not supported")]
+    /// The header has `crit`. No extension is supported (RFC 7515 section 4.1.11).
+    #[error("the token requires an extension that is not supported")]
     Critical,
-    /// The issuer publishes no key of that id.
-    #[error("the token's key is not known")]
+    /// The issuer has no key with the token's key id (`kid`).
+    #[error("the token's signing key is not known")]
     UnknownKey,
-    /// The signature does not belong to header and payload.
-    #[error("the token's signature is wrong")]
+    /// The signature is not valid for the header and the payload.
+    #[error("the token's signature is not valid")]
     Signature,
-    /// `exp` is past.
+    /// The time `exp` has passed.
     #[error("the token has expired")]
     Expired,
-    /// `nbf` or `iat` lies in the future.
+    /// The time `nbf` or `iat` lies in the future.
     #[error("the token is not valid yet")]
     NotYetValid,
-    /// Issued by somebody else.
+    /// Another issuer issued the token.
     #[error("the token is from another issuer")]
     Issuer,
-    /// Meant for another service.
+    /// The token is for another resource server.
     #[error("the token is for another audience")]
     Audience,
-    /// Its session was ended.
+    /// The token's session has ended.
     #[error("the token's session has ended")]
     Revoked,
-    /// Valid, but without this scope, which is needed here.
-    #[error("the scope {0} is needed here")]
+    /// The token is valid, but does not have this required scope.
+    #[error("the scope {0} is required")]
     InsufficientScope(&'static str),
-    /// Valid, but its user has not this role, which is needed here.
-    #[error("the role {0} is needed here")]
+    /// The token is valid, but the user does not have this required role.
+    #[error("the role {0} is required")]
     MissingRole(&'static str),
-    /// Nobody can tell whether its session has ended, and it is to be refused then.
-    #[error("whether the token's session has ended is not known at the moment")]
+    /// The verifier does not know which sessions have ended, and the outage policy refuses tokens.
+    #[error("the token's session cannot be checked at the moment")]
     RevocationsUnavailable,
-    /// The issuer's keys could not be fetched yet, so nothing can be verified.
+    /// The verifier has no keys of the issuer yet.
     #[error("tokens cannot be verified at the moment")]
     KeysUnavailable,
 }
 
 impl VerifyError {
-    /// The status that answers it: 401, 403 or 503.
+    /// Returns the HTTP status of the response: 401, 403 or 503.
     pub fn status(self) -> u16 {
         match self {
             Self::InsufficientScope(_) | Self::MissingRole(_) => 403,
@@ -69,11 +70,12 @@ impl VerifyError {
         }
     }
 
-    /// The `WWW-Authenticate` header that goes with a 401 or 403 (RFC 6750 section 3).
+    /// Returns the `WWW-Authenticate` header of a 401 or 403 (RFC 6750 section 3), and `None` for
+    /// a 503.
     pub fn challenge(self) -> Option<String> {
         let error = match self {
             Self::KeysUnavailable | Self::RevocationsUnavailable => return None,
-            // A request without credentials is told nothing but the scheme.
+            // A request without credentials gets no error code (RFC 6750 section 3.1).
             Self::Missing => return Some("Bearer".into()),
             Self::MalformedHeader => "invalid_request",
             Self::InsufficientScope(scope) => return Some(insufficient_scope(Some(scope))),
@@ -83,7 +85,7 @@ impl VerifyError {
         Some(format!(r#"Bearer error="{error}""#))
     }
 
-    /// The body of the answer.
+    /// Returns the body of the response.
     pub fn problem(self) -> Problem {
         let code = match self {
             Self::Missing => "not_authenticated",
@@ -96,14 +98,16 @@ impl VerifyError {
     }
 }
 
-/// The `WWW-Authenticate` header of a 403: which scope is needed, if it is one (RFC 6750 section 3.1).
+/// Returns the `WWW-Authenticate` header of a 403, with the required scope if one is given
+/// (RFC 6750 section 3.1).
 pub fn insufficient_scope(scope: Option<&str>) -> String {
     let scope = scope.map_or_else(String::new, |scope| format!(r#", scope="{scope}""#));
     format!(r#"Bearer error="insufficient_scope"{scope}"#)
 }
 
-/// Errors are lower-case fragments; answers are sentences.
-fn sentence(fragment: &str) -> String {
-    let mut chars = fragment.chars();
-    chars.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), chars.as_str()))
+/// Returns an error's text, which starts in lower case, as a sentence.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let Some(first) = chars.next() else { return String::new() };
+    format!("{}{}.", first.to_uppercase(), chars.as_str())
 }

@@ -1,10 +1,11 @@
-//! The arguments that protect a handler, whatever the web framework.
+//! The handler arguments that protect a route, for every web framework.
 
 use std::{marker::PhantomData, ops::Deref, sync::Arc};
 
 use crate::{VerifyError, claims::AccessClaims};
 
-/// The verified claims of the request's access token. A request without a valid one never reaches the handler.
+/// Verified claims of the request's access token. A handler with this argument runs only for
+/// requests with a valid token.
 #[derive(Clone, Debug)]
 pub struct AccessToken(pub Arc<AccessClaims>);
 
@@ -16,10 +17,11 @@ impl Deref for AccessToken {
     }
 }
 
-/// What a token must grant, as a type: say it once, and name it in every handler that needs it.
+/// A scope or a role, or both, that a route requires. Define it once as a type, and name the type
+/// in every handler that requires it.
 ///
 /// ```
-/// use shared::{Requires, extract::Requirement};
+/// use shared::{Requirement, Requires};
 ///
 /// struct ReadReports;
 ///
@@ -32,30 +34,36 @@ impl Deref for AccessToken {
 /// }
 /// ```
 pub trait Requirement {
-    /// The scope it needs, if any.
+    /// Required scope, if any.
     const SCOPE: Option<&'static str> = None;
-    /// The role it needs, if any.
+    /// Required role, if any.
     const ROLE: Option<&'static str> = None;
 }
 
-/// An [`AccessToken`] that meets a [`Requirement`]. Any other is answered 403.
+/// An [`AccessToken`] that meets the [`Requirement`] `R`. A request with another valid token gets
+/// 403.
 #[derive(Debug)]
 pub struct Requires<R>(pub Arc<AccessClaims>, PhantomData<fn() -> R>);
 
 impl<R: Requirement> Requires<R> {
-    /// Checks what `R` demands.
+    /// Checks that a token has the scope and the role that `R` requires. A requirement without
+    /// both does not compile.
     ///
     /// # Errors
     /// [`VerifyError::InsufficientScope`] or [`VerifyError::MissingRole`].
     pub fn check(token: AccessToken) -> Result<Self, VerifyError> {
-        const { assert!(R::SCOPE.is_some() || R::ROLE.is_some(), "a Requirement that requires nothing") };
-        match (R::SCOPE, R::ROLE) {
-            (Some(scope), _) if !token.scope.contains(scope) => Err(VerifyError::InsufficientScope(scope)),
-            (_, Some(role)) if !token.roles.iter().any(|held| held == role) => {
-                Err(VerifyError::MissingRole(role))
-            }
-            _ => Ok(Self(token.0, PhantomData)),
+        const { assert!(R::SCOPE.is_some() || R::ROLE.is_some(), "a Requirement without effect") };
+        if let Some(scope) = R::SCOPE
+            && !token.scope.contains(scope)
+        {
+            return Err(VerifyError::InsufficientScope(scope));
         }
+        if let Some(role) = R::ROLE
+            && !token.roles.iter().any(|held| held == role)
+        {
+            return Err(VerifyError::MissingRole(role));
+        }
+        Ok(Self(token.0, PhantomData))
     }
 }
 
@@ -67,11 +75,14 @@ impl<R> Deref for Requires<R> {
     }
 }
 
-/// The token in the values of the request's `Authorization` headers, of which there must be one (RFC 6750 section 2.1).
+/// Returns the token in the values of a request's `Authorization` headers (RFC 6750 section 2.1).
 ///
 /// # Errors
-/// [`VerifyError::Missing`] or [`VerifyError::MalformedHeader`].
-pub fn bearer_token<'a>(mut headers: impl Iterator<Item = &'a [u8]>) -> Result<&'a str, VerifyError> {
+/// [`VerifyError::Missing`] if the request has no `Authorization` header, and
+/// [`VerifyError::MalformedHeader`] if it has several, or one that is not `Bearer` and one token.
+pub fn bearer_token<'a>(
+    mut headers: impl Iterator<Item = &'a [u8]>,
+) -> Result<&'a str, VerifyError> {
     let header = headers.next().ok_or(VerifyError::Missing)?;
     if headers.next().is_some() {
         return Err(VerifyError::MalformedHeader);
@@ -81,7 +92,7 @@ pub fn bearer_token<'a>(mut headers: impl Iterator<Item = &'a [u8]>) -> Result<&
         .and_then(|header| header.trim().split_once(' '))
         .ok_or(VerifyError::MalformedHeader)?;
     let token = token.trim_start();
-    // To the end in any case: sixteen bytes are looked at in one go so, and a token has hundreds.
+    // A fold without early exit lets the compiler test sixteen bytes at once.
     let is_list = token.bytes().fold(false, |is_list, byte| is_list | matches!(byte, b' ' | b','));
     if !scheme.eq_ignore_ascii_case("Bearer") || token.is_empty() || is_list {
         return Err(VerifyError::MalformedHeader);

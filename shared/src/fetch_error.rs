@@ -1,57 +1,61 @@
-//! Why the issuer was not reached, for whoever is called out: in words that name no address.
+//! [`FetchError`]: why the issuer's keys or revocations are not available.
 
 use std::{error::Error, fmt, io, time::Duration};
 
-/// Why there are no keys, or why revocations cannot be followed.
+/// Error of the last request to the issuer. The text names no address, so that a public health
+/// check can show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// Nobody has asked yet.
+    /// No request has ended yet.
     NotFetchedYet,
-    /// Nothing listens there.
+    /// No server listens at the address.
     ConnectionRefused,
-    /// Its name does not resolve.
+    /// The host name does not resolve.
     UnknownHost,
-    /// There was no connection, in time or at all.
+    /// The connection failed for another reason, or was not established in time.
     ConnectFailed,
-    /// It did not answer in time.
+    /// The issuer did not respond within this time.
     Timeout(Duration),
-    /// It answered with this status.
+    /// The issuer responded with this unexpected HTTP status.
     Status(u16),
-    /// It ended the answer, or the connection was lost.
+    /// The issuer closed the connection, or the connection broke.
     ConnectionLost,
-    /// It said nothing for this long.
+    /// The issuer sent no data for this time.
     Silent(Duration),
-    /// It is another issuer's, or none.
+    /// The metadata belongs to another issuer (RFC 8414 section 3.3).
     IssuerMismatch,
-    /// What it says cannot be understood, or holds no key that can be used.
+    /// The response cannot be parsed, is too large, or has no usable key.
     InvalidResponse,
 }
 
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotFetchedYet => f.write_str("not asked for yet"),
+            Self::NotFetchedYet => f.write_str("not fetched yet"),
             Self::ConnectionRefused => f.write_str("connection refused"),
-            Self::UnknownHost => f.write_str("its host is not known"),
-            Self::ConnectFailed => f.write_str("no connection"),
+            Self::UnknownHost => f.write_str("unknown host"),
+            Self::ConnectFailed => f.write_str("connection failed"),
             Self::Timeout(limit) => write!(f, "no answer within {} s", limit.as_secs()),
-            Self::Status(status) => write!(f, "it answered {status}"),
-            Self::ConnectionLost => f.write_str("the connection was lost"),
-            Self::Silent(silence) => write!(f, "it said nothing for {} s", silence.as_secs()),
-            Self::IssuerMismatch => f.write_str("it is another issuer's"),
-            Self::InvalidResponse => f.write_str("what it says cannot be understood"),
+            Self::Status(status) => write!(f, "unexpected status {status}"),
+            Self::ConnectionLost => f.write_str("connection lost"),
+            Self::Silent(silence) => write!(f, "no data for {} s", silence.as_secs()),
+            Self::IssuerMismatch => f.write_str("metadata of another issuer"),
+            Self::InvalidResponse => f.write_str("invalid response"),
         }
     }
 }
 
+impl Error for FetchError {}
+
 impl FetchError {
-    /// What this error means, of a request that was given up after `limit`.
-    pub(crate) fn of(error: &reqwest::Error, limit: Duration) -> Self {
+    /// Returns the error for a request that had `limit` as its timeout.
+    pub(crate) fn from_reqwest(error: &reqwest::Error, limit: Duration) -> Self {
         let mut cause: Option<&dyn Error> = Some(error);
         while let Some(this) = cause {
             match this.downcast_ref::<io::Error>().map(io::Error::kind) {
                 Some(io::ErrorKind::ConnectionRefused) => return Self::ConnectionRefused,
+                // The type of a resolver's error is private to hyper-util.
                 _ if this.to_string().starts_with("dns error") => return Self::UnknownHost,
                 _ => cause = this.source(),
             }

@@ -1,5 +1,5 @@
-//! Problem details, the shape of every error answer (RFC 9457), with the members that clients of Django REST
-//! framework read: `detail`, `code` and, on a 400, `errors` by field.
+//! Problem details: the body of every error response (RFC 9457). It also has the members that
+//! clients of Django REST framework read: `detail`, `code` and, on a 400, `errors` by field.
 
 use std::collections::BTreeMap;
 
@@ -8,30 +8,30 @@ use serde::{Deserialize, Serialize};
 /// The media type of a [`Problem`].
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
-/// What is wrong with each field of a request.
+/// Messages by field of a request.
 pub type FieldErrors = BTreeMap<String, Vec<String>>;
 
-/// An error as the client sees it. It names no internals.
+/// Body of an error response. It names nothing internal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// Always `about:blank`: the status says what kind of problem it is (RFC 9457 section 4.2.1).
+    /// Always `about:blank`: the status is the type of the problem (RFC 9457 section 4.2.1).
     #[serde(rename = "type")]
     pub kind: String,
-    /// The status's name.
+    /// Name of the HTTP status.
     pub title: String,
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u16,
-    /// What went wrong, for a person.
+    /// Message for people.
     pub detail: String,
-    /// What went wrong, for a program.
+    /// Error code for programs.
     pub code: String,
-    /// On a 400: every field that is wrong, and why.
+    /// Messages by field, on a 400.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub errors: FieldErrors,
 }
 
 impl Problem {
-    /// A problem of this status.
+    /// Returns a problem without field errors.
     pub fn new(status: u16, code: &str, detail: impl Into<String>) -> Self {
         let title = reqwest::StatusCode::from_u16(status)
             .ok()
@@ -49,21 +49,23 @@ impl Problem {
 }
 
 #[cfg(feature = "actix")]
-mod answer {
+mod response {
     use actix_web::{HttpResponse, HttpResponseBuilder, http::StatusCode};
 
     use super::{CONTENT_TYPE, Problem};
 
     impl Problem {
-        /// The start of an answer of this status, to which headers can be added before [`Problem::finish`].
+        /// Returns a response with status and content type. Add headers to it, then call
+        /// [`Problem::finish`].
         pub fn response(&self) -> HttpResponseBuilder {
-            let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let status =
+                StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let mut response = HttpResponse::build(status);
             response.content_type(CONTENT_TYPE);
             response
         }
 
-        /// The answer itself.
+        /// Returns `response` with this problem as its body.
         pub fn finish(&self, mut response: HttpResponseBuilder) -> HttpResponse {
             response.body(serde_json::to_vec(self).unwrap_or_default())
         }

@@ -4,12 +4,14 @@ use std::{fmt, sync::Arc};
 
 use reqwest::{RequestBuilder, Response, Url, header::HeaderMap};
 
-/// Called with the status of the response, or `None` if the request failed.
+/// Function called with the HTTP status of the response, or with `None` if the request failed.
 pub type OnResponse = Box<dyn FnOnce(Option<u16>) + Send>;
 
-/// Observes the verifier's requests to the issuer and may add headers to them, such as `traceparent` (W3C Trace Context).
+/// Observes the verifier's requests to the issuer, and may add headers such as `traceparent`
+/// (W3C Trace Context).
 pub trait RequestHook: Send + Sync {
-    /// Called before a request is sent, in the task that sends it. The returned function is called with the outcome.
+    /// Called before a request is sent, in the task that sends it. The verifier calls the returned
+    /// function with the outcome.
     fn on_request(&self, method: &str, url: &Url, headers: &mut HeaderMap) -> OnResponse;
 }
 
@@ -28,7 +30,7 @@ impl Hook {
         Self(Some(hook))
     }
 
-    /// Sends a request, observed by the hook.
+    /// Sends a request and calls the hook before and after it.
     pub(crate) async fn send(&self, request: RequestBuilder) -> reqwest::Result<Response> {
         let Some(hook) = &self.0 else { return request.send().await };
         let (client, request) = request.build_split();

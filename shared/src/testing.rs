@@ -1,14 +1,23 @@
-//! An issuer for your own tests: it mints tokens that its verifier accepts, without auth-service and without a network.
+//! An issuer for tests: issues tokens that its verifier accepts, without auth-service and without a
+//! network.
 //!
 //! ```
-//! use shared::testing::TestIssuer;
+//! use shared::{VerifyError, testing::TestIssuer};
 //!
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! let issuer = TestIssuer::new();
-//! let token = issuer.token().subject("ada").scope("reports:read").role("editor").mint();
-//! let claims = issuer.verifier().verify(&token).await.unwrap();
-//! assert_eq!(claims.sub, "ada");
-//! assert!(issuer.verifier().verify(&issuer.token().lifetime_secs(-60).mint()).await.is_err());
+//! let verifier = issuer.verifier();
+//!
+//! let token = issuer.token().subject("ada").scope("reports:read").role("editor");
+//! let session = token.claims.sid;
+//! let token = token.mint();
+//! assert_eq!(verifier.verify(&token).await.unwrap().sub, "ada");
+//!
+//! issuer.end_session(session);
+//! assert_eq!(verifier.verify(&token).await, Err(VerifyError::Revoked));
+//!
+//! let expired = issuer.token().lifetime_secs(-60).mint();
+//! assert_eq!(verifier.verify(&expired).await, Err(VerifyError::Expired));
 //! # });
 //! ```
 
@@ -19,12 +28,12 @@ use uuid::Uuid;
 
 use crate::{
     Verifier,
-    claims::{ACCESS_TOKEN_TYP, AccessClaims, Audience, SessionId, TokenType},
+    claims::{ACCESS_TOKEN_TYP, AccessClaims, Audience, Scope, SessionId, TokenType},
     clock::Clock,
     keys::JwkSet,
 };
 
-/// Issues access tokens with a key of its own.
+/// Issues access tokens, with a key of its own.
 #[derive(Debug)]
 pub struct TestIssuer {
     key: Ed25519KeyPair,
@@ -43,36 +52,42 @@ impl TestIssuer {
     const AUDIENCE: &str = "api";
     const KID: &str = "test";
 
-    /// An issuer with a new key.
+    /// Returns an issuer with a new key.
     ///
     /// # Panics
-    /// Without a working random source.
+    /// Panics if the system has no random source.
     pub fn new() -> Self {
-        let key = Ed25519KeyPair::generate().expect("a working random source");
+        let key = Ed25519KeyPair::generate().expect("the system has a random source");
         let clock = Clock::system();
         let verifier = Verifier::builder(Self::ISSUER)
             .audience(Self::AUDIENCE)
             .clock(clock.clone())
-            .build_with_keys(&jwks(&key));
+            .build_for_tests(&jwks(&key));
         Self { key, verifier, clock }
     }
 
-    /// A verifier that accepts its tokens, to put into the app under test.
+    /// Returns a verifier that accepts the issuer's tokens, for the app under test.
     pub fn verifier(&self) -> Verifier {
         self.verifier.clone()
     }
 
-    /// The clock that its tokens and its verifier go by.
+    /// Returns the clock of the issuer and of its verifier.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// Its public keys, to be served to a verifier over HTTP.
+    /// Returns the issuer's public keys, for a test server that serves them over HTTP.
     pub fn jwks(&self) -> JwkSet {
         jwks(&self.key)
     }
 
-    /// A token to be minted: some user's, with no scope and no role, for five minutes.
+    /// Ends a session: the verifier refuses its tokens from now on, as after a logout.
+    pub fn end_session(&self, sid: SessionId) {
+        self.verifier.end_session(sid);
+    }
+
+    /// Returns a token to mint: of a new user and a new session, valid for five minutes, without
+    /// scopes and roles.
     pub fn token(&self) -> TestToken<'_> {
         let now = self.clock.now_secs();
         let claims = AccessClaims {
@@ -84,7 +99,7 @@ impl TestIssuer {
             nbf: None,
             jti: Uuid::now_v7(),
             sid: SessionId::generate(),
-            scope: String::new().into(),
+            scope: Scope::default(),
             roles: Vec::new(),
             preferred_username: None,
             client_id: None,
@@ -95,68 +110,68 @@ impl TestIssuer {
 }
 
 fn jwks(key: &Ed25519KeyPair) -> JwkSet {
-    let x = URL_SAFE_NO_PAD.encode(key.public_key());
-    let jwk =
-        json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": TestIssuer::KID, "x": x});
-    JwkSet { keys: vec![serde_json::from_value(jwk).expect("a JWK")] }
+    let jwk = json!({
+        "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": TestIssuer::KID,
+        "x": URL_SAFE_NO_PAD.encode(key.public_key()),
+    });
+    JwkSet { keys: vec![serde_json::from_value(jwk).expect("the JSON is a JWK")] }
 }
 
-/// A token to be minted.
+/// A token to mint.
 #[derive(Debug)]
 #[must_use]
 pub struct TestToken<'a> {
     issuer: &'a TestIssuer,
-    /// All it says. Change what the methods do not.
+    /// The claims. Change a claim that has no method here.
     pub claims: AccessClaims,
 }
 
 impl TestToken<'_> {
-    /// Whose it is.
+    /// Sets the subject: the user's id.
     pub fn subject(mut self, sub: impl Into<String>) -> Self {
         self.claims.sub = sub.into();
         self
     }
 
-    /// Its scopes, separated by spaces.
+    /// Sets the scopes, separated by spaces.
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.claims.scope = scope.into().into();
         self
     }
 
-    /// A role that its user has.
+    /// Adds a role of the user.
     pub fn role(mut self, role: impl Into<String>) -> Self {
         self.claims.roles.push(role.into());
         self
     }
 
-    /// Whom it is for, if not for the verifier.
+    /// Sets the audience. Default: the audience of the issuer's verifier.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.claims.aud = Audience::One(audience.into());
         self
     }
 
-    /// How long it lives, in seconds. Below zero it has expired.
+    /// Sets the lifetime in seconds. With a negative lifetime the token has expired.
     pub fn lifetime_secs(mut self, secs: i64) -> Self {
         self.claims.exp = self.issuer.clock.now_secs() + secs;
         self
     }
 
-    /// The token.
-    ///
-    /// # Panics
-    /// Never.
+    /// Returns the signed token.
     pub fn mint(self) -> String {
         self.mint_as(TestIssuer::KID)
     }
 
-    /// The token, naming another key than the one that signed it.
+    /// Returns the signed token with another key id in its header.
     ///
     /// # Panics
-    /// Never.
+    /// Never: the claims are strings and numbers.
     pub fn mint_as(self, kid: &str) -> String {
         let header = json!({"alg": "EdDSA", "typ": ACCESS_TOKEN_TYP, "kid": kid}).to_string();
+        let header = URL_SAFE_NO_PAD.encode(header);
         let claims = serde_json::to_string(&self.claims).expect("claims are strings and numbers");
-        let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+        let claims = URL_SAFE_NO_PAD.encode(claims);
+        let input = format!("{header}.{claims}");
         let signature = self.issuer.key.sign(input.as_bytes());
         format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
     }

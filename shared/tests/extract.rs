@@ -1,8 +1,8 @@
-//! The extractors, in both frameworks: who gets in, who does not, and what is said to those.
+//! The extractors in both frameworks: status and challenge for every kind of request.
 #![cfg(all(feature = "actix", feature = "axum", feature = "testing"))]
 
 use axum::extract::FromRequestParts;
-use shared::{AccessToken, Requires, Verifier, extract::Requirement, keys::JwkSet, testing::TestIssuer};
+use shared::{AccessToken, Requirement, Requires, Verifier, keys::JwkSet, testing::TestIssuer};
 
 struct ReadReports;
 
@@ -16,10 +16,11 @@ impl Requirement for Editor {
     const ROLE: Option<&str> = Some("editor");
 }
 
-/// What a request with these `Authorization` headers is answered at `/`, `/reports` and `/edit`.
-async fn statuses_in_actix(verifier: &Verifier, headers: &[&str]) -> Vec<(u16, String)> {
+/// Returns status and challenge of actix-web for a request with these `Authorization` headers, at
+/// `/`, `/reports` and `/edit`.
+async fn actix_responses(verifier: &Verifier, headers: &[&str]) -> Vec<(u16, String)> {
     use actix_web::{App, test, web};
-    async fn open(token: AccessToken) -> String {
+    async fn whoami(token: AccessToken) -> String {
         token.sub.clone()
     }
     async fn reports(token: Requires<ReadReports>) -> String {
@@ -30,7 +31,7 @@ async fn statuses_in_actix(verifier: &Verifier, headers: &[&str]) -> Vec<(u16, S
     }
     let app = App::new()
         .app_data(web::Data::new(verifier.clone()))
-        .route("/", web::get().to(open))
+        .route("/", web::get().to(whoami))
         .route("/reports", web::get().to(reports))
         .route("/edit", web::get().to(edit));
     let app = test::init_service(app).await;
@@ -48,8 +49,8 @@ async fn statuses_in_actix(verifier: &Verifier, headers: &[&str]) -> Vec<(u16, S
     answers
 }
 
-/// The same in axum.
-async fn statuses_in_axum(verifier: &Verifier, headers: &[&str]) -> Vec<(u16, String)> {
+/// Returns status and challenge of axum for the same requests.
+async fn axum_responses(verifier: &Verifier, headers: &[&str]) -> Vec<(u16, String)> {
     use axum::{http::Request, response::IntoResponse};
     let mut request = Request::builder();
     for header in headers {
@@ -73,18 +74,23 @@ async fn statuses_in_axum(verifier: &Verifier, headers: &[&str]) -> Vec<(u16, St
 }
 
 #[actix_web::test]
-async fn both_frameworks_let_in_and_refuse_the_same() {
-    let (issuer, stranger) = (TestIssuer::new(), TestIssuer::new());
+async fn both_frameworks_answer_alike() {
+    let issuer = TestIssuer::new();
+    let other_issuer = TestIssuer::new();
     let verifier = issuer.verifier();
     let bearer = |token: String| format!("Bearer {token}");
     let plain = bearer(issuer.token().mint());
     let reader = bearer(issuer.token().scope("x reports:read").mint());
     let editor = bearer(issuer.token().role("editor").mint());
     let expired = bearer(issuer.token().scope("reports:read").lifetime_secs(-11).mint());
-    let foreign = bearer(stranger.token().scope("reports:read").mint());
+    let foreign = bearer(other_issuer.token().scope("reports:read").mint());
     let elsewhere = bearer(issuer.token().audience("other").mint());
+    let ended = issuer.token().scope("reports:read").role("editor");
+    issuer.end_session(ended.claims.sid);
+    let ended = bearer(ended.mint());
 
-    let (ok, missing) = ((200, String::new()), (401, "Bearer".to_owned()));
+    let ok = (200, String::new());
+    let missing = (401, "Bearer".to_owned());
     let invalid = (401, r#"Bearer error="invalid_token""#.to_owned());
     let malformed = (401, r#"Bearer error="invalid_request""#.to_owned());
     let no_scope = (403, r#"Bearer error="insufficient_scope", scope="reports:read""#.to_owned());
@@ -98,24 +104,29 @@ async fn both_frameworks_let_in_and_refuse_the_same() {
         (vec![&expired], all(&invalid)),
         (vec![&foreign], all(&invalid)),
         (vec![&elsewhere], all(&invalid)),
+        (vec![&ended], all(&invalid)),
         (vec![&plain, &plain], all(&malformed)),
         (vec!["Basic YTpi"], all(&malformed)),
         (vec!["Bearer"], all(&malformed)),
     ] {
-        assert_eq!(statuses_in_actix(&verifier, &headers).await, expected, "actix {headers:?}");
-        assert_eq!(statuses_in_axum(&verifier, &headers).await, expected, "axum {headers:?}");
+        assert_eq!(actix_responses(&verifier, &headers).await, expected, "actix {headers:?}");
+        assert_eq!(axum_responses(&verifier, &headers).await, expected, "axum {headers:?}");
     }
 }
 
 #[actix_web::test]
-async fn the_header_is_bearer_in_any_case_and_one_token() {
+async fn the_header_must_be_bearer_in_any_case_and_one_token() {
     let issuer = TestIssuer::new();
-    let (verifier, token) = (issuer.verifier(), issuer.token().scope("reports:read").role("editor").mint());
+    let verifier = issuer.verifier();
+    let token = issuer.token().scope("reports:read").role("editor").mint();
     let malformed = (401, r#"Bearer error="invalid_request""#.to_owned());
     let invalid = (401, r#"Bearer error="invalid_token""#.to_owned());
     let long = format!("Bearer {}", "x".repeat(64 * 1024));
     let cases = [
-        ((200, String::new()), &["bearer {}", "BEARER {}", "bEaReR {}", "Bearer   {}", "Bearer {}  "][..]),
+        (
+            (200, String::new()),
+            &["bearer {}", "BEARER {}", "bEaReR {}", "Bearer   {}", "Bearer {}  "][..],
+        ),
         (
             malformed,
             &[
@@ -157,12 +168,12 @@ async fn the_header_is_bearer_in_any_case_and_one_token() {
         for header in headers {
             let header = header.replace("{}", &token);
             assert_eq!(
-                statuses_in_actix(&verifier, &[&header]).await,
+                actix_responses(&verifier, &[&header]).await,
                 vec![expected.clone(); 3],
                 "{header:?}"
             );
             assert_eq!(
-                statuses_in_axum(&verifier, &[&header]).await,
+                axum_responses(&verifier, &[&header]).await,
                 vec![expected.clone(); 3],
                 "{header:?}"
             );
@@ -171,25 +182,26 @@ async fn the_header_is_bearer_in_any_case_and_one_token() {
 }
 
 #[actix_web::test]
-async fn without_keys_both_say_when_to_come_back() {
+async fn without_keys_both_frameworks_answer_503() {
     let verifier = Verifier::builder("http://127.0.0.1:1").audience("api").build();
     let token = format!("Bearer {}", TestIssuer::new().token().mint());
     let unavailable = vec![(503, String::new()); 3];
-    assert_eq!(statuses_in_actix(&verifier, &[&token]).await, unavailable);
-    assert_eq!(statuses_in_axum(&verifier, &[&token]).await, unavailable);
+    assert_eq!(actix_responses(&verifier, &[&token]).await, unavailable);
+    assert_eq!(axum_responses(&verifier, &[&token]).await, unavailable);
 }
 
 #[actix_web::test]
-async fn an_app_without_a_verifier_lets_nobody_in() {
+async fn an_app_without_a_verifier_accepts_no_request() {
     use actix_web::{App, test, web};
-    async fn open(token: AccessToken) -> String {
+    async fn whoami(token: AccessToken) -> String {
         token.sub.clone()
     }
-    let app = test::init_service(App::new().route("/", web::get().to(open))).await;
+    let app = test::init_service(App::new().route("/", web::get().to(whoami))).await;
     let answer = test::call_service(&app, test::TestRequest::get().uri("/").to_request()).await;
     assert_eq!(answer.status(), 500);
-    // One without keys lets nobody in either.
-    let verifier = Verifier::builder("http://issuer.test").build_with_keys(&JwkSet { keys: Vec::new() });
+    // A verifier without keys accepts no token.
+    let verifier =
+        Verifier::builder("http://issuer.test").build_with_keys(&JwkSet { keys: Vec::new() });
     let token = TestIssuer::new().token().mint();
     assert!(verifier.verify(&token).await.is_err());
 }

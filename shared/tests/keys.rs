@@ -1,4 +1,4 @@
-//! JWKs that look like keys, and are none to trust a signature of.
+//! JWKs that are not usable keys.
 
 use std::sync::LazyLock;
 
@@ -23,7 +23,7 @@ fn key(jwk: &Value) -> Result<PublicKey, JwkError> {
     PublicKey::from_jwk(&serde_json::from_value(jwk.clone()).unwrap()).map(|(_, key)| key)
 }
 
-fn why_not(jwk: &Value) -> Option<JwkError> {
+fn error(jwk: &Value) -> Option<JwkError> {
     key(jwk).err()
 }
 
@@ -39,7 +39,7 @@ fn rsa(n: impl AsRef<[u8]>, e: impl AsRef<[u8]>) -> Value {
     json!({"kty": "RSA", "n": base64(n), "e": base64(e), "kid": "test"})
 }
 
-/// The coordinates of a new P-256 key.
+/// Returns the coordinates of a new P-256 key.
 fn point() -> (Vec<u8>, Vec<u8>) {
     let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
     let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
@@ -52,8 +52,8 @@ static MODULUS: LazyLock<Vec<u8>> = LazyLock::new(|| {
     pair.public_key().modulus().big_endian_without_leading_zero().into()
 });
 
-/// One good key of each algorithm.
-fn good() -> [Value; 3] {
+/// Returns one valid key of each algorithm.
+fn valid_keys() -> [Value; 3] {
     let (x, y) = point();
     let pair = Ed25519KeyPair::generate().unwrap();
     [ed25519(pair.public_key()), p256(x, y), rsa(&*MODULUS, [1, 0, 1])]
@@ -66,9 +66,9 @@ fn with(jwk: &Value, name: &str, value: Value) -> Value {
 }
 
 #[test]
-fn a_key_says_what_it_is_for_and_is_for_nothing_else() {
+fn a_key_is_used_only_for_signatures_of_its_algorithm() {
     let names = ["EdDSA", "ES256", "RS256"];
-    for (jwk, algorithm) in good().iter().zip(names) {
+    for (jwk, algorithm) in valid_keys().iter().zip(names) {
         assert_eq!(key(jwk).unwrap().algorithm.name(), algorithm);
         for (name, value, expected) in [
             ("kid", Value::Null, Some(JwkError::NoKeyId)),
@@ -80,18 +80,24 @@ fn a_key_says_what_it_is_for_and_is_for_nothing_else() {
             ("key_ops", json!(["sign"]), Some(JwkError::NotForSignatures)),
             ("key_ops", json!([]), Some(JwkError::NotForSignatures)),
         ] {
-            assert_eq!(why_not(&with(jwk, name, value.clone())), expected, "{algorithm}: {name} {value}");
+            assert_eq!(
+                error(&with(jwk, name, value.clone())),
+                expected,
+                "{algorithm}: {name} {value}"
+            );
         }
-        for alg in names.iter().chain(&["HS256", "PS256", "RS384", "ES384", "none", "eddsa", "unheard-of"]) {
+        for alg in
+            names.iter().chain(&["HS256", "PS256", "RS384", "ES384", "none", "eddsa", "unknown"])
+        {
             let expected = (*alg != algorithm).then_some(JwkError::Unsupported);
-            assert_eq!(why_not(&with(jwk, "alg", json!(alg))), expected, "{algorithm}: alg {alg}");
+            assert_eq!(error(&with(jwk, "alg", json!(alg))), expected, "{algorithm}: alg {alg}");
         }
     }
 }
 
 #[test]
-fn numbers_are_base64url_in_its_one_spelling() {
-    for (jwk, member) in good().iter().zip(["x", "y", "n"]) {
+fn numbers_must_be_canonical_base64url() {
+    for (jwk, member) in valid_keys().iter().zip(["x", "y", "n"]) {
         let text = jwk[member].as_str().unwrap();
         let last = text.chars().last().unwrap();
         for spelling in [
@@ -100,19 +106,19 @@ fn numbers_are_base64url_in_its_one_spelling() {
             format!(" {text}"),
             format!("{text}\n"),
             format!("+/{}", &text[2..]),
-            // Stray bits: each of the three has a length that leaves some.
+            // Stray bits: the length of each number leaves some.
             format!("{}{}", &text[..text.len() - 1], char::from(last as u8 + 1)),
         ] {
             let jwk = with(jwk, member, json!(spelling));
-            assert_eq!(why_not(&jwk), Some(JwkError::Invalid), "{member} {spelling:?}");
+            assert_eq!(error(&jwk), Some(JwkError::Invalid), "{member} {spelling:?}");
         }
     }
 }
 
 #[test]
-fn a_p256_key_is_a_point_of_the_curve_with_coordinates_of_32_bytes() {
+fn a_p256_key_must_be_a_point_of_the_curve_with_coordinates_of_32_bytes() {
     let (x, y) = point();
-    assert_eq!(why_not(&p256(&x, &y)), None);
+    assert_eq!(error(&p256(&x, &y)), None);
     let zero = [0; 32];
     let padded = |coordinate: &[u8]| [&[0], coordinate].concat();
     for (what, x, y) in [
@@ -129,56 +135,61 @@ fn a_p256_key_is_a_point_of_the_curve_with_coordinates_of_32_bytes() {
         ("y in x", &[&*x, &y].concat(), &[]),
         ("x alone", &x, &[]),
     ] {
-        assert_eq!(why_not(&p256(x, y)), Some(JwkError::Invalid), "{what}");
+        assert_eq!(error(&p256(x, y)), Some(JwkError::Invalid), "{what}");
     }
 }
 
 #[test]
-fn an_ed25519_key_is_no_point_that_anybody_can_sign_for() {
-    // The y coordinates of the points of order 1, 2, 4 and 8, which with either sign of x make all there are; and
-    // every spelling that is not below p = 2^255 - 19, two of which are such points again.
+fn an_ed25519_key_of_low_order_or_in_another_encoding_is_refused() {
+    // The y coordinates of the points of order 1, 2, 4 and 8, with both signs of x; and every
+    // encoding that is not below p = 2^255 - 19, which includes other encodings of these points.
     let mut low = vec![[0; 32], [0; 32]];
     low[1][0] = 1;
-    for order_8 in
-        ["JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU", "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA3o"]
-    {
+    for order_8 in [
+        "JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU",
+        "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA3o",
+    ] {
         low.push(decoded(order_8).try_into().unwrap());
     }
     for last in 0xec..=0xff {
         let mut y = [0xff; 32];
-        (y[0], y[31]) = (last, 0x7f);
+        y[0] = last;
+        y[31] = 0x7f;
         low.push(y);
     }
     for mut y in low {
         for sign in [0, 0x80] {
             y[31] = y[31] & 0x7f | sign;
-            assert_eq!(why_not(&ed25519(y)), Some(JwkError::Invalid), "{y:x?}");
+            assert_eq!(error(&ed25519(y)), Some(JwkError::Invalid), "{y:x?}");
         }
     }
     let x = Ed25519KeyPair::generate().unwrap().public_key().as_ref().to_vec();
     for bytes in [&x[1..], &[&*x, &[0]].concat(), &[]] {
-        assert_eq!(why_not(&ed25519(bytes)), Some(JwkError::Invalid));
+        assert_eq!(error(&ed25519(bytes)), Some(JwkError::Invalid));
     }
 }
 
-/// What a signature is once `e` has been applied (RFC 8017 section 9.2). With an `e` of 1 it is the signature.
+/// Returns the encoded message of a signature (RFC 8017 section 9.2). With an `e` of 1, this is the
+/// signature.
 fn encoded(message: &[u8], length: usize) -> Vec<u8> {
     let sha256 = b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20";
     let hash = [sha256, digest::digest(&digest::SHA256, message).as_ref()].concat();
     [&[0, 1], &*vec![0xff; length - 3 - hash.len()], &[0], &hash].concat()
 }
 
-/// The library takes them for keys, and refuses them when they are used.
+/// The library accepts some of these keys, but refuses their signatures.
 #[test]
-fn an_rsa_key_that_is_weak_verifies_nothing() {
+fn a_weak_rsa_key_verifies_no_signature() {
     let message = b"1024 bits";
     let n = decoded(
-        "xsuKMQOrmog6PyzjrrQTZ5obqLmsxDAT1Ayxy1oKkPr56TZNesJPR4wqcxI-bNpCpN1JoNta2IKw1Z25bA4uEgEBnYFlOHzERJkYT0ooxU_It1u367\
-         3_HNAlKlaH7JX8ZxS8znW3eIvJvqZEkgDEK6tTevs_L-59kcXAhSQ5l8s",
+        "xsuKMQOrmog6PyzjrrQTZ5obqLmsxDAT1Ayxy1oKkPr56TZNesJPR4wqcxI-bNpCpN1JoNta2IKw1Z25\
+         bA4uEgEBnYFlOHzERJkYT0ooxU_It1u3673_HNAlKlaH7JX8ZxS8znW3eIvJvqZEkgDEK6tTevs_L-59\
+         kcXAhSQ5l8s",
     );
     let signature = decoded(
-        "SsHFKadBvDNhGwIOBZxJ-beoQPFesEkmRg8GqOoaFNVKHhTKmpGVrjzjWxmpES_Iw5NgokrvjWodX6CJT60auynHPe3KEWsOZBy1qQtZWBfcM0YXaG\
-         uUb5fkxzbmMCCyXuxcc4v-zBT__zZATa1cpqUELuQDq8Ih2NTvMwy9hZQ",
+        "SsHFKadBvDNhGwIOBZxJ-beoQPFesEkmRg8GqOoaFNVKHhTKmpGVrjzjWxmpES_Iw5NgokrvjWodX6CJ\
+         T60auynHPe3KEWsOZBy1qQtZWBfcM0YXaGuUb5fkxzbmMCCyXuxcc4v-zBT__zZATa1cpqUELuQDq8Ih\
+         2NTvMwy9hZQ",
     );
     assert!(!key(&rsa(n, [1, 0, 1])).unwrap().verifies(message, &signature), "1024 bits");
 
@@ -202,6 +213,6 @@ fn an_rsa_key_that_is_weak_verifies_nothing() {
         ("n padded", &[&[0], &**MODULUS].concat(), &[1, 0, 1]),
         ("e padded", &MODULUS, &[0, 1, 0, 1]),
     ] {
-        assert_eq!(why_not(&rsa(n, e)), Some(JwkError::Invalid), "{what}");
+        assert_eq!(error(&rsa(n, e)), Some(JwkError::Invalid), "{what}");
     }
 }

@@ -1,4 +1,4 @@
-//! Other people's test vectors: what the keys verify, and what they do not. Project Wycheproof's and the RFCs' own.
+//! Published test vectors for signatures: Project Wycheproof and the examples of the RFCs.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::ThumbprintHash;
@@ -13,7 +13,7 @@ fn parsed(jwk: &Value) -> Jwk {
     serde_json::from_value(jwk.clone()).unwrap()
 }
 
-/// The key in a JWK, which is given an id if it has none.
+/// Parses a JWK, with a key id if it has none.
 fn key(jwk: &Value) -> Result<PublicKey, JwkError> {
     let mut jwk = parsed(jwk);
     jwk.common.key_id.get_or_insert("test".into());
@@ -28,7 +28,7 @@ fn decoded(text: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(text).unwrap()
 }
 
-/// How many vectors were accepted and how many refused, each of them rightly.
+/// Numbers of accepted and refused vectors. Each result is the expected one.
 #[derive(Debug, Default, PartialEq)]
 struct Tally {
     accepted: usize,
@@ -42,14 +42,16 @@ impl Tally {
     }
 }
 
-/// Every vector of a Wycheproof set, each with the key of its group. The sets are alike, but each has types of its own.
+/// Checks every vector of a Wycheproof set with the key of its group. A macro, because each set has
+/// its own types.
 macro_rules! tally {
     ($set:expr, $key:expr) => {{
         let mut tally = Tally::default();
         for group in $set.unwrap().test_groups {
             let key = key(&$key(&group)).unwrap();
             for test in group.tests {
-                // Only RSA has acceptable ones: without the NULL of the hash's name, which RFC 8017 section 9.2 demands.
+                // "Acceptable" counts as invalid. Only RSA has these vectors: they lack the NULL
+                // that RFC 8017 section 9.2 requires after the hash's identifier.
                 let valid = test.result == TestResult::Valid;
                 let what = format!("{} {}", test.tc_id, test.comment);
                 tally.check(key.verifies(&test.msg, &test.sig), valid, &what);
@@ -61,7 +63,10 @@ macro_rules! tally {
 
 #[test]
 fn wycheproof_ed25519() {
-    let jwk = |group: &eddsa::TestGroup| json!({"kty": "OKP", "crv": "Ed25519", "x": base64(&group.key.pk)});
+    let jwk = |group: &eddsa::TestGroup| {
+        let x = base64(&group.key.pk);
+        json!({"kty": "OKP", "crv": "Ed25519", "x": x})
+    };
     let tally = tally!(eddsa::TestSet::load(eddsa::TestName::Ed25519), jwk);
     assert_eq!(tally, Tally { accepted: 88, refused: 63 });
 }
@@ -80,7 +85,7 @@ fn wycheproof_p256() {
 fn wycheproof_rsa() {
     use rsa_pkcs1_verify::{TestGroup, TestName, TestSet};
     let jwk = |group: &TestGroup| {
-        // Written for ASN.1, with a leading zero.
+        // The modulus has the leading zero of ASN.1.
         let n = group.key.n.strip_prefix(&[0]).unwrap();
         json!({"kty": "RSA", "n": base64(n), "e": base64(&group.key.e)})
     };
@@ -94,14 +99,16 @@ fn wycheproof_rsa() {
     }
 }
 
-/// Whether the signature of a compact JWS is `key`'s.
+/// Returns `true` if `key` verifies the signature of a compact JWS.
 fn verifies(key: &PublicKey, jws: &str) -> bool {
     let (input, signature) = jws.rsplit_once('.').unwrap_or((jws, ""));
-    URL_SAFE_NO_PAD.decode(signature).is_ok_and(|signature| key.verifies(input.as_bytes(), &signature))
+    URL_SAFE_NO_PAD
+        .decode(signature)
+        .is_ok_and(|signature| key.verifies(input.as_bytes(), &signature))
 }
 
 fn verifier(jwk: &Value) -> Verifier {
-    // With one that can be used, or there would be no keys at all.
+    // A usable key as well, because a verifier without keys refuses every token.
     let (mut usable, _) = rfc_example("RFC 8037 A.4");
     usable["kid"] = json!("another");
     let keys = vec![parsed(jwk), parsed(&usable)];
@@ -115,12 +122,13 @@ fn rfc_example(from: &str) -> (Value, String) {
 }
 
 #[test]
-fn the_rfcs_examples_verify_until_one_bit_is_changed() {
+fn the_examples_of_the_rfcs_verify_and_any_changed_bit_is_refused() {
     for from in ["RFC 7515 A.2", "RFC 7515 A.3", "RFC 7520 4.1", "RFC 8037 A.4"] {
         let (jwk, jws) = rfc_example(from);
         let key = key(&jwk).unwrap();
         let (input, signature) = jws.rsplit_once('.').unwrap();
-        let (input, signature) = (input.as_bytes().to_vec(), decoded(signature));
+        let input = input.as_bytes().to_vec();
+        let signature = decoded(signature);
         assert!(key.verifies(&input, &signature), "{from}");
         let flipped = |bytes: &[u8], bit: usize| {
             let mut bytes = bytes.to_vec();
@@ -128,24 +136,33 @@ fn the_rfcs_examples_verify_until_one_bit_is_changed() {
             bytes
         };
         for bit in 0..input.len() * 8 {
-            assert!(!key.verifies(&flipped(&input, bit), &signature), "{from}: bit {bit} of the input");
+            assert!(
+                !key.verifies(&flipped(&input, bit), &signature),
+                "{from}: bit {bit} of the input"
+            );
         }
         for bit in 0..signature.len() * 8 {
-            assert!(!key.verifies(&input, &flipped(&signature, bit)), "{from}: bit {bit} of the signature");
+            assert!(
+                !key.verifies(&input, &flipped(&signature, bit)),
+                "{from}: bit {bit} of the signature"
+            );
         }
         for length in 0..signature.len() {
-            assert!(!key.verifies(&input, &signature[..length]), "{from}: {length} bytes of the signature");
+            assert!(
+                !key.verifies(&input, &signature[..length]),
+                "{from}: {length} bytes of the signature"
+            );
         }
     }
 }
 
 #[test]
-fn the_rfcs_examples_of_other_algorithms_are_refused() {
+fn the_examples_of_the_rfcs_with_other_algorithms_are_refused() {
     let unusable = Some(JwkError::Unsupported);
     for (from, why) in [
         ("RFC 7515 A.1", &unusable),
         ("RFC 7515 A.4", &unusable),
-        // A usable key, of which another algorithm is asked.
+        // A usable key, but the token names another algorithm.
         ("RFC 7520 4.2", &None),
         ("RFC 7520 4.3", &unusable),
         ("RFC 7520 4.4", &unusable),
@@ -154,7 +171,11 @@ fn the_rfcs_examples_of_other_algorithms_are_refused() {
         let key = key(&jwk);
         assert_eq!(&key.as_ref().err(), &why.as_ref(), "{from}");
         assert!(!key.is_ok_and(|key| verifies(&key, &jws)), "{from}");
-        assert_eq!(verifier(&jwk).verify_with_known_keys(&jws), Err(VerifyError::Algorithm), "{from}");
+        assert_eq!(
+            verifier(&jwk).verify_with_known_keys(&jws),
+            Err(VerifyError::Algorithm),
+            "{from}"
+        );
     }
     let (jwk, _) = rfc_example("RFC 8037 A.4");
     let (_, unsigned) = rfc_example("RFC 7515 A.5");
@@ -162,7 +183,7 @@ fn the_rfcs_examples_of_other_algorithms_are_refused() {
 }
 
 #[test]
-fn the_thumbprint_is_the_rfcs() {
+fn the_thumbprint_is_that_of_rfc_8037() {
     let (jwk, _) = rfc_example("RFC 8037 A.4");
     let thumbprint = parsed(&jwk).thumbprint(ThumbprintHash::SHA256).unwrap();
     assert_eq!(thumbprint, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");

@@ -1,4 +1,4 @@
-//! The verifier and an issuer that comes, goes, changes its keys, and is asked for keys that it does not have.
+//! The verifier with an issuer over HTTP: new keys, unknown keys, faulty answers, outages.
 
 use std::{
     sync::{
@@ -17,7 +17,7 @@ use tokio::{
     net::TcpListener,
 };
 
-/// A key of an issuer's.
+/// A signing key of an issuer.
 struct Key {
     kid: String,
     pair: Ed25519KeyPair,
@@ -30,7 +30,10 @@ impl Key {
 
     fn jwk(&self) -> Value {
         let x = URL_SAFE_NO_PAD.encode(self.pair.public_key());
-        json!({"kty": "OKP", "crv": "Ed25519", "x": x, "kid": self.kid, "use": "sig", "alg": "EdDSA"})
+        json!({
+            "kty": "OKP", "crv": "Ed25519", "x": x,
+            "kid": self.kid, "use": "sig", "alg": "EdDSA",
+        })
     }
 
     fn token(&self, issuer: &str) -> String {
@@ -38,8 +41,8 @@ impl Key {
         let id = "01a20970-f552-76e1-be5b-197ec9e2780c";
         let header = json!({"alg": "EdDSA", "typ": "at+jwt", "kid": self.kid});
         let claims = json!({
-            "iss": issuer, "sub": id, "aud": "api", "exp": now + 300, "iat": now, "jti": id, "sid": id, "scope": "",
-            "token_type": "access",
+            "iss": issuer, "sub": id, "aud": "api", "exp": now + 300, "iat": now, "jti": id,
+            "sid": id, "scope": "", "token_type": "access",
         });
         let input = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
         let signature = URL_SAFE_NO_PAD.encode(self.pair.sign(input.as_bytes()));
@@ -47,21 +50,23 @@ impl Key {
     }
 }
 
-/// An issuer's JWKS over HTTP: what it answers, and how often it was asked.
+/// An issuer over HTTP: serves metadata and a JWKS, and counts the requests for the JWKS.
 #[derive(Clone)]
 struct Issuer {
     url: String,
-    answer: Arc<Mutex<(u16, String)>>,
-    /// The path of its metadata, and what they say.
+    /// Status and body of the JWKS.
+    keys: Arc<Mutex<(u16, String)>>,
+    /// Path and body of the metadata.
     metadata: Arc<Mutex<(String, String)>>,
-    asked: Arc<AtomicUsize>,
+    requests: Arc<AtomicUsize>,
 }
 
 impl Issuer {
     async fn start(keys: &[&Key]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let issuer = Self { url, answer: Arc::default(), metadata: Arc::default(), asked: Arc::default() };
+        let issuer =
+            Self { url, keys: Arc::default(), metadata: Arc::default(), requests: Arc::default() };
         issuer.publish(keys);
         issuer.describe("/.well-known/oauth-authorization-server", &issuer.url);
         let this = issuer.clone();
@@ -74,8 +79,8 @@ impl Issuer {
                 let path = request.split(' ').nth(1).unwrap();
                 let (metadata_path, metadata) = this.metadata.lock().unwrap().clone();
                 let (status, body) = if path == "/keys" {
-                    this.asked.fetch_add(1, Ordering::SeqCst);
-                    this.answer.lock().unwrap().clone()
+                    this.requests.fetch_add(1, Ordering::SeqCst);
+                    this.keys.lock().unwrap().clone()
                 } else if path == metadata_path {
                     (200, metadata)
                 } else {
@@ -93,7 +98,7 @@ impl Issuer {
 
     fn publish(&self, keys: &[&Key]) {
         let keys: Vec<Value> = keys.iter().map(|key| key.jwk()).collect();
-        self.say(200, &json!({"keys": keys}).to_string());
+        self.answer(200, &json!({"keys": keys}).to_string());
     }
 
     fn describe(&self, path: &str, issuer: &str) {
@@ -101,12 +106,12 @@ impl Issuer {
         *self.metadata.lock().unwrap() = (path.into(), metadata.to_string());
     }
 
-    fn say(&self, status: u16, body: &str) {
-        *self.answer.lock().unwrap() = (status, body.into());
+    fn answer(&self, status: u16, body: &str) {
+        *self.keys.lock().unwrap() = (status, body.into());
     }
 
-    fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
+    fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
     }
 
     fn verifier(&self, refresh: Duration, min_fetch: Duration) -> Verifier {
@@ -124,7 +129,7 @@ async fn ready(verifier: &Verifier) {
 }
 
 #[tokio::test]
-async fn fetches_the_keys_by_itself_and_once() {
+async fn the_keys_are_fetched_once() {
     let key = Key::new("one");
     let issuer = Issuer::start(&[&key]).await;
     let verifier = issuer.verifier(HOUR, HOUR);
@@ -132,24 +137,25 @@ async fn fetches_the_keys_by_itself_and_once() {
     for _ in 0..100 {
         assert_eq!(verifier.verify(&key.token(&issuer.url)).await.unwrap().iss, issuer.url);
     }
-    assert_eq!(issuer.asked(), 1);
+    assert_eq!(issuer.requests(), 1);
 }
 
 #[tokio::test]
-async fn a_new_key_is_found_when_a_token_names_it() {
-    let (old, new) = (Key::new("old"), Key::new("new"));
+async fn a_new_key_is_fetched_when_a_token_names_it() {
+    let old = Key::new("old");
+    let new = Key::new("new");
     let issuer = Issuer::start(&[&old]).await;
     let verifier = issuer.verifier(HOUR, HOUR);
     ready(&verifier).await;
     issuer.publish(&[&old, &new]);
-    // Not held up by the fetch at the start, however recent.
+    // The minimum interval does not count from the fetch at the start.
     verifier.verify(&new.token(&issuer.url)).await.unwrap();
     verifier.verify(&old.token(&issuer.url)).await.unwrap();
-    assert_eq!(issuer.asked(), 2);
+    assert_eq!(issuer.requests(), 2);
 }
 
 #[tokio::test]
-async fn a_flood_of_unknown_keys_causes_no_flood_of_fetches() {
+async fn many_unknown_key_ids_cause_one_fetch() {
     let key = Key::new("one");
     let issuer = Issuer::start(&[&key]).await;
     let verifier = issuer.verifier(HOUR, HOUR);
@@ -157,16 +163,19 @@ async fn a_flood_of_unknown_keys_causes_no_flood_of_fetches() {
     let mut made_up = Key::new("");
     for number in 0..10_000 {
         made_up.kid = format!("made-up-{number}");
-        assert_eq!(verifier.verify(&made_up.token(&issuer.url)).await, Err(VerifyError::UnknownKey));
+        assert_eq!(
+            verifier.verify(&made_up.token(&issuer.url)).await,
+            Err(VerifyError::UnknownKey)
+        );
         if number % 1000 == 0 {
             verifier.verify(&key.token(&issuer.url)).await.unwrap();
         }
     }
-    assert_eq!(issuer.asked(), 2, "one at the start, and one for all of them");
+    assert_eq!(issuer.requests(), 2, "one at the start, and one for all unknown key ids");
 }
 
 #[tokio::test]
-async fn the_last_good_keys_stay_in_use() {
+async fn the_keys_stay_in_use_after_a_failed_fetch() {
     let key = Key::new("one");
     let issuer = Issuer::start(&[&key]).await;
     let verifier = issuer.verifier(HOUR, Duration::ZERO);
@@ -176,18 +185,18 @@ async fn the_last_good_keys_stay_in_use() {
     for (status, body) in
         [(500, ""), (200, "nonsense"), (200, "{\"keys\": []}"), (302, ""), (200, &too_large)]
     {
-        issuer.say(status, body);
+        issuer.answer(status, body);
         assert_eq!(verifier.verify(&unknown).await, Err(VerifyError::UnknownKey), "{status}");
         verifier.verify(&key.token(&issuer.url)).await.unwrap();
     }
-    assert_eq!(issuer.asked(), 6);
+    assert_eq!(issuer.requests(), 6);
 }
 
 #[tokio::test]
-async fn without_any_keys_nothing_is_decided_until_there_are() {
+async fn tokens_are_answered_with_503_until_the_keys_are_fetched() {
     let key = Key::new("one");
     let issuer = Issuer::start(&[&key]).await;
-    issuer.say(503, "");
+    issuer.answer(503, "");
     let verifier = issuer.verifier(HOUR, Duration::ZERO);
     let refused = verifier.verify(&key.token(&issuer.url)).await;
     assert_eq!(refused, Err(VerifyError::KeysUnavailable));
@@ -197,14 +206,14 @@ async fn without_any_keys_nothing_is_decided_until_there_are() {
 }
 
 #[tokio::test]
-async fn keys_that_cannot_be_used_are_passed_over() {
+async fn unusable_keys_are_ignored() {
     let key = Key::new("one");
     let mut others = vec![
         json!({"kty": "oct", "k": "AAAA", "kid": "secret", "alg": "HS256"}),
         json!({"kty": "OKP", "crv": "X25519", "x": "AAAA", "kid": "agreement"}),
         json!({"kty": "OKP", "crv": "Ed25519", "x": "AAAA", "kid": "short"}),
         json!({"kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA", "kid": "no point"}),
-        json!({"kty": "unheard-of", "kid": "new"}),
+        json!({"kty": "unknown", "kid": "new"}),
     ];
     let with = |name: &str, value: Value| {
         let mut jwk = key.jwk();
@@ -214,18 +223,19 @@ async fn keys_that_cannot_be_used_are_passed_over() {
     };
     others.extend([with("use", json!("enc")), with("alg", json!("RS256")), key.jwk()]);
     let issuer = Issuer::start(&[]).await;
-    issuer.say(200, &json!({"keys": others}).to_string());
+    issuer.answer(200, &json!({"keys": others}).to_string());
     let verifier = issuer.verifier(HOUR, HOUR);
     ready(&verifier).await;
     verifier.verify(&key.token(&issuer.url)).await.unwrap();
     for kid in ["secret", "agreement", "short", "no point", "new", "changed use", "changed alg"] {
-        let token = Key { kid: kid.into(), pair: Ed25519KeyPair::generate().unwrap() }.token(&issuer.url);
+        let token =
+            Key { kid: kid.into(), pair: Ed25519KeyPair::generate().unwrap() }.token(&issuer.url);
         assert_eq!(verifier.verify(&token).await, Err(VerifyError::UnknownKey), "{kid}");
     }
 }
 
 #[tokio::test]
-async fn finds_the_keys_of_an_issuer_with_a_path_or_with_openid_metadata() {
+async fn metadata_of_an_issuer_with_a_path_or_of_openid_connect_is_found() {
     let key = Key::new("one");
     let issuer = Issuer::start(&[&key]).await;
     let tenant = format!("{}/tenant", issuer.url);
@@ -242,25 +252,27 @@ async fn finds_the_keys_of_an_issuer_with_a_path_or_with_openid_metadata() {
 }
 
 #[tokio::test]
-async fn metadata_of_another_issuer_are_refused() {
+async fn metadata_of_another_issuer_is_refused() {
     let key = Key::new("one");
     let issuer = Issuer::start(&[&key]).await;
     issuer.describe("/.well-known/oauth-authorization-server", "http://other.example");
     let verifier = issuer.verifier(HOUR, Duration::ZERO);
     let refused = verifier.verify(&key.token(&issuer.url)).await;
     assert_eq!(refused, Err(VerifyError::KeysUnavailable));
-    assert_eq!(issuer.asked(), 0);
+    assert_eq!(issuer.requests(), 0);
 }
 
 #[tokio::test]
-async fn a_token_verified_before_is_refused_once_it_expires_or_its_key_is_withdrawn() {
-    let (old, new) = (Key::new("old"), Key::new("new"));
+async fn a_cached_token_is_refused_after_it_expires_or_its_key_is_withdrawn() {
+    let old = Key::new("old");
+    let new = Key::new("new");
     let issuer = Issuer::start(&[&old, &new]).await;
     let clock = Clock::system();
     let builder = Verifier::builder(&issuer.url).audience("api").clock(clock.clone());
     let verifier = builder.min_fetch_interval(Duration::ZERO).build();
     ready(&verifier).await;
-    let (token, withdrawn) = (new.token(&issuer.url), old.token(&issuer.url));
+    let token = new.token(&issuer.url);
+    let withdrawn = old.token(&issuer.url);
     for _ in 0..2 {
         verifier.verify(&token).await.unwrap();
         verifier.verify(&withdrawn).await.unwrap();
@@ -275,12 +287,13 @@ async fn a_token_verified_before_is_refused_once_it_expires_or_its_key_is_withdr
 }
 
 #[tokio::test]
-async fn the_signature_of_a_token_verified_before_covers_no_other_payload() {
+async fn the_signature_of_a_cached_token_is_refused_with_another_payload() {
     let key = Key::new("one");
     let issuer = Issuer::start(&[&key]).await;
     let verifier = issuer.verifier(HOUR, HOUR);
     ready(&verifier).await;
-    let (token, other) = (key.token(&issuer.url), key.token(&format!("{}/", issuer.url)));
+    let token = key.token(&issuer.url);
+    let other = key.token(&format!("{}/", issuer.url));
     verifier.verify(&token).await.unwrap();
     let (_, signature) = token.rsplit_once('.').unwrap();
     let (input, _) = other.rsplit_once('.').unwrap();

@@ -20,12 +20,12 @@ async fn after_sighup_the_feed_is_followed_with_the_secret_that_is_now_in_the_fi
 
     fs::write(&file, "").unwrap();
     process.send_sighup();
-    process.wait_for_log("cannot read REVOCATIONS_CLIENT_SECRET_FILE again: must not be empty");
+    process.wait_for_log("cannot reload REVOCATIONS_CLIENT_SECRET_FILE: must not be empty");
 
     let secret = deployment.feed_secret();
     fs::write(&file, format!("{secret}\n")).unwrap();
     process.send_sighup();
-    process.wait_for_log("read again: REVOCATIONS_CLIENT_SECRET_FILE");
+    process.wait_for_log("reloaded: REVOCATIONS_CLIENT_SECRET_FILE");
     let client = Client::new(process.addr(0));
     client.wait_for_fields("/readyz", &[("revocations", "ok"), ("keys", "ok")]).await;
     assert!(!process.log().contains(secret));

@@ -42,8 +42,8 @@ pub use python::{Python, assert_answers_as_documented, run_python};
 pub use redis_cluster::RedisCluster;
 pub use redis_sentinels::RedisSentinels;
 pub use redis_server::RedisServer;
-pub use tempfile::TempDir;
 pub use size::sized;
+pub use tempfile::TempDir;
 pub use wait::{Evaluation, wait_until, wait_until_blocking};
 
 /// Returns a name that no other test uses.

@@ -27,10 +27,7 @@ impl Nginx {
     }
 
     /// Starts nginx in front of several replicas of each service.
-    pub fn in_front_of_replicas(
-        auth_services: &[SocketAddr],
-        resource_services: &[SocketAddr],
-    ) -> Self {
+    pub fn in_front_of_replicas(auth_services: &[SocketAddr], resource_services: &[SocketAddr]) -> Self {
         // Another process can take a free port before nginx does.
         let start = |_| Self::start(auth_services, resource_services);
         (0..10).find_map(start).expect("a running nginx")
@@ -100,8 +97,8 @@ fn configuration(
     auth_services: &[SocketAddr],
     resource_services: &[SocketAddr],
 ) -> String {
-    let upstreams = upstream("auth-services", auth_services)
-        + &upstream("resource-services", resource_services);
+    let upstreams =
+        upstream("auth-services", auth_services) + &upstream("resource-services", resource_services);
     let mut configuration = CONFIGURATION.to_owned();
     for (deployed, test) in [
         ("/tmp/", format!("{}/", folder.path().display())),

@@ -34,13 +34,22 @@ pub struct Command {
     settings: Settings,
 
     #[command(subcommand)]
-    subcommand: Option<Sub>,
+    subcommand: Option<Subcommands>,
 }
 
 #[derive(Debug, Subcommand)]
-enum Sub {
+enum Subcommands {
     /// Serve requests (the default)
     Serve,
+    #[command(flatten)]
+    Operator(OperatorCommand),
+}
+
+/// Command of an operator on the data that the settings name. Every program that runs auth-service
+/// can offer these commands as its own.
+#[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "the fields are the commands' own options")]
+pub enum OperatorCommand {
     /// Bring the database's schema up to date, and end
     Migrate,
     /// Look at settings, secret, keys, clocks and stores, and say what is wrong and how to mend it
@@ -76,25 +85,37 @@ enum Sub {
 /// One line that says why it did not.
 pub async fn run(command: Command) -> Result<(), CommandError> {
     let settings = command.settings;
-    match command.subcommand.unwrap_or(Sub::Serve) {
-        Sub::Serve => {
-            let limit = settings.shutdown.shutdown_timeout;
-            let traces = Traces::start(&settings.traces, "auth-service")?;
-            reload_on_sighup(logs::reload_hook().into_iter().collect())?;
-            let running = server::start(settings, Clock::system()).await?;
-            let ended = running.run_until_stopped().await;
-            traces.end(limit).await;
-            ended.map_err(|why| CommandError::new(why.to_string()))
-        }
-        Sub::Doctor => doctor::run(&settings).await,
-        Sub::Migrate => migrate::run(&settings).await,
-        Sub::Keys { action } => keys::run(&settings, action).await,
-        Sub::GenerateSecret => secret::run(&settings),
-        Sub::Users { action } => users::run(&settings, action).await,
-        Sub::Clients { action } => clients::run(&settings, action).await,
-        Sub::Audit(which) => audit::run(&settings, which).await,
-        Sub::Cleanup => cleanup::run(&settings).await,
-        Sub::Healthcheck => check_health(settings.auth_addr).await,
+    match command.subcommand.unwrap_or(Subcommands::Serve) {
+        Subcommands::Serve => serve(settings).await,
+        Subcommands::Operator(command) => run_operator_command(&settings, command).await,
+    }
+}
+
+async fn serve(settings: Settings) -> Result<(), CommandError> {
+    let limit = settings.shutdown.shutdown_timeout;
+    let traces = Traces::start(&settings.traces, "auth-service")?;
+    reload_on_sighup(logs::reload_hook().into_iter().collect())?;
+    let running = server::start(settings, Clock::system()).await?;
+    let ended = running.run_until_stopped().await;
+    traces.end(limit).await;
+    ended.map_err(|why| CommandError::new(why.to_string()))
+}
+
+/// Runs an operator's command.
+///
+/// # Errors
+/// If the command fails; the error is one line for the operator.
+pub async fn run_operator_command(settings: &Settings, command: OperatorCommand) -> Result<(), CommandError> {
+    match command {
+        OperatorCommand::Doctor => doctor::run(settings).await,
+        OperatorCommand::Migrate => migrate::run(settings).await,
+        OperatorCommand::Keys { action } => keys::run(settings, action).await,
+        OperatorCommand::GenerateSecret => secret::run(settings),
+        OperatorCommand::Users { action } => users::run(settings, action).await,
+        OperatorCommand::Clients { action } => clients::run(settings, action).await,
+        OperatorCommand::Audit(which) => audit::run(settings, which).await,
+        OperatorCommand::Cleanup => cleanup::run(settings).await,
+        OperatorCommand::Healthcheck => check_health(settings.auth_addr).await,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Every setting, typed and validated, from flags and environment. The README's table lists them all, and a test
+//! Every setting, typed and validated, from flags and environment. `docs/reference/configuration.md` lists them all, and a test
 //! compares it with this file.
 
 use std::{

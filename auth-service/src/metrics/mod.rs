@@ -8,7 +8,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use service_kit::{
-    metrics::{Counters, RequestMetrics, begin, counters},
+    metrics::{Counters, RequestMetrics, counters, init_counters},
     process_metrics,
 };
 
@@ -117,6 +117,6 @@ fn register_external(registry: &mut Registry, external: &ExternalMetrics) {
         external.hash_wait_seconds.clone(),
     );
     let failures = external.database_failures;
-    begin(failures, "kind", external.database_failure_kinds.iter().copied());
+    init_counters(failures, "kind", external.database_failure_kinds.iter().copied());
     registry.register("database_failures", "Requests that the database failed, by kind", failures.clone());
 }

@@ -29,7 +29,7 @@ async fn told_to_a_service_reads_its_log_filter_again_and_keeps_the_old_one_if_i
 
     fs::write(&file, "info,request=debug\n").unwrap();
     process.send_sighup();
-    let log = process.wait_for_log("read again: LOG_FILTER_FILE");
+    let log = process.wait_for_log("reloaded: LOG_FILTER_FILE");
     assert!(!log.contains("request_id=first") && log.contains("listens on"), "{log}");
     ask(&client, "second").await;
     process.wait_for_log("request_id=second");
@@ -38,7 +38,7 @@ async fn told_to_a_service_reads_its_log_filter_again_and_keeps_the_old_one_if_i
         process.send_sighup();
         let log = process.wait_for_log(why);
         let line = log.lines().find(|line| line.contains(why)).unwrap();
-        assert!(line.contains("ERROR") && line.contains("cannot read LOG_FILTER_FILE again"), "{line}");
+        assert!(line.contains("ERROR") && line.contains("cannot reload LOG_FILTER_FILE"), "{line}");
         ask(&client, id).await;
         process.wait_for_log(&format!("request_id={id}"));
     };
@@ -55,7 +55,7 @@ async fn told_to_a_service_goes_on_that_has_no_file_to_read_again() {
     let data = temp_dir();
     let (process, client) = start(&data, &[("RUST_LOG", "info")]);
     process.send_sighup();
-    process.wait_for_log("no setting names one");
+    process.wait_for_log("no setting names a file to reload");
     ask(&client, "after").await;
 }
 

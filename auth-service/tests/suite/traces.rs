@@ -224,7 +224,7 @@ async fn a_collector_that_hangs_holds_up_nothing_but_the_end_and_that_not_for_lo
     let told = Instant::now();
     assert_eq!(process.terminate().code(), Some(0));
     assert!(told.elapsed() < Duration::from_secs(8), "{:?}", told.elapsed());
-    process.wait_for_log("the last traces were not taken in time");
+    process.wait_for_log("the collector did not accept the last traces in time");
 }
 
 #[actix_web::test]
@@ -237,7 +237,7 @@ async fn a_collector_that_refuses_what_it_is_sent_is_said_once_and_once_that_it_
         assert_eq!(client.get(&path, None).await.status, 404);
         collector.wait_for_span(|span| has_path(span, &path)).await;
     }
-    let log = process.wait_for_log("it answers 500");
+    let log = process.wait_for_log("the collector answered 500");
     assert_eq!(lines(&log, "cannot send traces"), 1, "{log}");
     collector.answer_with(200);
     assert_eq!(client.get("/healthz", None).await.status, 200);

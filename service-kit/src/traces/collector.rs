@@ -1,4 +1,4 @@
-//! How spans get to the collector: with the HTTP client that everything else here uses.
+//! HTTP client that sends spans to the collector: reqwest, as for all other requests of a service.
 
 use std::{
     fmt::Display,
@@ -8,21 +8,20 @@ use std::{
 };
 
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
+use shared::http::{chain, is_loopback};
 use tokio::runtime::Handle;
 
-use shared::http::{chain, is_loopback};
-
-/// How long one batch may take.
+/// Maximum time to send one batch of spans.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The collector, which may be away.
+/// The collector, which may be unreachable.
 #[derive(Debug)]
 pub(super) struct Collector {
     url: String,
     client: reqwest::Client,
-    /// Spans wait on a thread that has none.
+    /// The thread that sends spans has no runtime.
     runtime: Handle,
-    is_away: AtomicBool,
+    is_unreachable: AtomicBool,
 }
 
 impl Collector {
@@ -30,51 +29,55 @@ impl Collector {
         let mut client =
             reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
         if is_loopback(url) {
-            // No proxy could reach it.
+            // A proxy cannot reach a loopback address of this machine.
             client = client.no_proxy();
         }
         Self {
             url: url.to_owned(),
             client: client.build().unwrap_or_default(),
             runtime: Handle::current(),
-            is_away: AtomicBool::new(false),
+            is_unreachable: AtomicBool::new(false),
         }
     }
 
-    /// One line when it goes, and one when it comes back: not one a batch.
-    fn is_away(&self, why: &dyn Display) {
-        if !self.is_away.swap(true, Ordering::Relaxed) {
-            log::warn!("cannot send traces to {}: {why}; requests go on without them", self.url);
+    /// Logs the first failure after a success. A line for each batch would fill the log.
+    fn record_failure(&self, reason: &dyn Display) {
+        if !self.is_unreachable.swap(true, Ordering::Relaxed) {
+            log::warn!(
+                "cannot send traces to {}: {reason}; requests are served without traces",
+                self.url
+            );
         }
     }
 
-    fn is_back(&self) {
-        if self.is_away.swap(false, Ordering::Relaxed) {
+    fn record_success(&self) {
+        if self.is_unreachable.swap(false, Ordering::Relaxed) {
             log::info!("traces are sent to {} again", self.url);
         }
     }
 
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let (client, request) = (self.client.clone(), request.try_into()?);
+        let client = self.client.clone();
+        let request = request.try_into()?;
         let sent = self.runtime.spawn(async move {
             let answer = client.execute(request).await?;
-            let (status, headers) = (answer.status(), answer.headers().clone());
-            Ok::<_, reqwest::Error>((status, headers, answer.bytes().await?))
+            let mut response = Response::new(Bytes::new());
+            *response.status_mut() = answer.status();
+            *response.headers_mut() = answer.headers().clone();
+            *response.body_mut() = answer.bytes().await?;
+            Ok::<_, reqwest::Error>(response)
         });
         match sent.await? {
-            Ok((status, headers, body)) => {
-                if status.is_success() {
-                    self.is_back()
-                } else {
-                    self.is_away(&format!("it answers {status}"))
+            Ok(response) => {
+                match response.status() {
+                    status if status.is_success() => self.record_success(),
+                    status => self.record_failure(&format!("the collector answered {status}")),
                 }
-                let mut answer = Response::new(body);
-                (*answer.status_mut(), *answer.headers_mut()) = (status, headers);
-                Ok(answer)
+                Ok(response)
             }
-            Err(why) => {
-                self.is_away(&chain(&why));
-                Err(why.into())
+            Err(error) => {
+                self.record_failure(&chain(&error));
+                Err(error.into())
             }
         }
     }

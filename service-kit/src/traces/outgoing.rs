@@ -1,4 +1,4 @@
-//! Spans of the verifier's requests to the issuer, which carry the trace on (W3C Trace Context).
+//! Spans of the verifier's requests to the issuer. The requests pass the trace on (W3C Trace Context).
 
 use opentelemetry::{
     Context, KeyValue, global,
@@ -11,9 +11,9 @@ use reqwest::{
 };
 use shared::request_hook::{OnResponse, RequestHook};
 
-use super::TRACER;
+use super::tracer::TRACER;
 
-/// Makes a span of each request of a verifier. Without a collector it does nothing.
+/// Creates a span for each request of a verifier. Does nothing if traces are off.
 #[derive(Debug)]
 pub struct TraceRequests;
 
@@ -33,7 +33,7 @@ impl RequestHook for TraceRequests {
     }
 }
 
-/// Neither query nor user of the URL: both may hold secrets.
+/// Returns the attributes of a request, without query and user of the URL: both may be secret.
 fn attributes(method: &str, url: &Url) -> Vec<KeyValue> {
     let mut attributes = vec![
         KeyValue::new("http.request.method", method.to_owned()),

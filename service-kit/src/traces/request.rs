@@ -1,4 +1,5 @@
-//! The span of a request: a child of whoever called, if they say so (W3C Trace Context).
+//! The span of a request: a child of the caller's span, if the request names one (W3C Trace
+//! Context).
 
 use actix_web::{
     body::MessageBody,
@@ -11,38 +12,40 @@ use opentelemetry::{
     trace::{FutureExt, SpanKind, Status, TraceContextExt, TraceId, Tracer},
 };
 
-use super::TRACER;
+use super::tracer::TRACER;
 use crate::route::Route;
 
-/// More than this of `tracestate` need not be carried on (W3C Trace Context section 3.3.1.5), and is not.
+/// Maximum length of `tracestate` that is passed on (W3C Trace Context section 3.3.1.5). A longer
+/// one is dropped.
 const MAX_STATE_BYTES: usize = 512;
 
-/// The span of a request, and what is done meanwhile belongs to it. Nothing if traces are off.
+/// The span of a request. Empty if traces are off.
 pub(crate) struct RequestSpan(Option<Context>);
 
 impl RequestSpan {
     pub(crate) fn begin(request: &ServiceRequest) -> Self {
         let Some(tracer) = TRACER.get() else { return Self(None) };
-        let caller =
-            global::get_text_map_propagator(|propagator| propagator.extract(&Headers(request.headers())));
+        let headers = Headers(request.headers());
+        let caller = global::get_text_map_propagator(|propagator| propagator.extract(&headers));
+        let method = known_method(request.method());
         let mut attributes = vec![
-            KeyValue::new("http.request.method", method(request.method()).unwrap_or("_OTHER")),
+            KeyValue::new("http.request.method", method.unwrap_or("_OTHER")),
             KeyValue::new("url.path", request.path().to_owned()),
         ];
-        attributes
-            .extend(request.peer_addr().map(|peer| KeyValue::new("client.address", peer.ip().to_string())));
-        // It gets its name at the end, when its route is known.
-        let span = tracer.span_builder(method(request.method()).unwrap_or("HTTP"));
+        let ip = request.peer_addr().map(|peer| peer.ip().to_string());
+        attributes.extend(ip.map(|ip| KeyValue::new("client.address", ip)));
+        // `end` completes the name: the route is not known yet.
+        let span = tracer.span_builder(method.unwrap_or("HTTP"));
         let span = span.with_kind(SpanKind::Server).with_attributes(attributes);
         Self(Some(caller.with_span(span.start_with_context(tracer, &caller))))
     }
 
-    /// The trace that it belongs to.
+    /// Returns the id of the trace that the span belongs to.
     pub(crate) fn trace_id(&self) -> Option<TraceId> {
         self.0.as_ref().map(|context| context.span().span_context().trace_id())
     }
 
-    /// Does what the request asks for.
+    /// Runs `work` with this span as its current span.
     pub(crate) async fn within<T>(&self, work: impl Future<Output = T>) -> T {
         match &self.0 {
             Some(context) => work.with_context(context.clone()).await,
@@ -50,12 +53,17 @@ impl RequestSpan {
         }
     }
 
-    /// How it was answered, and by which route.
+    /// Ends the span with the route and the status of the answer.
     pub(crate) fn end(&self, answer: &ServiceResponse<impl MessageBody>) {
         let Some(context) = &self.0 else { return };
-        let (span, request, status) = (context.span(), answer.request(), answer.status());
+        let span = context.span();
+        let request = answer.request();
+        let status = answer.status();
         if let Some(Route { name: route, .. }) = Route::of(request) {
-            span.update_name(format!("{} {route}", method(request.method()).unwrap_or("HTTP")));
+            span.update_name(format!(
+                "{} {route}",
+                known_method(request.method()).unwrap_or("HTTP")
+            ));
             span.set_attribute(KeyValue::new("http.route", *route));
         }
         span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
@@ -66,12 +74,10 @@ impl RequestSpan {
     }
 }
 
-/// Not what the client wrote, which could be anything.
-fn method(method: &Method) -> Option<&'static str> {
-    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS]
-        .iter()
-        .zip(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-        .find_map(|(known, name)| (known == method).then_some(name))
+/// Returns the name of a standard method. `None` for a method that the client invented.
+fn known_method(method: &Method) -> Option<&'static str> {
+    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    KNOWN.into_iter().find(|known| method.as_str() == *known)
 }
 
 struct Headers<'a>(&'a HeaderMap);

@@ -1,21 +1,21 @@
-//! What a verifier does with tokens while it cannot learn which sessions have ended.
+//! [`OutagePolicy`]: how tokens are treated while the revocation feed cannot be followed.
 
 use std::{fmt, str::FromStr, time::Duration};
 
-/// How a verifier treats tokens while it cannot learn which sessions have ended.
+/// How a verifier treats tokens while it cannot follow the revocation feed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OutagePolicy {
-    /// They are accepted until they expire.
+    /// Accepts tokens until they expire.
     #[default]
     UntilExpiry,
-    /// They are accepted for this long.
+    /// Accepts tokens for this long, then refuses them.
     Bounded(Duration),
-    /// They are refused.
+    /// Refuses tokens.
     Closed,
 }
 
 impl OutagePolicy {
-    /// Whether tokens are accepted when nobody has been able to tell for this long.
+    /// Returns `true` if tokens are accepted after this time without the feed.
     pub fn accepts_after(self, silence: Duration) -> bool {
         match self {
             Self::UntilExpiry => true,
@@ -30,11 +30,12 @@ impl FromStr for OutagePolicy {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let seconds = || text.strip_prefix("bounded:")?.parse().ok();
-        match (text, seconds()) {
-            ("until_expiry", _) => Ok(Self::UntilExpiry),
-            ("closed", _) => Ok(Self::Closed),
-            (_, Some(seconds)) => Ok(Self::Bounded(Duration::from_secs(seconds))),
-            _ => Err("must be until_expiry, bounded:SECONDS or closed"),
+        match text {
+            "until_expiry" => Ok(Self::UntilExpiry),
+            "closed" => Ok(Self::Closed),
+            _ => seconds()
+                .map(|seconds| Self::Bounded(Duration::from_secs(seconds)))
+                .ok_or("must be until_expiry, bounded:SECONDS or closed"),
         }
     }
 }
@@ -54,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_policy_is_read_as_it_is_written() {
+    fn text_and_policy_convert_both_ways() {
         for text in ["until_expiry", "bounded:30", "closed"] {
             assert_eq!(text.parse::<OutagePolicy>().unwrap().to_string(), text);
         }

@@ -1,80 +1,114 @@
-//! The feed's server-sent events (HTML Standard section 9.2), read from chunks of bytes.
+//! Parser of the feed's server-sent events (HTML Standard section 9.2), from chunks of bytes.
+//!
+//! Own code because no crate limits the size of an event (eventsource-stream, sse-stream, sseer).
 
 use serde::Deserialize;
 
 use crate::claims::SessionId;
 
-/// No event of the feed is near it.
-const MAX_LINE_BYTES: usize = 64 * 1024;
+/// Maximum size of an event and of a line. An event of the feed has about 150 bytes.
+pub(super) const MAX_EVENT_BYTES: usize = 64 * 1024;
 
-/// The lines of a stream of bytes.
-#[derive(Default)]
-pub(super) struct Lines {
-    bytes: Vec<u8>,
-    /// Up to where they have been read.
-    read: usize,
-}
-
-impl Lines {
-    /// Says whether that is no more than a line may be. To be called when there is no whole line left.
-    pub(super) fn add(&mut self, chunk: &[u8]) -> bool {
-        self.bytes.drain(..std::mem::take(&mut self.read));
-        self.bytes.extend_from_slice(chunk);
-        self.bytes.len() - self.bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)
-            <= MAX_LINE_BYTES
-    }
-
-    pub(super) fn next(&mut self) -> Option<String> {
-        let rest = &self.bytes[self.read..];
-        let line = &rest[..rest.iter().position(|byte| *byte == b'\n')?];
-        self.read += line.len() + 1;
-        Some(String::from_utf8_lossy(line).trim_end_matches('\r').to_owned())
-    }
-}
-
-/// What an event said.
+/// An event of the feed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FeedEvent {
+    /// A session has ended. Its last token expires at `until`, in seconds since the Unix epoch.
     Ended { sid: SessionId, until: i64, id: Option<String> },
+    /// All events before this connection have been received.
     CaughtUp,
 }
 
-/// An event of which not all lines are here yet (HTML, section 9.2.6).
+/// Error returned when an event or a line is larger than [`MAX_EVENT_BYTES`].
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TooLarge;
+
+/// Parses events from chunks of bytes. Lines end with LF or CRLF, as auth-service and proxies send
+/// them, not with CR alone.
 #[derive(Default)]
-pub(super) struct Event {
+pub(super) struct FeedParser {
+    bytes: Vec<u8>,
+    /// Number of `bytes` that are parsed.
+    parsed: usize,
+    event: PartialEvent,
+}
+
+impl FeedParser {
+    /// Adds a chunk. Call [`FeedParser::next_event`] until it returns `None` before the next chunk.
+    pub(super) fn push(&mut self, chunk: &[u8]) {
+        self.bytes.drain(..self.parsed);
+        self.parsed = 0;
+        self.bytes.extend_from_slice(chunk);
+    }
+
+    /// Returns the next complete event, or `None` if the rest of it is in a later chunk. Skips
+    /// comments and unknown events.
+    pub(super) fn next_event(&mut self) -> Result<Option<FeedEvent>, TooLarge> {
+        while let Some(length) = self.rest().iter().position(|byte| *byte == b'\n') {
+            let line = &self.bytes[self.parsed..self.parsed + length];
+            let line = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line));
+            let event = self.event.add_line(&line);
+            self.parsed += length + 1;
+            if event.is_some() {
+                return Ok(event);
+            }
+            if self.event.size() > MAX_EVENT_BYTES {
+                return Err(TooLarge);
+            }
+        }
+        if self.rest().len() > MAX_EVENT_BYTES { Err(TooLarge) } else { Ok(None) }
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.parsed..]
+    }
+}
+
+/// The lines of an event so far (HTML Standard section 9.2.6).
+#[derive(Default)]
+struct PartialEvent {
     id: Option<String>,
     name: String,
     data: String,
 }
 
-impl Event {
-    /// What it says, once it is whole.
-    pub(super) fn add(&mut self, line: &str) -> Option<FeedEvent> {
-        #[derive(Deserialize)]
-        struct Ended {
-            sid: SessionId,
-            until: i64,
-        }
+impl PartialEvent {
+    /// Adds a line. Returns the event if the line completes it.
+    fn add_line(&mut self, line: &str) -> Option<FeedEvent> {
         if line.is_empty() {
-            let Self { id, name, data } = std::mem::take(self);
-            return match name.as_str() {
-                "revoked" => {
-                    let Ended { sid, until } = serde_json::from_str(&data).ok()?;
-                    Some(FeedEvent::Ended { sid, until, id })
-                }
-                "caught-up" => Some(FeedEvent::CaughtUp),
-                _ => None,
-            };
+            return std::mem::take(self).finish();
         }
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
             "id" => self.id = Some(value.to_owned()),
             "event" => value.clone_into(&mut self.name),
-            "data" => self.data.push_str(value),
+            "data" => {
+                self.data.push_str(value);
+                self.data.push('\n');
+            }
             _ => {}
         }
         None
+    }
+
+    fn finish(self) -> Option<FeedEvent> {
+        #[derive(Deserialize)]
+        struct Ended {
+            sid: SessionId,
+            until: i64,
+        }
+        match self.name.as_str() {
+            "revoked" => {
+                let Ended { sid, until } = serde_json::from_str(&self.data).ok()?;
+                Some(FeedEvent::Ended { sid, until, id: self.id })
+            }
+            "caught-up" => Some(FeedEvent::CaughtUp),
+            _ => None,
+        }
+    }
+
+    fn size(&self) -> usize {
+        self.id.as_ref().map_or(0, String::len) + self.name.len() + self.data.len()
     }
 }
 
@@ -83,31 +117,45 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_read_however_they_are_cut() {
+    fn events_are_the_same_for_every_size_of_chunks() {
         let sid = SessionId::generate();
         let text = format!(
-            ":\n\nid: 5-0\r\nevent: revoked\r\ndata: {{\"sid\":\"{sid}\",\r\ndata:\"until\":7}}\r\n\r\nevent: other\ndata: x\n\n\
-             event: revoked\ndata: nonsense\n\nevent: caught-up\ndata: {{}}\n\n"
+            ":\n\nid: 5-0\r\nevent: revoked\r\ndata: {{\"sid\":\"{sid}\",\r\ndata:\"until\":7}}\
+             \r\n\r\nevent: other\ndata: x\n\nevent: revoked\ndata: nonsense\n\n\
+             event: caught-up\ndata: {{}}\n\n"
         );
         for size in 1..text.len() {
-            let (mut lines, mut event, mut heard) = (Lines::default(), Event::default(), Vec::new());
+            let mut parser = FeedParser::default();
+            let mut events = Vec::new();
             for chunk in text.as_bytes().chunks(size) {
-                assert!(lines.add(chunk));
-                while let Some(line) = lines.next() {
-                    heard.extend(event.add(&line));
+                parser.push(chunk);
+                while let Some(event) = parser.next_event().unwrap() {
+                    events.push(event);
                 }
             }
-            assert_eq!(
-                heard,
-                [FeedEvent::Ended { sid, until: 7, id: Some("5-0".into()) }, FeedEvent::CaughtUp]
-            );
+            let ended = FeedEvent::Ended { sid, until: 7, id: Some("5-0".into()) };
+            assert_eq!(events, [ended, FeedEvent::CaughtUp]);
         }
     }
 
     #[test]
-    fn a_line_without_end_is_given_up() {
-        let mut lines = Lines::default();
-        assert!(lines.add(&[b'x'; MAX_LINE_BYTES]));
-        assert!(!lines.add(b"x"));
+    fn a_line_without_end_is_refused_at_the_limit() {
+        let mut parser = FeedParser::default();
+        parser.push(&[b'x'; MAX_EVENT_BYTES]);
+        assert_eq!(parser.next_event(), Ok(None));
+        parser.push(b"x");
+        assert_eq!(parser.next_event(), Err(TooLarge));
+    }
+
+    #[test]
+    fn an_event_without_end_is_refused_at_the_limit() {
+        let mut parser = FeedParser::default();
+        let line = format!("data: {}\n", "x".repeat(1023));
+        for _ in 0..MAX_EVENT_BYTES / 1024 {
+            parser.push(line.as_bytes());
+            assert_eq!(parser.next_event(), Ok(None));
+        }
+        parser.push(b"data: x\n");
+        assert_eq!(parser.next_event(), Err(TooLarge));
     }
 }

@@ -1,5 +1,12 @@
-//! Forged access tokens. Each is right in every respect but one, and signed with the true key where that helps it, so
-//! that it is refused for its own fault.
+//! Forged access tokens. Each has one fault, and a valid signature of the issuer where possible, so
+//! that the verifier refuses the token because of this fault.
+//!
+//! | module | faults in |
+//! |---|---|
+//! | `encoding` | parts, base64url, JSON, size |
+//! | `header` | algorithm, key id, extensions, type |
+//! | `signature` | the signature |
+//! | `claims` | the claims |
 
 mod claims;
 mod encoding;
@@ -12,7 +19,8 @@ use aws_lc_rs::{
     rand::SystemRandom,
     rsa::{KeyPair as RsaKeyPair, KeySize},
     signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaEncoding,
+        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
+        RsaEncoding,
     },
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -27,34 +35,36 @@ enum Pair {
     Rsa(RsaKeyPair),
 }
 
-/// A key that signs tokens.
+/// A private key that signs tokens.
 struct Signer {
     alg: &'static str,
     kid: String,
     pair: Pair,
 }
 
-/// The issuer's keys, one of each algorithm.
-static OURS: LazyLock<[Signer; 3]> = LazyLock::new(|| Signer::one_of_each("ours"));
+/// Keys of the issuer, one for each algorithm.
+static ISSUER_KEYS: LazyLock<[Signer; 3]> = LazyLock::new(|| Signer::one_of_each("issuer"));
 
-/// Somebody else's.
-static THEIRS: LazyLock<[Signer; 3]> = LazyLock::new(|| Signer::one_of_each("theirs"));
+/// Keys of an attacker, one for each algorithm. The verifier does not know them.
+static ATTACKER_KEYS: LazyLock<[Signer; 3]> = LazyLock::new(|| Signer::one_of_each("attacker"));
 
 static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| verifier("api"));
 
 fn verifier(audience: &str) -> Verifier {
-    let keys = OURS.iter().map(|signer| serde_json::from_value(signer.jwk()).unwrap()).collect();
+    let keys =
+        ISSUER_KEYS.iter().map(|signer| serde_json::from_value(signer.jwk()).unwrap()).collect();
     Verifier::builder(ISSUER).audience(audience).build_with_keys(&JwkSet { keys })
 }
 
-/// What becomes of a token, which is the same when it comes again.
-fn judge(token: &str) -> Result<(), VerifyError> {
-    let answer = VERIFIER.verify_with_known_keys(token).map(drop);
-    assert_eq!(VERIFIER.verify_with_known_keys(token).map(drop), answer);
-    if let Err(why) = answer {
-        assert_eq!(why.status(), 401);
+/// Returns the result of verifying a token. Verifies it twice, because the cache must not change
+/// the result.
+fn verify(token: &str) -> Result<(), VerifyError> {
+    let result = VERIFIER.verify_with_known_keys(token).map(drop);
+    assert_eq!(VERIFIER.verify_with_known_keys(token).map(drop), result);
+    if let Err(error) = result {
+        assert_eq!(error.status(), 401);
     }
-    answer
+    result
 }
 
 fn base64(bytes: impl AsRef<[u8]>) -> String {
@@ -65,12 +75,12 @@ fn now() -> i64 {
     Clock::system().now_secs()
 }
 
-/// The claims of a good token.
+/// Returns the claims of a valid token.
 fn claims() -> Value {
     let id = "01a20970-f552-76e1-be5b-197ec9e2780c";
     json!({
-        "iss": ISSUER, "sub": id, "aud": "api", "exp": now() + 300, "iat": now(), "jti": id, "sid": id, "scope": "",
-        "token_type": "access",
+        "iss": ISSUER, "sub": id, "aud": "api", "exp": now() + 300, "iat": now(), "jti": id,
+        "sid": id, "scope": "", "token_type": "access",
     })
 }
 
@@ -86,37 +96,41 @@ fn without(object: &Value, name: &str) -> Value {
     object
 }
 
-/// The same object as text, with one more member in front of the others, whether or not it is there already.
-fn with_first(object: &Value, member: &str) -> String {
+/// Returns an object as JSON text with one more member before the others. The text may repeat a
+/// member, which [`Value`] cannot.
+fn prepend_member(object: &Value, member: &str) -> String {
     format!("{{{member},{}", &object.to_string()[1..])
 }
 
-fn with_last(object: &Value, member: &str) -> String {
+/// Returns an object as JSON text with one more member after the others.
+fn append_member(object: &Value, member: &str) -> String {
     let text = object.to_string();
     format!("{},{member}}}", &text[..text.len() - 1])
 }
 
 impl Signer {
-    fn one_of_each(whose: &str) -> [Self; 3] {
+    fn one_of_each(owner: &str) -> [Self; 3] {
         let p256 = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
         [
             ("EdDSA", Pair::Ed25519(Ed25519KeyPair::generate().unwrap())),
             ("ES256", Pair::P256(p256)),
             ("RS256", Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap())),
         ]
-        .map(|(alg, pair)| Self { alg, kid: format!("{whose} {alg}"), pair })
+        .map(|(alg, pair)| Self { alg, kid: format!("{owner} {alg}"), pair })
     }
 
     fn jwk(&self) -> Value {
         let numbers = match &self.pair {
-            Pair::Ed25519(pair) => json!({"kty": "OKP", "crv": "Ed25519", "x": base64(pair.public_key())}),
+            Pair::Ed25519(pair) => {
+                json!({"kty": "OKP", "crv": "Ed25519", "x": base64(pair.public_key())})
+            }
             Pair::P256(pair) => {
                 let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
                 json!({"kty": "EC", "crv": "P-256", "x": base64(x), "y": base64(y)})
             }
             Pair::Rsa(pair) => {
-                let (n, e) = (pair.public_key().modulus(), pair.public_key().exponent());
-                let [n, e] = [n, e].map(|number| base64(number.big_endian_without_leading_zero()));
+                let n = base64(pair.public_key().modulus().big_endian_without_leading_zero());
+                let e = base64(pair.public_key().exponent().big_endian_without_leading_zero());
                 json!({"kty": "RSA", "n": n, "e": e})
             }
         };
@@ -126,7 +140,9 @@ impl Signer {
     fn sign(&self, input: impl AsRef<[u8]>) -> Vec<u8> {
         match &self.pair {
             Pair::Ed25519(pair) => pair.sign(input.as_ref()).as_ref().into(),
-            Pair::P256(pair) => pair.sign(&SystemRandom::new(), input.as_ref()).unwrap().as_ref().into(),
+            Pair::P256(pair) => {
+                pair.sign(&SystemRandom::new(), input.as_ref()).unwrap().as_ref().into()
+            }
             Pair::Rsa(_) => self.sign_rsa(&RSA_PKCS1_SHA256, input),
         }
     }
@@ -138,17 +154,17 @@ impl Signer {
         signature
     }
 
-    /// The header of a good token.
+    /// Returns the header of a valid token.
     fn header(&self) -> Value {
         json!({"alg": self.alg, "typ": "at+jwt", "kid": self.kid})
     }
 
-    /// Puts the signature of what comes before it behind it, whatever that is.
+    /// Appends the signature of `input` to it.
     fn signed(&self, input: &str) -> String {
         format!("{input}.{}", base64(self.sign(input)))
     }
 
-    /// A token of this header and these claims, whatever they are.
+    /// Returns a signed token with this header and these claims, which need not be valid.
     fn token(&self, header: impl AsRef<[u8]>, claims: impl AsRef<[u8]>) -> String {
         self.signed(&format!("{}.{}", base64(header), base64(claims)))
     }
@@ -157,21 +173,26 @@ impl Signer {
         self.token(header.to_string(), claims().to_string())
     }
 
+    /// Returns a signed token with one header parameter set.
+    fn with_parameter(&self, name: &str, value: Value) -> String {
+        self.with_header(&with(&self.header(), name, value))
+    }
+
     fn with_claims(&self, claims: &Value) -> String {
         self.token(self.header().to_string(), claims.to_string())
     }
 
-    fn good(&self) -> String {
+    fn valid_token(&self) -> String {
         self.with_claims(&claims())
     }
 }
 
 #[test]
-fn a_token_without_fault_is_accepted() {
-    for signer in &*OURS {
-        assert_eq!(judge(&signer.good()), Ok(()), "{}", signer.alg);
+fn a_valid_token_of_a_known_key_is_accepted() {
+    for signer in &*ISSUER_KEYS {
+        assert_eq!(verify(&signer.valid_token()), Ok(()), "{}", signer.alg);
     }
-    for signer in &*THEIRS {
-        assert_eq!(judge(&signer.good()), Err(VerifyError::UnknownKey), "{}", signer.alg);
+    for signer in &*ATTACKER_KEYS {
+        assert_eq!(verify(&signer.valid_token()), Err(VerifyError::UnknownKey), "{}", signer.alg);
     }
 }

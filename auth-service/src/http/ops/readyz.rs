@@ -36,11 +36,11 @@ pub async fn readyz(app: Data<App>) -> HttpResponse {
     let stores = app.sessions.readiness().await;
     let mut reasons = Reasons::default();
     let ready = Ready {
-        service: reasons.service(app.shutdown.is_triggered()),
-        keys: reasons.word("keys", app.signing_keys.check()),
-        database: reasons.word("database", stores.database),
-        blacklist: reasons.word("blacklist", stores.session_state),
-        revocations: reasons.word("revocations", app.revocations.readiness()),
+        service: reasons.service_status(app.shutdown.is_triggered()),
+        keys: reasons.dependency_status("keys", app.signing_keys.check()),
+        database: reasons.dependency_status("database", stores.database),
+        blacklist: reasons.dependency_status("blacklist", stores.session_state),
+        revocations: reasons.dependency_status("revocations", app.revocations.readiness()),
         reasons,
     };
     readiness(ready.reasons.is_empty(), ready)
