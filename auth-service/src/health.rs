@@ -124,9 +124,9 @@ impl DependencyHealth {
 
     fn replace_reason(&self, reason: UnavailableReason) {
         let mut last = lock(&self.last_failure);
-        let is_kept = last
-            .as_ref()
-            .is_some_and(|(old, at)| old.yields_for().is_zero() && at.elapsed() < reason.yields_for());
+        let is_kept = last.as_ref().is_some_and(|(old, at)| {
+            old.yields_for().is_zero() && at.elapsed() < reason.yields_for()
+        });
         if !is_kept {
             *last = Some((reason, Instant::now()));
         }

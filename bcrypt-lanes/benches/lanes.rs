@@ -9,7 +9,9 @@ const COST: u32 = 8;
 
 #[divan::bench]
 fn bcrypt_crate(bencher: Bencher) {
-    bencher.counter(ItemsCount::new(1_u32)).bench(|| bcrypt::bcrypt(COST, [7; 16], b"correct horse\0"));
+    bencher
+        .counter(ItemsCount::new(1_u32))
+        .bench(|| bcrypt::bcrypt(COST, [7; 16], b"correct horse\0"));
 }
 
 #[divan::bench(args = [1, 2, 4, 6])]

@@ -147,7 +147,12 @@ fn encrypt<const N: usize>(
 /// It does not wait for other lanes. The inner loops therefore run over the lanes, and a core
 /// executes the rounds of all lanes at once.
 #[inline(always)]
-fn two_rounds<const N: usize>(lanes: &[Lane; N], left: &mut [u32; N], right: &mut [u32; N], i: usize) {
+fn two_rounds<const N: usize>(
+    lanes: &[Lane; N],
+    left: &mut [u32; N],
+    right: &mut [u32; N],
+    i: usize,
+) {
     for n in 0..N {
         // The subkey comes first: it is available before the look-ups are.
         right[n] = right[n] ^ lanes[n].p[i] ^ round_function(&lanes[n].s, left[n]);

@@ -82,7 +82,10 @@ struct Progress<T> {
 
 impl<T> Default for Lanes<T> {
     fn default() -> Self {
-        Self { lanes: Vec::with_capacity(Self::CAPACITY), progress: Vec::with_capacity(Self::CAPACITY) }
+        Self {
+            lanes: Vec::with_capacity(Self::CAPACITY),
+            progress: Vec::with_capacity(Self::CAPACITY),
+        }
     }
 }
 
@@ -126,7 +129,8 @@ impl<T> Lanes<T> {
     ///
     /// Removes the finished hashes and returns their tags and digests.
     pub fn advance(&mut self, rounds: u32) -> Vec<(T, Digest)> {
-        let rounds = self.progress.iter().map(|progress| progress.rounds_left).fold(rounds, u32::min);
+        let rounds =
+            self.progress.iter().map(|progress| progress.rounds_left).fold(rounds, u32::min);
         advance(&mut self.lanes, rounds);
         let mut finished = Vec::new();
         for i in (0..self.lanes.len()).rev() {

@@ -111,15 +111,15 @@ async fn reasons_name_a_feed_that_refuses_is_silent_or_breaks_while_the_service_
     let (_process, refused) = start(&keys, &format!("http://{issuer}/nothing"));
     // The default outage policy accepts tokens without the feed.
     assert_eq!(
-        until_reason(&refused, "revocations", |text| text.ends_with(" s: unexpected status 404")).await,
+        until_reason(&refused, "revocations", |text| text.ends_with(" s: unexpected status 404"))
+            .await,
         200
     );
 
     let (_process, client) = start(&keys, &format!("http://{}/feed", proxy.addr()));
     let ok = client.wait_for_fields("/readyz", &[("revocations", "ok"), ("keys", "ok")]).await;
     assert_eq!(ok.json, json!({"service": "ok", "keys": "ok", "revocations": "ok"}));
-    until_reason(&client, "revocations", |text| text.ends_with(" s: no data for 10 s"))
-        .await;
+    until_reason(&client, "revocations", |text| text.ends_with(" s: no data for 10 s")).await;
     client.wait_for_fields("/readyz", &[("revocations", "ok")]).await;
     proxy.cut();
     until_reason(&client, "revocations", |text| text.ends_with(": connection lost")).await;

@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
-use test_support::{Client, Process, TempDir, TestDatabase, program, redis_url, sql, temp_dir, unique};
+use test_support::{
+    Client, Process, TempDir, TestDatabase, program, redis_url, sql, temp_dir, unique,
+};
 
 /// Issuer of every deployment. The services do not resolve the name.
 pub const ISSUER: &str = "http://auth.example.com";
@@ -50,7 +52,8 @@ impl Deployment {
     pub async fn without_replicas(settings: &[(&str, &str)]) -> Self {
         let folder = temp_dir();
         let data = folder.path().to_str().expect("a path in UTF-8");
-        let fixed = [("DATA_DIR", data), ("ISSUER", ISSUER), ("BCRYPT_COST", "10"), ("RUST_LOG", "info")];
+        let fixed =
+            [("DATA_DIR", data), ("ISSUER", ISSUER), ("BCRYPT_COST", "10"), ("RUST_LOG", "info")];
         let all = fixed.iter().chain(settings);
         let env = all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut deployment =
@@ -143,7 +146,11 @@ impl Deployment {
 
     /// Starts a resource-service that follows the revocation feed at this address, with these
     /// additional settings, and waits until it has keys and follows the feed.
-    pub async fn resource_service(&self, feed: &str, settings: &[(&str, &str)]) -> (Process, Client) {
+    pub async fn resource_service(
+        &self,
+        feed: &str,
+        settings: &[(&str, &str)],
+    ) -> (Process, Client) {
         let process = self.start_resource_service(feed, settings);
         let client = Client::new(process.addr(0));
         client.wait_for_fields("/readyz", &[("revocations", "ok"), ("keys", "ok")]).await;

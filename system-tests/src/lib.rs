@@ -39,14 +39,20 @@ pub async fn is_accepted(resource: &Client, tokens: &Tokens) -> bool {
 
 /// Waits until a service refuses an access token because its session has ended.
 #[track_caller]
-pub fn wait_until_refused<'a>(resource: &'a Client, tokens: &'a Tokens) -> impl Future<Output = ()> + 'a {
+pub fn wait_until_refused<'a>(
+    resource: &'a Client,
+    tokens: &'a Tokens,
+) -> impl Future<Output = ()> + 'a {
     wait_until("the service refuses the token", async move || !is_accepted(resource, tokens).await)
 }
 
 /// Refreshes until the answer is not 503, and returns the answer. A replica that has just lost or
 /// found Redis answers 503 for a moment.
 #[track_caller]
-pub fn refresh_once_available<'a>(auth: &'a Client, refresh: &'a str) -> impl Future<Output = Answer> + 'a {
+pub fn refresh_once_available<'a>(
+    auth: &'a Client,
+    refresh: &'a str,
+) -> impl Future<Output = Answer> + 'a {
     wait_until("a refresh is not answered 503", async move || {
         let answer = auth.refresh(refresh).await;
         if answer.status == 503 {

@@ -4,7 +4,9 @@ use std::convert::Infallible;
 
 use promql_parser::{
     label::{MatchOp, Matcher},
-    parser::{AggregateExpr, BinModifier, Expr, LabelModifier, VectorSelector, parse, token::T_EQL_REGEX},
+    parser::{
+        AggregateExpr, BinModifier, Expr, LabelModifier, VectorSelector, parse, token::T_EQL_REGEX,
+    },
     util::{ExprVisitor, walk_expr},
 };
 
@@ -88,8 +90,15 @@ mod tests {
             or f * on (g) group_left (h) topk(scalar(i), j)"#,
         );
         let metrics: Vec<_> = found.selectors.iter().map(ToString::to_string).collect();
-        let expected =
-            [r#"a_bucket{x="1",y!~"2|3.."}"#, "b offset 5m", r#"up{job="(c)"}"#, "d", "f", "i", "j"];
+        let expected = [
+            r#"a_bucket{x="1",y!~"2|3.."}"#,
+            "b offset 5m",
+            r#"up{job="(c)"}"#,
+            "d",
+            "f",
+            "i",
+            "j",
+        ];
         assert_eq!(metrics, expected);
         let mut labels = found.labels;
         labels.sort();

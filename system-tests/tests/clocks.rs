@@ -102,7 +102,8 @@ async fn each_service_refuses_a_token_after_expiry_plus_leeway_by_its_own_clock(
     let leeway = AHEAD;
     let settings = [("ACCESS_TOKEN_LIFETIME", "1"), ("LEEWAY", "5")];
     let skewed = Skewed::start(&settings, &[("LEEWAY", "5")]).await;
-    let issued = [skewed.right.login("ada").await.tokens(), skewed.ahead.login("ada").await.tokens()];
+    let issued =
+        [skewed.right.login("ada").await.tokens(), skewed.ahead.login("ada").await.tokens()];
     // In the order in which the services begin to refuse the tokens.
     for (service, path, ahead) in
         [(&skewed.ahead, "/me", AHEAD), (&skewed.right, "/me", 0), (&skewed.resource, "/whoami", 0)]

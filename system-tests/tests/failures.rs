@@ -149,8 +149,14 @@ impl Users {
     /// Returns the tokens of the sessions that [`Users::end_sessions`] ends, and of the others.
     fn by_outcome(&self) -> ([&Tokens; 6], [&Tokens; 2]) {
         let Self { logout, logout_all, delete_session, password } = self;
-        let ended =
-            [&logout[1], &logout_all[0], &logout_all[1], &delete_session[1], &password[0], &password[1]];
+        let ended = [
+            &logout[1],
+            &logout_all[0],
+            &logout_all[1],
+            &delete_session[1],
+            &password[0],
+            &password[1],
+        ];
         (ended, [&logout[0], &delete_session[0]])
     }
 }

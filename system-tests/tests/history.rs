@@ -29,8 +29,12 @@ async fn assert_no_rule_is_broken(persistence: Persistence) {
     // A history to which a rule does not apply proves nothing about the rule.
     let judged = |rule| report.judged.get(&rule).copied().unwrap_or_default();
     assert!(judged(Rule::ProperUseAccepted) > report.answered / 4);
-    for rule in [Rule::EndedStaysEnded, Rule::RefusedStaysRefused, Rule::GracePeriodEnds, Rule::SuccessorUsed]
-    {
+    for rule in [
+        Rule::EndedStaysEnded,
+        Rule::RefusedStaysRefused,
+        Rule::GracePeriodEnds,
+        Rule::SuccessorUsed,
+    ] {
         assert!(judged(rule) > 0, "{rule:?}");
     }
 }

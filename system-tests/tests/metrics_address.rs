@@ -67,7 +67,8 @@ async fn metrics_are_at_the_listener_for_operators_only() {
 async fn the_listener_for_operators_reports_the_shutdown_and_closes_last() {
     for name in SERVICES {
         let data = temp_dir();
-        let Service { mut process, ops, .. } = Service::start(name, &data, &[("SHUTDOWN_DELAY", "2")]);
+        let Service { mut process, ops, .. } =
+            Service::start(name, &data, &[("SHUTDOWN_DELAY", "2")]);
         process.send_sigterm();
         wait_until("readiness fails", async || status(&ops, "/readyz").await == 503).await;
         let answer = ops.request(Method::GET, "/readyz").send().await.unwrap();

@@ -22,7 +22,8 @@ impl Service {
     fn start(settings: &[(&str, &str)]) -> Self {
         let folder = temp_dir();
         let data = folder.path().display().to_string();
-        let mut env = vec![("DATA_DIR", data.as_str()), ("BCRYPT_COST", "10"), ("RUST_LOG", "info")];
+        let mut env =
+            vec![("DATA_DIR", data.as_str()), ("BCRYPT_COST", "10"), ("RUST_LOG", "info")];
         env.extend(settings);
         let process = Process::start(&program("auth-service"), 1, &env);
         let client = Client::new(process.addr(0));

@@ -80,7 +80,10 @@ fn soak_duration() -> Duration {
 }
 
 /// Returns twenty samples of the memory of these processes.
-async fn sample_memory<const N: usize>(processes: [&Process; N], duration: Duration) -> Vec<[usize; N]> {
+async fn sample_memory<const N: usize>(
+    processes: [&Process; N],
+    duration: Duration,
+) -> Vec<[usize; N]> {
     let mut samples = Vec::new();
     let end = Instant::now() + duration;
     while Instant::now() < end {
@@ -106,8 +109,10 @@ async fn memory_does_not_grow_at_half_of_the_maximum_load() {
     let maximum = rounds as f64 / FULL_LOAD.as_secs_f64();
     let pace = Duration::from_secs_f64(2.0 * USERS as f64 / maximum);
     println!("{maximum:.0} rounds a second at full load; half of that for {duration:?}");
-    let (rounds, samples) =
-        tokio::join!(services.load(Some(pace), duration), sample_memory([auth, &process], duration));
+    let (rounds, samples) = tokio::join!(
+        services.load(Some(pace), duration),
+        sample_memory([auth, &process], duration)
+    );
 
     for (number, service) in ["auth-service", "resource-service"].iter().enumerate() {
         // The first samples are of a service that still fills its caches.

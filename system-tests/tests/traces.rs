@@ -14,7 +14,8 @@ async fn a_request_to_auth_service_is_one_trace_in_both_services() {
         let name = format!("GET {path}");
         let is_request = |span: &Span| span.service == "resource-service" && span.name == name;
         let request = collector.wait_for_span(is_request).await;
-        let is_answer = |span: &Span| span.service == "auth-service" && span.parent_id == request.id;
+        let is_answer =
+            |span: &Span| span.service == "auth-service" && span.parent_id == request.id;
         let answer = collector.wait_for_span(is_answer).await;
         assert_eq!(answer.name, request.name);
         assert_eq!(answer.trace_id, request.trace_id);

@@ -80,7 +80,12 @@ impl Client {
     }
 
     /// Sends a POST request with any body of this content type.
-    pub async fn post_raw(&self, path: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
+    pub async fn post_raw(
+        &self,
+        path: &str,
+        content_type: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> Answer {
         let request = self.request(Method::POST, path).header("content-type", content_type);
         self.send(request.body(body)).await
     }
@@ -135,7 +140,11 @@ impl Client {
 
     /// Sends GET requests until the answer has this status.
     #[track_caller]
-    pub fn wait_for_status<'a>(&'a self, path: &'a str, status: u16) -> impl Future<Output = Answer> + 'a {
+    pub fn wait_for_status<'a>(
+        &'a self,
+        path: &'a str,
+        status: u16,
+    ) -> impl Future<Output = Answer> + 'a {
         self.wait_for(path, None, format!("status {status}"), move |answer| answer.status == status)
     }
 

@@ -27,19 +27,34 @@ impl Nginx {
     }
 
     /// Starts nginx in front of several replicas of each service.
-    pub fn in_front_of_replicas(auth_services: &[SocketAddr], resource_services: &[SocketAddr]) -> Self {
-        // Another process can take a free port before nginx does.
-        let start = |_| Self::start(auth_services, resource_services);
-        (0..10).find_map(start).expect("a running nginx")
+    pub fn in_front_of_replicas(
+        auth_services: &[SocketAddr],
+        resource_services: &[SocketAddr],
+    ) -> Self {
+        Self::start_with(&|folder, ports| {
+            configuration(folder, ports, auth_services, resource_services)
+        })
     }
 
-    fn start(auth_services: &[SocketAddr], resource_services: &[SocketAddr]) -> Option<Self> {
+    /// Starts nginx with the `location`s of a guide at the address for resource-service. The service
+    /// behind it, `http://app:3000` in the guide, greets the user that nginx names.
+    pub fn with_locations(locations: &str, auth_service: SocketAddr) -> Self {
+        Self::start_with(&|folder, ports| {
+            guide_configuration(folder, ports, locations, auth_service)
+        })
+    }
+
+    fn start_with(configure: &dyn Fn(&TempDir, &[u16; 4]) -> String) -> Self {
+        // Another process can take a free port before nginx does.
+        (0..10).find_map(|_| Self::start(configure)).expect("a running nginx")
+    }
+
+    fn start(configure: &dyn Fn(&TempDir, &[u16; 4]) -> String) -> Option<Self> {
         let folder = temp_dir();
         let listeners = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let ports = listeners.each_ref().map(|listener| listener.local_addr().unwrap().port());
         let file = folder.path().join("nginx.conf");
-        let text = configuration(&folder, &ports, auth_services, resource_services);
-        fs::write(&file, text).unwrap();
+        fs::write(&file, configure(&folder, &ports)).unwrap();
         drop(listeners);
         // Workers of another user could not read the folder.
         let mut child = Command::new(setting("TEST_NGINX"))
@@ -97,8 +112,8 @@ fn configuration(
     auth_services: &[SocketAddr],
     resource_services: &[SocketAddr],
 ) -> String {
-    let upstreams =
-        upstream("auth-services", auth_services) + &upstream("resource-services", resource_services);
+    let upstreams = upstream("auth-services", auth_services)
+        + &upstream("resource-services", resource_services);
     let mut configuration = CONFIGURATION.to_owned();
     for (deployed, test) in [
         ("/tmp/", format!("{}/", folder.path().display())),
@@ -114,6 +129,42 @@ fn configuration(
         configuration = configuration.replace(deployed, &test);
     }
     configuration
+}
+
+/// Returns a configuration with these locations, and a service behind them.
+fn guide_configuration(
+    folder: &TempDir,
+    ports: &[u16; 4],
+    locations: &str,
+    auth_service: SocketAddr,
+) -> String {
+    let app = format!("127.0.0.1:{}", ports[2]);
+    let locations =
+        locations.replace("auth-service:8080", &auth_service.to_string()).replace("app:3000", &app);
+    let folder = folder.path().display();
+    let temp_paths: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|name| format!("    {name}_temp_path {folder}/{name};\n"))
+        .concat();
+    format!(
+        r#"
+pid {folder}/nginx.pid;
+error_log /dev/stderr alert;
+events {{}}
+http {{
+    access_log off;
+{temp_paths}
+    server {{
+        listen 127.0.0.1:{};
+{locations}
+    }}
+    server {{
+        listen {app};
+        return 200 "hello, $http_x_auth_user\n";
+    }}
+}}
+"#,
+        ports[1]
+    )
 }
 
 fn upstream(name: &str, replicas: &[SocketAddr]) -> String {

@@ -47,7 +47,8 @@ impl Document {
         };
         let request = format!("{method} {path} {}", answer.status);
         let documented = operation["responses"].get(answer.status.to_string());
-        let documented = documented.unwrap_or_else(|| panic!("{request} is not in the document: {answer:?}"));
+        let documented =
+            documented.unwrap_or_else(|| panic!("{request} is not in the document: {answer:?}"));
         for (name, _) in documented["headers"].as_object().into_iter().flatten() {
             // A client token has no user.
             let is_optional = name == "X-Auth-User";

@@ -19,8 +19,10 @@ impl PostgresServer {
     /// Starts a server.
     pub fn start() -> Self {
         let cluster = Cluster::new();
-        let is_created = cluster
-            .run("initdb", &["-D", &cluster.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N"]);
+        let is_created = cluster.run(
+            "initdb",
+            &["-D", &cluster.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N"],
+        );
         assert!(is_created, "initdb");
         Self::start_cluster(cluster)
     }
@@ -41,7 +43,9 @@ impl PostgresServer {
         let data = server.cluster.folder.path().join("data");
         certificates.copy_to(&data);
         give_to_postgres(&data.join("server.key").display().to_string());
-        server.cluster.configure("ssl = on\nssl_cert_file = 'server.pem'\nssl_key_file = 'server.key'");
+        server
+            .cluster
+            .configure("ssl = on\nssl_cert_file = 'server.pem'\nssl_key_file = 'server.key'");
         fs::write(data.join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 trust\n").unwrap();
         server.restart();
         server
@@ -136,8 +140,9 @@ impl Cluster {
     fn start(&self, port: u16) -> bool {
         let log = format!("{}/log", self.folder.path().display());
         // Without fsync, committed data survives a crash of the process, which is enough here.
-        let options =
-            format!("-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off");
+        let options = format!(
+            "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
+        );
         self.pg_ctl(&["-l", &log, "-o", &options, "-w", "start"])
     }
 

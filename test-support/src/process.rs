@@ -33,7 +33,12 @@ impl Process {
     }
 
     /// Starts a program like [`Process::start`], with these arguments.
-    pub fn start_with_args(program: &str, args: &[&str], listeners: usize, env: &[(&str, &str)]) -> Self {
+    pub fn start_with_args(
+        program: &str,
+        args: &[&str],
+        listeners: usize,
+        env: &[(&str, &str)],
+    ) -> Self {
         let mut child = Command::new(program)
             .args(args)
             .env_clear()

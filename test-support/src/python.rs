@@ -88,7 +88,11 @@ fn python() -> Command {
 /// # Panics
 /// With schemathesis' report, if an answer is wrong or if a security scheme refuses the
 /// credentials.
-pub async fn assert_answers_as_documented(addr: SocketAddr, bearer: &str, client: Option<(&str, &str)>) {
+pub async fn assert_answers_as_documented(
+    addr: SocketAddr,
+    bearer: &str,
+    client: Option<(&str, &str)>,
+) {
     let folder = temp_dir();
     // A file, because other users of the machine can see arguments.
     let file = folder.path().join("schemathesis.toml");

@@ -33,10 +33,9 @@ impl RedisSentinels {
         let servers = Self { master, replicas, sentinels };
         wait_until_blocking("the replicas are in sync", || servers.replicas.iter().all(is_in_sync));
         wait_until_blocking("every Sentinel knows the other Sentinels and the replicas", || {
-            servers
-                .sentinels
-                .iter()
-                .all(|sentinel| sentinel.knows("num-slaves", 2) && sentinel.knows("num-other-sentinels", 2))
+            servers.sentinels.iter().all(|sentinel| {
+                sentinel.knows("num-slaves", 2) && sentinel.knows("num-other-sentinels", 2)
+            })
         });
         servers
     }

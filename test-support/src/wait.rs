@@ -72,7 +72,10 @@ pub fn wait_until<E: Evaluation>(
 /// # Panics
 /// If the condition does not hold within a minute (ten minutes in a long run).
 #[track_caller]
-pub fn wait_until_blocking<E: Evaluation>(what: impl Display, mut condition: impl FnMut() -> E) -> E::Value {
+pub fn wait_until_blocking<E: Evaluation>(
+    what: impl Display,
+    mut condition: impl FnMut() -> E,
+) -> E::Value {
     let wait = Wait::start(what);
     loop {
         if let Some(value) = wait.value_of(condition()) {

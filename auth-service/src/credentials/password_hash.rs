@@ -201,6 +201,27 @@ mod tests {
     }
 
     #[test]
+    fn crate_bcrypt_verifies_our_hashes() {
+        let hash = hash_of("correct horse", 4);
+        let bcrypt_form = hash.as_str().strip_prefix(BCRYPT_SHA256).unwrap();
+        let verifies = |text: &str| bcrypt::verify(hex_sha256(&password(text)), bcrypt_form);
+        assert!(verifies("correct horse").unwrap());
+        assert!(!verifies("correct house").unwrap());
+    }
+
+    #[test]
+    fn hashes_of_crate_bcrypt_verify() {
+        let of_digest = bcrypt::hash(hex_sha256(&password("correct horse")), 4).unwrap();
+        let of_text = bcrypt::hash("correct horse", 4).unwrap();
+        let of_digest = format!("{BCRYPT_SHA256}{of_digest}");
+        for stored in [of_digest, format!("{BCRYPT}{of_text}"), of_text] {
+            let hash = PasswordHash::from_stored(stored.clone());
+            assert!(verifies(&hash, "correct horse"), "{stored}");
+            assert!(!verifies(&hash, "correct house"), "{stored}");
+        }
+    }
+
+    #[test]
     fn every_byte_of_a_password_counts() {
         let long = "x".repeat(100);
         let hash = hash_of(&long, 4);

@@ -30,8 +30,8 @@ impl Passwords {
         Self { pool, cost }
     }
 
-    /// Waits for a place in the queue of the pool. What a hash needs is read after this, so that a flood is kept from the
-    /// database too.
+    /// Waits for a place in the queue of the pool. What a hash needs is read after this, so that a
+    /// flood is kept from the database too.
     ///
     /// # Errors
     /// [`HashPoolBusy`] if there is none within a second.
@@ -51,8 +51,8 @@ impl Passwords {
         self.pool.run(permit, PasswordHash::hash(password, self.cost)).await
     }
 
-    /// Verifies a password at login. The work is the same for an unknown user (`stored` is `None`), a wrong password and an older
-    /// hash, so that the time tells none of them.
+    /// Verifies a password at login. The work is the same for an unknown user (`stored` is `None`),
+    /// a wrong password and an older hash, so that the time tells none of them.
     ///
     /// # Errors
     /// [`HashPoolBusy`] if the job panicked.
@@ -75,7 +75,8 @@ impl Passwords {
         self.pool.run(permit, job).await
     }
 
-    /// Verifies the current password of an authenticated user and hashes the next. Returns `None` if the current password is wrong.
+    /// Verifies the current password of an authenticated user and hashes the next. Returns `None`
+    /// if the current password is wrong.
     ///
     /// # Errors
     /// [`HashPoolBusy`] if the job panicked.

@@ -10,7 +10,8 @@ pub enum LoginKey {
 }
 
 impl LoginKey {
-    /// Parses a name: an email address contains an `@`, a username cannot. Returns `None` for text that no user can have as a name.
+    /// Parses a name: an email address contains an `@`, a username cannot. Returns `None` for text
+    /// that no user can have as a name.
     pub fn parse(name: &str) -> Option<Self> {
         if name.contains('@') {
             Email::parse(name).ok().map(|email| Self::Email(email.uniqueness_key()))

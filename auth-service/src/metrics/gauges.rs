@@ -117,7 +117,11 @@ impl Gauges {
     }
 }
 
-fn labelled_gauges<const N: usize>(registry: &mut Registry, name: &str, help: &str) -> LabelledGauges<N> {
+fn labelled_gauges<const N: usize>(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+) -> LabelledGauges<N> {
     let gauges = LabelledGauges::default();
     registry.register(name, help, gauges.clone());
     gauges

@@ -118,5 +118,9 @@ fn register_external(registry: &mut Registry, external: &ExternalMetrics) {
     );
     let failures = external.database_failures;
     init_counters(failures, "kind", external.database_failure_kinds.iter().copied());
-    registry.register("database_failures", "Requests that the database failed, by kind", failures.clone());
+    registry.register(
+        "database_failures",
+        "Requests that the database failed, by kind",
+        failures.clone(),
+    );
 }

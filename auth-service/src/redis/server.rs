@@ -56,7 +56,8 @@ impl Server {
         let url = MultiUrl::parse(rest, is_tls);
         let server = match kind.as_str() {
             SINGLE if url.hosts.len() > 1 => {
-                let error = "names several hosts: begin it with redis-cluster:// or redis-sentinel://";
+                let error =
+                    "names several hosts: begin it with redis-cluster:// or redis-sentinel://";
                 return Err(error.into());
             }
             SINGLE => single(&url, certificates),
@@ -72,17 +73,23 @@ impl Server {
     }
 
     /// Opens a connection, within `connecting`. Each answer may take `answering`.
-    pub async fn connect(&self, connecting: Duration, answering: Duration) -> RedisResult<Connection> {
+    pub async fn connect(
+        &self,
+        connecting: Duration,
+        answering: Duration,
+    ) -> RedisResult<Connection> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(connecting))
             .set_response_timeout(Some(answering));
         match self {
-            Self::Single(client) => {
-                client.get_multiplexed_async_connection_with_config(&config).await.map(Connection::Server)
-            }
+            Self::Single(client) => client
+                .get_multiplexed_async_connection_with_config(&config)
+                .await
+                .map(Connection::Server),
             Self::Cluster(client) => {
-                let config =
-                    ClusterConfig::new().set_connection_timeout(connecting).set_response_timeout(answering);
+                let config = ClusterConfig::new()
+                    .set_connection_timeout(connecting)
+                    .set_response_timeout(answering);
                 client.get_async_connection_with_config(config).await.map(Connection::Cluster)
             }
             Self::Sentinel(sentinels) => {
@@ -96,7 +103,11 @@ impl Server {
 fn single(url: &MultiUrl, certificates: &Certificates) -> RedisResult<Server> {
     let info = url.connection_infos(url.path)?.remove(0);
     let is_tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
-    let client = if is_tls { Client::build_with_tls(info, certificates.clone()) } else { Client::open(info) };
+    let client = if is_tls {
+        Client::build_with_tls(info, certificates.clone())
+    } else {
+        Client::open(info)
+    };
     client.map(Server::Single)
 }
 

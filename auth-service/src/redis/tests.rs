@@ -42,10 +42,14 @@ impl Worker {
     }
 
     /// Runs a task in this thread, and returns its outcome.
-    fn run<T: Send + 'static>(&self, task: impl AsyncFnOnce(&RedisLink) -> T + Send + 'static) -> T {
+    fn run<T: Send + 'static>(
+        &self,
+        task: impl AsyncFnOnce(&RedisLink) -> T + Send + 'static,
+    ) -> T {
         let (sender, outcome) = sync_channel(1);
-        let task =
-            |link: Arc<RedisLink>| async move { sender.send(task(&link).await).unwrap() }.boxed_local();
+        let task = |link: Arc<RedisLink>| {
+            async move { sender.send(task(&link).await).unwrap() }.boxed_local()
+        };
         assert!(self.0.send(Box::new(task)).is_ok());
         outcome.recv().unwrap()
     }
@@ -53,7 +57,8 @@ impl Worker {
     /// Returns the id that the server gave the connection which this worker uses.
     fn connection_id(&self) -> u64 {
         self.run(async |link| {
-            let id = async |mut connection| cmd("CLIENT").arg("ID").query_async(&mut connection).await;
+            let id =
+                async |mut connection| cmd("CLIENT").arg("ID").query_async(&mut connection).await;
             link.call(id).await.unwrap()
         })
     }

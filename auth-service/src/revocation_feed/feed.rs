@@ -98,8 +98,9 @@ impl RevocationFeed {
         let now_ms = self.clock.now_ms();
         let until = |(sid, ended_at_ms): &(SessionId, i64)| (*sid, ended_at_ms + self.window_ms);
         // An event that is only in this replica's log is published again.
-        let is_new =
-            |(sid, until_ms): &(SessionId, i64)| *until_ms > now_ms && !self.log().has_from_stream(*sid);
+        let is_new = |(sid, until_ms): &(SessionId, i64)| {
+            *until_ms > now_ms && !self.log().has_from_stream(*sid)
+        };
         let events: Vec<(SessionId, i64)> = ended.iter().map(until).filter(is_new).collect();
         let is_published = match &self.stream {
             Some(stream) => stream.add(&events, self.window_ms).await.is_ok(),
@@ -181,7 +182,8 @@ impl RevocationFeed {
         let since_ms = self.clock.now_ms() - self.window_ms;
         let mut after = None;
         loop {
-            let query = move |connection: &mut _| rows::revoked_since(connection, since_ms, after, ROWS);
+            let query =
+                move |connection: &mut _| rows::revoked_since(connection, since_ms, after, ROWS);
             let page = self.store.run(query).await?;
             let Some(last) = page.last() else { break };
             after = Some(*last);

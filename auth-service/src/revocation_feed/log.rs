@@ -113,12 +113,21 @@ impl Log {
         // From the back, because most listeners that resume were disconnected a moment ago.
         let last_index = last.and_then(|_| self.events.iter().rposition(is_last));
         let first_new = last_index.map_or(0, |index| index as u64 + 1);
-        Cursor { next: self.removed, first_new: self.removed + first_new, end_of_past: self.total() }
+        Cursor {
+            next: self.removed,
+            first_new: self.removed + first_new,
+            end_of_past: self.total(),
+        }
     }
 
     /// Moves the cursor past the next `limit` events. Returns the events among them that have not
     /// expired and may be new to the listener. `None` if the cursor is at the end.
-    pub fn next_page(&self, cursor: &mut Cursor, limit: usize, now_ms: i64) -> Option<Vec<Revocation>> {
+    pub fn next_page(
+        &self,
+        cursor: &mut Cursor,
+        limit: usize,
+        now_ms: i64,
+    ) -> Option<Vec<Revocation>> {
         let start = cursor.next.max(self.removed);
         let skipped = (start - self.removed) as usize;
         let page = self.events.iter().skip(skipped).take(limit);
@@ -127,7 +136,8 @@ impl Log {
             return None;
         }
         let may_be_new = |(number, (source, event)): &(u64, &(EventSource, Revocation))| {
-            event.until_ms > now_ms && (*number >= cursor.first_new || *source == EventSource::Local)
+            event.until_ms > now_ms
+                && (*number >= cursor.first_new || *source == EventSource::Local)
         };
         Some((start..).zip(page).filter(may_be_new).map(|(_, (_, event))| *event).collect())
     }
@@ -157,8 +167,9 @@ mod tests {
         log.add(EventSource::Stream, Some(event_id("5-1")), c, 100, 0);
         log.add(EventSource::Stream, Some(event_id("6-0")), c, 100, 0);
         log.add(EventSource::Stream, Some(event_id("7-0")), d, 200, 0);
-        let read_after =
-            |last: Option<&str>, now_ms| read(&log, &mut log.cursor_after(last.map(event_id)), now_ms);
+        let read_after = |last: Option<&str>, now_ms| {
+            read(&log, &mut log.cursor_after(last.map(event_id)), now_ms)
+        };
         assert_eq!(read_after(None, 0), [a, b, c, d]);
         assert_eq!(read_after(Some("5-0"), 0), [a, c, d]);
         assert_eq!(read_after(Some("7-0"), 0), [a]);

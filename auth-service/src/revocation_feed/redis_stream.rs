@@ -48,7 +48,11 @@ impl Stream {
 
     /// Adds ended sessions, each with the time until which listeners refuse its tokens. Removes
     /// entries that are older than `window_ms`.
-    pub async fn add(&self, ended: &[(SessionId, i64)], window_ms: i64) -> Result<(), RedisFailure> {
+    pub async fn add(
+        &self,
+        ended: &[(SessionId, i64)],
+        window_ms: i64,
+    ) -> Result<(), RedisFailure> {
         for page in ended.chunks(PAGE) {
             let mut add = Pipeline::with_capacity(page.len());
             for (sid, until_ms) in page {

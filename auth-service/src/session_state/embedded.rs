@@ -120,7 +120,8 @@ impl EmbeddedSessionState {
         &self,
         body: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     ) -> Result<T> {
-        let run = move |connection: &mut AnyConnection| sqlite(connection)?.immediate_transaction(body);
+        let run =
+            move |connection: &mut AnyConnection| sqlite(connection)?.immediate_transaction(body);
         Ok(self.store.run(run).await?)
     }
 }
@@ -162,7 +163,8 @@ fn read(
     now_ms: i64,
 ) -> QueryResult<(Option<SessionEntry>, i64)> {
     type Row = (Option<i64>, i64, Option<i64>, i64);
-    let columns = (blacklist::watermark, blacklist::moved_at, blacklist::claims_from, blacklist::expires_at);
+    let columns =
+        (blacklist::watermark, blacklist::moved_at, blacklist::claims_from, blacklist::expires_at);
     let row: Option<Row> = blacklist::table
         .find(sid.to_string())
         .filter(blacklist::expires_at.gt(now_ms))

@@ -72,7 +72,11 @@ async fn complete_session_state(server: &RedisServer, clock: &Clock) -> SessionS
 }
 
 /// Refreshes each session once, many at a time.
-async fn refresh_all(state: &SessionState, now_ms: i64, sessions: &mut [(SessionId, TokenGeneration)]) {
+async fn refresh_all(
+    state: &SessionState,
+    now_ms: i64,
+    sessions: &mut [(SessionId, TokenGeneration)],
+) {
     let refresh = async |(sid, newest): &mut (SessionId, TokenGeneration)| {
         let attempt = RefreshAttempt {
             sid: *sid,

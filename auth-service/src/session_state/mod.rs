@@ -43,7 +43,11 @@ impl SessionState {
     ///
     /// # Errors
     /// [`SessionStateError::Incomplete`] also if `epoch` is no longer the connection epoch.
-    pub async fn decide_refresh(&self, epoch: u64, refresh: RefreshAttempt) -> Result<RefreshDecision> {
+    pub async fn decide_refresh(
+        &self,
+        epoch: u64,
+        refresh: RefreshAttempt,
+    ) -> Result<RefreshDecision> {
         match self {
             Self::Redis(redis) => redis.decide_refresh(epoch, refresh).await,
             Self::Embedded(embedded) => embedded.decide_refresh(refresh).await,

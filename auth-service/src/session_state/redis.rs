@@ -27,7 +27,9 @@ use super::{
     types::{Rebuild, RefreshAttempt, Result, Retention, SessionStateError},
 };
 use crate::{
-    domain::refresh_decision::{ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration, Watermark},
+    domain::refresh_decision::{
+        ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration, Watermark,
+    },
     health::UnavailableReason,
     redis::{Server, info_field},
 };
@@ -66,7 +68,13 @@ impl RedisSessionState {
     /// Returns session state in this Redis, with one connection for each of `threads` threads.
     ///
     /// Redis need not be reachable yet.
-    pub fn new(server: Server, prefix: &str, timeout: Duration, clock: Clock, threads: usize) -> Self {
+    pub fn new(
+        server: Server,
+        prefix: &str,
+        timeout: Duration,
+        clock: Clock,
+        threads: usize,
+    ) -> Self {
         Self {
             calls: RedisCalls::new(server, timeout, threads),
             keys: Keys::new(prefix),
@@ -82,8 +90,13 @@ impl RedisSessionState {
     }
 
     /// See `SessionState::decide_refresh`.
-    pub async fn decide_refresh(&self, epoch: u64, refresh: RefreshAttempt) -> Result<RefreshDecision> {
-        let RefreshAttempt { sid, presented, expires_at_ms, next_expires_at_ms, claims, grace } = refresh;
+    pub async fn decide_refresh(
+        &self,
+        epoch: u64,
+        refresh: RefreshAttempt,
+    ) -> Result<RefreshDecision> {
+        let RefreshAttempt { sid, presented, expires_at_ms, next_expires_at_ms, claims, grace } =
+            refresh;
         let deadline_ms = self
             .server_now_ms(bucket_of(sid))
             .map_or(NO_DEADLINE_MS, |now_ms| now_ms + self.calls.timeout().as_millis() as i64);
@@ -176,7 +189,8 @@ impl RedisSessionState {
 
     /// See `SessionState::finish_rebuild`.
     pub async fn finish_rebuild(&self, rebuild: Rebuild) -> Result<()> {
-        let call = |bucket| (bucket, evalsha(&self.mark_complete, &self.rebuild_keys(bucket, &rebuild)));
+        let call =
+            |bucket| (bucket, evalsha(&self.mark_complete, &self.rebuild_keys(bucket, &rebuild)));
         let calls = buckets().map(call).collect();
         let marked: Vec<bool> = self.calls.script_each(&self.mark_complete, calls).await?;
         if marked.into_iter().all(|is_marked| is_marked) {
@@ -218,7 +232,12 @@ impl RedisSessionState {
     }
 
     /// Returns a call of `session.lua`, which unpacks the arguments.
-    fn session_call<const N: usize>(&self, sid: SessionId, operation: &str, arguments: [i64; N]) -> Cmd {
+    fn session_call<const N: usize>(
+        &self,
+        sid: SessionId,
+        operation: &str,
+        arguments: [i64; N],
+    ) -> Cmd {
         let mut packed = Vec::with_capacity(8 * (1 + N));
         packed.extend(self.clock.offset_ms().to_be_bytes());
         for argument in arguments {

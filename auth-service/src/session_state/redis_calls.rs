@@ -57,7 +57,11 @@ impl RedisCalls {
     }
 
     /// Sends one command over the connections of `epoch`.
-    pub async fn command_at_epoch<T: FromRedisValue>(&self, epoch: u64, command: &Cmd) -> Result<T> {
+    pub async fn command_at_epoch<T: FromRedisValue>(
+        &self,
+        epoch: u64,
+        command: &Cmd,
+    ) -> Result<T> {
         let send = async |mut connection| command.query_async(&mut connection).await;
         self.checked(self.link.call_at_epoch(epoch, send)).await
     }
@@ -97,14 +101,21 @@ impl RedisCalls {
     }
 
     /// Sends the calls of one bucket. Each batch takes one round trip to the bucket's server.
-    async fn script_in_batches<T: FromRedisValue>(&self, script: &Script, calls: &[Cmd]) -> Result<Vec<T>> {
+    async fn script_in_batches<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        calls: &[Cmd],
+    ) -> Result<Vec<T>> {
         let mut answers = Vec::with_capacity(calls.len());
         for batch in calls.chunks(BATCH) {
             let mut pipeline = Pipeline::with_capacity(batch.len());
             for call in batch {
                 pipeline.add_command(call.clone());
             }
-            let send = async |mut connection| match pipeline.query_async::<Vec<T>>(&mut connection).await {
+            let send = async |mut connection| match pipeline
+                .query_async::<Vec<T>>(&mut connection)
+                .await
+            {
                 Err(error) if is_script_missing(&error) => {
                     script.load_async(&mut connection).await?;
                     pipeline.query_async(&mut connection).await
@@ -117,7 +128,10 @@ impl RedisCalls {
     }
 
     /// Calls Redis over the current connections.
-    pub async fn call<T>(&self, operation: impl AsyncFnOnce(Connection) -> RedisResult<T>) -> Result<T> {
+    pub async fn call<T>(
+        &self,
+        operation: impl AsyncFnOnce(Connection) -> RedisResult<T>,
+    ) -> Result<T> {
         self.checked(async { Some(self.link.call(operation).await) }).await
     }
 
@@ -135,7 +149,9 @@ impl RedisCalls {
             }
             // Another server may answer now, and its data may be older.
             None => Err(SessionStateError::Incomplete),
-            Some(Err(RedisFailure::Error(error))) if has_moved(&error) => Err(SessionStateError::Incomplete),
+            Some(Err(RedisFailure::Error(error))) if has_moved(&error) => {
+                Err(SessionStateError::Incomplete)
+            }
             Some(Err(RedisFailure::Error(error))) => {
                 let reason = unavailable_reason(&error, self.timeout);
                 self.health.record_failure(&describe(&error), reason);

@@ -59,7 +59,12 @@ pub struct Retention {
 impl Retention {
     /// Returns the retention of a session whose tokens expire at `longest_until_ms` at the latest.
     pub fn until(longest_until_ms: i64) -> Self {
-        Self { presented_until_ms: longest_until_ms, longest_until_ms, session_began_ms: 0, extend: false }
+        Self {
+            presented_until_ms: longest_until_ms,
+            longest_until_ms,
+            session_began_ms: 0,
+            extend: false,
+        }
     }
 }
 

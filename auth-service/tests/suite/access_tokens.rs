@@ -14,7 +14,8 @@ async fn access_token_verifies_with_the_published_keys() {
     for (name, algorithm) in
         [("EdDSA", Algorithm::EdDSA), ("ES256", Algorithm::ES256), ("RS256", Algorithm::RS256)]
     {
-        let app = TestApp::embedded_with(&["--signing-algorithm", name, "--audience", "api,other"]).await;
+        let app =
+            TestApp::embedded_with(&["--signing-algorithm", name, "--audience", "api,other"]).await;
         let registered = app.register("ada").await;
         let tokens = app.login("ada").await.tokens();
 
@@ -26,12 +27,16 @@ async fn access_token_verifies_with_the_published_keys() {
         let kid = jwk.thumbprint(ThumbprintHash::SHA256).unwrap();
         assert_eq!(jwk.common.key_id.as_ref(), Some(&kid));
 
-        assert_eq!(decode_part(&tokens.access, 0), json!({"alg": name, "typ": "at+jwt", "kid": kid}));
+        assert_eq!(
+            decode_part(&tokens.access, 0),
+            json!({"alg": name, "typ": "at+jwt", "kid": kid})
+        );
         let mut validation = Validation::new(algorithm);
         validation.set_audience(&["api"]);
         validation.set_issuer(&[&app.issuer]);
         let key = DecodingKey::from_jwk(jwk).unwrap();
-        let claims = jsonwebtoken::decode::<Value>(&tokens.access, &key, &validation).unwrap().claims;
+        let claims =
+            jsonwebtoken::decode::<Value>(&tokens.access, &key, &validation).unwrap().claims;
         let iat = claims["iat"].as_i64().unwrap();
         assert_eq!(
             claims,
@@ -50,8 +55,8 @@ async fn unchanged_jwks_answers_304() {
     let app = TestApp::embedded().await;
     let jwks = app.get("/.well-known/jwks.json", None).await;
     let request = app.request(reqwest::Method::GET, "/.well-known/jwks.json");
-    let restarted = app.send(request.header("if-none-match", jwks.header("etag"))).await;
-    assert_eq!((restarted.status, restarted.json), (304, Value::Null));
+    let second = app.send(request.header("if-none-match", jwks.header("etag"))).await;
+    assert_eq!((second.status, second.json), (304, Value::Null));
 }
 
 #[actix_web::test]
@@ -73,7 +78,9 @@ async fn access_token_expires_after_lifetime_and_leeway() {
     let answer = app.get("/me", Some(&tokens.access)).await;
     answer.assert_problem(401, "token_not_valid");
     assert_eq!(answer.header("www-authenticate"), r#"Bearer error="invalid_token""#);
-    app.post("/token/verify", json!({"token": tokens.access})).await.assert_problem(401, "token_not_valid");
+    app.post("/token/verify", json!({"token": tokens.access}))
+        .await
+        .assert_problem(401, "token_not_valid");
 }
 
 /// Returns a token with this header and these claims, which need not be valid.
@@ -248,7 +255,8 @@ async fn invalid_claims_are_rejected() {
         forger.assert_rejected(defect, &token).await;
     }
     for claim in ["iss", "sub", "aud", "exp", "iat", "jti", "sid", "token_type"] {
-        let token = forger.with_claims(|claims| drop(claims.as_object_mut().unwrap().remove(claim)));
+        let token =
+            forger.with_claims(|claims| drop(claims.as_object_mut().unwrap().remove(claim)));
         forger.assert_rejected(&format!("no {claim}"), &token).await;
     }
 }

@@ -34,7 +34,8 @@ impl TestApp {
 
     async fn change_password(&self, tokens: &Tokens, old: &str, new: &str) -> u16 {
         let body = json!({"old_password": old, "new_password": new, "keep_session": true});
-        let request = self.request(Method::POST, "/password").bearer_auth(&tokens.access).json(&body);
+        let request =
+            self.request(Method::POST, "/password").bearer_auth(&tokens.access).json(&body);
         self.send(request).await.status
     }
 
@@ -53,21 +54,28 @@ fn sid(tokens: &Tokens) -> Value {
 #[apply(on_both_stores)]
 async fn registration_and_login_are_recorded_with_time_and_address(app: TestApp) {
     let began = jiff::Timestamp::now();
-    let login = app.request(Method::POST, "/login").header("user-agent", "a \"browser\" event=logout");
+    let login =
+        app.request(Method::POST, "/login").header("user-agent", "a \"browser\" event=logout");
     assert_eq!(app.register("ada").await.status, 201);
-    let tokens = app.send(login.json(&json!({"username": "ada", "password": PASSWORD}))).await.tokens();
+    let tokens =
+        app.send(login.json(&json!({"username": "ada", "password": PASSWORD}))).await.tokens();
 
     let events = app.audit(&["--user", "ada"]);
     let user = claims_of(&tokens.access)["sub"].clone();
     for event in &events {
         let time: jiff::Timestamp = event["time"].as_str().unwrap().parse().unwrap();
-        assert!(time >= began.round(jiff::Unit::Second).unwrap() - jiff::SignedDuration::from_secs(1));
+        assert!(
+            time >= began.round(jiff::Unit::Second).unwrap() - jiff::SignedDuration::from_secs(1)
+        );
         assert_eq!(
             (&event["user"], &event["ip"], &event["actor"]),
             (&user, &json!("127.0.0.1"), &json!("user"))
         );
     }
-    assert_eq!((&events[0]["event"], &events[0]["session"]), (&json!("registration"), &Value::Null));
+    assert_eq!(
+        (&events[0]["event"], &events[0]["session"]),
+        (&json!("registration"), &Value::Null)
+    );
     assert_eq!((&events[1]["event"], &events[1]["session"]), (&json!("login"), &sid(&tokens)));
     assert_eq!(events[1]["user_agent"], "a \"browser\" event=logout");
     assert_eq!(events.len(), 2);
@@ -97,7 +105,10 @@ async fn each_end_of_a_session_is_recorded_once(app: TestApp) {
     for _ in 0..2 {
         app.send(app.request(Method::DELETE, &path).bearer_auth(&tokens[5].access)).await;
     }
-    assert_eq!(app.change_password(&tokens[5], "not it at all", "another horse battery").await, 400);
+    assert_eq!(
+        app.change_password(&tokens[5], "not it at all", "another horse battery").await,
+        400
+    );
     assert_eq!(app.change_password(&tokens[5], PASSWORD, "another horse battery").await, 204);
     let all = app.request(Method::POST, "/logout/all").bearer_auth(&tokens[5].access);
     assert_eq!(app.send(all).await.status, 204);
@@ -127,7 +138,9 @@ async fn each_end_of_a_session_is_recorded_once(app: TestApp) {
 async fn failed_login_is_recorded_without_the_credentials(app: TestApp) {
     app.register("ada").await;
     app.login_with("ada", "wrong horse battery").await.assert_problem(401, "no_active_account");
-    app.login_with("my-password-in-the-wrong-field", "x").await.assert_problem(401, "no_active_account");
+    app.login_with("my-password-in-the-wrong-field", "x")
+        .await
+        .assert_problem(401, "no_active_account");
     app.run(&["users", "disable", "ada"]);
     app.login("ada").await.assert_problem(401, "no_active_account");
 
@@ -186,7 +199,11 @@ async fn changes_by_operators_are_recorded(app: TestApp) {
     assert!(!app.cli(&["clients", "delete", "billing-job"]).status.success());
     assert_eq!(
         app.summaries(&["--client", "billing-job"]),
-        ["client_created by operator", "client_secret_rotated by operator", "client_deleted by operator",]
+        [
+            "client_created by operator",
+            "client_secret_rotated by operator",
+            "client_deleted by operator",
+        ]
     );
     let text = app.run(&["audit"]);
     for line in [created, changed] {
@@ -202,7 +219,8 @@ async fn key_changes_are_recorded(app: TestApp) {
     let next = keys.lines().last().unwrap().split_whitespace().next().unwrap();
     app.run(&["keys", "retire", next]);
     let events: Vec<Value> = app.audit(&[]);
-    let seen: Vec<(&Value, &Value)> = events.iter().map(|event| (&event["event"], &event["actor"])).collect();
+    let seen: Vec<(&Value, &Value)> =
+        events.iter().map(|event| (&event["event"], &event["actor"])).collect();
     assert_eq!(
         seen,
         [
@@ -220,9 +238,15 @@ async fn key_changes_are_recorded(app: TestApp) {
 #[apply(on_both_stores)]
 async fn trail_is_filtered_by_time_and_deleted_after_the_retention(app: TestApp) {
     app.new_user("ada").await;
-    assert_eq!(app.summaries(&["--since", "1h", "--user", "ada"]), ["registration by user", "login by user"]);
+    assert_eq!(
+        app.summaries(&["--since", "1h", "--user", "ada"]),
+        ["registration by user", "login by user"]
+    );
     assert_eq!(app.summaries(&["--since", "7d", "--limit", "1"]), ["login by user"]);
-    assert_eq!(app.summaries(&["--since", "2020-01-01T00:00:00Z", "--event", "login"]), ["login by user"]);
+    assert_eq!(
+        app.summaries(&["--since", "2020-01-01T00:00:00Z", "--event", "login"]),
+        ["login by user"]
+    );
     assert_eq!(app.summaries(&["--since", "2999-01-01T00:00:00Z"]), [""; 0]);
     for (args, expected) in [
         (["--since", "yesterday"], "must be a time"),
@@ -280,5 +304,8 @@ async fn reuse_during_a_database_outage_is_recorded_afterwards() {
 async fn username_that_looks_like_an_id_is_found() {
     let app = TestApp::embedded().await;
     app.register("deadbeefdeadbeefdeadbeefdeadbeef").await;
-    assert_eq!(app.summaries(&["--user", "deadbeefdeadbeefdeadbeefdeadbeef"]), ["registration by user"]);
+    assert_eq!(
+        app.summaries(&["--user", "deadbeefdeadbeefdeadbeefdeadbeef"]),
+        ["registration by user"]
+    );
 }

@@ -40,9 +40,13 @@ async fn body_that_is_not_a_json_object_is_rejected() {
 async fn other_content_types_are_rejected() {
     let app = TestApp::embedded().await;
     for route in ROUTES {
-        for content_type in
-            ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/xml", ""]
-        {
+        for content_type in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data",
+            "application/xml",
+            "",
+        ] {
             let answer = app.post_raw(route, content_type, "{}").await;
             answer.assert_problem(415, "unsupported_media_type");
         }
@@ -71,7 +75,8 @@ async fn missing_and_unknown_fields_are_named() {
 async fn very_long_values_are_rejected() {
     let app = TestApp::embedded().await;
     let long = "x".repeat(20_000);
-    let answer = app.post("/register", json!({"email": long, "username": long, "password": long})).await;
+    let answer =
+        app.post("/register", json!({"email": long, "username": long, "password": long})).await;
     answer.assert_fields(&["email", "password", "username"]);
     app.login_with(&long, &long).await.assert_problem(401, "no_active_account");
     app.refresh(&long).await.assert_problem(401, "token_not_valid");
@@ -83,16 +88,29 @@ async fn body_of_ten_megabytes_is_rejected() {
     let ten_megabytes = vec![b' '; 10_000_000];
     for route in ROUTES {
         // Once with an announced length, and once in chunks of unknown number.
-        let head = format!("POST {route} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n");
-        let answer =
-            send_raw(&app, format!("{head}Content-Length: 10000000\r\n\r\n").as_bytes(), &ten_megabytes);
-        assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("\"code\":\"too_large\""), "{answer}");
+        let head =
+            format!("POST {route} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n");
+        let answer = send_raw(
+            &app,
+            format!("{head}Content-Length: 10000000\r\n\r\n").as_bytes(),
+            &ten_megabytes,
+        );
+        assert!(
+            answer.starts_with("HTTP/1.1 413") && answer.contains("\"code\":\"too_large\""),
+            "{answer}"
+        );
         let mut chunk = b"f4240\r\n".to_vec();
         chunk.extend_from_slice(&ten_megabytes[..1_000_000]);
         chunk.extend_from_slice(b"\r\n");
-        let answer =
-            send_raw(&app, format!("{head}Transfer-Encoding: chunked\r\n\r\n").as_bytes(), &chunk.repeat(10));
-        assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("\"code\":\"too_large\""), "{answer}");
+        let answer = send_raw(
+            &app,
+            format!("{head}Transfer-Encoding: chunked\r\n\r\n").as_bytes(),
+            &chunk.repeat(10),
+        );
+        assert!(
+            answer.starts_with("HTTP/1.1 413") && answer.contains("\"code\":\"too_large\""),
+            "{answer}"
+        );
     }
     // The service still works.
     assert_eq!(app.register("ada").await.status, 201);

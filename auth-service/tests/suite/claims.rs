@@ -44,7 +44,10 @@ async fn refreshed_tokens_carry_changed_scopes_and_roles(app: TestApp) {
     let tokens = app.new_user("ada").await;
     assert_eq!(grants_of(&tokens.access), (json!(""), Value::Null));
 
-    let text = users(&app, &["grant", "ADA", "--scope", "reports:read", "--scope", "x", "--role", "editor"]);
+    let text = users(
+        &app,
+        &["grant", "ADA", "--scope", "reports:read", "--scope", "x", "--role", "editor"],
+    );
     assert!(text.contains("scopes   reports:read x\nroles    editor\n"), "{text}");
     let both = (json!("reports:read x"), json!(["editor"]));
     let tokens = refresh_until_granted(&app, tokens, both.clone()).await;
@@ -108,7 +111,10 @@ async fn invalid_grants_are_rejected_with_one_line() {
         assert!(text.starts_with(expected) && text.lines().count() == 1, "{args:?}: {text}");
     }
     let text = users(&app, &["show", "ada"]);
-    assert!(text.contains("username ada\nemail    ada@example.com\nscopes   \nroles    \n"), "{text}");
+    assert!(
+        text.contains("username ada\nemail    ada@example.com\nscopes   \nroles    \n"),
+        "{text}"
+    );
 }
 
 #[actix_web::test]
@@ -134,9 +140,13 @@ async fn scopes_beyond_the_size_limit_are_rejected() {
     let names: Vec<String> = (0..40).map(|number| format!("{number:0>99}")).collect();
     let args: Vec<&str> = names.iter().flat_map(|name| ["--scope", name]).collect();
     let text = users(&app, &[&["grant", "ada"], &args[..]].concat());
-    assert!(text.starts_with("error: the scopes and roles of ada would be longer than 2000 bytes"), "{text}");
+    assert!(
+        text.starts_with("error: the scopes and roles of ada would be longer than 2000 bytes"),
+        "{text}"
+    );
     let most: Vec<&str> = args[..38].to_vec();
     assert!(users(&app, &[&["grant", "ada"], &most[..]].concat()).contains("scopes   0"));
-    let tokens = refresh_until_granted(&app, tokens, (json!(names[..19].join(" ")), Value::Null)).await;
+    let tokens =
+        refresh_until_granted(&app, tokens, (json!(names[..19].join(" ")), Value::Null)).await;
     assert_eq!(app.get("/me", Some(&tokens.access)).await.status, 200);
 }

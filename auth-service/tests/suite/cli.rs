@@ -36,7 +36,10 @@ fn invalid_setting_is_named_in_one_line() {
         (("ACCESS_TOKEN_LIFETIME", "0"), "ACCESS_TOKEN_LIFETIME"),
         (("ACCESS_TOKEN_LIFETIME", "five"), "ACCESS_TOKEN_LIFETIME"),
         (("ACCESS_TOKEN_LIFETIME", "99999999999999999999"), "ACCESS_TOKEN_LIFETIME"),
-        (("ACCESS_TOKEN_LIFETIME", "604801"), "ACCESS_TOKEN_LIFETIME is longer than REFRESH_TOKEN_LIFETIME"),
+        (
+            ("ACCESS_TOKEN_LIFETIME", "604801"),
+            "ACCESS_TOKEN_LIFETIME is longer than REFRESH_TOKEN_LIFETIME",
+        ),
         (("SESSION_LIFETIME", "86400"), "REFRESH_TOKEN_LIFETIME is longer than SESSION_LIFETIME"),
         (("REFRESH_GRACE", "604800"), "REFRESH_GRACE must be shorter"),
         (("AUTH_ADDR", "localhost"), "AUTH_ADDR"),
@@ -56,7 +59,10 @@ fn invalid_setting_is_named_in_one_line() {
         (("LEEWAY", "301"), "must be at most 300 seconds"),
         (("ISSUER", "http:///"), "ISSUER"),
         (("ISSUER", "http://user:pass@auth.example.com"), "ISSUER"),
-        (("KEY_ROTATION_INTERVAL", "600"), "KEY_ROTATION_INTERVAL must be longer than KEY_PUBLISH_AHEAD"),
+        (
+            ("KEY_ROTATION_INTERVAL", "600"),
+            "KEY_ROTATION_INTERVAL must be longer than KEY_PUBLISH_AHEAD",
+        ),
         (("AUTH_ADDR", "0.0.0.0:0"), "ISSUER is not set"),
         (("DATABASE_URL_FILE", "/nowhere/url"), "cannot be read"),
         (("DATABASE_URL_FILE", "/proc/version"), "holds a URL that must start with postgres://"),
@@ -65,7 +71,10 @@ fn invalid_setting_is_named_in_one_line() {
         (("REDIS_URL", "redis-sentinel://a,b/"), "must name the master"),
         (("REDIS_URL", "redis-cluster://"), "must be a URL such as redis://"),
         (("REDIS_URL", "redis-of-mine://a/"), "must be a URL such as redis://"),
-        (("REDIS_CERT_FILE", "/nowhere/cert.pem"), "REDIS_CERT_FILE and REDIS_KEY_FILE must be set together"),
+        (
+            ("REDIS_CERT_FILE", "/nowhere/cert.pem"),
+            "REDIS_CERT_FILE and REDIS_KEY_FILE must be set together",
+        ),
         (("REDIS_URL", "redis://h/?protocol=resp3"), "must not choose a protocol"),
     ] {
         let line = error_line(auth_service(&[], &[env]));
@@ -94,8 +103,14 @@ fn port_in_use_is_named() {
     let addr = taken.local_addr().unwrap().to_string();
     let folder = temp_dir();
     let data = folder.path().join("data");
-    let line = error_line(auth_service(&[], &[("AUTH_ADDR", &addr), ("DATA_DIR", data.to_str().unwrap())]));
-    assert!(line.contains(&addr) && line.contains("AUTH_ADDR") && line.contains("in use"), "{line}");
+    let line = error_line(auth_service(
+        &[],
+        &[("AUTH_ADDR", &addr), ("DATA_DIR", data.to_str().unwrap())],
+    ));
+    assert!(
+        line.contains(&addr) && line.contains("AUTH_ADDR") && line.contains("in use"),
+        "{line}"
+    );
     assert!(!data.exists(), "the data folder is left behind");
 }
 
@@ -132,7 +147,8 @@ fn secret_is_private_created_once_and_validated() {
     assert_eq!(generate(), format!("{} exists already\n", file.display()));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), secret);
     assert_eq!(secret.trim().len(), 43);
-    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&data), mode(&file)), (0o700, 0o600));
     assert_eq!(std::fs::read_dir(&data).unwrap().count(), 1, "other files are left behind");
 
@@ -150,9 +166,10 @@ fn secret_is_private_created_once_and_validated() {
         );
         assert!(!line.contains("too-short"), "{line}");
     }
-    for comment in
-        ["# a comment that is long enough to be a secret", "a secret with spaces that is long enough"]
-    {
+    for comment in [
+        "# a comment that is long enough to be a secret",
+        "a secret with spaces that is long enough",
+    ] {
         std::fs::write(&file, format!("{secret}\n{comment}\n")).unwrap();
         let line = error_line_with(&[]);
         assert!(
@@ -171,21 +188,26 @@ fn secret_is_private_created_once_and_validated() {
 fn concurrent_processes_create_one_secret() {
     let folder = temp_dir();
     let data = folder.path().to_str().unwrap();
-    let made = std::thread::scope(|scope| {
+    let created = std::thread::scope(|scope| {
         let make = || auth_service(&["generate-secret"], &[("DATA_DIR", data)]);
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
         let outputs = threads.into_iter().map(|thread| thread.join().unwrap());
         outputs.filter(|output| output.stdout.starts_with(b"Generated")).count()
     });
-    assert_eq!(made, 1);
+    assert_eq!(created, 1);
 }
 
 #[test]
 fn help_documents_every_setting_and_subcommand() {
     let help = String::from_utf8(auth_service(&["--help"], &[]).stdout).unwrap();
-    for word in
-        ["migrate", "keys", "healthcheck", "--auth-addr", "[env: AUTH_ADDR=]", "[default: 127.0.0.1:8080]"]
-    {
+    for word in [
+        "migrate",
+        "keys",
+        "healthcheck",
+        "--auth-addr",
+        "[env: AUTH_ADDR=]",
+        "[default: 127.0.0.1:8080]",
+    ] {
         assert!(help.contains(word), "{word}: {help}");
     }
     for (option, next) in
@@ -276,7 +298,8 @@ async fn debug_log_contains_no_secrets() {
         secret.trim(),
     ];
     for token in [&first, &second] {
-        secrets.extend([&token.access, &token.refresh].map(|token| token.rsplit_once('.').unwrap().1));
+        secrets
+            .extend([&token.access, &token.refresh].map(|token| token.rsplit_once('.').unwrap().1));
     }
     for secret in secrets {
         assert!(!log.contains(secret), "{secret} is in the log:\n{log}");

@@ -10,7 +10,9 @@ use std::{
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use test_support::{Client, Process, TempDir, TestDatabase, Tokens, redis_url, temp_dir, unique, wait_until};
+use test_support::{
+    Client, Process, TempDir, TestDatabase, Tokens, redis_url, temp_dir, unique, wait_until,
+};
 
 /// Changes that the service acknowledged before the crash.
 #[derive(Default)]
@@ -51,7 +53,8 @@ impl Deployment {
                 ("REDIS_KEY_PREFIX", prefix.clone()),
             ]);
         }
-        let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let env: Vec<(&str, &str)> =
+            env.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let process = Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &env);
         let client = Client::new(process.addr(0));
         client.wait_for_status("/readyz", 200).await;
@@ -60,7 +63,12 @@ impl Deployment {
 }
 
 /// Registers, logs in, refreshes and sometimes logs out, until the service stops.
-async fn run_client(client: Client, number: usize, known: Arc<Mutex<Acknowledged>>, done: Arc<AtomicUsize>) {
+async fn run_client(
+    client: Client,
+    number: usize,
+    known: Arc<Mutex<Acknowledged>>,
+    done: Arc<AtomicUsize>,
+) {
     for round in 0.. {
         let name = format!("user-{number}-{round}");
         let steps = async {
@@ -80,16 +88,24 @@ async fn run_client(client: Client, number: usize, known: Arc<Mutex<Acknowledged
             };
             let password = "correct horse battery";
             let email = format!("{name}@example.com");
-            post("/register", json!({"username": name, "email": email, "password": password}), None).await?;
+            post(
+                "/register",
+                json!({"username": name, "email": email, "password": password}),
+                None,
+            )
+            .await?;
             known.lock().unwrap().users.push(name.clone());
-            let login = post("/login", json!({"username": name, "password": password}), None).await?;
+            let login =
+                post("/login", json!({"username": name, "password": password}), None).await?;
             let mut newest = tokens(&login["tokens"]);
             let record = |tokens: &Tokens, ended| {
                 known.lock().unwrap().sessions.insert(name.clone(), (tokens.clone(), ended));
             };
             record(&newest, false);
             for _ in 0..3 {
-                newest = tokens(&post("/token/refresh", json!({"refresh": newest.refresh}), None).await?);
+                newest = tokens(
+                    &post("/token/refresh", json!({"refresh": newest.refresh}), None).await?,
+                );
                 record(&newest, false);
             }
             if round % 2 == 0 {
@@ -113,13 +129,19 @@ async fn assert_acknowledged_changes_survive(deployment: Deployment) {
         let done = Arc::new(AtomicUsize::new(0));
         let clients: Vec<_> = (0..4)
             .map(|number| {
-                let run =
-                    run_client(client.clone(), crash * 10 + number, Arc::clone(&known), Arc::clone(&done));
+                let run = run_client(
+                    client.clone(),
+                    crash * 10 + number,
+                    Arc::clone(&known),
+                    Arc::clone(&done),
+                );
                 actix_web::rt::spawn(run)
             })
             .collect();
-        wait_until(format!("{after} requests are answered"), async || done.load(Ordering::Relaxed) >= after)
-            .await;
+        wait_until(format!("{after} requests are answered"), async || {
+            done.load(Ordering::Relaxed) >= after
+        })
+        .await;
         process.kill();
         join_all(clients).await;
     }
@@ -132,7 +154,11 @@ async fn assert_acknowledged_changes_survive(deployment: Deployment) {
     }
     for (name, (tokens, ended)) in &known.sessions {
         let answer = client.refresh(&tokens.refresh).await;
-        assert_eq!(answer.status, if *ended { 401 } else { 200 }, "{name}, ended: {ended}: {answer:?}");
+        assert_eq!(
+            answer.status,
+            if *ended { 401 } else { 200 },
+            "{name}, ended: {ended}: {answer:?}"
+        );
     }
 }
 

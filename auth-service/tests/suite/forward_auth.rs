@@ -39,15 +39,18 @@ async fn answer_identifies_the_user_or_rejects_the_token(app: TestApp) {
         assert_eq!(identity(&answer), [None, None, None]);
     }
     let answer = app.get("/auth/verify", None).await;
-    assert_eq!(answer.assert_problem(401, "not_authenticated").header("www-authenticate"), "Bearer");
+    assert_eq!(
+        answer.assert_problem(401, "not_authenticated").header("www-authenticate"),
+        "Bearer"
+    );
     app.get("/auth/verify", Some("a.b.c")).await.assert_problem(401, "token_not_valid");
 }
 
 #[apply(on_both_stores)]
 async fn required_scopes_and_roles_are_enforced(app: TestApp) {
     app.new_user("ada").await;
-    let granted =
-        app.cli(&["users", "grant", "ada", "--scope", "read", "--scope", "a/b", "--role", "editor"]);
+    let granted = app
+        .cli(&["users", "grant", "ada", "--scope", "read", "--scope", "a/b", "--role", "editor"]);
     assert!(granted.status.success(), "{granted:?}");
     let access = app.login("ada").await.tokens().access;
     let ask = |query: &str| {
@@ -70,7 +73,10 @@ async fn required_scopes_and_roles_are_enforced(app: TestApp) {
         ("?role=editor+admin", r#"Bearer error="insufficient_scope""#),
     ] {
         let answer = ask(query).await;
-        assert_eq!(answer.assert_problem(403, "permission_denied").header("www-authenticate"), challenge);
+        assert_eq!(
+            answer.assert_problem(403, "permission_denied").header("www-authenticate"),
+            challenge
+        );
         assert_eq!(identity(&answer), [None, None, None]);
     }
     for query in ["?scope=", "?scope=read++write", "?scope=%22", "?scope=%0d%0aX:y"] {
@@ -144,21 +150,30 @@ async fn nginx_protects_a_server_that_verifies_no_tokens() {
         let tokens = app.new_user(name).await;
         let access = Some(tokens.access.as_str());
         assert_hello(guarded.get("/hello", access).await, name).await;
-        let request = guarded.request("/hello/there?scope=admin", access).header("X-Auth-User", "mallory");
+        let request =
+            guarded.request("/hello/there?scope=admin", access).header("X-Auth-User", "mallory");
         assert_hello(request.send().await.unwrap(), name).await;
         // nginx does not pass the body to auth-service.
-        let posted = guarded.http.post(guarded.nginx.resource_url("/hello")).bearer_auth(&tokens.access);
+        let posted =
+            guarded.http.post(guarded.nginx.resource_url("/hello")).bearer_auth(&tokens.access);
         assert_hello(posted.body("x".repeat(100_000)).send().await.unwrap(), name).await;
 
         let needed = challenge(r#"Bearer error="insufficient_scope", scope="reports:read""#);
-        assert_problem(guarded.get("/hello/reports", access).await, 403, "permission_denied", &needed).await;
+        assert_problem(
+            guarded.get("/hello/reports", access).await,
+            403,
+            "permission_denied",
+            &needed,
+        )
+        .await;
         assert!(app.cli(&["users", "grant", name, "--scope", "reports:read"]).status.success());
         let granted = app.login(name).await.tokens().access;
         assert_hello(guarded.get("/hello/reports", Some(&granted)).await, name).await;
 
         app.logout(&tokens).await;
         let invalid = challenge(r#"Bearer error="invalid_token""#);
-        assert_problem(guarded.get("/hello", access).await, 401, "not_authenticated", &invalid).await;
+        assert_problem(guarded.get("/hello", access).await, 401, "not_authenticated", &invalid)
+            .await;
     }
     for path in ["/hello", "/hello/reports"] {
         let request = guarded.request(path, None).header("X-Auth-User", "mallory");

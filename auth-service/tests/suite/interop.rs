@@ -29,13 +29,21 @@ async fn pyjwt_accepts_only_a_valid_access_token(algorithm: &str) {
     let (header, _) = signed.split_once('.').unwrap();
     let other = app.new_user("bob").await.access;
     let other_claims = other.split('.').nth(1).unwrap();
-    assert_eq!(service.ask(&format!("{header}.{other_claims}.{signature}")), "InvalidSignatureError");
+    assert_eq!(
+        service.ask(&format!("{header}.{other_claims}.{signature}")),
+        "InvalidSignatureError"
+    );
     assert_eq!(service.ask(&tokens.refresh), "PyJWKClientError");
 
-    let other_audience = app.replica_with(|settings| settings.audience = vec!["other".into()]).await;
-    assert_eq!(service.ask(&other_audience.login("bob").await.tokens().access), "InvalidAudienceError");
+    let other_audience =
+        app.replica_with(|settings| settings.audience = vec!["other".into()]).await;
+    assert_eq!(
+        service.ask(&other_audience.login("bob").await.tokens().access),
+        "InvalidAudienceError"
+    );
     // The token expires as it is issued, so that the test need not wait.
-    let expired = app.replica_with(|settings| settings.access_token_lifetime = Duration::ZERO).await;
+    let expired =
+        app.replica_with(|settings| settings.access_token_lifetime = Duration::ZERO).await;
     assert_eq!(service.ask(&expired.login("bob").await.tokens().access), "ExpiredSignatureError");
 }
 
@@ -76,7 +84,8 @@ async fn authlib_uses_the_oauth_routes() {
     // Authlib's validator does not support EdDSA.
     let app = TestApp::embedded_with(&["--signing-algorithm=ES256"]).await;
     let created =
-        String::from_utf8(app.cli(&["clients", "create", "gateway", "--scope", "read"]).stdout).unwrap();
+        String::from_utf8(app.cli(&["clients", "create", "gateway", "--scope", "read"]).stdout)
+            .unwrap();
     let secret = created.split_whitespace().last().unwrap();
     let inactive = json!({"active": false});
     for method in ["client_secret_basic", "client_secret_post"] {

@@ -5,7 +5,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::support::{
     TestApp,
-    keys::{kid, login_with_another_key, published_kids, stderr_of, stdout_of, wait_for_published_kids},
+    keys::{
+        kid, login_with_another_key, published_kids, stderr_of, stdout_of, wait_for_published_kids,
+    },
     on_both_stores,
 };
 use rstest_reuse::apply;
@@ -22,7 +24,11 @@ async fn key_is_published_before_it_signs_and_until_its_tokens_expire(app: TestA
     let kids = wait_for_published_kids(&app, 2).await;
     assert_eq!(kids[0], old);
     let new = &kids[1];
-    assert_eq!(kid(&app.login("ada").await), old, "the old key signs until every verifier knows the new key");
+    assert_eq!(
+        kid(&app.login("ada").await),
+        old,
+        "the old key signs until every verifier knows the new key"
+    );
 
     app.advance(540);
     let last = app.login("ada").await;
@@ -30,7 +36,11 @@ async fn key_is_published_before_it_signs_and_until_its_tokens_expire(app: TestA
     app.advance(61);
     assert_eq!(&kid(&app.login("ada").await), new);
     let last = last.tokens();
-    assert_eq!(app.get("/me", Some(&last.access)).await.status, 200, "a token of the old key is valid");
+    assert_eq!(
+        app.get("/me", Some(&last.access)).await.status,
+        200,
+        "a token of the old key is valid"
+    );
     assert_eq!(&kid(&app.refresh(&last.refresh).await), new);
     assert_eq!(published_kids(&app).await, kids);
 
@@ -115,7 +125,11 @@ async fn keys_rotate_on_a_schedule_and_replicas_agree() {
     for _ in 0..3 {
         app.advance(3001);
         let kids = wait_for_published_kids(&app, 2).await;
-        assert_eq!(wait_for_published_kids(&replica, 2).await, kids, "each replica created a separate key");
+        assert_eq!(
+            wait_for_published_kids(&replica, 2).await,
+            kids,
+            "each replica created a separate key"
+        );
         assert_eq!(kid(&replica.login("ada").await), current);
         app.advance(600);
         let logins = [kid(&app.login("ada").await), kid(&replica.login("ada").await)];

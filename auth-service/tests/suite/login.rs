@@ -9,10 +9,14 @@ use serde_json::json;
 #[apply(on_both_stores)]
 async fn username_or_email_is_accepted_in_either_field_and_any_case(app: TestApp) {
     app.register("ada").await;
-    for (field, name) in
-        [("username", "ADA"), ("email", "Ada@Example.com"), ("username", "ada@example.com"), ("email", "ada")]
-    {
-        let answer = app.post("/login", json!({field: name, "password": "correct horse battery"})).await;
+    for (field, name) in [
+        ("username", "ADA"),
+        ("email", "Ada@Example.com"),
+        ("username", "ada@example.com"),
+        ("email", "ada"),
+    ] {
+        let answer =
+            app.post("/login", json!({field: name, "password": "correct horse battery"})).await;
         assert_eq!(answer.status, 200, "{field} {name}: {answer:?}");
     }
 }
@@ -32,7 +36,9 @@ async fn unknown_user_and_wrong_password_get_the_same_answer(app: TestApp) {
 async fn missing_fields_are_named() {
     let app = TestApp::embedded().await;
     app.post("/login", json!({})).await.assert_fields(&["password", "username"]);
-    app.post("/login", json!({"email": "", "password": ""})).await.assert_fields(&["email", "password"]);
+    app.post("/login", json!({"email": "", "password": ""}))
+        .await
+        .assert_fields(&["email", "password"]);
     let both = json!({"email": "ada@example.com", "username": "ada", "password": "x"});
     app.post("/login", both).await.assert_fields(&["email"]);
 }
@@ -87,7 +93,8 @@ async fn concurrent_logins_that_replace_one_old_hash_all_succeed() {
 
 #[actix_web::test]
 async fn a_flood_of_logins_is_rejected_and_other_requests_continue() {
-    let app = TestApp::embedded_with(&["--hash-threads=1", "--hash-queue=1", "--bcrypt-cost=13"]).await;
+    let app =
+        TestApp::embedded_with(&["--hash-threads=1", "--hash-queue=1", "--bcrypt-cost=13"]).await;
     let tokens = app.new_user("ada").await;
     let flood = join_all((0..100).map(|_| app.login("ada")));
     let others = async {

@@ -62,7 +62,8 @@ async fn redis_entry_expires_with_the_refresh_token() {
     let request = app.request(Method::POST, "/logout").bearer_auth(access);
     assert_eq!(app.send(request.json(&json!({"refresh": tokens.refresh}))).await.status, 204);
 
-    let keys: Vec<String> = redis::from_redis_value(redis.command(&["KEYS", "bl{*"]).unwrap()).unwrap();
+    let keys: Vec<String> =
+        redis::from_redis_value(redis.command(&["KEYS", "bl{*"]).unwrap()).unwrap();
     let entry = keys.iter().find(|key| !key.ends_with("whole-since")).unwrap();
     let life: i64 = redis::from_redis_value(redis.command(&["TTL", entry]).unwrap()).unwrap();
     // A week, minus the hour that has passed, plus the leeway. The test itself may take a minute.
@@ -113,8 +114,10 @@ async fn logout_holds_after_redis_restarts_with_old_data() {
     app.advance(6);
     let marked = "SELECT 1 FROM sessions WHERE blacklisted_at IS NOT NULL";
     let mut connection = PgConnection::establish(&app.database.as_ref().unwrap().url()).unwrap();
-    wait_until("the session is marked", async || sql_query(marked).execute(&mut connection).unwrap() > 0)
-        .await;
+    wait_until("the session is marked", async || {
+        sql_query(marked).execute(&mut connection).unwrap() > 0
+    })
+    .await;
 
     redis.stop();
     redis.restart();
@@ -125,9 +128,12 @@ async fn logout_holds_after_redis_restarts_with_old_data() {
 #[actix_web::test]
 async fn logout_holds_on_replicas_with_other_lifetimes() {
     let redis = RedisServer::start();
-    let app = TestApp::with_redis(&redis, &["--refresh-token-lifetime=600", "--session-lifetime=600"]).await;
+    let app =
+        TestApp::with_redis(&redis, &["--refresh-token-lifetime=600", "--session-lifetime=600"])
+            .await;
     let tokens = app.new_user("ada").await;
-    let longer = app.replica_with(|settings| settings.session_lifetime = Duration::from_secs(60_000)).await;
+    let longer =
+        app.replica_with(|settings| settings.session_lifetime = Duration::from_secs(60_000)).await;
     let shorter = app.replica_with(|settings| {
         settings.refresh_token_lifetime = Duration::from_secs(305);
         settings.access_token_lifetime = Duration::from_secs(300);
@@ -203,7 +209,8 @@ async fn access_token_stays_rejected_after_its_session_is_deleted(app: TestApp) 
 
 #[actix_web::test]
 async fn access_token_expires_no_later_than_its_session() {
-    let args = ["--access-token-lifetime=60", "--refresh-token-lifetime=100", "--session-lifetime=100"];
+    let args =
+        ["--access-token-lifetime=60", "--refresh-token-lifetime=100", "--session-lifetime=100"];
     let app = TestApp::embedded_with(&args).await;
     let tokens = app.new_user("ada").await;
     let end = claims_of(&tokens.refresh)["session_exp"].as_i64().unwrap();

@@ -24,7 +24,8 @@ async fn metric_if_any(app: &Client, name: &str) -> Option<f64> {
 /// Returns the number of refreshes of each outcome that has occurred.
 async fn refresh_counts(app: &Client) -> Vec<(&'static str, f64)> {
     let mut counts = Vec::new();
-    for outcome in ["rotated", "retried", "reused", "revoked", "expired", "unknown", "unavailable"] {
+    for outcome in ["rotated", "retried", "reused", "revoked", "expired", "unknown", "unavailable"]
+    {
         let count = metric(app, &format!("auth_refreshes_total{{outcome=\"{outcome}\"}}")).await;
         if count > 0.0 {
             counts.push((outcome, count));
@@ -99,7 +100,10 @@ async fn unknown_paths_and_methods_share_a_label() {
         app.get(path, None).await;
     }
     app.send(app.request(reqwest::Method::from_bytes(b"BREW").unwrap(), "/login")).await;
-    assert_eq!(metric(&app, "http_requests_total{method=\"GET\",route=\"none\",status=\"404\"}").await, 2.0);
+    assert_eq!(
+        metric(&app, "http_requests_total{method=\"GET\",route=\"none\",status=\"404\"}").await,
+        2.0
+    );
     assert_eq!(
         metric(&app, "http_requests_total{method=\"GET\",route=\"/login\",status=\"405\"}").await,
         1.0
@@ -130,7 +134,8 @@ async fn age_of_the_key_and_time_to_the_next_key_are_measured() {
     assert!(metric(&app, age).await < 100.0);
     assert_eq!(metric_if_any(&app, next).await, None);
     assert!(app.cli(&["keys", "rotate"]).status.success());
-    let seconds = wait_until("the next key is loaded", async || metric_if_any(&app, next).await).await;
+    let seconds =
+        wait_until("the next key is loaded", async || metric_if_any(&app, next).await).await;
     assert!((500.0..=600.0).contains(&seconds), "{seconds}");
     app.advance(700);
     assert!((90.0..300.0).contains(&metric(&app, age).await));
@@ -139,7 +144,8 @@ async fn age_of_the_key_and_time_to_the_next_key_are_measured() {
 
 #[actix_web::test]
 async fn database_failures_and_silence_of_the_feed_are_measured() {
-    let (app, proxy) = TestApp::with_proxy(&["--database-timeout=1", "--database-pool-size=3"]).await;
+    let (app, proxy) =
+        TestApp::with_proxy(&["--database-timeout=1", "--database-pool-size=3"]).await;
     assert_eq!(metric(&app, "auth_database_connections_max").await, 3.0);
     assert_eq!(metric(&app, "auth_database_failures_total{kind=\"no_answer\"}").await, 0.0);
     app.new_user("ada").await;
@@ -148,7 +154,9 @@ async fn database_failures_and_silence_of_the_feed_are_measured() {
     app.login("ada").await.assert_problem(503, "unavailable");
     assert!(metric(&app, "auth_database_failures_total{kind=\"no_answer\"}").await > 0.0);
     let silence = |source: &str| format!("auth_revocations_silence_seconds{{source=\"{source}\"}}");
-    wait_until("the database is silent for 4 s", async || metric(&app, &silence("database")).await >= 4.0)
-        .await;
+    wait_until("the database is silent for 4 s", async || {
+        metric(&app, &silence("database")).await >= 4.0
+    })
+    .await;
     assert!(metric(&app, &silence("stream")).await < 4.0);
 }

@@ -45,14 +45,19 @@ async fn narrower_scope_is_granted_and_wider_scope_is_rejected(app: TestApp) {
         let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", refresh.as_str())];
         form.extend(wanted.map(|wanted| ("scope", wanted)));
         let answer = app.oauth("/oauth/token", &form, None).await;
-        assert_eq!((answer.status, answer.json["scope"].as_str()), (200, Some(granted)), "{answer:?}");
+        assert_eq!(
+            (answer.status, answer.json["scope"].as_str()),
+            (200, Some(granted)),
+            "{answer:?}"
+        );
         assert_eq!(claims_of(&text(&answer, "access_token"))["scope"], granted);
         // The new refresh token keeps the full scope (RFC 6749 section 6).
         refresh = text(&answer, "refresh_token");
         assert_eq!(claims_of(&refresh)["scope"], "read write");
     }
     for wanted in ["admin", "read admin", "read  write", "\"", "ä"] {
-        let form = [("grant_type", "refresh_token"), ("refresh_token", &refresh), ("scope", wanted)];
+        let form =
+            [("grant_type", "refresh_token"), ("refresh_token", &refresh), ("scope", wanted)];
         assert_error(&app.oauth("/oauth/token", &form, None).await, 400, "invalid_scope");
     }
     // The rejected requests have not rotated the token.
@@ -119,21 +124,35 @@ async fn invalid_requests_get_standard_errors(app: TestApp) {
         (vec![grant, ("scope", "write")], Some(&client), 400, "invalid_scope"),
         (vec![("grant_type", "refresh_token")], None, 400, "invalid_request"),
         (vec![("grant_type", "refresh_token"), ("refresh_token", "x")], None, 400, "invalid_grant"),
-        (vec![("grant_type", "refresh_token"), ("refresh_token", "x")], Some(&wrong), 401, "invalid_client"),
+        (
+            vec![("grant_type", "refresh_token"), ("refresh_token", "x")],
+            Some(&wrong),
+            401,
+            "invalid_client",
+        ),
     ] {
         let answer = app.oauth("/oauth/token", &form, client).await;
         assert_error(&answer, status, error);
     }
     for path in ["/oauth/introspect", "/oauth/revoke"] {
         assert_error(&app.oauth(path, &[], Some(&client)).await, 400, "invalid_request");
-        assert_error(&app.oauth(path, &[("token", "x")], Some(&wrong)).await, 401, "invalid_client");
+        assert_error(
+            &app.oauth(path, &[("token", "x")], Some(&wrong)).await,
+            401,
+            "invalid_client",
+        );
     }
-    assert_error(&app.oauth("/oauth/introspect", &[("token", "x")], None).await, 401, "invalid_client");
+    assert_error(
+        &app.oauth("/oauth/introspect", &[("token", "x")], None).await,
+        401,
+        "invalid_client",
+    );
     // Revocation of an unknown token succeeds (RFC 7009 section 2.2).
     assert_eq!(app.revoke("x", None).await.status, 200);
 
     for authorization in ["Bearer x", "Basic", "Basic !", "Basic bm8gY29sb24=", "basic //8="] {
-        let request = app.request(Method::POST, "/oauth/token").header("authorization", authorization);
+        let request =
+            app.request(Method::POST, "/oauth/token").header("authorization", authorization);
         assert_error(&app.send(request.form(&[grant])).await, 401, "invalid_client");
     }
     let twice = app.request(Method::POST, "/oauth/token").basic_auth(&client.0, Some(&client.1));
@@ -141,7 +160,8 @@ async fn invalid_requests_get_standard_errors(app: TestApp) {
     assert_error(&app.send(twice.form(&[grant])).await, 401, "invalid_client");
 
     let raw = |content_type: &str, body: String| {
-        let request = app.request(Method::POST, "/oauth/token").header("content-type", content_type);
+        let request =
+            app.request(Method::POST, "/oauth/token").header("content-type", content_type);
         app.send(request.basic_auth(&client.0, Some(&client.1)).body(body))
     };
     let answer = raw("application/json", "{}".into()).await;
@@ -150,8 +170,10 @@ async fn invalid_requests_get_standard_errors(app: TestApp) {
     let form = "application/x-www-form-urlencoded";
     assert_error(&raw(form, "x".repeat(70_000)).await, 413, "invalid_request");
     assert_error(&raw(form, "%ff=%00&grant_type=%ff".into()).await, 400, "unsupported_grant_type");
-    let answer =
-        raw("application/x-www-form-urlencoded;charset=UTF-8", "grant_type=client_credentials".into());
+    let answer = raw(
+        "application/x-www-form-urlencoded;charset=UTF-8",
+        "grant_type=client_credentials".into(),
+    );
     assert_eq!(answer.await.status, 200);
     app.get("/oauth/token", None).await.assert_problem(405, "method_not_allowed");
 }

@@ -98,7 +98,10 @@ async fn clients_are_created_listed_changed_and_deleted(app: TestApp) {
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         String::from_utf8(output.stderr).unwrap()
     };
-    assert!(refused(&["clients", "create", "billing-job"]).contains("the client billing-job exists already"));
+    assert!(
+        refused(&["clients", "create", "billing-job"])
+            .contains("the client billing-job exists already")
+    );
     let file = app.folder.path().join("client.secret");
     let in_file = ["clients", "create", "in-file", "--secret-file", file.to_str().unwrap()];
     for expected in ["Created in-file", "in-file exists already"] {
@@ -108,8 +111,13 @@ async fn clients_are_created_listed_changed_and_deleted(app: TestApp) {
     let secret = ("in-file".to_owned(), std::fs::read_to_string(&file).unwrap());
     app.client_token(&secret).await;
     assert!(app.cli(&["clients", "delete", "in-file"]).status.success());
-    assert!(refused(&["clients", "delete", "unknown"]).contains("the client unknown does not exist"));
-    assert!(refused(&["clients", "rotate-secret", "unknown"]).contains("the client unknown does not exist"));
+    assert!(
+        refused(&["clients", "delete", "unknown"]).contains("the client unknown does not exist")
+    );
+    assert!(
+        refused(&["clients", "rotate-secret", "unknown"])
+            .contains("the client unknown does not exist")
+    );
     for bad in ["a b", "first-party", "0190163d-8694-739b-aea5-966c26f8ad91"] {
         assert!(refused(&["clients", "create", bad]).contains("must "));
     }
@@ -121,7 +129,9 @@ async fn clients_are_created_listed_changed_and_deleted(app: TestApp) {
 
     let list = String::from_utf8(app.cli(&["clients", "list"]).stdout).unwrap();
     assert!(
-        list.lines().count() == 3 && list.contains("billing-job") && list.contains("  read write\n"),
+        list.lines().count() == 3
+            && list.contains("billing-job")
+            && list.contains("  read write\n"),
         "{list}"
     );
     assert!(!list.contains(&first.1));

@@ -23,10 +23,19 @@ async fn every_documented_route_exists() {
                 operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str()
             {
                 let schema = document.pointer(&reference[1..]).unwrap();
-                assert_eq!(schema["additionalProperties"], false, "{path} must not allow unknown members");
+                assert_eq!(
+                    schema["additionalProperties"], false,
+                    "{path} must not allow unknown members"
+                );
             }
-            assert!(operation["summary"].as_str().is_some_and(|text| text.ends_with('.')), "{path}");
-            assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{path}: duplicate operation id");
+            assert!(
+                operation["summary"].as_str().is_some_and(|text| text.ends_with('.')),
+                "{path}"
+            );
+            assert!(
+                ids.insert(operation["operationId"].as_str().unwrap()),
+                "{path}: duplicate operation id"
+            );
             let method: Method = method.to_uppercase().parse().unwrap();
             for path in [path.clone(), format!("{path}/")] {
                 let status = reqwest::Client::builder()
@@ -38,7 +47,10 @@ async fn every_documented_route_exists() {
                     .await
                     .unwrap()
                     .status();
-                assert!(status != 404 && status != 405 && status.as_u16() < 500, "{method} {path}: {status}");
+                assert!(
+                    status != 404 && status != 405 && status.as_u16() < 500,
+                    "{method} {path}: {status}"
+                );
             }
         }
     }
@@ -55,7 +67,8 @@ async fn every_documented_route_exists() {
 async fn every_answer_to_a_generated_request_is_documented() {
     let app = TestApp::embedded_with(&["--hash-queue=1000"]).await;
     let created =
-        String::from_utf8(app.cli(&["clients", "create", "gateway", "--scope", "read"]).stdout).unwrap();
+        String::from_utf8(app.cli(&["clients", "create", "gateway", "--scope", "read"]).stdout)
+            .unwrap();
     let secret = created.split_whitespace().last().unwrap();
     let tokens = app.new_user("ada").await;
     assert_answers_as_documented(app.addr, &tokens.access, Some(("gateway", secret))).await;

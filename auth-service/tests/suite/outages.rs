@@ -17,7 +17,8 @@ async fn service_starts_without_both_stores_and_recovers() {
     proxy.cut();
     let url = database.url_via(proxy.addr());
     let redis_url = redis.url();
-    let app = TestApp::deployed_on(&["--database-url", &url, "--redis-url", &redis_url], database).await;
+    let app =
+        TestApp::deployed_on(&["--database-url", &url, "--redis-url", &redis_url], database).await;
 
     let answer = app.get("/readyz", None).await;
     assert_eq!(answer.status, 503);
@@ -81,7 +82,8 @@ async fn refreshes_fail_and_access_tokens_work_during_a_redis_outage() {
 async fn outage_policy_decides_on_access_tokens() {
     let mut redis = RedisServer::start();
     let open = TestApp::with_redis(&redis, &[]).await;
-    let closed = open.replica_with(|settings| settings.redis.outage_policy = OutagePolicy::Closed).await;
+    let closed =
+        open.replica_with(|settings| settings.redis.outage_policy = OutagePolicy::Closed).await;
     let bounded = OutagePolicy::Bounded(Duration::from_secs(4));
     let bounded = open.replica_with(|settings| settings.redis.outage_policy = bounded).await;
     let tokens = open.new_user("ada").await;
@@ -188,10 +190,12 @@ async fn hanging_redis_connections_are_replaced() {
     let proxy = Proxy::to(redis.addr());
     let url = database.url();
     let redis_url = format!("redis://{}/", proxy.addr());
-    let app = TestApp::deployed_on(&["--database-url", &url, "--redis-url", &redis_url], database).await;
+    let app =
+        TestApp::deployed_on(&["--database-url", &url, "--redis-url", &redis_url], database).await;
     let app = app.ready().await;
     let tokens = app.new_user("ada").await;
     proxy.blackhole_open();
     app.refresh(&tokens.refresh).await.assert_problem(503, "unavailable");
-    wait_until("refreshes work again", async || app.refresh(&tokens.refresh).await.status == 200).await;
+    wait_until("refreshes work again", async || app.refresh(&tokens.refresh).await.status == 200)
+        .await;
 }

@@ -29,7 +29,10 @@ async fn user_registers_logs_in_refreshes_verifies_and_logs_out(app: TestApp) {
     );
 
     let me = app.get("/me", Some(&first.access)).await;
-    assert_eq!((me.status, me.json), (200, json!({"id": id, "email": "Ada@example.com", "username": "Ada"})));
+    assert_eq!(
+        (me.status, me.json),
+        (200, json!({"id": id, "email": "Ada@example.com", "username": "Ada"}))
+    );
 
     let refreshed = app.refresh(&first.refresh).await;
     assert_eq!(refreshed.status, 200);
@@ -47,7 +50,9 @@ async fn user_registers_logs_in_refreshes_verifies_and_logs_out(app: TestApp) {
     assert_eq!((logged_out.status, logged_out.json), (204, json!(null)));
     app.refresh(&second.refresh).await.assert_problem(401, "token_not_valid");
     for token in [&second.access, &second.refresh] {
-        app.post("/token/verify", json!({"token": token})).await.assert_problem(401, "token_not_valid");
+        app.post("/token/verify", json!({"token": token}))
+            .await
+            .assert_problem(401, "token_not_valid");
     }
     app.get("/me", Some(&second.access)).await.assert_problem(401, "token_not_valid");
 }

@@ -35,8 +35,15 @@ async fn assert_login_is_rejected_during(verb: &'static str) {
     login.assert_problem(401, "no_active_account");
     let output = operator.join().unwrap();
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(sql(&url, "SELECT 1 FROM sessions WHERE revoked_at IS NULL"), 0, "a session is left alive");
-    wait_until("the earlier session ends", async || app.refresh(&before.refresh).await.status == 401).await;
+    assert_eq!(
+        sql(&url, "SELECT 1 FROM sessions WHERE revoked_at IS NULL"),
+        0,
+        "a session is left alive"
+    );
+    wait_until("the earlier session ends", async || {
+        app.refresh(&before.refresh).await.status == 401
+    })
+    .await;
 }
 
 #[actix_web::test]
@@ -70,8 +77,14 @@ async fn login_whose_session_is_never_stored_answers_503() {
     let app = TestApp::deployed_with(&[]).await;
     app.register("ada").await;
     let url = app.database.as_ref().unwrap().url();
-    sql(&url, "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'");
-    sql(&url, "CREATE TRIGGER nothing BEFORE INSERT ON sessions FOR EACH ROW EXECUTE FUNCTION nothing()");
+    sql(
+        &url,
+        "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+    );
+    sql(
+        &url,
+        "CREATE TRIGGER nothing BEFORE INSERT ON sessions FOR EACH ROW EXECUTE FUNCTION nothing()",
+    );
     app.login("ada").await.assert_problem(503, "unavailable");
     // The password was correct, so the audit trail has no failed login.
     assert_eq!(sql(&url, "SELECT 1 FROM audit_events WHERE event LIKE 'login%'"), 0);

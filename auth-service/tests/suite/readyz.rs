@@ -5,7 +5,8 @@ use futures_util::future::join_all;
 use rstest_reuse::apply;
 use serde_json::{Value, json};
 use test_support::{
-    Client, PostgresServer, Process, RedisServer, TestDatabase, redis_url, temp_dir, unique, wait_until,
+    Client, PostgresServer, Process, RedisServer, TestDatabase, redis_url, temp_dir, unique,
+    wait_until,
 };
 
 /// Waits until a part is unavailable for this reason, and returns all reasons.
@@ -39,7 +40,8 @@ async fn unreachable_stores_and_parts_that_wait_for_them_have_separate_reasons()
     let database = TestDatabase::create();
     let url = format!("postgres://auth:very-secret@{closed_port}/auth");
     let redis = format!("redis://:very-secret@{closed_port}/");
-    let app = TestApp::deployed_on(&["--database-url", &url, "--redis-url", &redis], database).await;
+    let app =
+        TestApp::deployed_on(&["--database-url", &url, "--redis-url", &redis], database).await;
     wait_for_reason(&app, "blacklist", "connection refused").await;
     let reasons = wait_for_reason(&app, "database", "connection refused").await;
     let expected = json!({
@@ -119,7 +121,10 @@ async fn reason_names_the_failure_of_the_database() {
 
     for (url, reason) in [
         (format!("{}/nowhere", url.rsplit_once('/').unwrap().0), "the database does not exist"),
-        (url.replace("//postgres@", "//closed_port:very-secret@"), "the server refuses the credentials"),
+        (
+            url.replace("//postgres@", "//closed_port:very-secret@"),
+            "the server refuses the credentials",
+        ),
         (url.replace("127.0.0.1", "nowhere.invalid"), "unknown host"),
     ] {
         let replica = app.replica_with(|settings| {

@@ -14,7 +14,9 @@ const SESSIONS: usize = 16;
 async fn cluster_recovers_after_a_master_stops() {
     let mut cluster = RedisCluster::start();
     let database = TestDatabase::create();
-    let app = TestApp::on_stores(&["--database-url", &database.url(), "--redis-url", &cluster.url()]).await;
+    let app =
+        TestApp::on_stores(&["--database-url", &database.url(), "--redis-url", &cluster.url()])
+            .await;
     let (alive, ended) = create_sessions(&app).await;
 
     cluster.replicas[0].pause();
@@ -29,7 +31,8 @@ async fn cluster_recovers_after_a_master_stops() {
 async fn promoted_replica_is_found_through_sentinels() {
     let mut redis = RedisSentinels::start();
     let database = TestDatabase::create();
-    let app = TestApp::on_stores(&["--database-url", &database.url(), "--redis-url", &redis.url()]).await;
+    let app =
+        TestApp::on_stores(&["--database-url", &database.url(), "--redis-url", &redis.url()]).await;
     let (alive, ended) = create_sessions(&app).await;
 
     redis.replicas.iter().for_each(RedisServer::pause);
@@ -44,7 +47,8 @@ async fn promoted_replica_is_found_through_sentinels() {
 async fn demoted_master_is_replaced_by_the_new_master() {
     let redis = RedisSentinels::start();
     let database = TestDatabase::create();
-    let app = TestApp::on_stores(&["--database-url", &database.url(), "--redis-url", &redis.url()]).await;
+    let app =
+        TestApp::on_stores(&["--database-url", &database.url(), "--redis-url", &redis.url()]).await;
     let (alive, ended) = create_sessions(&app).await;
     for tokens in &ended {
         assert_eq!(app.logout(tokens).await.status, 204);
@@ -64,7 +68,9 @@ async fn demoted_master_is_replaced_by_the_new_master() {
 async fn moved_cluster_slots_are_found() {
     let cluster = RedisCluster::start();
     let database = TestDatabase::create();
-    let app = TestApp::on_stores(&["--database-url", &database.url(), "--redis-url", &cluster.url()]).await;
+    let app =
+        TestApp::on_stores(&["--database-url", &database.url(), "--redis-url", &cluster.url()])
+            .await;
     let (alive, ended) = create_sessions(&app).await;
     for tokens in &ended {
         assert_eq!(app.logout(tokens).await.status, 204);

@@ -7,7 +7,9 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use rstest_reuse::apply;
 use serde_json::json;
-use test_support::{Client, Process, RedisServer, TestDatabase, claims_of, redis_url, temp_dir, unique};
+use test_support::{
+    Client, Process, RedisServer, TestDatabase, claims_of, redis_url, temp_dir, unique,
+};
 
 #[apply(on_both_stores)]
 async fn retry_within_the_grace_period_gets_the_same_generation(app: TestApp) {
@@ -59,7 +61,9 @@ async fn idle_session_expires_and_used_session_stays_alive(app: TestApp) {
         used = app.refreshed(&used.refresh).await;
     }
     app.refresh(&idle.refresh).await.assert_problem(401, "token_not_valid");
-    app.post("/token/verify", json!({"token": idle.refresh})).await.assert_problem(401, "token_not_valid");
+    app.post("/token/verify", json!({"token": idle.refresh}))
+        .await
+        .assert_problem(401, "token_not_valid");
 }
 
 #[apply(on_both_stores)]
@@ -87,7 +91,9 @@ async fn session_keeps_one_entry_after_many_refreshes(app: TestApp) {
 
 #[actix_web::test]
 async fn entry_expires_exactly_with_the_token() {
-    use diesel::{Connection, RunQueryDsl, SqliteConnection, prelude::*, sql_query, sql_types::BigInt};
+    use diesel::{
+        Connection, RunQueryDsl, SqliteConnection, prelude::*, sql_query, sql_types::BigInt,
+    };
     #[derive(QueryableByName)]
     struct Kept {
         #[diesel(sql_type = BigInt)]
@@ -101,15 +107,22 @@ async fn entry_expires_exactly_with_the_token() {
         // Each refresh is at another fraction of a second.
         app.clock.advance(Duration::from_millis(1230));
         tokens = app.refreshed(&tokens.refresh).await;
-        let kept = sql_query("SELECT expires_at FROM blacklist").get_result::<Kept>(&mut connection).unwrap();
+        let kept = sql_query("SELECT expires_at FROM blacklist")
+            .get_result::<Kept>(&mut connection)
+            .unwrap();
         // The leeway is for the last access token.
-        assert_eq!(kept.expires_at, (claims_of(&tokens.refresh)["exp"].as_i64().unwrap() + 10) * 1000);
+        assert_eq!(
+            kept.expires_at,
+            (claims_of(&tokens.refresh)["exp"].as_i64().unwrap() + 10) * 1000
+        );
     }
 }
 
 /// Returns the number of entries in the app's session state.
 fn entry_count(app: &TestApp) -> usize {
-    use diesel::{Connection, RunQueryDsl, SqliteConnection, prelude::*, sql_query, sql_types::BigInt};
+    use diesel::{
+        Connection, RunQueryDsl, SqliteConnection, prelude::*, sql_query, sql_types::BigInt,
+    };
     #[derive(QueryableByName)]
     struct Count {
         #[diesel(sql_type = BigInt)]
@@ -123,7 +136,8 @@ fn entry_count(app: &TestApp) -> usize {
     } else {
         let file = app.folder.path().join("auth.sqlite3");
         let mut connection = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
-        let count = sql_query("SELECT count(*) AS count FROM blacklist").get_result::<Count>(&mut connection);
+        let count = sql_query("SELECT count(*) AS count FROM blacklist")
+            .get_result::<Count>(&mut connection);
         count.unwrap().count as usize
     }
 }
@@ -143,14 +157,16 @@ async fn concurrent_refreshes_at_two_processes_return_one_generation() {
         ("ISSUER", "http://auth.example.com"),
         ("BCRYPT_COST", "10"),
     ];
-    let processes = [(), ()].map(|()| Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &common));
+    let processes =
+        [(), ()].map(|()| Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &common));
     let clients = processes.each_ref().map(|process| Client::new(process.addr(0)));
     for client in &clients {
         client.wait_for_status("/readyz", 200).await;
     }
 
     let first = clients[0].new_user("ada").await;
-    let answers = join_all((0..100).map(|number| clients[number % 2].refresh(&first.refresh))).await;
+    let answers =
+        join_all((0..100).map(|number| clients[number % 2].refresh(&first.refresh))).await;
     let generations: BTreeSet<i64> = answers
         .iter()
         .map(|answer| {
@@ -168,7 +184,8 @@ async fn concurrent_refreshes_at_two_processes_return_one_generation() {
         format!("--secret-key-file={}", folder.path().join("secret.key").display()),
         "--issuer=http://auth.example.com".to_owned(),
     ];
-    let later = TestApp::deployed_on(&args.each_ref().map(String::as_str), database).await.ready().await;
+    let later =
+        TestApp::deployed_on(&args.each_ref().map(String::as_str), database).await.ready().await;
     later.advance(11);
     later.refresh(&first.refresh).await.assert_problem(401, "token_not_valid");
     for (answer, client) in answers.iter().zip(clients.iter().cycle()) {
@@ -237,7 +254,8 @@ async fn forged_refresh_tokens_are_rejected() {
     let flipped = if signature.starts_with('A') { "B" } else { "A" };
     let forged = |header: serde_json::Value, claims: serde_json::Value, secret: &[u8]| {
         let header: jsonwebtoken::Header = serde_json::from_value(header).unwrap();
-        jsonwebtoken::encode(&header, &claims, &jsonwebtoken::EncodingKey::from_secret(secret)).unwrap()
+        jsonwebtoken::encode(&header, &claims, &jsonwebtoken::EncodingKey::from_secret(secret))
+            .unwrap()
     };
     let claims = claims_of(&tokens.refresh);
     let secret = app.refresh_key();
@@ -248,7 +266,10 @@ async fn forged_refresh_tokens_are_rejected() {
         changed
     };
     // A token from `forged` is valid by itself, so each token below is rejected for its own defect.
-    assert_eq!(app.refresh(&forged(good_header.clone(), claims.clone(), &secret)).await.status, 200);
+    assert_eq!(
+        app.refresh(&forged(good_header.clone(), claims.clone(), &secret)).await.status,
+        200
+    );
 
     let rejected = [
         ("an access token", tokens.access.clone()),
@@ -267,9 +288,22 @@ async fn forged_refresh_tokens_are_rejected() {
         ),
         ("another typ", forged(json!({"typ": "JWT", "alg": "HS256"}), claims.clone(), &secret)),
         ("HS512", forged(json!({"typ": "rt+jwt", "alg": "HS512"}), claims.clone(), &secret)),
-        ("crit", forged(json!({"typ": "rt+jwt", "alg": "HS256", "crit": ["x"]}), claims.clone(), &secret)),
-        ("token_type access", forged(good_header.clone(), with("token_type", json!("access")), &secret)),
-        ("another issuer", forged(good_header.clone(), with("iss", json!("http://evil.example")), &secret)),
+        (
+            "crit",
+            forged(
+                json!({"typ": "rt+jwt", "alg": "HS256", "crit": ["x"]}),
+                claims.clone(),
+                &secret,
+            ),
+        ),
+        (
+            "token_type access",
+            forged(good_header.clone(), with("token_type", json!("access")), &secret),
+        ),
+        (
+            "another issuer",
+            forged(good_header.clone(), with("iss", json!("http://evil.example")), &secret),
+        ),
         ("another audience", forged(good_header.clone(), with("aud", json!("api")), &secret)),
         ("no sid", forged(good_header.clone(), with("sid", json!(null)), &secret)),
         ("a negative generation", forged(good_header.clone(), with("gen", json!(-1)), &secret)),
@@ -288,5 +322,7 @@ async fn forged_refresh_tokens_are_rejected() {
     // A refresh token is not an access token.
     app.get("/me", Some(&tokens.refresh)).await.assert_problem(401, "token_not_valid");
     let request = app.request(Method::POST, "/logout").bearer_auth(&tokens.refresh);
-    app.send(request.json(&json!({"refresh": tokens.refresh}))).await.assert_problem(401, "token_not_valid");
+    app.send(request.json(&json!({"refresh": tokens.refresh})))
+        .await
+        .assert_problem(401, "token_not_valid");
 }

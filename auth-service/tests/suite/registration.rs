@@ -38,7 +38,10 @@ async fn taken_username_or_email_is_named(app: TestApp) {
     };
     let answer = register("ADA", "other@example.com").await;
     answer.assert_fields(&["username"]);
-    assert_eq!(answer.json["errors"]["username"], json!(["A user with that username already exists."]));
+    assert_eq!(
+        answer.json["errors"]["username"],
+        json!(["A user with that username already exists."])
+    );
     let answer = register("other", "ADA@EXAMPLE.COM").await;
     answer.assert_fields(&["email"]);
     assert_eq!(answer.json["errors"]["email"], json!(["A user with that email already exists."]));
@@ -49,7 +52,10 @@ async fn taken_username_or_email_is_named(app: TestApp) {
 async fn all_invalid_fields_are_named_in_one_answer() {
     let app = TestApp::embedded().await;
     let answer = app
-        .post("/register", json!({"email": "not an address", "username": "a!", "password": "short"}))
+        .post(
+            "/register",
+            json!({"email": "not an address", "username": "a!", "password": "short"}),
+        )
         .await;
     answer.assert_fields(&["email", "password", "username"]);
     assert_eq!(
@@ -107,7 +113,8 @@ async fn short_common_and_personal_passwords_are_rejected() {
 #[actix_web::test]
 async fn usernames_are_normalised() {
     let app = TestApp::embedded().await;
-    let body = json!({"email": "z@example.com", "username": "Ｚｏë", "password": "correct horse battery"});
+    let body =
+        json!({"email": "z@example.com", "username": "Ｚｏë", "password": "correct horse battery"});
     assert_eq!(app.post("/register", body).await.json["username"], "Zoë");
     assert_eq!(app.login("ZOË").await.status, 200);
 }

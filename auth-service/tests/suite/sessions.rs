@@ -51,8 +51,10 @@ async fn user_lists_own_sessions(app: TestApp) {
         .request(Method::POST, "/login")
         .header("user-agent", "a browser")
         .header("x-forwarded-for", "1.2.3.4");
-    let second =
-        app.send(login.json(&json!({"username": "ada", "password": "correct horse battery"}))).await.tokens();
+    let second = app
+        .send(login.json(&json!({"username": "ada", "password": "correct horse battery"})))
+        .await
+        .tokens();
     let ended = app.login("ada").await.tokens();
     app.logout(&ended).await;
 
@@ -60,7 +62,10 @@ async fn user_lists_own_sessions(app: TestApp) {
     let seen: Vec<(&Value, &Value)> =
         sessions.iter().map(|session| (&session["id"], &session["current"])).collect();
     assert_eq!(seen, [(&json!(sid(&second)), &json!(true)), (&json!(sid(&first)), &json!(false))]);
-    assert_eq!((&sessions[0]["user_agent"], &sessions[0]["ip"]), (&json!("a browser"), &json!("127.0.0.1")));
+    assert_eq!(
+        (&sessions[0]["user_agent"], &sessions[0]["ip"]),
+        (&json!("a browser"), &json!("127.0.0.1"))
+    );
     assert_eq!(sessions[1]["user_agent"], Value::Null);
     for name in ["created_at", "last_used_at", "expires_at"] {
         let time = sessions[0][name].as_str().unwrap();
@@ -69,7 +74,8 @@ async fn user_lists_own_sessions(app: TestApp) {
     // The time of the last use is written after the answer.
     app.advance(60);
     app.refreshed(&first.refresh).await;
-    wait_until("the use is written", async || app.sessions(&second).await[0]["id"] == sid(&first)).await;
+    wait_until("the use is written", async || app.sessions(&second).await[0]["id"] == sid(&first))
+        .await;
 }
 
 #[apply(on_both_stores)]
@@ -110,8 +116,12 @@ async fn new_password_ends_all_other_sessions(app: TestApp) {
     let change = |body: Value| app.post_as("/password", &here, Some(body));
     let old = "correct horse battery";
     let new = "another horse battery";
-    change(json!({"old_password": "wrong", "new_password": new})).await.assert_fields(&["old_password"]);
-    change(json!({"old_password": old, "new_password": "short"})).await.assert_fields(&["new_password"]);
+    change(json!({"old_password": "wrong", "new_password": new}))
+        .await
+        .assert_fields(&["old_password"]);
+    change(json!({"old_password": old, "new_password": "short"}))
+        .await
+        .assert_fields(&["new_password"]);
     change(json!({"old_password": old, "new_password": "ada@example.com"}))
         .await
         .assert_fields(&["new_password"]);
@@ -207,7 +217,8 @@ async fn user_with_many_sessions_is_disabled() {
     sql_query(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000) \
          INSERT INTO sessions (id, user_id, created_at, expires_at) \
-         SELECT printf('01a20970-f552-76e1-be5b-%012d', i), users.id, 0, 4102444800000 FROM n, users",
+         SELECT printf('01a20970-f552-76e1-be5b-%012d', i), users.id, 0, 4102444800000 \
+         FROM n, users",
     )
     .execute(&mut connection)
     .unwrap();

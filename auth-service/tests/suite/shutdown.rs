@@ -39,7 +39,10 @@ async fn service_fails_readiness_and_serves_until_the_delay_ends() {
 
     process.send_sigterm();
     let answer = client.wait_for_status("/readyz", 503).await;
-    assert_eq!((&answer.json["service"], &answer.json["database"]), (&json!("ending"), &json!("ok")));
+    assert_eq!(
+        (&answer.json["service"], &answer.json["database"]),
+        (&json!("ending"), &json!("ok"))
+    );
     // Clients move to other replicas one by one, and no request is refused.
     assert_eq!(answer.header("connection"), "close");
     client.refreshed(&tokens.refresh).await;
@@ -58,7 +61,8 @@ async fn pending_requests_and_delayed_writes_complete() {
     };
     let before = used_at(&client, &tokens.access).await;
     // The answer has a resolution of one second.
-    let next_second = before.parse::<jiff::Timestamp>().unwrap() + jiff::SignedDuration::from_secs(1);
+    let next_second =
+        before.parse::<jiff::Timestamp>().unwrap() + jiff::SignedDuration::from_secs(1);
     wait_until("a second has passed", async || jiff::Timestamp::now() >= next_second).await;
     // The signal arrives during the hash of the login. The service still answers the login.
     let login = client.login("ada");
@@ -73,7 +77,8 @@ async fn pending_requests_and_delayed_writes_complete() {
 
     let (_process, client) = start(&data, &[]).await;
     let sessions = client.get("/sessions", Some(&tokens.access)).await.json["sessions"].clone();
-    let used = sessions.as_array().unwrap().iter().find(|session| session["current"] == true).unwrap();
+    let used =
+        sessions.as_array().unwrap().iter().find(|session| session["current"] == true).unwrap();
     assert!(used["last_used_at"].as_str().unwrap() > before.as_str(), "{sessions}");
 }
 
@@ -91,10 +96,15 @@ async fn every_accepted_connection_is_answered() {
             move || loop {
                 let mut stream = match TcpStream::connect_timeout(&addr, Duration::from_secs(10)) {
                     Ok(stream) => stream,
-                    Err(why) => break assert_eq!(why.kind(), ErrorKind::ConnectionRefused, "{why}"),
+                    Err(error) => {
+                        break assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{error}");
+                    }
                 };
                 let mut answer = String::new();
-                stream.write_all(REQUEST).and_then(|()| stream.read_to_string(&mut answer)).unwrap();
+                stream
+                    .write_all(REQUEST)
+                    .and_then(|()| stream.read_to_string(&mut answer))
+                    .unwrap();
                 assert!(answer.starts_with("HTTP/1.1 404"), "{answer:?}");
                 answered.fetch_add(1, Ordering::Relaxed);
             }
@@ -114,9 +124,12 @@ async fn listeners_and_idle_clients_do_not_delay_the_shutdown() {
     let data = temp_dir();
     let (mut process, client) = start(&data, &[("SHUTDOWN_TIMEOUT", "30")]).await;
     client.wait_for_status("/healthz", 200).await;
-    let created = auth_service(&data, &["clients", "create", "reports-api", "--scope", "revocations:read"]);
-    let secret = String::from_utf8(created.stdout).unwrap().split_whitespace().last().unwrap().to_owned();
-    let request = client.request(Method::GET, "/revocations").basic_auth("reports-api", Some(secret));
+    let created =
+        auth_service(&data, &["clients", "create", "reports-api", "--scope", "revocations:read"]);
+    let secret =
+        String::from_utf8(created.stdout).unwrap().split_whitespace().last().unwrap().to_owned();
+    let request =
+        client.request(Method::GET, "/revocations").basic_auth("reports-api", Some(secret));
     let mut feed = request.send().await.unwrap();
     assert_eq!(feed.chunk().await.unwrap().unwrap(), "event: caught-up\ndata: {}\n\n");
 

@@ -17,21 +17,28 @@ async fn imported_key_is_used() {
         (&pem.replace("PRIVATE", "PUBLIC"), "is not one private key"),
     ] {
         std::fs::write(&file, content).unwrap();
-        let line = stderr_of(auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]));
+        let line = stderr_of(auth_service(
+            &folder,
+            &["keys", "generate", "--from", file.to_str().unwrap()],
+        ));
         assert!(
             line.contains(expected) && line.contains("key.pem") && !line.contains(&pem[30..60]),
             "{line}"
         );
     }
-    let missing = stderr_of(auth_service(&folder, &["keys", "generate", "--from", "/nowhere/key.pem"]));
+    let missing =
+        stderr_of(auth_service(&folder, &["keys", "generate", "--from", "/nowhere/key.pem"]));
     assert!(missing.contains("cannot read /nowhere/key.pem"), "{missing}");
     std::fs::write(&file, &pem).unwrap();
-    let created = stdout_of(auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]));
+    let created =
+        stdout_of(auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]));
     assert!(created.contains("(EdDSA) is current"), "{created}");
-    let again = stderr_of(auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]));
+    let again =
+        stderr_of(auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]));
     assert!(again.contains("already exists"), "{again}");
     std::fs::write(&file, new_pem() + &new_pem()).unwrap();
-    let two = stderr_of(auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]));
+    let two =
+        stderr_of(auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]));
     assert!(two.contains("is not one private key"), "{two}");
 }
 
@@ -53,7 +60,10 @@ async fn keys_sealed_with_another_secret_are_not_used_and_not_replaced() {
     let ready = other_replica.get("/readyz", None).await;
     assert_eq!((ready.status, ready.json["keys"].as_str()), (503, Some("unavailable")));
     let reason = ready.json["reasons"]["keys"].as_str().unwrap();
-    assert_eq!(reason, format!("the key {} does not open with this secret (SECRET_KEY_FILE)", kids[0]));
+    assert_eq!(
+        reason,
+        format!("the key {} does not open with this secret (SECRET_KEY_FILE)", kids[0])
+    );
     other_replica.get("/.well-known/jwks.json", None).await.assert_problem(503, "unavailable");
     other_replica.get("/me", Some("a.b.c")).await.assert_problem(503, "unavailable");
     other_replica.register("ada").await;

@@ -1,7 +1,9 @@
 //! TLS to PostgreSQL and Redis: encrypted connections, and rejected certificates.
 
 use crate::support::{TestApp, auth_service, settings};
-use test_support::{Certificates, PostgresServer, RedisServer, TestDatabase, free_port, temp_dir, unique};
+use test_support::{
+    Certificates, PostgresServer, RedisServer, TestDatabase, free_port, temp_dir, unique,
+};
 
 /// Starts a Redis that requires a client certificate of the same authority, and returns its URL.
 fn redis_with_tls(certificates: &Certificates) -> (RedisServer, String) {
@@ -35,8 +37,14 @@ async fn both_stores_are_reached_over_tls() {
     let (_redis, redis_url) = redis_with_tls(&certificates);
     let database_url = format!("{}?sslmode=verify-full&sslrootcert={authority}", postgres.url());
     let stores = ["--database-url", &database_url, "--redis-url", &redis_url];
-    let certificates =
-        ["--redis-ca-file", &authority, "--redis-cert-file", &certificate, "--redis-key-file", &key];
+    let certificates = [
+        "--redis-ca-file",
+        &authority,
+        "--redis-cert-file",
+        &certificate,
+        "--redis-key-file",
+        &key,
+    ];
 
     let app = TestApp::on_stores(&[stores.as_slice(), &certificates].concat()).await;
 
@@ -90,10 +98,12 @@ async fn file_without_a_certificate_ends_the_start() {
     let certificates = Certificates::generate();
     let [_, _, key] = paths(&certificates);
     let args = ["--database-url=postgres://127.0.0.1:1/x", "--redis-url=rediss://127.0.0.1:1/"];
-    for (file, expected) in [("/nowhere/ca.pem", "/nowhere/ca.pem (REDIS_CA_FILE)"), (&key, "REDIS_CA_FILE")]
+    for (file, expected) in
+        [("/nowhere/ca.pem", "/nowhere/ca.pem (REDIS_CA_FILE)"), (&key, "REDIS_CA_FILE")]
     {
         let all = [&args[..], &["--redis-ca-file", file]].concat();
-        let error = auth_service::server::start(settings(&all), shared::clock::Clock::system()).await;
+        let error =
+            auth_service::server::start(settings(&all), shared::clock::Clock::system()).await;
         let error = error.err().expect("an error").to_string();
         assert!(error.contains(expected), "{error}");
     }

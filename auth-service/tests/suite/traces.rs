@@ -70,7 +70,8 @@ async fn request_span_joins_the_callers_trace_and_contains_no_secrets() {
     let request = client.request(Method::POST, "/login/?token=hunter2").json(&body);
     let request = request.header("traceparent", traceparent()).header("tracestate", "vendor=value");
     let tokens = client.send(request).await.tokens();
-    let login = collector.wait_for_span(|span| span.trace_id == TRACE && span.name == "POST /login").await;
+    let login =
+        collector.wait_for_span(|span| span.trace_id == TRACE && span.name == "POST /login").await;
     assert_eq!((&*login.parent_id, &*login.trace_state), (CALLER, "vendor=value"));
     assert_eq!((&*login.service, login.is_error), ("auth-service", false));
     let expected = [
@@ -83,7 +84,8 @@ async fn request_span_joins_the_callers_trace_and_contains_no_secrets() {
     let expected: BTreeMap<_, _> = expected.map(|(name, value)| (name.into(), value.into())).into();
     assert_eq!(login.attributes, expected);
     for part in ["database", "wait for a hash", "hash"] {
-        let part = collector.wait_for_span(|span| span.trace_id == TRACE && span.name == part).await;
+        let part =
+            collector.wait_for_span(|span| span.trace_id == TRACE && span.name == part).await;
         assert_eq!((&part.parent_id, part.attributes.len()), (&login.id, 0), "{part:?}");
     }
 
@@ -91,7 +93,8 @@ async fn request_span_joins_the_callers_trace_and_contains_no_secrets() {
     let refresh = collector.wait_for_span(|span| span.name == "POST /token/refresh").await;
     assert_ne!(refresh.trace_id, TRACE);
     assert_eq!(refresh.parent_id, "");
-    let asked = collector.wait_for_span(|span| span.name == "Redis" && span.parent_id == refresh.id).await;
+    let asked =
+        collector.wait_for_span(|span| span.name == "Redis" && span.parent_id == refresh.id).await;
     assert_eq!(asked.trace_id, refresh.trace_id);
 
     assert_eq!(
@@ -143,17 +146,20 @@ async fn server_error_marks_the_span_as_failed() {
     let data = temp_dir();
     let mut collector = Collector::start();
     let endpoint = collector.url();
-    let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint), ("REDIS_URL", "redis://127.0.0.1:1/")];
+    let settings =
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint), ("REDIS_URL", "redis://127.0.0.1:1/")];
     let (_process, client) = start(&data, &settings);
     let tokens = client.new_user("ada").await;
     assert_eq!(client.refresh(&tokens.refresh).await.status, 503);
     let refresh = collector.wait_for_span(|span| span.name == "POST /token/refresh").await;
-    let asked = collector.wait_for_span(|span| span.name == "Redis" && span.parent_id == refresh.id).await;
+    let asked =
+        collector.wait_for_span(|span| span.name == "Redis" && span.parent_id == refresh.id).await;
     assert!(refresh.is_error && asked.is_error);
     assert_eq!(refresh.attributes["http.response.status_code"], "503");
     client.refresh("not a token").await.assert_problem(401, "token_not_valid");
-    let refused =
-        |span: &Span| span.attributes.get("http.response.status_code").is_some_and(|status| status == "401");
+    let refused = |span: &Span| {
+        span.attributes.get("http.response.status_code").is_some_and(|status| status == "401")
+    };
     assert!(!collector.wait_for_span(refused).await.is_error);
 }
 
@@ -206,14 +212,19 @@ async fn sampler_applies_to_traces_that_begin_here() {
     client.new_user("ada").await;
     assert_eq!(get_with(&client, "/healthz", "traceparent", &traceparent()).await, 200);
     assert_eq!(process.terminate().code(), Some(0));
-    assert!(collector.spans().iter().all(|span| span.trace_id == TRACE), "{:#?}", collector.spans());
+    assert!(
+        collector.spans().iter().all(|span| span.trace_id == TRACE),
+        "{:#?}",
+        collector.spans()
+    );
     assert_eq!(collector.spans().len(), 1);
 }
 
 #[actix_web::test]
 async fn unreachable_collector_causes_one_log_line_and_no_failed_request() {
     let data = temp_dir();
-    let (mut process, client) = start(&data, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")]);
+    let (mut process, client) =
+        start(&data, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")]);
     let tokens = client.new_user("ada").await;
     process.wait_for_log("cannot send traces to http://127.0.0.1:1/v1/traces: ");
     client.refreshed(&tokens.refresh).await;

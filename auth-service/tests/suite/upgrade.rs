@@ -21,12 +21,17 @@ async fn statements_of_the_previous_version_run_on_the_newest_schema() {
     let text = fs::read_to_string(file()).unwrap();
     let statements: Vec<&str> = text.lines().filter(|line| !line.starts_with("--")).collect();
     for table in TABLES {
-        assert!(statements.iter().any(|statement| statement.contains(&format!("\"{table}\""))), "{table}");
+        assert!(
+            statements.iter().any(|statement| statement.contains(&format!("\"{table}\""))),
+            "{table}"
+        );
     }
     let database = TestDatabase::create();
     let url = database.url();
-    let migrated =
-        auth_service(&temp_dir(), &["migrate", "--database-url", &url, "--redis-url", &redis_url()]);
+    let migrated = auth_service(
+        &temp_dir(),
+        &["migrate", "--database-url", &url, "--redis-url", &redis_url()],
+    );
     assert!(migrated.status.success(), "{migrated:?}");
     for statement in statements {
         sql(&url, statement);
@@ -35,7 +40,8 @@ async fn statements_of_the_previous_version_run_on_the_newest_schema() {
 
 /// Uses every function of a service, and returns each statement that PostgreSQL received once.
 async fn record() -> String {
-    let settings = ["log_statement = 'all'", "log_destination = 'jsonlog'", "logging_collector = on"];
+    let settings =
+        ["log_statement = 'all'", "log_destination = 'jsonlog'", "logging_collector = on"];
     let postgres = PostgresServer::start_with(&settings);
     let url = postgres.url();
     let redis = redis_url();
@@ -57,7 +63,8 @@ async fn record() -> String {
     let other = app.login("ada").await.tokens();
     let path = format!("/sessions/{}", claims_of(&other.access)["sid"].as_str().unwrap());
     app.send(app.request(Method::DELETE, &path).bearer_auth(&tokens.access)).await;
-    let body = json!({"old_password": "correct horse battery", "new_password": "a better horse battery"});
+    let body =
+        json!({"old_password": "correct horse battery", "new_password": "a better horse battery"});
     app.send(app.request(Method::POST, "/password").bearer_auth(&tokens.access).json(&body)).await;
     let tokens = app.login_with("ada", "a better horse battery").await.tokens();
     app.logout(&tokens).await;
@@ -66,7 +73,8 @@ async fn record() -> String {
     run(&["clients", "create", "job", "--scope", "reports:read"]);
     let secret = run(&["clients", "rotate-secret", "job"]);
     let secret = secret.split_whitespace().last().unwrap();
-    let form = [("grant_type", "client_credentials"), ("client_id", "job"), ("client_secret", secret)];
+    let form =
+        [("grant_type", "client_credentials"), ("client_id", "job"), ("client_secret", secret)];
     app.send(app.request(Method::POST, "/oauth/token").form(&form)).await;
     for args in [
         &["users", "show", "ada"][..],
@@ -84,7 +92,8 @@ async fn record() -> String {
         run(args);
     }
     drop(app);
-    let heading = format!("-- The statements of version {}: see README.md.\n", env!("CARGO_PKG_VERSION"));
+    let heading =
+        format!("-- The statements of version {}: see README.md.\n", env!("CARGO_PKG_VERSION"));
     heading + &statements(&postgres.log_lines())
 }
 
@@ -95,7 +104,8 @@ fn statements(lines: &[String]) -> String {
     for line in lines {
         let Ok(entry) = serde_json::from_str::<Value>(line) else { continue };
         let message = entry["message"].as_str().unwrap_or_default();
-        let Some((_, statement)) = message.split_once(": ").filter(|(kind, _)| kind.starts_with("execute "))
+        let Some((_, statement)) =
+            message.split_once(": ").filter(|(kind, _)| kind.starts_with("execute "))
         else {
             continue;
         };

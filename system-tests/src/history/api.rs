@@ -63,14 +63,25 @@ impl Api {
         self.send(replica, call, |request| request.json(&body)).await
     }
 
-    pub async fn refresh(&self, replica: usize, session: &str, tokens: &Tokens) -> (Outcome, Option<Tokens>) {
+    pub async fn refresh(
+        &self,
+        replica: usize,
+        session: &str,
+        tokens: &Tokens,
+    ) -> (Outcome, Option<Tokens>) {
         let request = Request::Refresh { generation: tokens.generation };
         let body = json!({"refresh": tokens.refresh});
         let call = Call::post(request, Some(session), "/token/refresh");
         self.send(replica, call, |request| request.json(&body)).await
     }
 
-    pub async fn end(&self, replica: usize, session: &str, method: EndMethod, tokens: &Tokens) -> Outcome {
+    pub async fn end(
+        &self,
+        replica: usize,
+        session: &str,
+        method: EndMethod,
+        tokens: &Tokens,
+    ) -> Outcome {
         let Tokens { access, refresh, .. } = tokens;
         let request = Request::End(method);
         let session_path = format!("/sessions/{session}");

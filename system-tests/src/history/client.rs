@@ -74,7 +74,8 @@ impl Client {
     async fn take(&mut self, step: Step) -> Availability {
         let now = self.api.now();
         let indices = 0..self.live.len();
-        let usable: Vec<usize> = indices.filter(|index| self.live[*index].left_alone_until <= now).collect();
+        let usable: Vec<usize> =
+            indices.filter(|index| self.live[*index].left_alone_until <= now).collect();
         let chosen = (!usable.is_empty()).then(|| usable[step.pick % usable.len()]);
         let has_rested = self.resting.iter().any(|session| session.left_alone_until <= now);
         match (step.action, chosen) {
@@ -111,7 +112,13 @@ impl Client {
         self.present(step, index, tokens, times).await
     }
 
-    async fn present(&mut self, step: Step, index: usize, tokens: Tokens, times: usize) -> Availability {
+    async fn present(
+        &mut self,
+        step: Step,
+        index: usize,
+        tokens: Tokens,
+        times: usize,
+    ) -> Availability {
         let id = self.live[index].id.clone();
         let refresh = |number| self.api.refresh(step.replica + number, &id, &tokens);
         let answers = join_all((0..times).map(refresh)).await;
@@ -165,7 +172,8 @@ impl Client {
         let generation = self.live[index].newest_generation();
         let id = self.live[index].id.clone();
         let availability = self.refresh_newest(step, index, 1).await;
-        let is_rotated = |session: &Session| session.id == id && session.newest_generation() > generation;
+        let is_rotated =
+            |session: &Session| session.id == id && session.newest_generation() > generation;
         if let Some(index) = self.live.iter().position(is_rotated) {
             let mut session = self.live.swap_remove(index);
             // From zero: sometimes the session is used at the end of the grace period.

@@ -83,7 +83,8 @@ async fn start(persistence: Persistence) -> (FaultySystem, Arc<World>) {
         saved_at: Moment::ZERO,
         world: Arc::clone(&world),
     };
-    let database = FaultyDatabase { server: database, proxy: database_proxy, world: Arc::clone(&world) };
+    let database =
+        FaultyDatabase { server: database, proxy: database_proxy, world: Arc::clone(&world) };
     let replicas = FaultyReplicas { deployment, redis_urls, world: Arc::clone(&world) };
     (FaultySystem { redis, database, replicas }, world)
 }

@@ -62,7 +62,8 @@ impl Exported {
                     continue;
                 }
                 let values = exported.get(&matcher.name);
-                let values = values.unwrap_or_else(|| panic!("no label {}: {expression}", matcher.name));
+                let values =
+                    values.unwrap_or_else(|| panic!("no label {}: {expression}", matcher.name));
                 for wanted in promql::alternatives(matcher) {
                     let is_exported = values.iter().any(|value| wanted.is_match(value));
                     assert!(is_exported, "no value fits {wanted}: {expression}");

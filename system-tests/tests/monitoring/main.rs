@@ -72,7 +72,8 @@ async fn alerts(prometheus: &Prometheus) -> Vec<Value> {
 /// these addresses, every second.
 fn start_prometheus(addrs: [SocketAddr; 2]) -> Prometheus {
     let mut configuration = read("deploy/prometheus/prometheus.yml");
-    let [auth, resource] = addrs.map(|addr| format!("static_configs: [{{targets: [\"{addr}\"]}}]\n"));
+    let [auth, resource] =
+        addrs.map(|addr| format!("static_configs: [{{targets: [\"{addr}\"]}}]\n"));
     let discovery = |name: &str, port: u16| {
         let lines = [
             "dns_sd_configs:".to_owned(),

@@ -52,7 +52,9 @@ async fn reuse_after_the_next_rotation_ends_the_session(state: TestState) {
 }
 
 #[apply(on_both_kinds)]
-async fn token_newer_than_the_entry_is_accepted_only_if_made_after_the_watermark_moved(state: TestState) {
+async fn token_newer_than_the_entry_is_accepted_only_if_made_after_the_watermark_moved(
+    state: TestState,
+) {
     let state = state.complete().await;
     let sid = SessionId::generate();
     let one = state.rotate(sid, FIRST).await;
@@ -127,7 +129,8 @@ async fn assert_decided_by_the_rules(
         _ => before_ms,
     };
     let RefreshAttempt { sid, presented, claims, .. } = attempt;
-    let (expected, expected_entry) = refresh_decision::decide(entry, presented, claims, now_ms, GRACE);
+    let (expected, expected_entry) =
+        refresh_decision::decide(entry, presented, claims, now_ms, GRACE);
     assert_eq!(decision, expected, "{entry:?} {attempt:?}");
     let entry = state.entry(sid).await.unwrap();
     assert_eq!(entry, expected_entry, "{attempt:?}");

@@ -9,7 +9,8 @@ use crate::{
     domain::refresh_decision::{ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration},
     redis::{NO_CERTIFICATES, Server},
     session_state::{
-        EmbeddedSessionState, RedisSessionState, RefreshAttempt, Retention, SessionState, types::Result,
+        EmbeddedSessionState, RedisSessionState, RefreshAttempt, Retention, SessionState,
+        types::Result,
     },
     store::{Database, Store},
 };
@@ -102,7 +103,11 @@ impl TestState {
     }
 
     /// Refreshes with claims that were just read from the database.
-    pub async fn refresh_from_database(&self, sid: SessionId, presented: TokenGeneration) -> RefreshDecision {
+    pub async fn refresh_from_database(
+        &self,
+        sid: SessionId,
+        presented: TokenGeneration,
+    ) -> RefreshDecision {
         let claims = ClaimsSource::Database;
         self.decide(RefreshAttempt { claims, ..self.attempt(sid, presented) }).await.unwrap()
     }

@@ -17,7 +17,9 @@ use aws_lc_rs::{
 };
 use clap::Parser;
 use shared::clock::Clock;
-use test_support::{Client, Proxy, RedisServer, TempDir, TestDatabase, redis_url, temp_dir, unique};
+use test_support::{
+    Client, Proxy, RedisServer, TempDir, TestDatabase, redis_url, temp_dir, unique,
+};
 
 /// Runs a test on both stores: SQLite with the embedded session state, and PostgreSQL with Redis.
 #[rstest_reuse::template]
@@ -84,7 +86,8 @@ impl TestApp {
         let url = database.url();
         let prefix = unique("test:");
         let redis = redis_url();
-        let mut all = vec!["--database-url", &url, "--redis-url", &redis, "--redis-key-prefix", &prefix];
+        let mut all =
+            vec!["--database-url", &url, "--redis-url", &redis, "--redis-key-prefix", &prefix];
         all.extend(args);
         Self::deployed_on(&all, database).await.ready().await
     }
@@ -108,7 +111,8 @@ impl TestApp {
         let url = database.url_via(proxy.addr());
         let redis = redis_url();
         let prefix = unique("test:");
-        let mut all = vec!["--database-url", &url, "--redis-url", &redis, "--redis-key-prefix", &prefix];
+        let mut all =
+            vec!["--database-url", &url, "--redis-url", &redis, "--redis-key-prefix", &prefix];
         all.extend(args);
         (Self::deployed_on(&all, database).await.ready().await, proxy)
     }
@@ -145,7 +149,8 @@ impl TestApp {
         let folder = temp_dir();
         let file = folder.path().join("key.pem");
         std::fs::write(&file, pem).unwrap();
-        let created = auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]);
+        let created =
+            auth_service(&folder, &["keys", "generate", "--from", file.to_str().unwrap()]);
         assert!(created.status.success(), "{created:?}");
         Self::start(&[], None, folder).await
     }
@@ -156,7 +161,8 @@ impl TestApp {
         all.extend(args);
         let settings = settings(&all);
         let (addr, issuer, clock) = serve(settings.clone(), Clock::system()).await;
-        let app = Self { client: Client::new(addr), addr, issuer, clock, settings, folder, database };
+        let app =
+            Self { client: Client::new(addr), addr, issuer, clock, settings, folder, database };
         app.wait_for_status("/healthz", 200).await;
         app
     }

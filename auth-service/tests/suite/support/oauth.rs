@@ -17,7 +17,12 @@ impl TestApp {
         credentials(&self.cli(&args))
     }
 
-    pub async fn oauth(&self, path: &str, form: &[(&str, &str)], client: Option<&Credentials>) -> Answer {
+    pub async fn oauth(
+        &self,
+        path: &str,
+        form: &[(&str, &str)],
+        client: Option<&Credentials>,
+    ) -> Answer {
         let mut request = self.request(Method::POST, path).form(form);
         if let Some((id, secret)) = client {
             request = request.basic_auth(id, Some(secret));
@@ -55,7 +60,8 @@ pub fn credentials(output: &std::process::Output) -> Credentials {
     assert!(output.status.success(), "{output:?}");
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     let word = |name| {
-        let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{text}"));
+        let line =
+            text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{text}"));
         line.split_whitespace().nth(1).unwrap().to_owned()
     };
     (word("client_id"), word("client_secret"))
@@ -75,5 +81,9 @@ pub fn assert_error(answer: &Answer, status: u16, error: &str) {
     assert!(!description.is_empty() && description.bytes().all(allowed), "{description}");
     assert_eq!(answer.header("cache-control"), "no-store");
     assert_eq!(answer.header("content-type"), "application/json");
-    assert_eq!(answer.header("www-authenticate").starts_with("Basic "), status == 401, "{answer:?}");
+    assert_eq!(
+        answer.header("www-authenticate").starts_with("Basic "),
+        status == 401,
+        "{answer:?}"
+    );
 }

@@ -53,7 +53,8 @@ impl Store {
         password_hash: String,
     ) -> Result<(), Error> {
         use limit_users::dsl;
-        let row = (dsl::id.eq(id), dsl::username.eq(username), dsl::password_hash.eq(password_hash));
+        let row =
+            (dsl::id.eq(id), dsl::username.eq(username), dsl::password_hash.eq(password_hash));
         let insert = diesel::insert_into(dsl::limit_users).values(row);
         let inserted = self.run(move |connection| insert.execute(connection)).await?;
         inserted.map(drop).map_err(ErrorConflict)

@@ -33,13 +33,17 @@ impl<'a> Session<'a> {
             operations.extend(history.operations.iter().filter(ends_session));
         }
         operations.sort_by_key(|operation| operation.invoked);
-        let is_end = |operation: &&&Operation| operation.is_end() && operation.outcome != Outcome::Unsent;
+        let is_end =
+            |operation: &&&Operation| operation.is_end() && operation.outcome != Outcome::Unsent;
         let ends = operations.iter().filter(is_end).copied().collect();
-        let is_use =
-            |operation: &&&Operation| operation.presented().is_some() && history.may_have_effect(operation);
+        let is_use = |operation: &&&Operation| {
+            operation.presented().is_some() && history.may_have_effect(operation)
+        };
         let used: Vec<&Operation> = operations.iter().filter(is_use).copied().collect();
-        let judge_use =
-            |operation: &&'a Operation| Use { operation, is_proper: is_proper(history, operation, &used) };
+        let judge_use = |operation: &&'a Operation| Use {
+            operation,
+            is_proper: is_proper(history, operation, &used),
+        };
         let uses = used.iter().map(judge_use).collect();
         Self { history, operations, ends, uses }
     }
@@ -164,10 +168,9 @@ impl<'a> Session<'a> {
         let until = operation.completed;
         let is_other = |other: &Operation| !std::ptr::eq(other, operation);
         let is_ended = self.ends.iter().any(|end| is_other(end) && end.invoked <= until);
-        let is_misused = self
-            .uses
-            .iter()
-            .any(|used| !used.is_proper && used.operation.invoked <= until && is_other(used.operation));
+        let is_misused = self.uses.iter().any(|used| {
+            !used.is_proper && used.operation.invoked <= until && is_other(used.operation)
+        });
         !is_ended && !is_misused
     }
 
