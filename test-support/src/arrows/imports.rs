@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use proc_macro2::Ident;
 use syn::{
-    Attribute, Expr, ImplItemFn, ItemFn, ItemMod, ItemUse, Macro, Token, UseTree, Visibility, parse::Parser,
-    punctuated::Punctuated, spanned::Spanned, visit::Visit,
+    Attribute, Expr, ImplItemFn, ItemFn, ItemMod, ItemUse, Macro, Token, UseTree, Visibility,
+    parse::Parser, punctuated::Punctuated, spanned::Spanned, visit::Visit,
 };
 
 /// A path that a file names, with the name under which a `pub use` exports it.

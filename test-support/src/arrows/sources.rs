@@ -97,7 +97,8 @@ impl Sources {
 
     /// Returns the index of the file that defines the item at this path: exports are followed.
     pub fn file_of(&self, path: &[String]) -> Option<usize> {
-        let module_len = (0..=path.len()).rev().find(|len| self.index_of(&path[..*len]).is_some())?;
+        let module_len =
+            (0..=path.len()).rev().find(|len| self.index_of(&path[..*len]).is_some())?;
         let index = self.index_of(&path[..module_len])?;
         match path.get(module_len).and_then(|name| self.files[index].exports.get(name)) {
             Some(exported) if exported.as_slice() != path => self.file_of(exported),

@@ -67,6 +67,7 @@ fn circle_of_rooms_or_files_is_named() {
     ];
     let rooms: &[(&str, &[&str])] = &[("a", &["b"]), ("b", &["a"]), ("lib", &[])];
     let found = problems(&files, rooms);
-    let expected = ["a -> b: b must be a row above", "circle of files: a/one.rs -> a/two.rs -> a/one.rs"];
+    let expected =
+        ["a -> b: b must be a row above", "circle of files: a/one.rs -> a/two.rs -> a/one.rs"];
     assert_eq!(found, expected.join("\n"));
 }
