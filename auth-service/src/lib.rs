@@ -1,26 +1,33 @@
 //! auth-service: registers users, logs them in, and issues, refreshes and revokes tokens.
 //!
+//! The modules from the outermost to the innermost:
+//!
 //! | module | content |
 //! |---|---|
-//! | [`cli`] | the subcommands, one file each |
+//! | [`cli`] | the commands of the operator, one file each |
 //! | `http` | the routes, one file each, and the server |
-//! | `accounts`, `sessions`, `oauth` | the use cases |
-//! | `jobs` | work in the background |
+//! | `app` | composition: creates the services from the settings |
+//! | [`config`] | the settings, from command line and environment |
+//! | `accounts` | use cases of users, and of the operator who administers users |
+//! | `oauth` | use cases of clients, and of the operator who administers clients |
+//! | `sessions` | use cases of sessions; keeps database and session state in agreement |
+//! | `metrics` | what the service counts |
+//! | `jobs` | background work |
+//! | `revocation_feed` | the feed of ended sessions |
+//! | `session_state` | the refresh decision in one round trip, in Redis or embedded |
 //! | `tokens` | minting and reading tokens |
 //! | `keys` | the secret, the signing keys and their rotation |
+//! | `store` | rows in the database: PostgreSQL or SQLite |
 //! | `credentials` | password hashes, and the pool that computes them |
-//! | `session_state` | the refresh decision in one round trip, in Redis or embedded |
-//! | `revocation_feed` | the feed of ended sessions |
-//! | `store` | the database: PostgreSQL or SQLite |
 //! | `redis` | the connection to Redis |
+//! | `audit_log` | the audit trail in the log |
+//! | `health` | health of a dependency, for the log and `/readyz` |
 //! | `domain` | the rules, without I/O |
-//! | [`config`] | the settings, from command line and environment |
-//! | `audit_log`, `health`, `metrics` | what an operator observes |
 //!
-//! [`App`] connects these modules. [`start`] serves requests.
+//! Dependencies run one way: a module names only modules below it. Routes and commands parse, call
+//! one use case, and answer. `tests/suite/arrows.rs` lists the allowed dependencies and checks them.
 //!
-//! `domain` depends on no other module, `credentials` only on `domain`, `keys` on `domain`, `store`
-//! and `health`, and `tokens` on `domain` and `keys`.
+//! [`App`] holds the services. [`start`] serves requests.
 
 mod accounts;
 mod app;

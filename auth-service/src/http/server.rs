@@ -35,7 +35,7 @@ impl Running {
     /// Serves until SIGTERM or Ctrl-C, then shuts down in order and completes pending writes.
     ///
     /// # Errors
-    /// Those of the server.
+    /// If the server fails.
     pub async fn run_until_stopped(self) -> io::Result<()> {
         self.server.run_until_stopped(self.app.wait_until_ready()).await?;
         self.app.sessions.flush().await;

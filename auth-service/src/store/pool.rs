@@ -24,8 +24,9 @@ pub struct PoolSettings {
     /// Maximum number of connections.
     pub connections: u32,
     pub timeout: Duration,
-    /// Number of failures of connections. Each connection keeps the number at its last check: a
-    /// connection that may be dead is checked before it is used, all others cost no round trip.
+    /// Number of failures of connections. Each connection keeps the number at its last check. If
+    /// the number has changed since, the connection may be dead and is checked before its next use.
+    /// Otherwise a check would cost a round trip.
     pub connection_failures: Arc<AtomicU64>,
     pub health: Arc<DependencyHealth>,
 }
