@@ -186,7 +186,7 @@ async fn a_service_reconnects_to_a_feed_that_hangs() {
     let (process, resource) = deployment.resource_service(&feed, &[]).await;
     proxy.blackhole_open();
     wait_for_feed(&resource, "unavailable").await;
-    process.wait_for_log("it fell silent");
+    process.wait_for_log("no data for 10 s");
     proxy.restore();
     wait_for_feed(&resource, "ok").await;
 }

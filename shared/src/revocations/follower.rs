@@ -163,7 +163,10 @@ impl Follower {
         let response = response.map_err(|_| FetchError::Timeout(SILENCE))??;
         match response.status() {
             StatusCode::OK => Ok(response),
-            status => Err(FetchError::Status(status.as_u16()).into()),
+            status => Err(Disconnect {
+                error: FetchError::Status(status.as_u16()),
+                details: format!("unexpected status {status}"),
+            }),
         }
     }
 }
