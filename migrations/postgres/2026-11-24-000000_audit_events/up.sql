@@ -1,4 +1,5 @@
--- What people, clients and operators did. No row refers to another table: it outlives whom it is about.
+-- What users, clients and operators did. No row references another table, because a row is kept
+-- longer than the user that the row is about.
 CREATE TABLE audit_events (
     number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     -- Milliseconds since the Unix epoch.

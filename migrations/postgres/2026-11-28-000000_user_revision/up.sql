@@ -1,7 +1,9 @@
--- Counts the changes of a user that a running login must notice: password, scopes, roles, email, disabled.
+-- Counts the changes of a user that a running login must notice: password, scopes, roles, email,
+-- disabled.
 ALTER TABLE users ADD COLUMN revision BIGINT NOT NULL DEFAULT 0;
 
--- The previous version does not know the column. Until no replica of it runs, a trigger counts its changes.
+-- The previous version does not know the column. A trigger counts its changes, until no replica of
+-- the previous version runs.
 CREATE FUNCTION users_count_revision() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.revision := OLD.revision + 1;

@@ -1,2 +1,2 @@
--- The table is dropped by the migration before.
+-- The migration before this one drops the table.
 SELECT 1;

@@ -1,2 +1,3 @@
--- Audiences of a client's own access tokens, separated by spaces. Empty: those of the setting AUDIENCE.
+-- Audiences of a client's own access tokens, separated by spaces. Empty: the audiences of the
+-- setting AUDIENCE.
 ALTER TABLE clients ADD COLUMN audiences TEXT NOT NULL DEFAULT '';

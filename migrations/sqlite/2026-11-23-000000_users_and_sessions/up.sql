@@ -11,12 +11,13 @@ CREATE TABLE users (
     scope TEXT NOT NULL DEFAULT '',
     roles TEXT NOT NULL DEFAULT '',
     created_at BIGINT NOT NULL,
-    -- When scope or roles changed, and of which change the blacklist is known to have marked the user's sessions.
+    -- Time of the last change of scope or roles, and time of the change with which the blacklist is
+    -- known to have marked the user's sessions.
     claims_changed_at BIGINT,
     claims_marked_at BIGINT
 );
 
--- One row a login. A refresh writes nothing here.
+-- One row per login. A refresh writes nothing here.
 CREATE TABLE sessions (
     id TEXT NOT NULL PRIMARY KEY,
     user_id TEXT NOT NULL REFERENCES users (id),
@@ -24,7 +25,8 @@ CREATE TABLE sessions (
     expires_at BIGINT NOT NULL,
     revoked_at BIGINT,
     revoked_cause TEXT,
-    -- When the blacklist was known to hold the revocation. Until then it is written there again and again.
+    -- Time at which the blacklist was known to hold the revocation. NULL: auth-service writes the
+    -- revocation to the blacklist again.
     blacklisted_at BIGINT
 );
 
@@ -34,12 +36,12 @@ CREATE INDEX sessions_revoked ON sessions (id) WHERE revoked_at IS NOT NULL;
 CREATE INDEX users_claims_to_mark ON users (id) WHERE claims_changed_at IS NOT NULL AND claims_marked_at IS NULL;
 CREATE INDEX sessions_to_blacklist ON sessions (id) WHERE revoked_at IS NOT NULL AND blacklisted_at IS NULL;
 
--- The embedded blacklist, at most one row a session. Without a watermark, the session has ended.
+-- The embedded blacklist, at most one row per session. Without a watermark, the session has ended.
 CREATE TABLE blacklist (
     session_id TEXT NOT NULL PRIMARY KEY,
     watermark BIGINT,
     moved_at BIGINT NOT NULL,
-    -- From which generation on the claims are those of the database. Without it, all are.
+    -- First generation whose claims are those of the database. NULL: those of all generations are.
     claims_from BIGINT,
     expires_at BIGINT NOT NULL
 ) WITHOUT ROWID;

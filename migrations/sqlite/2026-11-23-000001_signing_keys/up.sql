@@ -7,8 +7,8 @@ CREATE TABLE signing_keys (
     algorithm TEXT NOT NULL,
     sealed TEXT NOT NULL,
     published_at BIGINT NOT NULL,
-    -- From when on it signs. Unset: it waits for a rotation.
+    -- Time from which the key signs. NULL: the key waits for a rotation.
     activates_at BIGINT,
-    -- The longest that a token lives which it signed, in milliseconds.
+    -- Maximum lifetime of a token that the key signed, in milliseconds.
     token_lifetime BIGINT NOT NULL
 );

@@ -1,4 +1,5 @@
--- Counts the changes of a user that a running login must notice: password, scopes, roles, email, disabled.
+-- Counts the changes of a user that a running login must notice: password, scopes, roles, email,
+-- disabled.
 ALTER TABLE users ADD COLUMN revision BIGINT NOT NULL DEFAULT 0;
 
 -- The previous version does not know the column. A trigger counts its changes.

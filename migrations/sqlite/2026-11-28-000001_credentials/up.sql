@@ -1,4 +1,5 @@
--- What proves a user. The only kind is `password`, of which a user has at most one; `data` holds its hash.
+-- What proves a user. The only kind is `password`, of which a user has at most one. `data` holds
+-- the hash.
 CREATE TABLE credentials (
     id TEXT NOT NULL PRIMARY KEY,
     user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
@@ -13,8 +14,9 @@ CREATE TABLE credentials (
 CREATE INDEX credentials_user_id ON credentials (user_id);
 CREATE UNIQUE INDEX credentials_one_password ON credentials (user_id) WHERE kind = 'password';
 
--- The previous version reads and writes users.password_hash. Triggers keep both in step: a hash that the previous version writes
--- goes to credentials and counts as a change of the user; a hash in credentials goes to users.
+-- The previous version reads and writes users.password_hash. Triggers keep the tables equal. A hash
+-- that the previous version writes is copied to credentials, and counts as a change of the user. A
+-- hash in credentials is copied to users.
 CREATE TRIGGER users_password_to_credentials_insert
     AFTER INSERT ON users
     FOR EACH ROW

@@ -1,0 +1,4 @@
+DROP INDEX sessions_voided;
+ALTER TABLE sessions DROP COLUMN voided_at;
+ALTER TABLE sessions DROP COLUMN rotated_at;
+ALTER TABLE sessions DROP COLUMN generation;
