@@ -5,7 +5,9 @@
 use aws_lc_rs::{
     rand::SystemRandom,
     rsa::{KeySize, PublicKeyComponents},
-    signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair},
+    signature::{
+        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
+    },
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use divan::Bencher;
@@ -16,7 +18,7 @@ use shared::{
     testing::TestIssuer,
 };
 
-const ALGORITHMS: [&str; 2] = ["EdDSA", "RS256"];
+const ALGORITHMS: [&str; 3] = ["ES256", "EdDSA", "RS256"];
 
 struct Fixture {
     jwks: JwkSet,
@@ -29,15 +31,27 @@ impl Fixture {
         let token = issuer.token().scope("reports:read").role("editor").lifetime_secs(3600).mint();
         match algorithm {
             "EdDSA" => Self { jwks: issuer.jwks(), token },
+            "ES256" => Self::es256(&token),
             _ => Self::rs256(&token),
         }
     }
 
+    fn es256(claims_of: &str) -> Self {
+        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let input = signing_input("ES256", claims_of);
+        let signature = key.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
+        // An uncompressed point: the byte 4, then x, then y.
+        let (x, y) = key.public_key().as_ref()[1..].split_at(32);
+        let [x, y] = [x, y].map(|coordinate| URL_SAFE_NO_PAD.encode(coordinate));
+        let jwk =
+            json!({"kty": "EC", "crv": "P-256", "kid": "test", "alg": "ES256", "x": x, "y": y});
+        let jwks = JwkSet { keys: vec![serde_json::from_value(jwk).unwrap()] };
+        Self { jwks, token: format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)) }
+    }
+
     fn rs256(claims_of: &str) -> Self {
         let key = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
-        let header = json!({"alg": "RS256", "typ": "at+jwt", "kid": "test"}).to_string();
-        let claims = claims_of.split('.').nth(1).unwrap();
-        let input = format!("{}.{claims}", URL_SAFE_NO_PAD.encode(header));
+        let input = signing_input("RS256", claims_of);
         let mut signature = vec![0; key.public_modulus_len()];
         key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), input.as_bytes(), &mut signature)
             .unwrap();
@@ -55,6 +69,13 @@ impl Fixture {
             .cached_tokens(cached_tokens)
             .build_with_keys(&self.jwks)
     }
+}
+
+/// Returns the header for this algorithm and the claims of a token, encoded.
+fn signing_input(algorithm: &str, claims_of: &str) -> String {
+    let header = json!({"alg": algorithm, "typ": "at+jwt", "kid": "test"}).to_string();
+    let claims = claims_of.split('.').nth(1).unwrap();
+    format!("{}.{claims}", URL_SAFE_NO_PAD.encode(header))
 }
 
 #[divan::bench(args = ALGORITHMS)]

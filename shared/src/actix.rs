@@ -20,7 +20,7 @@ use actix_web::{
 };
 
 use crate::{
-    AccessToken, Requirement, Requires, Verifier, VerifyError, claims::AccessClaims,
+    AccessToken, OptionalToken, Requirement, Requires, Verifier, VerifyError, claims::AccessClaims,
     extract::bearer_token, problem::Problem,
 };
 
@@ -89,7 +89,7 @@ fn save_for_log(request: &HttpRequest, claims: &Arc<AccessClaims>) {
 fn missing_verifier() -> actix_web::Error {
     let error = "no Verifier in the app's data: add .app_data(Data::new(verifier))";
     log::error!("{error}");
-    let problem = Problem::new(500, "error", "Something went wrong here.");
+    let problem = Problem::new(500, "error", "An internal error occurred.");
     InternalError::from_response(error, problem.into()).into()
 }
 
@@ -99,6 +99,18 @@ impl FromRequest for AccessToken {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         extract(request, Ok)
+    }
+}
+
+impl FromRequest for OptionalToken {
+    type Error = actix_web::Error;
+    type Future = ExtractFuture<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        if request.headers().contains_key(AUTHORIZATION) {
+            return extract(request, |token| Ok(Self(Some(token))));
+        }
+        ExtractFuture::Ready(ready(Ok(Self(None))))
     }
 }
 

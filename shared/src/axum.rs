@@ -1,7 +1,7 @@
 //! Extractors for axum. The state of the router is a [`Verifier`], or provides one with `FromRef`.
 
 use axum::{
-    extract::{FromRef, FromRequestParts},
+    extract::{FromRef, FromRequestParts, OptionalFromRequestParts},
     http::{
         StatusCode,
         header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
@@ -11,8 +11,8 @@ use axum::{
 };
 
 use crate::{
-    AccessToken, Requirement, Requires, Verifier, VerifyError, extract::bearer_token,
-    problem::CONTENT_TYPE as PROBLEM,
+    AccessToken, OptionalToken, Requirement, Requires, Verifier, VerifyError,
+    extract::bearer_token, problem::CONTENT_TYPE as PROBLEM,
 };
 
 impl<S: Send + Sync> FromRequestParts<S> for AccessToken
@@ -28,6 +28,32 @@ where
     }
 }
 
+/// `None` if the request has no `Authorization` header.
+impl<S: Send + Sync> OptionalFromRequestParts<S> for AccessToken
+where
+    Verifier: FromRef<S>,
+{
+    type Rejection = VerifyError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, VerifyError> {
+        if !parts.headers.contains_key(AUTHORIZATION) {
+            return Ok(None);
+        }
+        <Self as FromRequestParts<S>>::from_request_parts(parts, state).await.map(Some)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for OptionalToken
+where
+    Verifier: FromRef<S>,
+{
+    type Rejection = VerifyError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, VerifyError> {
+        Option::<AccessToken>::from_request_parts(parts, state).await.map(Self)
+    }
+}
+
 impl<S: Send + Sync, R: Requirement> FromRequestParts<S> for Requires<R>
 where
     Verifier: FromRef<S>,
@@ -35,7 +61,8 @@ where
     type Rejection = VerifyError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, VerifyError> {
-        Self::check(AccessToken::from_request_parts(parts, state).await?)
+        let token = <AccessToken as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        Self::check(token)
     }
 }
 

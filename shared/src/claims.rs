@@ -25,6 +25,10 @@ pub struct AccessClaims {
     /// Time before which the token is not valid, if the token has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nbf: Option<i64>,
+    /// Time when the user last proved who they are (RFC 9068 section 2.2.1). A client's token has
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
     /// Id of the token.
     pub jti: Uuid,
     /// Session that the token belongs to.

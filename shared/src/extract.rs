@@ -17,6 +17,25 @@ impl Deref for AccessToken {
     }
 }
 
+/// The access token of a request, or `None` if the request has no `Authorization` header. A request
+/// with a token that is refused gets 401, as from [`AccessToken`].
+///
+/// In axum, `Option<AccessToken>` is the same. In actix-web it is not: there, an `Option` is `None`
+/// for every error, so a request with an expired token would count as anonymous.
+///
+/// ```
+/// use shared::OptionalToken;
+///
+/// async fn hello(OptionalToken(token): OptionalToken) -> String {
+///     match token {
+///         Some(token) => format!("hello, {}", token.sub),
+///         None => "hello, guest".into(),
+///     }
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct OptionalToken(pub Option<AccessToken>);
+
 /// A scope or a role, or both, that a route requires. Define it once as a type, and name the type
 /// in every handler that requires it.
 ///
@@ -46,13 +65,18 @@ pub trait Requirement {
 pub struct Requires<R>(pub Arc<AccessClaims>, PhantomData<fn() -> R>);
 
 impl<R: Requirement> Requires<R> {
-    /// Checks that a token has the scope and the role that `R` requires. A requirement without
-    /// both does not compile.
+    /// Checks that a token has the scope and the role that `R` requires. A requirement of
+    /// neither does not compile.
     ///
     /// # Errors
     /// [`VerifyError::InsufficientScope`] or [`VerifyError::MissingRole`].
     pub fn check(token: AccessToken) -> Result<Self, VerifyError> {
-        const { assert!(R::SCOPE.is_some() || R::ROLE.is_some(), "a Requirement without effect") };
+        const {
+            assert!(
+                R::SCOPE.is_some() || R::ROLE.is_some(),
+                "a Requirement must have a SCOPE or a ROLE"
+            )
+        };
         if let Some(scope) = R::SCOPE
             && !token.scope.contains(scope)
         {

@@ -48,6 +48,20 @@ impl fmt::Display for FetchError {
 
 impl Error for FetchError {}
 
+/// Why a request to the issuer failed, or a connection to it ended.
+#[derive(Clone, Debug)]
+pub(crate) struct FetchFailure {
+    pub(crate) error: FetchError,
+    /// Details for the log.
+    pub(crate) details: String,
+}
+
+impl From<FetchError> for FetchFailure {
+    fn from(error: FetchError) -> Self {
+        Self { error, details: error.to_string() }
+    }
+}
+
 impl FetchError {
     /// Returns the error for a request that had `limit` as its timeout.
     pub(crate) fn from_reqwest(error: &reqwest::Error, limit: Duration) -> Self {

@@ -2,7 +2,15 @@
 
 use std::{error::Error, net::IpAddr};
 
-use reqwest::Url;
+use reqwest::{Client, ClientBuilder, Url, redirect::Policy};
+
+/// Returns a client for requests to the host of `url`: without redirects and, if a proxy cannot
+/// reach the host, without a proxy. `builder` has the time limits.
+pub fn client(url: &str, builder: ClientBuilder) -> Client {
+    let builder = builder.redirect(Policy::none());
+    let builder = if is_loopback(url) { builder.no_proxy() } else { builder };
+    builder.build().unwrap_or_default()
+}
 
 /// Returns `true` if the host of a URL is this machine, which a proxy cannot reach.
 pub fn is_loopback(url: &str) -> bool {

@@ -8,8 +8,9 @@
 //! | module or type | content |
 //! |---|---|
 //! | [`Verifier`], [`VerifierBuilder`] | checks of signature and claims, and their settings |
+//! | [`NotReady`] | why a verifier cannot decide on tokens, for an app that starts |
 //! | [`VerifyError`] | why a token is refused, and the response to the client (RFC 6750) |
-//! | [`extract`] | handler arguments: [`AccessToken`], [`Requires`] with a [`Requirement`] |
+//! | [`extract`] | handler arguments: [`AccessToken`], [`OptionalToken`], [`Requires`] with a [`Requirement`] |
 //! | [`claims`] | the claims of an access token (RFC 9068) |
 //! | [`keys`] | the issuer's public keys (JWKS, RFC 7517): fetched, cached, refreshed |
 //! | [`revocations`] | ended sessions, from the issuer's revocation feed |
@@ -88,11 +89,13 @@
 
 pub mod claims;
 pub mod clock;
+pub mod discovery;
 mod error;
 pub mod extract;
 mod fetch_error;
 #[doc(hidden)]
 pub mod http;
+mod issuer;
 pub mod keys;
 pub mod problem;
 pub mod request_hook;
@@ -108,9 +111,9 @@ mod axum;
 pub mod testing;
 
 pub use error::{VerifyError, insufficient_scope};
-pub use extract::{AccessToken, Requirement, Requires};
+pub use extract::{AccessToken, OptionalToken, Requirement, Requires};
 pub use fetch_error::FetchError;
-pub use verifier::{Verifier, VerifierBuilder};
+pub use verifier::{NotReady, Verifier, VerifierBuilder};
 
 /// Compiles the examples of the README.
 #[cfg(all(doctest, feature = "actix"))]

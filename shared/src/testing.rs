@@ -101,6 +101,7 @@ impl TestIssuer {
             sid: SessionId::generate(),
             scope: Scope::default(),
             roles: Vec::new(),
+            auth_time: None,
             preferred_username: None,
             client_id: None,
             token_type: TokenType::Access,
@@ -122,7 +123,7 @@ fn jwks(key: &Ed25519KeyPair) -> JwkSet {
 #[must_use]
 pub struct TestToken<'a> {
     issuer: &'a TestIssuer,
-    /// The claims. Change a claim that has no method here.
+    /// The claims. Change this field for a claim that has no method.
     pub claims: AccessClaims,
 }
 

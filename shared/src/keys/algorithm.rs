@@ -7,9 +7,10 @@ use std::{fmt, str::FromStr};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Algorithm {
     /// Ed25519 (RFC 8037).
-    #[default]
     EdDSA,
-    /// ECDSA on P-256 with SHA-256 (RFC 7518 section 3.4).
+    /// ECDSA on P-256 with SHA-256 (RFC 7518 section 3.4). The default, because the common libraries
+    /// of all languages accept it. Many refuse EdDSA.
+    #[default]
     ES256,
     /// RSA PKCS#1 v1.5 with SHA-256 (RFC 7518 section 3.3).
     RS256,

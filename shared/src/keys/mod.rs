@@ -17,7 +17,7 @@ use std::pin::Pin;
 
 pub use jsonwebtoken::jwk::{Jwk, JwkSet};
 
-pub(crate) use self::remote::{KeysLocation, RemoteKeys};
+pub(crate) use self::remote::{KeyLimits, KeysLocation, RemoteKeys};
 pub use self::{
     algorithm::Algorithm,
     key_set::KeySet,

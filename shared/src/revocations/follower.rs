@@ -5,28 +5,34 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::{Client, Response, StatusCode, redirect::Policy};
+use reqwest::{Client, Response, StatusCode};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use super::{
     Feed, Revocations,
-    sse::{FeedEvent, FeedParser, MAX_EVENT_BYTES, TooLarge},
+    sse::{FeedEvent, FeedParser, ParseError},
 };
 use crate::{
     FetchError,
-    http::{chain, is_loopback},
+    fetch_error::FetchFailure,
+    http::{self, chain},
     request_hook::Hook,
 };
 
-/// Maximum time without data. The issuer sends a comment every 3 seconds.
-const SILENCE: Duration = Duration::from_secs(10);
+/// Maximum time without data. The issuer sends a comment after 3 seconds without an event.
+const SILENCE: Duration = Duration::from_secs(5);
+/// Maximum time until the issuer responds.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum time to establish a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// First pause before a new connection. The pause doubles each time.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// Longest pause before a new connection.
 const LAST_RETRY: Duration = Duration::from_secs(2);
+/// Minimum length of an outage that is logged. A replica of the issuer that shuts down closes its
+/// feeds, and a new connection reaches another replica at once.
+const LOGGED_OUTAGE: Duration = Duration::from_secs(1);
 /// Time between two removals of expired sessions.
 const CLEANUP: Duration = Duration::from_secs(30);
 
@@ -39,43 +45,51 @@ pub(crate) struct Follower {
     last_event_id: Option<String>,
 }
 
-/// Why a connection to the feed ended.
-struct Disconnect {
-    error: FetchError,
-    /// Details for the log.
-    details: String,
-}
-
-impl From<FetchError> for Disconnect {
-    fn from(error: FetchError) -> Self {
-        Self { error, details: error.to_string() }
+impl From<ParseError> for FetchFailure {
+    fn from(error: ParseError) -> Self {
+        Self { error: FetchError::InvalidResponse, details: error.to_string() }
     }
 }
 
-impl From<reqwest::Error> for Disconnect {
+impl From<reqwest::Error> for FetchFailure {
     fn from(error: reqwest::Error) -> Self {
         Self { error: FetchError::from_reqwest(&error, CONNECT_TIMEOUT), details: chain(&error) }
     }
 }
 
-impl From<TooLarge> for Disconnect {
-    fn from(TooLarge: TooLarge) -> Self {
-        let details = format!("an event is larger than {MAX_EVENT_BYTES} bytes");
-        Self { error: FetchError::InvalidResponse, details }
+/// An outage of the feed, for the log: one line when it has lasted, not one for each attempt.
+struct Outage {
+    began: Instant,
+    is_logged: bool,
+}
+
+impl Outage {
+    fn begin() -> Self {
+        Self { began: Instant::now(), is_logged: false }
+    }
+
+    fn log_once(&mut self, revocations: &Revocations, why: &FetchFailure) {
+        let is_short = self.began.elapsed() < LOGGED_OUTAGE;
+        let was_silent = matches!(why.error, FetchError::Silent(_));
+        if self.is_logged || (is_short && !was_silent) {
+            return;
+        }
+        self.is_logged = true;
+        let url = &revocations.feed.load().url;
+        let details = &why.details;
+        let policy = revocations.policy;
+        log::warn!("cannot follow the revocations at {url}: {details}; outage policy: {policy}");
     }
 }
 
 impl Follower {
     pub(crate) fn new(revocations: &Arc<Revocations>, hook: Hook) -> Self {
-        // No total timeout, because the response does not end.
-        let mut client =
-            Client::builder().connect_timeout(CONNECT_TIMEOUT).redirect(Policy::none());
-        if is_loopback(&revocations.feed.load().url) {
-            client = client.no_proxy();
-        }
+        // No total timeout, because the response does not end. No connection is used twice: behind a
+        // balancer of connections, a kept one would lead to the same replica each time.
+        let builder = Client::builder().connect_timeout(CONNECT_TIMEOUT).pool_max_idle_per_host(0);
         Self {
             revocations: Arc::downgrade(revocations),
-            client: client.build().unwrap_or_default(),
+            client: http::client(&revocations.feed.load().url, builder),
             hook,
             last_event_id: None,
         }
@@ -83,26 +97,17 @@ impl Follower {
 
     pub(crate) async fn run(mut self) {
         let mut retry = FIRST_RETRY;
-        // One warning per outage, not one per attempt.
-        let mut is_outage_logged = false;
+        let mut outage = Outage::begin();
         loop {
             let Some(revocations) = self.revocations.upgrade() else { return };
             let connection = self.follow_once(&revocations).await;
-            let Err(Disconnect { error, details }) = connection else { return };
-            revocations.set_last_error(Some(error));
+            let Err(why) = connection else { return };
             if revocations.is_current() {
-                revocations.set_current(false);
                 retry = FIRST_RETRY;
-                is_outage_logged = false;
+                outage = Outage::begin();
             }
-            if !is_outage_logged {
-                is_outage_logged = true;
-                let url = &revocations.feed.load().url;
-                let policy = revocations.policy;
-                log::warn!(
-                    "cannot follow the revocations at {url}: {details}; outage policy: {policy}"
-                );
-            }
+            outage.log_once(&revocations, &why);
+            revocations.record_disconnect(why);
             // A reference held during the pause would keep a dropped verifier's state alive.
             drop(revocations);
             sleep(with_jitter(retry)).await;
@@ -114,7 +119,7 @@ impl Follower {
     }
 
     /// Follows one connection until it ends. Returns `Ok` once the verifier is dropped.
-    async fn follow_once(&mut self, revocations: &Arc<Revocations>) -> Result<(), Disconnect> {
+    async fn follow_once(&mut self, revocations: &Arc<Revocations>) -> Result<(), FetchFailure> {
         let feed = revocations.feed.load_full();
         let mut response = self.connect(&feed).await?;
         let mut parser = FeedParser::default();
@@ -143,7 +148,7 @@ impl Follower {
                 }
             }
             if is_caught_up {
-                revocations.set_current(true);
+                revocations.record_current();
             }
             if last_cleanup.elapsed() >= CLEANUP {
                 last_cleanup = Instant::now();
@@ -153,17 +158,17 @@ impl Follower {
     }
 
     /// Requests the feed, starting after the last received event.
-    async fn connect(&self, feed: &Feed) -> Result<Response, Disconnect> {
+    async fn connect(&self, feed: &Feed) -> Result<Response, FetchFailure> {
         let request = self.client.get(&feed.url);
         let mut request = request.basic_auth(&feed.client_id, Some(&feed.client_secret));
         if let Some(id) = &self.last_event_id {
             request = request.header("last-event-id", id);
         }
-        let response = timeout(SILENCE, self.hook.send(request)).await;
-        let response = response.map_err(|_| FetchError::Timeout(SILENCE))??;
+        let response = timeout(RESPONSE_TIMEOUT, self.hook.send(request)).await;
+        let response = response.map_err(|_| FetchError::Timeout(RESPONSE_TIMEOUT))??;
         match response.status() {
             StatusCode::OK => Ok(response),
-            status => Err(Disconnect {
+            status => Err(FetchFailure {
                 error: FetchError::Status(status.as_u16()),
                 details: format!("unexpected status {status}"),
             }),

@@ -18,9 +18,16 @@ pub(super) enum FeedEvent {
     CaughtUp,
 }
 
-/// Error returned when an event or a line is larger than [`MAX_EVENT_BYTES`].
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct TooLarge;
+/// Error returned when the feed cannot be parsed. Its next event is then unknown too.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ParseError {
+    #[error("an event is larger than {MAX_EVENT_BYTES} bytes")]
+    TooLarge,
+    /// An event names a session that has ended, but not in a way that this parser reads. An event
+    /// that is skipped would be a session whose tokens are still accepted.
+    #[error("an event with the name \"revoked\" cannot be parsed")]
+    InvalidEvent,
+}
 
 /// Parses events from chunks of bytes. Lines end with LF or CRLF, as auth-service and proxies send
 /// them, not with CR alone.
@@ -41,21 +48,21 @@ impl FeedParser {
     }
 
     /// Returns the next complete event, or `None` if the rest of it is in a later chunk. Skips
-    /// comments and unknown events.
-    pub(super) fn next_event(&mut self) -> Result<Option<FeedEvent>, TooLarge> {
+    /// comments and events with other names.
+    pub(super) fn next_event(&mut self) -> Result<Option<FeedEvent>, ParseError> {
         while let Some(length) = self.rest().iter().position(|byte| *byte == b'\n') {
             let line = &self.bytes[self.parsed..self.parsed + length];
             let line = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line));
-            let event = self.event.add_line(&line);
+            let event = self.event.add_line(&line)?;
             self.parsed += length + 1;
             if event.is_some() {
                 return Ok(event);
             }
             if self.event.size() > MAX_EVENT_BYTES {
-                return Err(TooLarge);
+                return Err(ParseError::TooLarge);
             }
         }
-        if self.rest().len() > MAX_EVENT_BYTES { Err(TooLarge) } else { Ok(None) }
+        if self.rest().len() > MAX_EVENT_BYTES { Err(ParseError::TooLarge) } else { Ok(None) }
     }
 
     fn rest(&self) -> &[u8] {
@@ -73,7 +80,7 @@ struct PartialEvent {
 
 impl PartialEvent {
     /// Adds a line. Returns the event if the line completes it.
-    fn add_line(&mut self, line: &str) -> Option<FeedEvent> {
+    fn add_line(&mut self, line: &str) -> Result<Option<FeedEvent>, ParseError> {
         if line.is_empty() {
             return std::mem::take(self).finish();
         }
@@ -88,10 +95,10 @@ impl PartialEvent {
             }
             _ => {}
         }
-        None
+        Ok(None)
     }
 
-    fn finish(self) -> Option<FeedEvent> {
+    fn finish(self) -> Result<Option<FeedEvent>, ParseError> {
         #[derive(Deserialize)]
         struct Ended {
             sid: SessionId,
@@ -99,11 +106,12 @@ impl PartialEvent {
         }
         match self.name.as_str() {
             "revoked" => {
-                let Ended { sid, until } = serde_json::from_str(&self.data).ok()?;
-                Some(FeedEvent::Ended { sid, until, id: self.id })
+                let ended = serde_json::from_str(&self.data);
+                let Ended { sid, until } = ended.map_err(|_| ParseError::InvalidEvent)?;
+                Ok(Some(FeedEvent::Ended { sid, until, id: self.id }))
             }
-            "caught-up" => Some(FeedEvent::CaughtUp),
-            _ => None,
+            "caught-up" => Ok(Some(FeedEvent::CaughtUp)),
+            _ => Ok(None),
         }
     }
 
@@ -121,8 +129,7 @@ mod tests {
         let sid = SessionId::generate();
         let text = format!(
             ":\n\nid: 5-0\r\nevent: revoked\r\ndata: {{\"sid\":\"{sid}\",\r\ndata:\"until\":7}}\
-             \r\n\r\nevent: other\ndata: x\n\nevent: revoked\ndata: nonsense\n\n\
-             event: caught-up\ndata: {{}}\n\n"
+             \r\n\r\nevent: other\ndata: x\n\nevent: caught-up\ndata: {{}}\n\n"
         );
         for size in 1..text.len() {
             let mut parser = FeedParser::default();
@@ -139,12 +146,30 @@ mod tests {
     }
 
     #[test]
+    fn an_ended_session_that_cannot_be_parsed_is_an_error() {
+        let sid = SessionId::generate();
+        for data in [
+            "".into(),
+            "nonsense".into(),
+            "{}".into(),
+            format!("{{\"sid\":\"{sid}\"}}"),
+            format!("{{\"sid\":\"{sid}\",\"until\":\"7\"}}"),
+            format!("{{\"sid\":\"{sid}\",\"until\":7.5}}"),
+            "{\"sid\":\"other\",\"until\":7}".into(),
+        ] {
+            let mut parser = FeedParser::default();
+            parser.push(format!("event: revoked\ndata: {data}\n\n").as_bytes());
+            assert_eq!(parser.next_event(), Err(ParseError::InvalidEvent), "{data}");
+        }
+    }
+
+    #[test]
     fn a_line_without_end_is_refused_at_the_limit() {
         let mut parser = FeedParser::default();
         parser.push(&[b'x'; MAX_EVENT_BYTES]);
         assert_eq!(parser.next_event(), Ok(None));
         parser.push(b"x");
-        assert_eq!(parser.next_event(), Err(TooLarge));
+        assert_eq!(parser.next_event(), Err(ParseError::TooLarge));
     }
 
     #[test]
@@ -156,6 +181,6 @@ mod tests {
             assert_eq!(parser.next_event(), Ok(None));
         }
         parser.push(b"data: x\n");
-        assert_eq!(parser.next_event(), Err(TooLarge));
+        assert_eq!(parser.next_event(), Err(ParseError::TooLarge));
     }
 }

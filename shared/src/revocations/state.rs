@@ -1,4 +1,4 @@
-//! [`Revocations`]: what a verifier knows of ended sessions, and how current it is.
+//! [`Revocations`]: the ended sessions that a verifier knows, and the state of the feed.
 
 use std::{
     sync::{
@@ -11,14 +11,16 @@ use std::{
 use arc_swap::ArcSwap;
 
 use super::{Feed, OutagePolicy, ended_sessions::EndedSessions};
-use crate::{FetchError, VerifyError, claims::SessionId, clock::Clock};
+use crate::{FetchError, VerifyError, claims::SessionId, clock::Clock, fetch_error::FetchFailure};
 
 /// State of the revocation feed, for metrics and health checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeedState {
     /// `true` while the verifier follows the feed and has received all missed events.
     pub is_current: bool,
-    /// Time since the last data of the feed. At most a few seconds while the verifier follows it.
+    /// Time since the last event or comment that the verifier received while it had all events. At
+    /// most a few seconds while the verifier follows the feed. Counts from the start of the
+    /// verifier until the verifier has received all events for the first time.
     pub silent_for: Duration,
     /// Number of ended sessions in memory.
     pub held: usize,
@@ -33,7 +35,7 @@ impl FeedState {
     /// Returns `Ok` while the verifier follows the feed.
     ///
     /// # Errors
-    /// The reason for a health check, with the time since the last data.
+    /// The reason for a health check, with the time since the last event or comment.
     pub fn check(&self) -> Result<(), String> {
         let silence = self.silent_for.as_secs();
         match self.last_error {
@@ -44,6 +46,12 @@ impl FeedState {
     }
 }
 
+/// Maximum time that a verifier waits at its start for the past events of the feed, under the outage
+/// policy that accepts tokens without the feed.
+const FIRST_CATCH_UP: Duration = Duration::from_secs(10);
+/// Value of [`Revocations::received_ms`] until the verifier has received all events once.
+const NEVER: i64 = -1;
+
 /// Ended sessions, and the state of the feed that they come from.
 #[derive(Debug)]
 pub(crate) struct Revocations {
@@ -53,10 +61,11 @@ pub(crate) struct Revocations {
     ended: EndedSessions,
     created: Instant,
     is_current: AtomicBool,
-    /// Last time the state was current, in milliseconds after `created`.
-    current_ms: AtomicI64,
+    /// Time of the last event or comment that left the verifier with all events, in milliseconds
+    /// after `created`, or [`NEVER`].
+    received_ms: AtomicI64,
     reconnects: AtomicU64,
-    last_error: Mutex<Option<FetchError>>,
+    last_error: Mutex<Option<FetchFailure>>,
 }
 
 impl Revocations {
@@ -68,7 +77,7 @@ impl Revocations {
             ended: EndedSessions::default(),
             created: Instant::now(),
             is_current: AtomicBool::new(false),
-            current_ms: AtomicI64::new(0),
+            received_ms: AtomicI64::new(NEVER),
             reconnects: AtomicU64::new(0),
             last_error: Mutex::default(),
         }
@@ -80,8 +89,13 @@ impl Revocations {
         let feed =
             Feed { url: String::new(), client_id: String::new(), client_secret: String::new() };
         let revocations = Self::new(feed, OutagePolicy::UntilExpiry, clock);
-        revocations.set_current(true);
+        revocations.record_current();
         revocations
+    }
+
+    /// Returns the URL of the feed.
+    pub(crate) fn feed_url(&self) -> String {
+        self.feed.load().url.clone()
     }
 
     /// Sets the client secret for the next connection.
@@ -90,7 +104,8 @@ impl Revocations {
         self.feed.store(feed.into());
     }
 
-    /// Checks that a session has not ended. If that is not known, the outage policy decides.
+    /// Checks that a session has not ended. While the feed is not current, the outage policy
+    /// decides about a session that is not known to have ended.
     ///
     /// # Errors
     /// [`VerifyError::Revoked`] or [`VerifyError::RevocationsUnavailable`].
@@ -106,7 +121,18 @@ impl Revocations {
 
     /// Returns `true` if the feed is current or the outage policy accepts tokens without it.
     pub(crate) fn is_usable(&self) -> bool {
-        self.is_current() || self.policy.accepts_after(self.silent_for())
+        self.is_current() || self.is_outage_accepted()
+    }
+
+    /// Returns `true` if the outage policy accepts tokens without the feed. Before the verifier has
+    /// received all events once, it knows of no ended session, however short the outage is.
+    fn is_outage_accepted(&self) -> bool {
+        match self.received_ms.load(Ordering::Acquire) {
+            NEVER => {
+                self.policy == OutagePolicy::UntilExpiry && self.silent_for() >= FIRST_CATCH_UP
+            }
+            _ => self.policy.accepts_after(self.silent_for()),
+        }
     }
 
     /// Returns `true` while the verifier follows the feed and has received all missed events.
@@ -120,8 +146,14 @@ impl Revocations {
             silent_for: self.silent_for(),
             held: self.ended.len(),
             reconnects: self.reconnects.load(Ordering::Relaxed),
-            last_error: *self.last_error.lock().unwrap_or_else(PoisonError::into_inner),
+            last_error: self.last_error().map(|last| last.error),
         }
+    }
+
+    /// Returns why the last connection ended. `None` while the verifier follows the feed and during
+    /// the first connection.
+    pub(crate) fn last_error(&self) -> Option<FetchFailure> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Records that a session has ended. `until` is the expiry of its last token, in seconds since
@@ -134,12 +166,20 @@ impl Revocations {
         self.ended.remove_expired(self.clock.now_secs());
     }
 
-    pub(super) fn set_current(&self, is_current: bool) {
-        self.current_ms.store(self.age_ms(), Ordering::Release);
-        self.is_current.store(is_current, Ordering::Release);
+    /// Records that the verifier has all events up to now.
+    pub(super) fn record_current(&self) {
+        self.received_ms.store(self.age_ms(), Ordering::Release);
+        self.is_current.store(true, Ordering::Release);
     }
 
-    pub(super) fn set_last_error(&self, error: Option<FetchError>) {
+    /// Records that the connection to the feed has ended. The time of the last event or comment
+    /// stays: an outage begins there, not where the verifier notices it.
+    pub(super) fn record_disconnect(&self, why: FetchFailure) {
+        self.is_current.store(false, Ordering::Release);
+        self.set_last_error(Some(why));
+    }
+
+    pub(super) fn set_last_error(&self, error: Option<FetchFailure>) {
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
 
@@ -148,11 +188,13 @@ impl Revocations {
     }
 
     fn silent_for(&self) -> Duration {
-        let silent_ms = self.age_ms() - self.current_ms.load(Ordering::Acquire);
-        Duration::from_millis(silent_ms.max(0) as u64)
+        let received_ms = self.received_ms.load(Ordering::Acquire).max(0);
+        Duration::from_millis((self.age_ms() - received_ms).max(0) as u64)
     }
 
+    /// Returns the age of this state in milliseconds. A wall clock that is set does not change it,
+    /// but a test that advances the verifier's clock does.
     fn age_ms(&self) -> i64 {
-        self.created.elapsed().as_millis() as i64
+        self.created.elapsed().as_millis() as i64 + self.clock.offset_ms()
     }
 }

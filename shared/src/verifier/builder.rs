@@ -1,13 +1,17 @@
 //! [`VerifierBuilder`]: the settings of a verifier, and their defaults.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use quick_cache::sync::Cache;
 
 use super::{Inner, Verifier, checks::ClaimChecks, key_store::KeyStore};
 use crate::{
     clock::Clock,
-    keys::{JwkSet, KeysLocation, RemoteKeys},
+    issuer::without_trailing_slash,
+    keys::{JwkSet, KeyLimits, KeysLocation, RemoteKeys},
     request_hook::{Hook, RequestHook},
     revocations::{Feed, Follower, OutagePolicy, Revocations},
 };
@@ -18,19 +22,21 @@ use crate::{
 pub struct VerifierBuilder {
     issuer: String,
     audiences: Vec<String>,
+    any_audience: bool,
     leeway: Duration,
     clock: Clock,
     jwks_url: Option<String>,
     feed: Option<(Feed, OutagePolicy)>,
     refresh_interval: Duration,
-    min_fetch_interval: Duration,
+    key_limits: KeyLimits,
     cached_tokens: usize,
     hook: Hook,
 }
 
 impl Verifier {
     /// Returns the default settings of a verifier for the tokens of `issuer`: the URL of
-    /// auth-service, exactly as in the claim `iss`.
+    /// auth-service as in the claim `iss`. A trailing slash makes no difference; every other
+    /// difference does, also `localhost` for `127.0.0.1`. [`Verifier::ready`] names the difference.
     pub fn builder(issuer: impl Into<String>) -> VerifierBuilder {
         VerifierBuilder::new(issuer.into())
     }
@@ -39,14 +45,18 @@ impl Verifier {
 impl VerifierBuilder {
     fn new(issuer: String) -> Self {
         Self {
-            issuer,
+            issuer: without_trailing_slash(&issuer).into(),
             audiences: Vec::new(),
+            any_audience: false,
             leeway: Duration::from_secs(10),
             clock: Clock::system(),
             jwks_url: None,
             feed: None,
             refresh_interval: Duration::from_secs(300),
-            min_fetch_interval: Duration::from_secs(10),
+            key_limits: KeyLimits {
+                min_fetch_interval: Duration::from_secs(10),
+                max_age: Duration::from_secs(24 * 60 * 60),
+            },
             cached_tokens: 10_000,
             hook: Hook::default(),
         }
@@ -59,7 +69,15 @@ impl VerifierBuilder {
         self
     }
 
-    /// Sets the maximum difference between the issuer's clock and this one. Default: 10 seconds.
+    /// Accepts tokens for every audience. For the issuer itself, which ends the sessions of all its
+    /// tokens. A resource server must name its audience instead (RFC 9068 section 4).
+    pub fn any_audience(mut self) -> Self {
+        self.any_audience = true;
+        self
+    }
+
+    /// Sets the maximum difference between the clocks of the issuer and of this service. Default:
+    /// 10 seconds.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;
         self
@@ -80,7 +98,8 @@ impl VerifierBuilder {
         self
     }
 
-    /// Sets the time between two fetches of the keys. Default: 5 minutes.
+    /// Sets the time between two fetches of the keys, at most half of the maximum age of the keys.
+    /// Default: 5 minutes.
     pub fn refresh_interval(mut self, interval: Duration) -> Self {
         self.refresh_interval = interval;
         self
@@ -88,7 +107,16 @@ impl VerifierBuilder {
 
     /// Sets the minimum time between two fetches that unknown key ids cause. Default: 10 seconds.
     pub fn min_fetch_interval(mut self, interval: Duration) -> Self {
-        self.min_fetch_interval = interval;
+        self.key_limits.min_fetch_interval = interval;
+        self
+    }
+
+    /// Sets the maximum age of the keys: the time since the last successful fetch, in whole seconds.
+    /// While no fetch succeeds, the verifier uses the keys that it has for this long, then refuses
+    /// every token with [`VerifyError::KeysUnavailable`](crate::VerifyError::KeysUnavailable).
+    /// Default: 24 hours.
+    pub fn max_key_age(mut self, age: Duration) -> Self {
+        self.key_limits.max_age = age;
         self
     }
 
@@ -106,7 +134,7 @@ impl VerifierBuilder {
         self
     }
 
-    /// Sets the clock, for tests. Default: the system clock.
+    /// Sets the clock, which a test can advance. Default: the system clock.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
@@ -123,11 +151,12 @@ impl VerifierBuilder {
             Some(url) => KeysLocation::Jwks(url.clone()),
             None => KeysLocation::Issuer(self.issuer.clone()),
         };
-        let keys = RemoteKeys::new(location, self.min_fetch_interval, self.hook.clone());
+        let keys =
+            RemoteKeys::new(location, self.key_limits, self.clock.clone(), self.hook.clone());
         let keys = Arc::new(keys);
-        let refresh =
-            RemoteKeys::refresh_periodically(Arc::downgrade(&keys), self.refresh_interval);
-        tokio::spawn(refresh);
+        // Keys do not become too old between two fetches that succeed.
+        let interval = self.refresh_interval.min(self.key_limits.max_age / 2);
+        tokio::spawn(RemoteKeys::refresh_periodically(Arc::downgrade(&keys), interval));
         self.build_following(KeyStore::Remote(keys))
     }
 
@@ -163,12 +192,14 @@ impl VerifierBuilder {
             checks: ClaimChecks {
                 issuer: self.issuer,
                 audiences: self.audiences,
+                any_audience: self.any_audience,
                 leeway_secs: self.leeway.as_secs().try_into().unwrap_or(i64::MAX),
             },
             clock: self.clock,
             keys,
             revocations,
             cache: Cache::new(self.cached_tokens),
+            is_issuer_logged: AtomicBool::new(false),
         }))
     }
 }

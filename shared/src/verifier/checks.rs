@@ -3,13 +3,17 @@
 use crate::{
     VerifyError,
     claims::{AccessClaims, TokenType},
+    issuer::without_trailing_slash,
 };
 
 /// The values that the claims must have.
 #[derive(Debug)]
 pub(super) struct ClaimChecks {
+    /// URL of the issuer, without a trailing slash.
     pub(super) issuer: String,
     pub(super) audiences: Vec<String>,
+    /// Whether the audience is not checked.
+    pub(super) any_audience: bool,
     pub(super) leeway_secs: i64,
 }
 
@@ -18,9 +22,11 @@ impl ClaimChecks {
     pub(super) fn check_fixed(&self, claims: &AccessClaims) -> Result<(), VerifyError> {
         if claims.token_type != TokenType::Access {
             Err(VerifyError::WrongType)
-        } else if claims.iss != self.issuer {
+        } else if without_trailing_slash(&claims.iss) != self.issuer {
             Err(VerifyError::Issuer)
-        } else if !self.audiences.iter().any(|audience| claims.aud.contains(audience)) {
+        } else if !self.any_audience
+            && !self.audiences.iter().any(|audience| claims.aud.contains(audience))
+        {
             Err(VerifyError::Audience)
         } else {
             Ok(())

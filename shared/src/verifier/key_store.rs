@@ -9,20 +9,21 @@ use arc_swap::{ArcSwapOption, Guard};
 
 use super::{header::Header, jws::Jws};
 use crate::{
-    FetchError, VerifyError,
+    VerifyError,
+    fetch_error::FetchFailure,
     keys::{JwkSet, KeySet, KeySource, RemoteKeys},
 };
 
-/// Where a verifier has its keys from.
+/// Where a verifier gets its keys.
 #[derive(Debug)]
 pub(super) enum KeyStore {
-    /// The caller gave them.
+    /// The caller provides the keys.
     Given(GivenKeys),
-    /// The verifier fetches them from the issuer.
+    /// The verifier fetches the keys from the issuer.
     Remote(Arc<RemoteKeys>),
 }
 
-/// Keys that the caller gave, and their source for unknown key ids.
+/// Keys that the caller provides, and the source of newer keys.
 pub(super) struct GivenKeys {
     keys: ArcSwapOption<KeySet>,
     source: OnceLock<Weak<dyn KeySource>>,
@@ -49,17 +50,24 @@ impl KeyStore {
         }
     }
 
-    /// Returns `true` if at least one key is known.
-    pub(super) fn has_keys(&self) -> bool {
-        self.load().as_ref().is_some_and(|keys| !keys.is_empty())
+    /// Returns the time until which the keys are used, in seconds since the Unix epoch.
+    pub(super) fn usable_until(&self) -> i64 {
+        match self {
+            Self::Given(_) => i64::MAX,
+            Self::Remote(remote) => remote.usable_until(),
+        }
     }
 
-    /// Returns why no key is known, or `None` if one is.
-    pub(super) fn error(&self) -> Option<FetchError> {
+    /// Returns `true` if at least one key is usable at `now`, in seconds since the Unix epoch.
+    pub(super) fn has_keys(&self, now: i64) -> bool {
+        now < self.usable_until() && self.load().as_ref().is_some_and(|keys| !keys.is_empty())
+    }
+
+    /// Returns why the last fetch failed. `None` after a successful fetch.
+    pub(super) fn last_failure(&self) -> Option<FetchFailure> {
         match self {
-            _ if self.has_keys() => None,
-            Self::Given(_) => Some(FetchError::NotFetchedYet),
-            Self::Remote(remote) => Some(remote.last_error().unwrap_or(FetchError::NotFetchedYet)),
+            Self::Given(_) => None,
+            Self::Remote(remote) => remote.last_failure(),
         }
     }
 

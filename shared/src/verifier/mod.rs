@@ -7,18 +7,23 @@
 //! | `jws` | the parts of a token, their encoding, the signature |
 //! | `header` | the checks of the header |
 //! | `checks` | the checks of the claims |
+//! | `readiness` | whether the verifier can decide on tokens, and why not |
 
 mod builder;
 mod checks;
 mod header;
 mod jws;
 mod key_store;
+mod readiness;
 
-use std::sync::{Arc, Weak};
+use std::sync::{
+    Arc, Weak,
+    atomic::{AtomicBool, Ordering},
+};
 
 use quick_cache::sync::Cache;
 
-pub use self::builder::VerifierBuilder;
+pub use self::{builder::VerifierBuilder, readiness::NotReady};
 use self::{
     checks::ClaimChecks,
     header::Header,
@@ -26,11 +31,11 @@ use self::{
     key_store::KeyStore,
 };
 use crate::{
-    FetchError, VerifyError,
+    VerifyError,
     claims::AccessClaims,
     clock::Clock,
     keys::{JwkSet, KeySet, KeySource},
-    revocations::{FeedState, Revocations},
+    revocations::Revocations,
 };
 
 /// Maximum size of a token. A longer token is refused unread.
@@ -49,18 +54,21 @@ struct Inner {
     revocations: Option<Arc<Revocations>>,
     /// Verified tokens, by the whole token, so that no token can pass for another.
     cache: Cache<Box<str>, CachedToken>,
+    /// Whether the log names another issuer of a token with a valid signature.
+    is_issuer_logged: AtomicBool,
 }
 
 /// A token that passed every check.
 #[derive(Clone, Debug)]
 struct CachedToken {
     claims: Arc<AccessClaims>,
-    /// Version of the [`KeySet`] at that time. With another one the token is verified again.
+    /// Version of the [`KeySet`] that verified the token. After a change of the version, the token
+    /// is verified again.
     keys_version: u64,
 }
 
 impl Verifier {
-    /// Returns the issuer whose tokens the verifier accepts.
+    /// Returns the issuer whose tokens the verifier accepts, without a trailing slash.
     pub fn issuer(&self) -> &str {
         &self.0.checks.issuer
     }
@@ -89,21 +97,30 @@ impl Verifier {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(VerifyError::Malformed);
         }
+        let now = self.0.clock.now_secs();
         let keys = self.0.keys.load();
         let keys = keys.as_deref().ok_or(VerifyError::KeysUnavailable)?;
+        if now >= self.0.keys.usable_until() {
+            return Err(VerifyError::KeysUnavailable);
+        }
         if let Some(cached) = self.0.cache.get(token)
             && cached.keys_version == keys.version()
         {
-            self.check_now(&cached.claims)?;
+            self.check_at(now, &cached.claims)?;
             return Ok(cached.claims);
         }
-        let claims = Arc::new(self.verify_uncached(token, keys)?);
+        let claims = Arc::new(self.verify_uncached(token, keys, now)?);
         let cached = CachedToken { claims: Arc::clone(&claims), keys_version: keys.version() };
         self.0.cache.insert(token.into(), cached);
         Ok(claims)
     }
 
-    fn verify_uncached(&self, token: &str, keys: &KeySet) -> Result<AccessClaims, VerifyError> {
+    fn verify_uncached(
+        &self,
+        token: &str,
+        keys: &KeySet,
+        now: i64,
+    ) -> Result<AccessClaims, VerifyError> {
         if keys.is_empty() {
             return Err(VerifyError::KeysUnavailable);
         }
@@ -113,14 +130,28 @@ impl Verifier {
         let key = keys.get(header.kid).ok_or(VerifyError::UnknownKey)?;
         jws.check_signature(header.algorithm, key)?;
         let claims: AccessClaims = parse_object(&jws.decode_payload()?)?;
-        self.0.checks.check_fixed(&claims)?;
-        self.check_now(&claims)?;
+        self.0.checks.check_fixed(&claims).inspect_err(|why| self.log_refusal(*why, &claims))?;
+        self.check_at(now, &claims)?;
         Ok(claims)
     }
 
-    /// Checks what can change between two requests with the same token.
-    fn check_now(&self, claims: &AccessClaims) -> Result<(), VerifyError> {
-        self.0.checks.check_times(claims, self.0.clock.now_secs())?;
+    /// Logs, once, that the issuer's keys sign tokens of another issuer: the verifier is built with
+    /// the wrong URL. The claims are the issuer's, because their signature is valid.
+    fn log_refusal(&self, why: VerifyError, claims: &AccessClaims) {
+        if why == VerifyError::Issuer && !self.0.is_issuer_logged.swap(true, Ordering::Relaxed) {
+            let issuer = self.issuer();
+            let other = &claims.iss;
+            log::warn!(
+                "tokens of the issuer {other:?} are refused, because the verifier is built with \
+                 the issuer {issuer:?}"
+            );
+        }
+    }
+
+    /// Checks at `now`, in seconds since the Unix epoch, what can change between two requests with
+    /// the same token.
+    fn check_at(&self, now: i64, claims: &AccessClaims) -> Result<(), VerifyError> {
+        self.0.checks.check_times(claims, now)?;
         match &self.0.revocations {
             Some(revocations) => revocations.check(claims.sid),
             None => Ok(()),
@@ -130,16 +161,6 @@ impl Verifier {
 
 /// Keys.
 impl Verifier {
-    /// Returns `true` if the verifier has keys.
-    pub fn has_keys(&self) -> bool {
-        self.0.keys.has_keys()
-    }
-
-    /// Returns why the verifier has no keys, for a health check, or `None` if it has some.
-    pub fn keys_error(&self) -> Option<FetchError> {
-        self.0.keys.error()
-    }
-
     /// Replaces the keys of a verifier that was built with given keys. If the key ids are the
     /// same, the keys stay as they are and cached tokens stay valid.
     pub fn set_keys(&self, jwks: &JwkSet) {
@@ -153,26 +174,8 @@ impl Verifier {
     }
 }
 
-/// Revocations and readiness.
+/// Revocations.
 impl Verifier {
-    /// Returns `true` if the verifier can decide on tokens: it has keys, and it follows the
-    /// revocation feed or the outage policy accepts tokens.
-    pub fn is_ready(&self) -> bool {
-        let revocations = self.0.revocations.as_ref();
-        revocations.is_none_or(|revocations| revocations.is_usable()) && self.has_keys()
-    }
-
-    /// Returns `true` while the verifier follows the revocation feed, or `None` if no feed is set.
-    pub fn follows_revocations(&self) -> Option<bool> {
-        self.0.revocations.as_ref().map(|revocations| revocations.is_current())
-    }
-
-    /// Returns the state of the revocation feed, for metrics and health checks, or `None` if no
-    /// feed is set.
-    pub fn revocations(&self) -> Option<FeedState> {
-        self.0.revocations.as_ref().map(|revocations| revocations.state())
-    }
-
     /// Sets the client secret for the next connection to the revocation feed. An open connection
     /// stays open. Does nothing if no feed is set.
     pub fn set_feed_secret(&self, secret: String) {

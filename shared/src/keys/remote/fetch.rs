@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use reqwest::{
-    Client, StatusCode, Url,
+    Client, StatusCode,
     header::{ETAG, HeaderValue, IF_NONE_MATCH},
-    redirect::Policy,
 };
 use serde::Deserialize;
 
-use crate::{FetchError, http::is_loopback, request_hook::Hook};
+use crate::{
+    FetchError, discovery::metadata_urls, http, issuer::without_trailing_slash, request_hook::Hook,
+};
 
 /// Maximum time of one request.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,7 +30,7 @@ pub(super) enum KeyFetchError {
     Issuer,
     #[error("the issuer's metadata is not valid: {0}")]
     Metadata(serde_json::Error),
-    #[error("the metadata belongs to another issuer, {0}")]
+    #[error("the metadata belongs to another issuer, {0}: build the verifier with this URL")]
     OtherIssuer(String),
     #[error("the answer is not a JWKS: {0}")]
     Jwks(serde_json::Error),
@@ -68,29 +69,24 @@ pub(super) struct Fetcher {
 impl Fetcher {
     /// Returns a fetcher for requests to the host of `url`.
     pub(super) fn new(url: &str, hook: Hook) -> Self {
-        let mut client = Client::builder().timeout(FETCH_TIMEOUT).redirect(Policy::none());
-        if is_loopback(url) {
-            client = client.no_proxy();
-        }
-        Self { client: client.build().unwrap_or_default(), hook }
+        // No connection is used twice: behind a balancer of connections, a kept one would lead to
+        // the same replica each time.
+        let builder = Client::builder().timeout(FETCH_TIMEOUT).pool_max_idle_per_host(0);
+        Self { client: http::client(url, builder), hook }
     }
 
-    /// Returns the URL of the JWKS from the issuer's metadata. Tries OAuth's path first, then that
-    /// of OpenID Connect.
+    /// Returns the URL of the JWKS from the metadata of an issuer, whose URL has no trailing slash.
+    /// Tries OAuth's path first, then that of OpenID Connect.
     pub(super) async fn find_jwks(&self, issuer: &str) -> Result<String, KeyFetchError> {
-        let oauth = well_known(issuer, "oauth-authorization-server")?;
+        let [oauth, openid] = metadata_urls(issuer).ok_or(KeyFetchError::Issuer)?;
         let response = match self.get(&oauth, None).await {
-            Err(KeyFetchError::Status(..)) => {
-                let issuer = issuer.trim_end_matches('/');
-                let openid = format!("{issuer}/.well-known/openid-configuration");
-                self.get(&openid, None).await
-            }
+            Err(KeyFetchError::Status(..)) => self.get(&openid, None).await,
             response => response,
         };
         let (body, _) = response?.unwrap_or_default();
         let metadata: Metadata = serde_json::from_slice(&body).map_err(KeyFetchError::Metadata)?;
         // Otherwise one issuer could publish keys for another (RFC 8414 section 3.3).
-        if metadata.issuer != issuer {
+        if without_trailing_slash(&metadata.issuer) != issuer {
             return Err(KeyFetchError::OtherIssuer(metadata.issuer));
         }
         Ok(metadata.jwks_uri)
@@ -122,13 +118,4 @@ impl Fetcher {
         }
         Ok(Some((body, etag)))
     }
-}
-
-/// Returns the URL of an issuer's metadata. The well-known path comes before the issuer's own path
-/// (RFC 8414 section 3.1).
-fn well_known(issuer: &str, name: &str) -> Result<String, KeyFetchError> {
-    let mut url = Url::parse(issuer).map_err(|_| KeyFetchError::Issuer)?;
-    let path = format!("/.well-known/{name}{}", url.path().trim_end_matches('/'));
-    url.set_path(&path);
-    Ok(url.into())
 }

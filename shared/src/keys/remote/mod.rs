@@ -4,7 +4,10 @@
 mod fetch;
 
 use std::{
-    sync::{Arc, PoisonError, Weak},
+    sync::{
+        Arc, PoisonError, Weak,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -15,7 +18,10 @@ use tokio::sync::Mutex;
 
 use self::fetch::{Fetcher, KeyFetchError};
 use super::KeySet;
-use crate::{FetchError, VerifyError, http::chain, request_hook::Hook};
+use crate::{
+    FetchError, VerifyError, clock::Clock, fetch_error::FetchFailure, http::chain,
+    request_hook::Hook,
+};
 
 /// First pause between two attempts while the verifier has no keys. The pause doubles each time.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
@@ -38,16 +44,27 @@ impl KeysLocation {
     }
 }
 
+/// Limits of the use of fetched keys.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyLimits {
+    /// Minimum time between two fetches that unknown key ids cause.
+    pub(crate) min_fetch_interval: Duration,
+    /// Maximum time since the last successful fetch for which keys are used.
+    pub(crate) max_age: Duration,
+}
+
 /// The keys of the last successful fetch. Readers take no lock.
 #[derive(Debug)]
 pub(crate) struct RemoteKeys {
     location: KeysLocation,
-    /// Minimum time between two fetches that unknown key ids cause.
-    min_interval: Duration,
+    limits: KeyLimits,
+    clock: Clock,
     fetcher: Fetcher,
     keys: ArcSwapOption<KeySet>,
-    /// Error of the last fetch.
-    last_error: std::sync::Mutex<Option<FetchError>>,
+    /// Time until which the keys are used, in seconds since the Unix epoch.
+    usable_until: AtomicI64,
+    /// Why the last fetch failed. `None` after a successful fetch.
+    last_failure: std::sync::Mutex<Option<FetchFailure>>,
     /// Locked during a fetch, so that one fetch runs at a time.
     last_fetch: Mutex<LastFetch>,
 }
@@ -63,25 +80,41 @@ struct LastFetch {
 }
 
 impl RemoteKeys {
-    pub(crate) fn new(location: KeysLocation, min_interval: Duration, hook: Hook) -> Self {
+    pub(crate) fn new(location: KeysLocation, limits: KeyLimits, clock: Clock, hook: Hook) -> Self {
+        let details = "the keys are not fetched yet".into();
+        let not_fetched = FetchFailure { error: FetchError::NotFetchedYet, details };
         Self {
             fetcher: Fetcher::new(location.url(), hook),
             location,
-            min_interval,
+            limits,
+            clock,
             keys: ArcSwapOption::empty(),
-            last_error: std::sync::Mutex::new(Some(FetchError::NotFetchedYet)),
+            usable_until: AtomicI64::new(0),
+            last_failure: std::sync::Mutex::new(Some(not_fetched)),
             last_fetch: Mutex::default(),
         }
     }
 
-    /// Returns the keys of the last successful fetch.
+    /// Returns the keys of the last successful fetch, which may be too old: see
+    /// [`RemoteKeys::usable_until`].
     pub(crate) fn load(&self) -> Guard<Option<Arc<KeySet>>> {
         self.keys.load()
     }
 
-    /// Returns the error of the last fetch.
-    pub(crate) fn last_error(&self) -> Option<FetchError> {
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the time until which the keys are used, in seconds since the Unix epoch.
+    pub(crate) fn usable_until(&self) -> i64 {
+        self.usable_until.load(Ordering::Relaxed)
+    }
+
+    /// Returns why the last fetch failed.
+    pub(crate) fn last_failure(&self) -> Option<FetchFailure> {
+        self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns the keys if they are fetched and not too old.
+    fn usable(&self) -> Option<Arc<KeySet>> {
+        let is_usable = self.clock.now_secs() < self.usable_until();
+        self.keys.load_full().filter(|_| is_usable)
     }
 
     /// Fetches the keys because a token has an unknown key id. Concurrent callers share one fetch,
@@ -90,14 +123,15 @@ impl RemoteKeys {
     ///
     /// # Errors
     /// [`VerifyError::UnknownKey`] if the issuer has no key with this id, and
-    /// [`VerifyError::KeysUnavailable`] if no fetch was successful yet.
+    /// [`VerifyError::KeysUnavailable`] if no fetch was successful, or not for too long.
     pub(crate) async fn fetch_unknown(&self, kid: &str) -> Result<(), VerifyError> {
         let mut last = self.last_fetch.lock().await;
-        let is_known = || match &*self.keys.load() {
+        let is_known = || match self.usable() {
             None => Err(VerifyError::KeysUnavailable),
             Some(keys) => keys.get(kid).map(drop).ok_or(VerifyError::UnknownKey),
         };
-        let is_due = last.unknown_kid_at.is_none_or(|at| at.elapsed() >= self.min_interval);
+        let is_due =
+            last.unknown_kid_at.is_none_or(|at| at.elapsed() >= self.limits.min_fetch_interval);
         // The previous holder of the lock may have fetched the key.
         if is_known().is_err() && is_due {
             last.unknown_kid_at = Some(Instant::now());
@@ -106,14 +140,20 @@ impl RemoteKeys {
         is_known()
     }
 
-    /// Fetches until the first success, then at the interval, until the verifier is dropped.
+    /// Fetches until the keys are usable, then at the interval, until the verifier is dropped.
     pub(crate) async fn refresh_periodically(this: Weak<Self>, interval: Duration) {
         let mut retry = FIRST_RETRY;
         loop {
             let Some(keys) = this.upgrade() else { return };
             keys.fetch_and_log(&mut *keys.last_fetch.lock().await).await;
-            let pause = if keys.keys.load().is_some() { interval } else { retry };
-            retry = (retry * 2).min(LAST_RETRY);
+            let pause = if keys.usable().is_some() {
+                retry = FIRST_RETRY;
+                interval
+            } else {
+                let pause = retry;
+                retry = (retry * 2).min(LAST_RETRY);
+                pause
+            };
             // A reference held during the pause would keep a dropped verifier's keys alive.
             drop(keys);
             tokio::time::sleep(pause).await;
@@ -121,20 +161,39 @@ impl RemoteKeys {
     }
 
     async fn fetch_and_log(&self, last: &mut LastFetch) {
-        let result = self.fetch(last).await;
-        let error = result.as_ref().err().map(KeyFetchError::public);
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
-        if let Err(error) = result {
-            // The issuer may have moved its keys.
-            last.jwks_url = None;
-            last.etag = None;
-            let consequence = match &*self.keys.load() {
-                Some(_) => "the keys fetched last stay in use",
-                None => "no token can be verified until a fetch succeeds",
-            };
-            let url = self.location.url();
-            log::warn!("cannot fetch the keys of {url}: {}; {consequence}", chain(&error));
+        let requested_at = self.clock.now_secs();
+        match self.fetch(last).await {
+            Ok(()) => {
+                let max_age = self.limits.max_age.as_secs().try_into().unwrap_or(i64::MAX);
+                let usable_until = requested_at.saturating_add(max_age);
+                self.usable_until.store(usable_until, Ordering::Relaxed);
+                self.set_last_failure(None);
+            }
+            Err(error) => {
+                // The issuer may have moved its keys.
+                last.jwks_url = None;
+                last.etag = None;
+                let url = self.location.url();
+                let details = format!("cannot fetch the keys of {url}: {}", chain(&error));
+                log::warn!("{details}; {}", self.consequence());
+                self.set_last_failure(Some(FetchFailure { error: error.public(), details }));
+            }
         }
+    }
+
+    /// Returns the consequence of a failed fetch, for the log.
+    fn consequence(&self) -> &'static str {
+        match (self.usable(), &*self.keys.load()) {
+            (Some(_), _) => "the keys fetched last stay in use",
+            (None, Some(_)) => {
+                "the keys fetched last are too old: no token can be verified until a fetch succeeds"
+            }
+            (None, None) => "no token can be verified until a fetch succeeds",
+        }
+    }
+
+    fn set_last_failure(&self, failure: Option<FetchFailure>) {
+        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 
     async fn fetch(&self, last: &mut LastFetch) -> Result<(), KeyFetchError> {

@@ -2,7 +2,9 @@
 #![cfg(all(feature = "actix", feature = "axum", feature = "testing"))]
 
 use axum::extract::FromRequestParts;
-use shared::{AccessToken, Requirement, Requires, Verifier, keys::JwkSet, testing::TestIssuer};
+use shared::{
+    AccessToken, OptionalToken, Requirement, Requires, Verifier, keys::JwkSet, testing::TestIssuer,
+};
 
 struct ReadReports;
 
@@ -58,7 +60,9 @@ async fn axum_responses(verifier: &Verifier, headers: &[&str]) -> Vec<(u16, Stri
     }
     let (mut parts, ()) = request.body(()).unwrap().into_parts();
     let answers = [
-        AccessToken::from_request_parts(&mut parts, verifier).await.map(drop),
+        <AccessToken as FromRequestParts<_>>::from_request_parts(&mut parts, verifier)
+            .await
+            .map(drop),
         Requires::<ReadReports>::from_request_parts(&mut parts, verifier).await.map(drop),
         Requires::<Editor>::from_request_parts(&mut parts, verifier).await.map(drop),
     ];
@@ -179,6 +183,127 @@ async fn the_header_must_be_bearer_in_any_case_and_one_token() {
             );
         }
     }
+}
+
+/// Returns the answers of both frameworks to a request with this `Authorization` header: the status,
+/// and the subject that a handler with an optional token sees.
+async fn optional_responses(verifier: &Verifier, header: Option<&str>) -> Vec<(u16, String)> {
+    use axum::response::IntoResponse;
+    async fn actix(OptionalToken(token): OptionalToken) -> String {
+        subject(token)
+    }
+    fn subject(token: Option<AccessToken>) -> String {
+        token.map_or_else(|| "guest".into(), |token| token.sub.clone())
+    }
+    let app = actix_web::App::new()
+        .app_data(actix_web::web::Data::new(verifier.clone()))
+        .route("/", actix_web::web::get().to(actix));
+    let app = actix_web::test::init_service(app).await;
+    let mut request = actix_web::test::TestRequest::get();
+    let mut axum_request = axum::http::Request::builder();
+    if let Some(header) = header {
+        request = request.insert_header(("authorization", header));
+        axum_request = axum_request.header("authorization", header);
+    }
+    let answer = actix_web::test::call_service(&app, request.to_request()).await;
+    let status = answer.status().as_u16();
+    let body = actix_web::test::read_body(answer).await;
+    let seen = |status, text: &[u8]| match status {
+        200 => (200, String::from_utf8(text.to_vec()).unwrap()),
+        status => (status, String::new()),
+    };
+    let mut answers = vec![seen(status, &body)];
+
+    let (mut parts, ()) = axum_request.body(()).unwrap().into_parts();
+    let option = Option::<AccessToken>::from_request_parts(&mut parts, verifier).await;
+    let wrapped = OptionalToken::from_request_parts(&mut parts, verifier).await;
+    for token in [option, wrapped.map(|OptionalToken(token)| token)] {
+        answers.push(match token {
+            Ok(token) => (200, subject(token)),
+            Err(why) => (why.into_response().status().as_u16(), String::new()),
+        });
+    }
+    answers
+}
+
+#[actix_web::test]
+async fn an_optional_token_may_be_absent_but_not_refused() {
+    let issuer = TestIssuer::new();
+    let verifier = issuer.verifier();
+    let bearer = |token: String| format!("Bearer {token}");
+    let valid = bearer(issuer.token().subject("ada").mint());
+    let expired = bearer(issuer.token().lifetime_secs(-60).mint());
+    let foreign = bearer(TestIssuer::new().token().mint());
+    let refused = (401, String::new());
+    for (header, expected) in [
+        (None, (200, "guest".to_owned())),
+        (Some(&*valid), (200, "ada".to_owned())),
+        (Some(&expired), refused.clone()),
+        (Some(&foreign), refused.clone()),
+        (Some("Basic YTpi"), refused.clone()),
+        (Some("Bearer"), refused.clone()),
+        (Some(""), refused),
+    ] {
+        assert_eq!(optional_responses(&verifier, header).await, vec![expected; 3], "{header:?}");
+    }
+}
+
+/// The guard of the guide: it protects every route of a scope in actix-web.
+async fn editors_only(
+    _: Requires<Editor>,
+    request: actix_web::dev::ServiceRequest,
+    next: actix_web::middleware::Next<impl actix_web::body::MessageBody>,
+) -> actix_web::Result<actix_web::dev::ServiceResponse<impl actix_web::body::MessageBody>> {
+    next.call(request).await
+}
+
+#[actix_web::test]
+async fn a_guard_protects_every_route_of_a_scope_or_router() {
+    use actix_web::{middleware::from_fn, test, web};
+    use tower::ServiceExt;
+    let issuer = TestIssuer::new();
+    let verifier = issuer.verifier();
+    let actix = actix_web::App::new().app_data(web::Data::new(verifier.clone())).service(
+        web::scope("/edit")
+            .wrap(from_fn(editors_only))
+            .route("/one", web::get().to(async || "one"))
+            .route("/two", web::get().to(async || "two")),
+    );
+    let actix = test::init_service(actix).await;
+    let guard =
+        axum::middleware::from_extractor_with_state::<Requires<Editor>, _>(verifier.clone());
+    let router = axum::Router::new()
+        .route("/edit/one", axum::routing::get(async || "one"))
+        .route("/edit/two", axum::routing::get(async || "two"))
+        .route_layer(guard)
+        .route("/public", axum::routing::get(async || "public"))
+        .with_state(verifier);
+    let bearer = |token: String| format!("Bearer {token}");
+    let plain = bearer(issuer.token().mint());
+    let editor = bearer(issuer.token().role("editor").mint());
+    let expired = bearer(issuer.token().role("editor").lifetime_secs(-60).mint());
+    for (token, expected) in [("", 401), (&plain, 403), (&editor, 200), (&expired, 401)] {
+        for path in ["/edit/one", "/edit/two"] {
+            let mut request = test::TestRequest::get().uri(path);
+            let mut axum_request = axum::http::Request::get(path);
+            if !token.is_empty() {
+                request = request.insert_header(("authorization", token));
+                axum_request = axum_request.header("authorization", token);
+            }
+            // The server turns the error of a guard into its response.
+            let answer = test::try_call_service(&actix, request.to_request()).await;
+            let status = match answer {
+                Ok(answer) => answer.status(),
+                Err(why) => why.error_response().status(),
+            };
+            assert_eq!(status.as_u16(), expected, "actix {path} {token}");
+            let body = axum_request.body(axum::body::Body::empty()).unwrap();
+            let answer = router.clone().oneshot(body).await.unwrap();
+            assert_eq!(answer.status().as_u16(), expected, "axum {path} {token}");
+        }
+    }
+    let public = axum::http::Request::get("/public").body(axum::body::Body::empty()).unwrap();
+    assert_eq!(router.oneshot(public).await.unwrap().status().as_u16(), 200);
 }
 
 #[actix_web::test]

@@ -9,7 +9,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use shared::VerifyError::{Algorithm, Critical, Malformed, Signature, UnknownKey, WrongType};
 
-use crate::{
+use super::{
     ATTACKER_KEYS, ISSUER_KEYS, Pair, Signer, append_member, base64, claims, prepend_member,
     verify, with, without,
 };

@@ -3,7 +3,7 @@
 use serde_json::json;
 use shared::VerifyError::{Malformed, Signature};
 
-use crate::{ISSUER_KEYS, Signer, append_member, base64, claims, prepend_member, verify, with};
+use super::{ISSUER_KEYS, Signer, append_member, base64, claims, prepend_member, verify, with};
 
 const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use shared::VerifyError::{Audience, Expired, Issuer, Malformed, NotYetValid, WrongType};
 
-use crate::{
+use super::{
     ISSUER, ISSUER_KEYS, Signer, append_member, claims, now, prepend_member, verifier, verify,
     with, without,
 };
@@ -192,7 +192,10 @@ fn two_verifiers_with_different_audiences_decide_independently() {
 #[test]
 fn a_token_of_another_issuer_is_refused() {
     for iss in [
-        &format!("{ISSUER}/"),
+        &format!("{ISSUER}//"),
+        &format!("{ISSUER}/."),
+        &format!("{ISSUER}/ "),
+        &format!("/{ISSUER}"),
         &format!("{ISSUER} "),
         &format!("{ISSUER}\0"),
         &format!("{ISSUER}.evil.test"),

@@ -11,7 +11,7 @@ use std::{
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use shared::{Verifier, VerifyError, clock::Clock};
+use shared::{FetchError, Verifier, VerifyError, clock::Clock};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -37,7 +37,11 @@ impl Key {
     }
 
     fn token(&self, issuer: &str) -> String {
-        let now = Clock::system().now_secs();
+        self.token_at(issuer, Clock::system().now_secs())
+    }
+
+    /// Returns a token that is issued at `now`, in seconds since the Unix epoch.
+    fn token_at(&self, issuer: &str, now: i64) -> String {
         let id = "01a20970-f552-76e1-be5b-197ec9e2780c";
         let header = json!({"alg": "EdDSA", "typ": "at+jwt", "kid": self.kid});
         let claims = json!({
@@ -193,6 +197,53 @@ async fn the_keys_stay_in_use_after_a_failed_fetch() {
 }
 
 #[tokio::test]
+async fn keys_are_used_for_a_day_after_the_last_successful_fetch() {
+    const HALF_DAY: Duration = Duration::from_secs(12 * 3600);
+    let key = Key::new("one");
+    let issuer = Issuer::start(&[&key]).await;
+    let clock = Clock::system();
+    let builder = Verifier::builder(&issuer.url).audience("api").clock(clock.clone());
+    let verifier = builder.refresh_interval(HOUR).min_fetch_interval(Duration::ZERO).build();
+    ready(&verifier).await;
+    let token = || key.token_at(&issuer.url, clock.now_secs());
+    let cached = token();
+    verifier.verify(&cached).await.unwrap();
+
+    issuer.answer(500, "");
+    clock.advance(HALF_DAY);
+    verifier.verify(&token()).await.unwrap();
+    clock.advance(HALF_DAY);
+    for token in [token(), cached] {
+        assert_eq!(verifier.verify(&token).await, Err(VerifyError::KeysUnavailable));
+    }
+    assert!(!verifier.is_ready() && !verifier.has_keys());
+    assert_eq!(verifier.keys_error(), Some(FetchError::Status(500)));
+
+    issuer.publish(&[&key]);
+    verifier.verify(&token()).await.unwrap();
+    assert!(verifier.is_ready());
+}
+
+#[tokio::test]
+async fn the_maximum_age_of_keys_can_be_set_and_a_fetch_of_the_same_keys_begins_it_anew() {
+    let key = Key::new("one");
+    let issuer = Issuer::start(&[&key]).await;
+    let clock = Clock::system();
+    let builder = Verifier::builder(&issuer.url).audience("api").clock(clock.clone());
+    let builder = builder.refresh_interval(HOUR).min_fetch_interval(Duration::ZERO);
+    let verifier = builder.max_key_age(HOUR).build();
+    ready(&verifier).await;
+    for _ in 0..3 {
+        clock.advance(HOUR / 2);
+        let unknown = Key::new("unknown").token(&issuer.url);
+        assert_eq!(verifier.verify(&unknown).await, Err(VerifyError::UnknownKey));
+        assert!(verifier.has_keys());
+    }
+    clock.advance(HOUR);
+    assert!(!verifier.has_keys());
+}
+
+#[tokio::test]
 async fn tokens_are_answered_with_503_until_the_keys_are_fetched() {
     let key = Key::new("one");
     let issuer = Issuer::start(&[&key]).await;
@@ -249,6 +300,46 @@ async fn metadata_of_an_issuer_with_a_path_or_of_openid_connect_is_found() {
         ready(&verifier).await;
         verifier.verify(&key.token(name)).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_trailing_slash_of_the_issuer_makes_no_difference() {
+    let key = Key::new("one");
+    let issuer = Issuer::start(&[&key]).await;
+    let with_slash = format!("{}/", issuer.url);
+    for built_with in [&issuer.url, &with_slash] {
+        for described_as in [&issuer.url, &with_slash] {
+            issuer.describe("/.well-known/oauth-authorization-server", described_as);
+            let verifier = Verifier::builder(built_with).audience("api").build();
+            verifier.ready().await.unwrap();
+            for iss in [&issuer.url, &with_slash] {
+                verifier.verify(&key.token(iss)).await.unwrap();
+            }
+            let two = key.token(&format!("{}//", issuer.url));
+            assert_eq!(verifier.verify(&two).await, Err(VerifyError::Issuer));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_check_at_start_names_both_issuers_that_differ() {
+    let issuer = Issuer::start(&[&Key::new("one")]).await;
+    let configured = issuer.url.replace("127.0.0.1", "localhost");
+    let verifier = Verifier::builder(&configured).audience("api").build();
+    let reason = verifier.ready().await.unwrap_err().reason;
+    let expected = format!(
+        "cannot fetch the keys of {configured}: the metadata belongs to another issuer, {}: build \
+         the verifier with this URL",
+        issuer.url
+    );
+    assert_eq!(reason, expected);
+}
+
+#[tokio::test]
+async fn the_check_at_start_names_a_missing_audience() {
+    let issuer = Issuer::start(&[&Key::new("one")]).await;
+    let reason = Verifier::builder(&issuer.url).build().ready().await.unwrap_err().reason;
+    assert_eq!(reason, "the verifier has no audience, so it accepts no token");
 }
 
 #[tokio::test]

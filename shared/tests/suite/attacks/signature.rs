@@ -11,7 +11,7 @@ use shared::{
     keys::JwkSet,
 };
 
-use crate::{ATTACKER_KEYS, ISSUER, ISSUER_KEYS, Pair, Signer, base64, claims, verify, with};
+use super::{ATTACKER_KEYS, ISSUER, ISSUER_KEYS, Pair, Signer, base64, claims, verify, with};
 
 /// Order of the P-256 group, big-endian.
 const N: [u8; 32] = *b"\xff\xff\xff\xff\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\

@@ -1,0 +1,9 @@
+//! Tests of the verifier through its public interface.
+
+mod attacks;
+mod dependencies;
+mod extract;
+mod feed;
+mod keys;
+mod vectors;
+mod verifier;
