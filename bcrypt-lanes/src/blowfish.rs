@@ -69,7 +69,8 @@ pub fn advance(lanes: &mut [Lane], rounds: u32) {
     }
 }
 
-/// The number of lanes is a constant, so that the compiler unrolls the loops over them.
+/// Mixes key and salt into `N` lanes, `rounds` times. `N` is a constant, so that the compiler
+/// unrolls the loops over the lanes.
 fn advance_all<const N: usize>(lanes: &mut [Lane], rounds: u32) {
     let lanes: &mut [Lane; N] = lanes.try_into().expect("at most CAPACITY lanes");
     for _ in 0..rounds {
@@ -143,6 +144,8 @@ fn encrypt<const N: usize>(
     [right, left]
 }
 
+/// Runs two rounds of Blowfish, with the subkeys `i` and `i + 1`, in every lane.
+///
 /// A round waits for the round before it in the same lane: for a table look-up and four operations.
 /// It does not wait for other lanes. The inner loops therefore run over the lanes, and a core
 /// executes the rounds of all lanes at once.

@@ -1,4 +1,4 @@
-//! Whether a service answers, whether it is ready, and why it is not.
+//! Health of a service: `/healthz`, the answer of `/readyz`, and the health check of a container.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ pub struct Alive {
     status: &'static str,
 }
 
-/// Answers as long as the process serves requests.
+/// Check that this process serves requests.
 #[utoipa::path(
     get,
     path = "/healthz",
@@ -62,6 +62,11 @@ impl Reasons {
         "ending"
     }
 
+    /// Adds a warning about a dependency that works, unless the dependency has a reason already.
+    pub fn warn(&mut self, dependency: &'static str, warning: impl Display) {
+        self.0.entry(dependency).or_insert_with(|| warning.to_string());
+    }
+
     /// Returns whether no dependency has a reason.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -89,13 +94,13 @@ pub async fn check_health(mut addr: SocketAddr) -> Result<(), CommandError> {
         .timeout(Duration::from_secs(3))
         .no_proxy()
         .build()
-        .map_err(|error| CommandError(error.to_string()))?
+        .map_err(|error| CommandError::new(error.to_string()))?
         .get(format!("http://{addr}/readyz"))
         .send()
         .await;
     match answer {
         Ok(answer) if answer.status().is_success() => Ok(()),
-        Ok(answer) => Err(CommandError(format!("{addr} is not ready: {}", answer.status()))),
-        Err(_) => Err(CommandError(format!("{addr} does not answer"))),
+        Ok(answer) => Err(CommandError::new(format!("{addr} is not ready: {}", answer.status()))),
+        Err(_) => Err(CommandError::new(format!("{addr} does not answer"))),
     }
 }

@@ -1,6 +1,6 @@
 //! Log lines on standard error, as text or JSON, with a filter that can be reloaded.
 
-use std::{borrow::Cow, env, fs, io::Write, path::Path, sync::OnceLock};
+use std::{borrow::Cow, fs, io::Write, path::Path, sync::OnceLock};
 
 use arc_swap::ArcSwap;
 use env_logger::{Logger, fmt::Formatter};
@@ -10,7 +10,7 @@ use log::{
 };
 use serde_json::Map;
 
-use crate::{command::CommandError, reload::ReloadHook};
+use crate::{command::CommandError, reload::ReloadHook, settings::variable};
 
 /// Filter that is used if neither `RUST_LOG` nor `LOG_FILTER_FILE` is set.
 const DEFAULT_FILTER: &str = "info,actix_server=warn,actix_http=off";
@@ -40,21 +40,20 @@ static LOGGER: OnceLock<ReloadableLogger> = OnceLock::new();
 /// # Errors
 /// If `LOG_FORMAT` has another value, or if the file has no valid filter.
 pub fn init_logs() -> Result<(), CommandError> {
-    let format = match env::var("LOG_FORMAT").as_deref() {
-        Err(_) | Ok("" | "text") => Format::Text,
-        Ok("json") => Format::Json,
-        Ok(_) => return Err(CommandError::new("LOG_FORMAT must be text or json")),
+    let format = match text_of("LOG_FORMAT").as_deref() {
+        None | Some("text") => Format::Text,
+        Some("json") => Format::Json,
+        Some(_) => return Err(CommandError::usage("LOG_FORMAT must be text or json")),
     };
     let filter = match filter_file() {
-        Some(file) => {
-            read_filter(&file).map_err(|reason| CommandError(format!("{FILTER_FILE}: {reason}")))?
-        }
-        None => env::var("RUST_LOG").unwrap_or_else(|_| DEFAULT_FILTER.into()),
+        Some(file) => read_filter(&file)
+            .map_err(|reason| CommandError::usage(format!("{FILTER_FILE}: {reason}")))?,
+        None => text_of("RUST_LOG").unwrap_or_else(|| DEFAULT_FILTER.into()),
     };
     let current = ArcSwap::from_pointee(build_logger(&filter, format));
     let logger = LOGGER.get_or_init(|| ReloadableLogger { format, current });
     log::set_max_level(logger.current.load().filter());
-    log::set_logger(logger).map_err(|error| CommandError(error.to_string()))
+    log::set_logger(logger).map_err(|error| CommandError::new(error.to_string()))
 }
 
 /// Returns the hook that reads the filter again. `None` if the filter is not in a file.
@@ -70,7 +69,12 @@ pub fn reload_hook() -> Option<ReloadHook> {
 }
 
 fn filter_file() -> Option<String> {
-    env::var(FILTER_FILE).ok().filter(|file| !file.is_empty())
+    text_of(FILTER_FILE)
+}
+
+/// Returns an environment variable. One that is not UTF-8 cannot be a level or a known format.
+fn text_of(name: &str) -> Option<String> {
+    variable(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// Reads the filter in a file. Each line is a part of the filter.
@@ -92,7 +96,7 @@ fn read_filter(file: &str) -> Result<String, String> {
 
 fn build_logger(filter: &str, format: Format) -> Logger {
     let mut builder = env_logger::Builder::new();
-    let style = env::var("RUST_LOG_STYLE").unwrap_or_default();
+    let style = text_of("RUST_LOG_STYLE").unwrap_or_default();
     builder.parse_filters(filter).parse_write_style(&style);
     match format {
         Format::Text => builder.format_key_values(|line, fields| write_fields(line, fields)),

@@ -95,6 +95,11 @@ impl RequestMetrics {
         Self { counts, durations }
     }
 
+    /// Returns metrics that no registry exports.
+    pub fn unregistered() -> Self {
+        Self::new(&mut Registry::default())
+    }
+
     /// Counts a request. `route` is `None` if no route took the request.
     pub(crate) fn count(
         &self,
@@ -108,6 +113,7 @@ impl RequestMetrics {
             Method::GET => "GET",
             Method::HEAD => "HEAD",
             Method::POST => "POST",
+            Method::PATCH => "PATCH",
             Method::DELETE => "DELETE",
             _ => "other",
         };
@@ -125,7 +131,7 @@ impl RequestMetrics {
 
 /// One worker's copy of the metrics of a route.
 ///
-/// To look them up in a [`RequestMetrics`] at each request takes longer than to count, and locks
+/// A look-up in [`RequestMetrics`] at each request would take longer than the count, and would lock
 /// out the other workers.
 pub(crate) struct RouteMetrics {
     route: &'static str,

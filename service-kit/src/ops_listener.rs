@@ -1,20 +1,21 @@
 //! Separate listener for operators: `/metrics`, `/healthz`, `/readyz`.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use actix_web::{
-    App, HttpServer,
     dev::ServerHandle,
-    middleware::from_fn,
-    web::{self, Data, ServiceConfig},
+    web::{Data, ServiceConfig},
 };
 
 use crate::{
-    bound_listener::{BoundListener, cannot_listen},
+    bound_listener::BoundListener,
     command::CommandError,
-    request_log::{RequestObserver, observe_requests},
-    route::not_found,
+    http_server::{self, HttpServerSettings},
+    request_log::RequestObserver,
 };
+
+/// Maximum number of connections of operators: health probes, Prometheus, and people.
+const MAX_CONNECTIONS: usize = 1000;
 
 /// Separate listener for operators, bound and not served yet.
 #[derive(Debug)]
@@ -40,22 +41,17 @@ impl OpsListener {
     /// If the system refuses to listen.
     pub fn serve(
         self,
+        keep_alive: Duration,
         observer: Data<RequestObserver>,
         routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     ) -> Result<ServerHandle, CommandError> {
-        let BoundListener { listener, addr, setting } = self.0;
-        let server = HttpServer::new(move || {
-            App::new()
-                .app_data(observer.clone())
-                .wrap(from_fn(observe_requests))
-                .configure(routes.clone())
-                .default_service(web::to(not_found))
-        })
-        .workers(1)
-        .disable_signals()
-        .listen(listener)
-        .map_err(|error| cannot_listen(addr, setting, &error))?
-        .run();
+        let settings = HttpServerSettings {
+            workers: 1,
+            connections_per_worker: MAX_CONNECTIONS,
+            keep_alive,
+            shutdown_timeout: Duration::ZERO,
+        };
+        let server = http_server::serve(self.0, settings, observer, routes)?;
         let handle = server.handle();
         actix_web::rt::spawn(server);
         Ok(handle)

@@ -2,6 +2,7 @@
 //! spans.
 
 use std::{
+    rc::Rc,
     sync::{
         LazyLock,
         atomic::{AtomicU64, Ordering},
@@ -23,7 +24,10 @@ use actix_web::{
 use log::Level;
 use shared::AccessToken;
 
-use crate::{metrics::RequestMetrics, route::Route, shutdown::ShutdownToken, traces::RequestSpan};
+use crate::{
+    answer_headers, connection::ConnectionRequests, late_request, metrics::RequestMetrics,
+    route::Route, shutdown::ShutdownToken, traces::RequestSpan,
+};
 
 /// Services that [`observe_requests`] uses.
 #[derive(Clone, Debug)]
@@ -44,7 +48,7 @@ impl RequestObserver {
 pub const LOG_TARGET: &str = "request";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Longer than the ids of any common proxy.
+/// Maximum length of a request id that a client sends: more than any common proxy needs.
 const MAX_ID_BYTES: usize = 128;
 
 /// Counts, traces and logs a request. A middleware for `actix_web::middleware::from_fn`.
@@ -52,6 +56,7 @@ const MAX_ID_BYTES: usize = 128;
 /// - The log line has the level `warn` for a 500, otherwise `debug`.
 /// - The answer has an `X-Request-Id`: the client's, or a new one.
 /// - A slash at the end of the path is dropped.
+/// - A request whose client has stopped waiting is refused: see `late_request`.
 ///
 /// The data of the app must contain a [`RequestObserver`].
 ///
@@ -59,15 +64,21 @@ const MAX_ID_BYTES: usize = 128;
 /// If the handler fails.
 pub async fn observe_requests(
     mut request: ServiceRequest,
-    next: Next<impl MessageBody>,
+    next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let started = Instant::now();
+    let connection = request.conn_data::<Rc<ConnectionRequests>>().cloned();
+    let _of_connection = connection.as_ref().map(ConnectionRequests::begin);
     drop_trailing_slash(&mut request);
     let observer = request.app_data::<Data<RequestObserver>>().cloned();
+    let _in_progress = observer.as_ref().map(|observer| observer.shutdown.begin_request());
     let sent_id = request.headers().get(REQUEST_ID).filter(|id| is_valid_id(id)).cloned();
     let id = sent_id.unwrap_or_else(new_id);
     let span = RequestSpan::begin(&request);
-    let mut answer = span.within(next.call(request)).await?;
+    let mut answer = match late_request::refusal(&request, connection.as_deref()).await {
+        None => span.within(next.call(request)).await?.map_into_left_body(),
+        Some(refusal) => request.into_response(refusal).map_into_right_body(),
+    };
     let status = answer.status().as_u16();
     if let Some(observer) = observer {
         let request = answer.request();
@@ -82,6 +93,7 @@ pub async fn observe_requests(
     if log::log_enabled!(target: LOG_TARGET, level) {
         write_line(&answer, level, &id, &span, started);
     }
+    answer_headers::append(&mut answer);
     answer.headers_mut().insert(REQUEST_ID, id);
     Ok(answer)
 }
@@ -119,7 +131,8 @@ fn write_line(
     let status = answer.status().as_u16();
     let status_text = status.to_string();
     let route = Route::of(request).map_or("none", |route| route.name);
-    let ip = request.peer_addr().map_or_else(String::new, |peer| peer.ip().to_string());
+    let ip =
+        request.peer_addr().map_or_else(String::new, |peer| peer.ip().to_canonical().to_string());
     let ms = format!("{:.3}", started.elapsed().as_secs_f64() * 1000.0);
     let user = request.extensions().get::<AccessToken>().map(|token| token.sub.clone());
     let trace_id = span.trace_id().map(|id| id.to_string());

@@ -1,10 +1,15 @@
 //! Routes at the path and of the method that their OpenAPI documentation names.
 
+use std::fmt;
+
 use actix_web::{
     FromRequest, Handler, HttpRequest, HttpResponse, Responder,
     dev::HttpServiceFactory,
     guard,
-    http::header::{ALLOW, CACHE_CONTROL},
+    http::{
+        Method,
+        header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL},
+    },
     middleware::DefaultHeaders,
     web,
 };
@@ -17,9 +22,11 @@ use crate::metrics::RouteMetrics;
 ///
 /// - Behind the middleware of the module `request_log`, the path works with a trailing slash too.
 /// - A resource that takes GET takes HEAD (RFC 9110 section 9.3.2).
+/// - `OPTIONS` is answered with the methods of the resource (RFC 9110 section 9.3.7). The module
+///   [`cors`](crate::cors) adds what browsers read there.
 /// - Other methods get a 405.
-/// - Answers are not stored unless they say otherwise: most contain tokens or personal data
-///   (RFC 6749 section 5.1).
+/// - An answer without a `Cache-Control` header gets `no-store`: most answers contain tokens or
+///   personal data (RFC 6749 section 5.1).
 ///
 /// ```
 /// use actix_web::{App, HttpResponse};
@@ -36,7 +43,7 @@ use crate::metrics::RouteMetrics;
 /// ```
 ///
 /// # Panics
-/// If the method is not GET, POST or DELETE.
+/// If the method is not GET, POST, PATCH or DELETE.
 pub fn resource<P, F, Args>(
     _documentation: P,
     handler: F,
@@ -47,10 +54,43 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    let Ok([method]) = <[HttpMethod; 1]>::try_from(P::methods()) else {
-        panic!("{} has several methods", P::path());
-    };
-    resource_at(P::path(), method, handler)
+    resource_with(P::path(), only_method::<P>(), DefaultHeaders::new(), handler)
+}
+
+/// Returns a resource like [`resource`], whose answers are the same for every caller: web pages of
+/// all origins may read them, without credentials.
+///
+/// # Panics
+/// If the method is not GET, POST, PATCH or DELETE.
+pub fn public_resource<P, F, Args>(
+    _documentation: P,
+    handler: F,
+) -> impl HttpServiceFactory + use<P, F, Args>
+where
+    P: utoipa::Path,
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    public_resource_at(P::path(), only_method::<P>(), handler)
+}
+
+/// Returns a resource like [`public_resource`], at this path and of this method.
+///
+/// # Panics
+/// If the method is not GET, POST, PATCH or DELETE.
+pub fn public_resource_at<F, Args>(
+    path: String,
+    method: HttpMethod,
+    handler: F,
+) -> impl HttpServiceFactory + use<F, Args>
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let any_origin = DefaultHeaders::new().add((ACCESS_CONTROL_ALLOW_ORIGIN, "*"));
+    resource_with(path, method, any_origin, handler)
 }
 
 /// Returns a resource at this path and of this method.
@@ -64,25 +104,147 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    let get_or_head = || web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
-    let (route, allow) = match method {
-        HttpMethod::Get => (get_or_head(), "GET, HEAD"),
-        HttpMethod::Post => (web::post(), "POST"),
-        HttpMethod::Delete => (web::delete(), "DELETE"),
-        _ => panic!("{path} takes neither GET nor POST nor DELETE"),
+    resource_with(path, method, DefaultHeaders::new(), handler)
+}
+
+fn only_method<P: utoipa::Path>() -> HttpMethod {
+    let Ok([method]) = <[HttpMethod; 1]>::try_from(P::methods()) else {
+        panic!("{} has several methods", P::path());
     };
-    let method_not_allowed = move || async move {
-        let detail = format!("Only {allow} is allowed here.");
-        let problem = Problem::new(405, "method_not_allowed", detail);
-        let mut response = problem.response();
-        response.insert_header((ALLOW, allow));
-        problem.finish(response)
-    };
-    web::resource(&path)
-        .app_data(Route::new(path))
-        .wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store")))
-        .route(route.to(handler))
-        .default_service(web::to(method_not_allowed))
+    method
+}
+
+fn resource_with<F, Args>(
+    path: String,
+    method: HttpMethod,
+    headers: DefaultHeaders,
+    handler: F,
+) -> impl HttpServiceFactory + use<F, Args>
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let methods = Methods { path, headers, handlers: Vec::new() };
+    methods.with(method, handler).resource()
+}
+
+/// A path that takes several methods, each with a handler of its own. [`Methods::resource`] returns
+/// the resource, which behaves as [`resource`] does.
+pub struct Methods {
+    path: String,
+    headers: DefaultHeaders,
+    /// Each route, and its methods for the header `Allow`.
+    handlers: Vec<(actix_web::Route, &'static str)>,
+}
+
+impl fmt::Debug for Methods {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Methods").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Methods {
+    /// Begins with a handler, at the path that its documentation names.
+    ///
+    /// # Panics
+    /// If the method is not GET, POST, PATCH or DELETE.
+    pub fn of<P, F, Args>(_documentation: P, handler: F) -> Self
+    where
+        P: utoipa::Path,
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        let headers = DefaultHeaders::new();
+        let methods = Self { path: P::path(), headers, handlers: Vec::new() };
+        methods.with(only_method::<P>(), handler)
+    }
+
+    /// Adds a handler, whose documentation names the same path and another method.
+    ///
+    /// # Panics
+    /// If the path is another one, or the method is not GET, POST, PATCH or DELETE.
+    #[must_use]
+    pub fn and<P, F, Args>(self, _documentation: P, handler: F) -> Self
+    where
+        P: utoipa::Path,
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        assert_eq!(self.path, P::path(), "a resource has one path");
+        self.with(only_method::<P>(), handler)
+    }
+
+    /// Begins at a path without documentation, for a page that people read.
+    pub fn at(path: &str) -> Self {
+        Self { path: path.to_owned(), headers: DefaultHeaders::new(), handlers: Vec::new() }
+    }
+
+    /// Adds the handler of GET and HEAD.
+    #[must_use]
+    pub fn get<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.with(HttpMethod::Get, handler)
+    }
+
+    /// Adds the handler of POST.
+    #[must_use]
+    pub fn post<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.with(HttpMethod::Post, handler)
+    }
+
+    fn with<F, Args>(mut self, method: HttpMethod, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        let (route, allow) = match method {
+            HttpMethod::Get => {
+                (web::route().guard(guard::Any(guard::Get()).or(guard::Head())), "GET, HEAD")
+            }
+            HttpMethod::Post => (web::post(), "POST"),
+            HttpMethod::Patch => (web::patch(), "PATCH"),
+            HttpMethod::Delete => (web::delete(), "DELETE"),
+            _ => panic!("{} takes neither GET nor POST nor PATCH nor DELETE", self.path),
+        };
+        self.handlers.push((route.to(handler), allow));
+        self
+    }
+
+    /// Returns the resource.
+    pub fn resource(self) -> impl HttpServiceFactory {
+        let Self { path, headers, handlers } = self;
+        let methods = handlers.iter().map(|(_, methods)| *methods).chain(["OPTIONS"]);
+        // Routes live as long as the service.
+        let allow: &'static str = methods.collect::<Vec<_>>().join(", ").leak();
+        let method_not_allowed = move || async move {
+            let detail = format!("The methods {allow} are allowed here.");
+            let problem = Problem::new(405, "method_not_allowed", detail);
+            let mut response = problem.response();
+            response.insert_header((ALLOW, allow));
+            problem.finish(response)
+        };
+        let options =
+            move || async move { HttpResponse::NoContent().insert_header((ALLOW, allow)).finish() };
+        let resource = web::resource(&path).app_data(Route::new(path));
+        let resource = handlers.into_iter().fold(resource, |it, (route, _)| it.route(route));
+        resource
+            .route(web::method(Method::OPTIONS).to(options))
+            .default_service(web::to(method_not_allowed))
+            .wrap(headers.add((CACHE_CONTROL, "no-store")))
+    }
 }
 
 /// The route that took a request, for metrics, log and traces.

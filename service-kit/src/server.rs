@@ -4,21 +4,20 @@
 use std::{io, net::SocketAddr};
 
 use actix_web::{
-    App, HttpServer,
     dev::Server,
-    middleware::from_fn,
-    web::{self, Data, ServiceConfig},
+    web::{Data, ServiceConfig},
 };
 
 use crate::{
     accept_gate::AcceptGate,
     bound_listener::{BoundListener, cannot_listen},
     command::CommandError,
-    connection_limits::ConnectionLimits,
+    connection_limits::{ConnectionLimits, cores},
+    http_server::{self, HttpServerSettings},
     metrics::RequestMetrics,
+    open_files,
     ops_listener::OpsListener,
-    request_log::{RequestObserver, observe_requests},
-    route::not_found,
+    request_log::RequestObserver,
     shutdown::{self, ShutdownSettings, ShutdownToken, Stoppable},
 };
 
@@ -31,7 +30,7 @@ pub struct ServerSettings {
     pub addr: SocketAddr,
     /// The setting that names that address.
     pub addr_setting: &'static str,
-    /// Address of the ops listener. `None`: `/metrics` is served by the main listener.
+    /// Address of the ops listener. `None`: the main listener serves `/metrics` and `/readyz`.
     pub metrics_addr: Option<SocketAddr>,
     /// Number of threads that serve requests. `None`: one for each core.
     pub workers: Option<u16>,
@@ -53,11 +52,17 @@ pub struct BoundServer {
 }
 
 impl BoundServer {
-    /// Binds the listeners.
+    /// Raises the limit of open files, and binds the listeners.
     ///
     /// # Errors
     /// If an address cannot be bound; the error names its setting.
-    pub fn bind(settings: ServerSettings) -> Result<Self, CommandError> {
+    pub fn bind(mut settings: ServerSettings) -> Result<Self, CommandError> {
+        if let Some(limit) = open_files::raise_limit() {
+            if let Some(shortage) = open_files::shortage(limit, settings.limits) {
+                log::warn!("{shortage}");
+            }
+            open_files::fit(limit, &mut settings.limits);
+        }
         let listener = BoundListener::bind(settings.addr, settings.addr_setting)?;
         let ops_listener = OpsListener::bind(settings.metrics_addr)?;
         Ok(Self { settings, listener, ops_listener })
@@ -68,8 +73,8 @@ impl BoundServer {
         self.listener.addr
     }
 
-    /// Returns whether `/metrics` belongs to the main listener.
-    pub fn serves_metrics(&self) -> bool {
+    /// Returns whether `/metrics` and `/readyz` belong to the main listener.
+    pub fn serves_ops_routes(&self) -> bool {
         self.ops_listener.is_none()
     }
 
@@ -88,28 +93,22 @@ impl BoundServer {
         let Self { settings, listener, ops_listener } = self;
         let observer = Data::new(RequestObserver::new(metrics, token.clone()));
         let ops_server = ops_listener
-            .map(|ops_listener| ops_listener.serve(observer.clone(), ops_routes))
+            .map(|ops_listener| {
+                ops_listener.serve(settings.limits.keep_alive, observer.clone(), ops_routes)
+            })
             .transpose()?;
-        let mut server = HttpServer::new(move || {
-            App::new()
-                .app_data(observer.clone())
-                .wrap(from_fn(observe_requests))
-                .configure(routes.clone())
-                .default_service(web::to(not_found))
-        })
-        .disable_signals()
-        .max_connections(settings.limits.connections_per_worker(settings.workers))
-        .shutdown_timeout(settings.shutdown.shutdown_timeout.as_secs());
-        if let Some(workers) = settings.workers {
-            server = server.workers(workers.into());
-        }
-        let BoundListener { listener, addr, setting } = listener;
-        let refused = |error: io::Error| cannot_listen(addr, setting, &error);
-        let accept_gate = AcceptGate::new(&listener).map_err(refused)?;
-        let server = server.listen(listener).map_err(refused)?.run();
+        let accept_gate = AcceptGate::new(&listener.listener)
+            .map_err(|error| cannot_listen(listener.addr, listener.setting, &error))?;
+        let workers = settings.workers.map_or_else(cores, usize::from);
+        let http_settings = HttpServerSettings {
+            workers,
+            connections_per_worker: settings.limits.connections_per_worker(workers),
+            keep_alive: settings.limits.keep_alive,
+            shutdown_timeout: settings.shutdown.shutdown_timeout,
+        };
+        let server = http_server::serve(listener, http_settings, observer, routes)?;
         let settings = settings.shutdown;
-        let stoppable = Stoppable { server, accept_gate, ops_server, token, settings };
-        Ok(RunningServer { addr, stoppable })
+        Ok(RunningServer(Stoppable { server, accept_gate, ops_server, token, settings }))
     }
 
     fn log_start(&self) {
@@ -127,11 +126,7 @@ impl BoundServer {
 }
 
 /// A server that listens.
-pub struct RunningServer {
-    /// Address of the main listener.
-    pub addr: SocketAddr,
-    stoppable: Stoppable,
-}
+pub struct RunningServer(Stoppable);
 
 impl RunningServer {
     /// Serves until SIGTERM or Ctrl-C, then shuts down in order. Connections are accepted once
@@ -140,11 +135,11 @@ impl RunningServer {
     /// # Errors
     /// If the server fails.
     pub async fn run_until_stopped(self, ready: impl Future<Output = ()>) -> io::Result<()> {
-        shutdown::run_until_stopped(self.stoppable, ready).await
+        shutdown::run_until_stopped(self.0, ready).await
     }
 
     /// Returns the server alone, which serves while it is polled and ignores signals. For tests.
     pub fn into_server(self) -> Server {
-        self.stoppable.server
+        self.0.server
     }
 }

@@ -10,38 +10,54 @@ use actix_web::{
     http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
     web::{Bytes, Data, ServiceConfig},
 };
-use utoipa::openapi::{HttpMethod, OpenApi};
+use utoipa::openapi::{HttpMethod, OpenApi, Server};
 
 pub use self::{
     docs::{__path_docs, docs},
     responses::{
-        Authentication, BadBody, Forbidden, ProblemSchema, Unauthorized, Unavailable, header,
+        Authentication, BadBody, ErrorResponse, FieldProblemSchema, Forbidden, FormBodies,
+        ProblemSchema, Responses, TooManyFailures, Unauthorized, Unavailable, error_responses,
     },
 };
 use crate::route::{resource, resource_at};
 
-/// The document as JSON, generated at the first request: that takes a third of the time of a
-/// start, and a megabyte.
+/// The document as JSON. Each worker generates its own document, at the first request for it: the
+/// generation takes a third of the time of a start, and a megabyte.
 pub struct Document(LazyLock<Bytes, Box<dyn FnOnce() -> Bytes + Send>>);
 
-/// Mounts `/openapi.json`, `/docs`, and a redirect from `/` to `/docs`. The document contains
-/// `/metrics` only if `serves_metrics`.
-pub fn mount(app: &mut ServiceConfig, document: fn() -> OpenApi, serves_metrics: bool) {
+/// Mounts `/openapi.json` and `/docs`. The document contains `/metrics` and `/readyz` only if
+/// `serves_ops_routes`. `base_path` is the path of the service as clients see it, empty or as
+/// `/auth`.
+pub fn mount(
+    app: &mut ServiceConfig,
+    document: fn() -> OpenApi,
+    base_path: &str,
+    serves_ops_routes: bool,
+) {
+    let base_path = base_path.to_owned();
     let json = move || {
         let mut document = document();
-        if !serves_metrics {
+        if !base_path.is_empty() {
+            document.servers = Some(vec![Server::new(&base_path)]);
+        }
+        if !serves_ops_routes {
             document.paths.paths.shift_remove("/metrics");
+            document.paths.paths.shift_remove("/readyz");
         }
         let json = document.to_json();
         json.expect("a document contains strings, numbers and lists of them").into()
     };
     app.app_data(Data::new(Document(LazyLock::new(Box::new(json)))))
         .service(resource(__path_openapi, openapi))
-        .service(resource(__path_docs, docs))
-        .service(resource_at("/".into(), HttpMethod::Get, docs::redirect_to_docs));
+        .service(resource(__path_docs, docs));
 }
 
-/// This document.
+/// Mounts a redirect from `/` to `/docs`, for a service that has no other page.
+pub fn mount_home(app: &mut ServiceConfig) {
+    app.service(resource_at("/".into(), HttpMethod::Get, docs::redirect_to_docs));
+}
+
+/// Get this document.
 #[utoipa::path(
     get,
     path = "/openapi.json",

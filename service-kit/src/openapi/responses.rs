@@ -6,13 +6,13 @@ use shared::problem;
 use utoipa::{
     IntoResponses, Modify, ToSchema,
     openapi::{
-        Content, Header, KnownFormat, ObjectBuilder, OpenApi, Ref, RefOr, Response,
+        Content, Header, KnownFormat, ObjectBuilder, OpenApi, Ref, RefOr, Required, Response,
         ResponseBuilder, SchemaFormat, Type,
         security::{Http, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
-// Describes `shared::problem::Problem`. Its doc comment becomes the description in the document.
+// Describes `shared::problem::Problem`. The doc comment below becomes the schema's description.
 /// Body of an error (RFC 9457).
 #[derive(ToSchema)]
 #[schema(as = Problem)]
@@ -28,9 +28,63 @@ pub struct ProblemSchema {
     detail: String,
     /// Reason for a program.
     code: String,
-    /// With status 400: the wrong fields, each with its messages.
+    /// With a refused access token: the token's kind and the same explanation, as in simplejwt.
+    #[schema(required = false)]
+    messages: Vec<TokenMessage>,
+}
+
+/// Explanation of a refused access token.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a type of another crate")]
+struct TokenMessage {
+    /// Always `AccessToken`.
+    token_class: String,
+    /// Always `access`.
+    token_type: String,
+    message: String,
+}
+
+/// Body of an error in a request (RFC 9457). Each wrong field is a member of `errors`, and also of
+/// the body itself.
+#[derive(ToSchema)]
+#[schema(as = FieldProblem)]
+#[expect(dead_code, reason = "describes a body of another crate")]
+pub struct FieldProblemSchema {
+    /// Always `about:blank`: the status names the kind of problem (RFC 9457 section 4.2.1).
+    r#type: String,
+    /// Name of the status.
+    title: String,
+    /// HTTP status.
+    status: u16,
+    /// Explanation for a person.
+    detail: String,
+    /// Reason for a program.
+    code: String,
+    /// The wrong fields, each with its messages.
     #[schema(required = false)]
     errors: BTreeMap<String, Vec<String>>,
+    #[serde(flatten)]
+    fields: BTreeMap<String, Vec<String>>,
+}
+
+/// Documents that each route with a JSON body takes the same fields form-encoded. A body that may
+/// be absent is documented as JSON only, because any text is a form without the optional fields.
+#[derive(Debug)]
+pub struct FormBodies;
+
+impl Modify for FormBodies {
+    fn modify(&self, document: &mut OpenApi) {
+        let items = document.paths.paths.values_mut();
+        let operations = items.flat_map(|item| [&mut item.post, &mut item.patch, &mut item.delete]);
+        for operation in operations.flatten() {
+            let Some(RefOr::T(body)) = operation.request_body.as_mut() else { continue };
+            let is_required = body.required == Some(Required::True);
+            if let (true, Some(json)) = (is_required, body.content.get("application/json").cloned())
+            {
+                body.content.insert("application/x-www-form-urlencoded".into(), json);
+            }
+        }
+    }
 }
 
 /// Adds the two ways to authenticate to a document: `bearer`, an access token, and `client`, the
@@ -48,24 +102,32 @@ impl Modify for Authentication {
     }
 }
 
-type Responses = BTreeMap<String, RefOr<Response>>;
+/// Responses by status.
+pub type Responses = BTreeMap<String, RefOr<Response>>;
 
-/// Returns problem responses by status, description and headers.
-fn problems(of: &[(&str, &str, &[&str])]) -> Responses {
-    let problem = |(status, description, headers): &(&str, &str, &[&str])| {
-        let content = Content::new(Some(Ref::from_schema_name("Problem")));
+/// An error response: status, description, and the headers that come with it.
+pub type ErrorResponse<'a> = (&'a str, &'a str, &'a [&'a str]);
+
+fn problems(of: &[ErrorResponse]) -> Responses {
+    error_responses("Problem", problem::CONTENT_TYPE, of)
+}
+
+/// Returns error responses by status. `schema` describes their bodies.
+pub fn error_responses(schema: &str, media_type: &str, of: &[ErrorResponse]) -> Responses {
+    let response = |(status, description, headers): &ErrorResponse| {
+        let content = Content::new(Some(Ref::from_schema_name(schema)));
         let response = ResponseBuilder::new().description(*description);
-        let response = response.content(problem::CONTENT_TYPE, content);
+        let response = response.content(media_type, content);
         let add_header =
             |response: ResponseBuilder, name: &&str| response.header(*name, header(name));
         let response = headers.iter().fold(response, add_header);
         ((*status).to_owned(), response.build().into())
     };
-    of.iter().map(problem).collect()
+    of.iter().map(response).collect()
 }
 
 /// Returns the schema of a response header.
-pub fn header(name: &str) -> Header {
+fn header(name: &str) -> Header {
     let schema = ObjectBuilder::new();
     let seconds = SchemaFormat::KnownFormat(KnownFormat::Int32);
     let schema = match name {
@@ -81,13 +143,15 @@ pub struct BadBody;
 
 impl IntoResponses for BadBody {
     fn responses() -> Responses {
-        let invalid = "The body is not a JSON object, or has wrong fields: `errors` lists them.";
-        problems(&[
-            ("400", invalid, &[]),
+        let invalid = "The body cannot be read, or has wrong fields: `errors` lists them.";
+        let mut responses = problems(&[
             ("408", "The body did not arrive in time.", &[]),
             ("413", "The body is too large.", &[]),
-            ("415", "The body is not `application/json`.", &[]),
-        ])
+            ("415", "The body is neither JSON nor a form.", &[]),
+        ]);
+        let fields = [("400", invalid, &[][..])];
+        responses.extend(error_responses("FieldProblem", problem::CONTENT_TYPE, &fields));
+        responses
     }
 }
 
@@ -108,6 +172,17 @@ pub struct Forbidden;
 impl IntoResponses for Forbidden {
     fn responses() -> Responses {
         problems(&[("403", "The token does not grant this request.", &["WWW-Authenticate"])])
+    }
+}
+
+/// Response if too many attempts have failed.
+#[derive(Debug)]
+pub struct TooManyFailures;
+
+impl IntoResponses for TooManyFailures {
+    fn responses() -> Responses {
+        let retry = "Too many attempts have failed: try again after `Retry-After` seconds.";
+        problems(&[("429", retry, &["Retry-After"])])
     }
 }
 

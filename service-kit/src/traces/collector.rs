@@ -8,7 +8,7 @@ use std::{
 };
 
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
-use shared::http::{chain, is_loopback};
+use shared::http::{chain, client};
 use tokio::runtime::Handle;
 
 /// Maximum time to send one batch of spans.
@@ -26,15 +26,9 @@ pub(super) struct Collector {
 
 impl Collector {
     pub(super) fn new(url: &str) -> Self {
-        let mut client =
-            reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
-        if is_loopback(url) {
-            // A proxy cannot reach a loopback address of this machine.
-            client = client.no_proxy();
-        }
         Self {
             url: url.to_owned(),
-            client: client.build().unwrap_or_default(),
+            client: client(url, reqwest::Client::builder().timeout(TIMEOUT)),
             runtime: Handle::current(),
             is_unreachable: AtomicBool::new(false),
         }

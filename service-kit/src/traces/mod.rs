@@ -27,7 +27,7 @@ pub use self::{
 };
 use crate::{command::CommandError, settings::http_url};
 
-/// Maximum time that the end of a service waits for the collector to accept the last spans.
+/// Maximum time that a service waits at its end for the collector to accept the last spans.
 const LAST_SPANS: Duration = Duration::from_secs(3);
 
 /// Settings of traces. OpenTelemetry's own variables apply too (`OTEL_TRACES_SAMPLER`,

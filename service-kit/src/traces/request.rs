@@ -32,7 +32,7 @@ impl RequestSpan {
             KeyValue::new("http.request.method", method.unwrap_or("_OTHER")),
             KeyValue::new("url.path", request.path().to_owned()),
         ];
-        let ip = request.peer_addr().map(|peer| peer.ip().to_string());
+        let ip = request.peer_addr().map(|peer| peer.ip().to_canonical().to_string());
         attributes.extend(ip.map(|ip| KeyValue::new("client.address", ip)));
         // `end` completes the name: the route is not known yet.
         let span = tracer.span_builder(method.unwrap_or("HTTP"));

@@ -51,7 +51,7 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// A page that shows this document and sends requests.
+/// Get a page that shows this document and sends requests.
 #[utoipa::path(
     get,
     path = "/docs",
@@ -71,5 +71,6 @@ pub async fn docs() -> HttpResponse {
 
 /// `GET /`: redirects to the page, for people who open the service's address in a browser.
 pub async fn redirect_to_docs() -> HttpResponse {
-    HttpResponse::Found().insert_header((LOCATION, "/docs")).finish()
+    // Relative: a proxy may serve `/` of this service as the path of a folder.
+    HttpResponse::Found().insert_header((LOCATION, "docs")).finish()
 }

@@ -44,8 +44,46 @@ function credentialsPanel(operations) {
   const note = '“Try it” sends them with each operation that needs them. '
     + 'This page keeps them in memory only.';
   return (bearer || basic) && el('section', { className: 'card panel' },
-    el('h2', {}, 'Credentials'), el('p', { className: 'muted' }, note),
-    el('div', { className: 'inputs' }, bearer, basic));
+    el('h2', {}, 'Authorize'), el('p', { className: 'muted' }, note),
+    bearer && signIn(operations), el('div', { className: 'inputs' }, bearer, basic));
+}
+
+// A form that logs in, if the service has a route for it, and uses the tokens of the answer.
+function signIn(operations) {
+  const login = operations.find(({ method, path }) => method === 'post' && path === '/login');
+  if (!login) return null;
+  const name = el('input', {
+    autocomplete: 'username', autocapitalize: 'none', spellcheck: false, required: true,
+  });
+  const password = el('input', {
+    type: 'password', autocomplete: 'current-password', required: true,
+  });
+  const send = el('button', {}, 'Sign in');
+  const status = el('div', { className: 'line', role: 'status' });
+  const form = el('form', { className: 'stack' },
+    el('div', { className: 'inputs' }, el('label', {}, 'Username or email', name),
+      el('label', {}, 'Password', password)),
+    send, status);
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    send.disabled = true;
+    status.replaceChildren('Signing in…');
+    const body = JSON.stringify({ username: name.value, password: password.value });
+    try {
+      const response = await fetch(buildRequest(login, [], 'application/json', body));
+      const answer = await response.json();
+      const tokens = tokensIn(answer);
+      if (tokens) useTokens(tokens);
+      if (tokens) password.value = '';
+      status.replaceChildren(tokens
+        ? 'Signed in. Requests that need an access token now send it.'
+        : answer.detail ?? `The service answered ${response.status}.`);
+    } catch (error) {
+      status.replaceChildren(`No answer: ${error.message}`);
+    }
+    send.disabled = false;
+  });
+  return form;
 }
 
 function renderTag(tag, operations) {
