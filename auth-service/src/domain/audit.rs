@@ -11,11 +11,22 @@ use super::session::{EndCause, Origin};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditEvent {
     Registration,
+    /// An operator created a user.
+    UserCreated,
     Login,
     LoginFailed,
+    /// The first attempt that was refused after too many failures. Further refusals are not
+    /// recorded until the counter is reset.
+    LoginThrottled,
+    /// An operator reset the counters of a user's failed logins.
+    UserUnlocked,
     /// One session of a user ended, or all of them.
     Ended(EndCause),
     PasswordChangeFailed,
+    /// A client repeated a refresh within the grace period, from another origin than the rotation's.
+    RefreshRetriedElsewhere,
+    /// A one-time code for a new password was refused.
+    PasswordResetFailed,
     UserEnabled,
     /// An operator granted or revoked scopes or roles.
     ClaimsChange,
@@ -26,17 +37,90 @@ pub enum AuditEvent {
     /// The time from which a signing key signs was set.
     KeyActivated,
     KeyRetired,
+    /// A message of the outbox could not be sent in time.
+    MessageGivenUp,
+    /// A one-time code was mailed to a user.
+    CodeMailed,
+    EmailVerified,
+    /// A code that verifies an address was refused.
+    EmailVerificationFailed,
+    /// A visitor registered the address of a user, who got a mail about it.
+    RegistrationRepeated,
+    /// A registration with a wrong, used or expired invitation.
+    InvitationRefused,
+    /// An operator invited a person to register.
+    InvitationCreated,
+    /// An operator revoked an invitation.
+    InvitationRevoked,
+    /// A user has a new email address.
+    EmailChanged,
+    /// A code that changes the email address, or undoes a change, was refused.
+    EmailChangeFailed,
+    UsernameChanged,
+    /// A user proved the password again, within a session.
+    Reauthenticated,
+    /// A user's current password was wrong at an action that requires it.
+    ReauthenticationFailed,
+    /// A user who had asked to delete the account returned within the grace period.
+    DeletionCancelled,
+    /// A user read everything that is stored about the account.
+    AccountExported,
 }
 
 impl AuditEvent {
+    /// Returns the names of all events.
+    pub fn names() -> Vec<&'static str> {
+        let others = [
+            Self::Registration,
+            Self::UserCreated,
+            Self::Login,
+            Self::LoginFailed,
+            Self::LoginThrottled,
+            Self::UserUnlocked,
+            Self::PasswordChangeFailed,
+            Self::RefreshRetriedElsewhere,
+            Self::PasswordResetFailed,
+            Self::UserEnabled,
+            Self::ClaimsChange,
+            Self::ClientCreated,
+            Self::ClientSecretRotated,
+            Self::ClientDeleted,
+            Self::KeyPublished,
+            Self::KeyActivated,
+            Self::KeyRetired,
+            Self::MessageGivenUp,
+            Self::CodeMailed,
+            Self::EmailVerified,
+            Self::EmailVerificationFailed,
+            Self::RegistrationRepeated,
+            Self::InvitationRefused,
+            Self::InvitationCreated,
+            Self::InvitationRevoked,
+            Self::EmailChanged,
+            Self::EmailChangeFailed,
+            Self::UsernameChanged,
+            Self::Reauthenticated,
+            Self::ReauthenticationFailed,
+            Self::DeletionCancelled,
+            Self::AccountExported,
+        ];
+        let ends = EndCause::ALL.map(Self::Ended);
+        others.into_iter().chain(ends).map(Self::name).collect()
+    }
+
     /// Returns the name in the database, in the log and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Registration => "registration",
+            Self::UserCreated => "user_created",
             Self::Login => "login",
             Self::LoginFailed => "login_failed",
+            Self::LoginThrottled => "login_throttled",
+            Self::UserUnlocked => "user_unlocked",
             Self::Ended(cause) => cause.name(),
             Self::PasswordChangeFailed => "password_change_failed",
+            Self::RefreshRetriedElsewhere => "refresh_retried_elsewhere",
+            Self::PasswordResetFailed => "password_reset_failed",
             Self::UserEnabled => "user_enabled",
             Self::ClaimsChange => "claims_change",
             Self::ClientCreated => "client_created",
@@ -45,6 +129,21 @@ impl AuditEvent {
             Self::KeyPublished => "key_published",
             Self::KeyActivated => "key_activated",
             Self::KeyRetired => "key_retired",
+            Self::MessageGivenUp => "message_given_up",
+            Self::CodeMailed => "code_mailed",
+            Self::EmailVerified => "email_verified",
+            Self::EmailVerificationFailed => "email_verification_failed",
+            Self::RegistrationRepeated => "registration_repeated",
+            Self::InvitationRefused => "invitation_refused",
+            Self::InvitationCreated => "invitation_created",
+            Self::InvitationRevoked => "invitation_revoked",
+            Self::EmailChanged => "email_changed",
+            Self::EmailChangeFailed => "email_change_failed",
+            Self::UsernameChanged => "username_changed",
+            Self::Reauthenticated => "reauthenticated",
+            Self::ReauthenticationFailed => "reauthentication_failed",
+            Self::DeletionCancelled => "deletion_cancelled",
+            Self::AccountExported => "account_exported",
         }
     }
 }
@@ -82,28 +181,34 @@ impl Actor {
 pub struct Initiator {
     pub actor: Actor,
     pub client_id: Option<String>,
+    /// Login name of the operator, as the environment of the command states it.
+    pub operator: Option<String>,
     pub origin: Origin,
 }
 
 impl Initiator {
     pub fn user(origin: Origin) -> Self {
-        Self { actor: Actor::User, client_id: None, origin }
+        Self { actor: Actor::User, client_id: None, operator: None, origin }
     }
 
     pub fn client(id: &str, origin: Origin) -> Self {
-        Self { actor: Actor::Client, client_id: Some(id.to_owned()), origin }
+        let client_id = Some(id.to_owned());
+        Self { actor: Actor::Client, client_id, operator: None, origin }
     }
 
     pub fn unknown(origin: Origin) -> Self {
-        Self { actor: Actor::Unknown, client_id: None, origin }
+        Self { actor: Actor::Unknown, client_id: None, operator: None, origin }
     }
 
-    pub fn operator() -> Self {
-        Self { actor: Actor::Operator, client_id: None, origin: Origin::default() }
+    /// Returns an operator with this login name.
+    pub fn operator(login: Option<String>) -> Self {
+        let origin = Origin::default();
+        Self { actor: Actor::Operator, client_id: None, operator: login, origin }
     }
 
     pub fn service() -> Self {
-        Self { actor: Actor::Service, client_id: None, origin: Origin::default() }
+        let origin = Origin::default();
+        Self { actor: Actor::Service, client_id: None, operator: None, origin }
     }
 }
 
@@ -119,6 +224,8 @@ pub struct AuditRecord {
     pub session_id: Option<SessionId>,
     /// The client that the event concerns, or that initiated it.
     pub client_id: Option<String>,
+    /// Login name of the operator, as the environment of the command states it.
+    pub operator: Option<String>,
     pub origin: Origin,
     /// More about the event, as text for an operator.
     pub detail: Option<String>,
@@ -133,6 +240,7 @@ impl AuditRecord {
             user_id: None,
             session_id: None,
             client_id: initiator.client_id,
+            operator: initiator.operator,
             origin: initiator.origin,
             detail: None,
         }
@@ -140,6 +248,12 @@ impl AuditRecord {
 
     pub fn user(mut self, id: impl ToString) -> Self {
         self.user_id = Some(id.to_string());
+        self
+    }
+
+    /// As [`AuditRecord::user`], if the user is known.
+    pub fn known_user(mut self, id: Option<impl ToString>) -> Self {
+        self.user_id = id.map(|id| id.to_string());
         self
     }
 

@@ -1,20 +1,16 @@
-//! Passwords: length and commonness decide, composition does not (NIST SP 800-63B-4 section
-//! 3.1.1.2).
+//! Passwords.
 
-use std::{cmp::Ordering, fmt};
+use std::fmt;
 
-use super::uniqueness_key;
+use unicode_normalization::UnicodeNormalization;
+use zeroize::Zeroizing;
 
-const MIN_CHARS: usize = 8;
-const MAX_BYTES: usize = 1024;
+use super::password_rules::{MAX_BYTES, PasswordRules};
 
-/// The 19,640 most common passwords, in lower case and in byte order: Django's list, which Royce
-/// Williams compiled from breaches.
-const COMMON: &str = include_str!("common-passwords.txt");
-
-/// A password as a user typed it. `Debug` prints no content.
+/// A password as a user typed it. `Debug` prints no content. Each copy is overwritten when it is
+/// dropped.
 #[derive(Clone)]
-pub struct Password(String);
+pub struct Password(Zeroizing<String>);
 
 impl Password {
     /// Parses a password that proves a user's identity. Any text but the empty one is allowed,
@@ -23,6 +19,7 @@ impl Password {
     /// # Errors
     /// The messages for the client.
     pub fn parse(text: String) -> Result<Self, Vec<String>> {
+        let text = Zeroizing::new(text);
         if text.is_empty() {
             return Err(vec!["This field may not be blank.".into()]);
         }
@@ -33,29 +30,31 @@ impl Password {
     ///
     /// # Errors
     /// The messages for the client: one for each rule that the password breaks.
-    pub fn parse_new(text: String) -> Result<Self, Vec<String>> {
+    pub fn parse_new(text: String, rules: &PasswordRules) -> Result<Self, Vec<String>> {
         let password = Self::parse(text)?;
-        let text = &password.0;
-        let mut errors = Vec::new();
-        if text.chars().count() < MIN_CHARS {
-            let limit = format!("It must contain at least {MIN_CHARS} characters.");
-            errors.push(format!("This password is too short. {limit}"));
-        }
-        if text.len() > MAX_BYTES {
+        if password.0.len() > MAX_BYTES {
             let limit = format!("It must contain at most {MAX_BYTES} bytes.");
-            errors.push(format!("This password is too long. {limit}"));
-        } else if is_common(&uniqueness_key(text)) {
-            errors.push("This password is too common.".into());
+            return Err(vec![format!("This password is too long. {limit}")]);
         }
+        let errors = rules.broken_by(&password.normalized().0);
         if errors.is_empty() { Ok(password) } else { Err(errors) }
     }
 
-    /// Returns `true` if the password is a spelling of `name`.
-    pub fn equals_ignoring_case(&self, name: &str) -> bool {
-        uniqueness_key(&self.0) == uniqueness_key(name)
+    /// Returns whether the password is made of words of the user's names.
+    pub fn is_made_of_names(&self, rules: &PasswordRules, username: &str, email: &str) -> bool {
+        rules.is_made_of_names(&self.normalized().0, username, email)
     }
 
-    /// Returns the bytes to hash.
+    /// Returns the password in the form in which it is hashed: NFKC, because keyboards differ in how
+    /// they compose letters (NIST SP 800-63B-4 section 3.1.1.2).
+    pub fn normalized(&self) -> Self {
+        // A text that grows leaves copies behind. NFKC makes no text more than 11 times as long.
+        let mut text = Zeroizing::new(String::with_capacity(11 * self.0.len()));
+        text.extend(self.0.nfkc());
+        Self(text)
+    }
+
+    /// Returns the bytes.
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
@@ -67,52 +66,32 @@ impl fmt::Debug for Password {
     }
 }
 
-/// Searches [`COMMON`] with a binary search in the text itself, so that no index takes memory.
-fn is_common(password: &str) -> bool {
-    let list = COMMON.as_bytes();
-    let mut from = 0;
-    let mut to = list.len();
-    while from < to {
-        let middle = (from + to) / 2;
-        let newline_before = list[..middle].iter().rposition(|&byte| byte == b'\n');
-        let newline_after = list[middle..].iter().position(|&byte| byte == b'\n');
-        let start = newline_before.map_or(0, |newline| newline + 1);
-        let end = newline_after.map_or(list.len(), |newline| middle + newline);
-        match list[start..end].cmp(password.as_bytes()) {
-            Ordering::Equal => return true,
-            Ordering::Less => from = end + 1,
-            Ordering::Greater => to = start,
-        }
-    }
-    false
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_common_password_is_found_and_no_other_text() {
-        assert!(COMMON.lines().count() >= 10_000);
-        assert!(COMMON.lines().is_sorted_by(|a, b| a.as_bytes() < b.as_bytes()));
-        for line in COMMON.lines() {
-            assert!(is_common(line), "{line}");
-            assert!(!is_common(&format!("{line}\u{1}")), "{line}");
-        }
-        for rare in ["", "\n", "correct horse battery", "~~~~~~~~~~~", "password\n"] {
-            assert!(!is_common(rare), "{rare:?}");
-        }
+    fn minimum_length_counts_characters_and_maximum_length_counts_bytes() {
+        let rules = PasswordRules::new(8, "");
+        let is_accepted = |text: &str| Password::parse_new(text.into(), &rules).is_ok();
+        assert!(!is_accepted("äöüßéèê"));
+        assert!(is_accepted("äöüßéèêç"));
+        // Seven letters in fourteen code points.
+        assert!(!is_accepted(
+            &"aceinos".chars().map(|c| format!("{c}\u{301}")).collect::<String>()
+        ));
+        let longest: String = "äö".chars().cycle().take(512).collect();
+        assert!(is_accepted(&longest));
+        assert!(!is_accepted(&format!("{longest}!")));
+        assert!(!is_accepted("PassWord123"));
     }
 
     #[test]
-    fn minimum_length_counts_characters_and_maximum_length_counts_bytes() {
-        let is_accepted = |text: &str| Password::parse_new(text.into()).is_ok();
-        assert!(!is_accepted("äöüßéèê"));
-        assert!(is_accepted("äöüßéèêç"));
-        assert!(is_accepted(&"ä".repeat(512)));
-        assert!(!is_accepted(&"ä".repeat(513)));
-        assert!(!is_accepted("PassWord123"));
-        assert!(is_accepted("nul\0is\0fine"));
+    fn compositions_of_one_password_have_one_normalized_form() {
+        let normalized = |text: &str| Password::parse(text.into()).unwrap().normalized();
+        let normalized = |text: &str| normalized(text).0.to_string();
+        assert_eq!(normalized("le\u{300}tmein"), normalized("lètmein"));
+        assert_eq!(normalized("ﬁsh"), "fish");
     }
 
     #[test]
