@@ -36,6 +36,11 @@ pub fn unavailable_reason(error: &RedisError, limit: Duration) -> UnavailableRea
     }
 }
 
+/// Returns whether Redis may answer reads although it refused a command with this error.
+pub fn refuses_writes(error: &RedisError) -> bool {
+    matches!(error.code(), Some("READONLY" | "NOREPLICAS" | "MISCONF" | "OOM"))
+}
+
 /// Returns whether a new connection may work: the connection broke, or its server is no longer
 /// a master.
 pub fn needs_new_connection(error: &RedisError) -> bool {

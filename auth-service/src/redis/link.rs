@@ -92,7 +92,7 @@ impl RedisLink {
         self.checked(connections, answer.await)
     }
 
-    /// Returns the answer, and replaces the connections if they are of no more use.
+    /// Returns the answer. Replaces the connections if the answer shows that one no longer works.
     fn checked<T>(
         &self,
         connections: &Arc<Connections>,

@@ -16,7 +16,7 @@ mod url;
 
 pub use self::{
     connection::{Connection, info_field},
-    failure::{RedisFailure, unavailable_reason},
+    failure::{RedisFailure, refuses_writes, unavailable_reason},
     link::RedisLink,
     server::{Certificates, ClientCertificate, NO_CERTIFICATES, Server},
 };

@@ -9,7 +9,10 @@ use redis::{
 };
 use tokio::sync::Mutex;
 
-use super::{connection::Connection, url::MultiUrl};
+use super::{
+    connection::Connection,
+    url::{MultiUrl, allow_parameters},
+};
 
 /// The authority to trust, and the client certificate to present, on connections with TLS.
 /// Without a named authority, the system's authorities are trusted.
@@ -20,6 +23,7 @@ pub const NO_CERTIFICATES: Certificates = Certificates { client_tls: None, root_
 
 /// Schemes of URLs. With `rediss` in place of `redis`, the connection uses TLS.
 const SINGLE: &str = "redis";
+const UNIX: [&str; 2] = ["redis+unix", "unix"];
 const CLUSTER: &str = "redis-cluster";
 const SENTINEL: &str = "redis-sentinel";
 
@@ -37,6 +41,7 @@ impl Server {
     /// Parses a URL:
     ///
     /// - `redis://:password@host:port/number`
+    /// - `redis+unix:///path/of/the/socket?db=number`
     /// - `redis-cluster://:password@host:port,host:port`
     /// - `redis-sentinel://:password@host:port,host:port/name-of-the-master/number`
     ///
@@ -44,28 +49,37 @@ impl Server {
     /// One line that states what is wrong with the URL, and does not quote it.
     pub fn parse(url: &str, certificates: &Certificates) -> Result<Self, String> {
         let invalid = || "must be a URL such as redis://host:6379/".to_owned();
-        let (scheme, rest) = url.split_once("://").ok_or_else(invalid)?;
+        let (scheme, rest) = url.trim().split_once("://").ok_or_else(invalid)?;
+        let scheme = scheme.to_ascii_lowercase();
         let (is_tls, kind) = match scheme.strip_prefix("rediss") {
             Some(kind) => (true, format!("{SINGLE}{kind}")),
-            None => (false, scheme.to_owned()),
+            None => (false, scheme),
         };
-        if rest.contains("protocol=") {
-            // With RESP3 the library may reconnect without notice, to a Redis with old data.
-            return Err("must not choose a protocol".into());
+        if UNIX.contains(&kind.as_str()) && !is_tls {
+            return unix(rest)?.map_err(|_| invalid());
         }
-        let url = MultiUrl::parse(rest, is_tls);
+        let mut url = MultiUrl::parse(rest, is_tls)?;
         let server = match kind.as_str() {
             SINGLE if url.hosts.len() > 1 => {
                 let error =
                     "names several hosts: begin it with redis-cluster:// or redis-sentinel://";
                 return Err(error.into());
             }
-            SINGLE => single(&url, certificates),
-            CLUSTER => cluster(&url, certificates),
+            SINGLE => {
+                url.allow_parameters(&["db"])?;
+                single(&mut url, certificates)
+            }
+            CLUSTER => {
+                url.allow_parameters(&["db"])?;
+                cluster(&url, certificates)
+            }
             SENTINEL if url.path.is_empty() => {
                 return Err("must name the master, as redis-sentinel://host:26379/NAME".into());
             }
-            SENTINEL => sentinel(&url, certificates),
+            SENTINEL => {
+                url.allow_parameters(&["db", "sentinel_username", "sentinel_password"])?;
+                sentinel(&url, certificates)
+            }
             _ => return Err(invalid()),
         };
         // The library's error may quote the password.
@@ -100,8 +114,19 @@ impl Server {
     }
 }
 
-fn single(url: &MultiUrl, certificates: &Certificates) -> RedisResult<Server> {
-    let info = url.connection_infos(url.path)?.remove(0);
+/// Returns the server behind a Unix socket.
+fn unix(rest: &str) -> Result<RedisResult<Server>, String> {
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    allow_parameters(query, &["db", "user", "pass"])?;
+    Ok(Client::open(format!("redis+unix://{path}?{query}")).map(Server::Single))
+}
+
+fn single(url: &mut MultiUrl, certificates: &Certificates) -> RedisResult<Server> {
+    // As redis-cli does.
+    if url.hosts[0].is_empty() || url.hosts[0].starts_with(':') {
+        url.hosts[0].insert_str(0, "127.0.0.1");
+    }
+    let info = url.connection_infos(&url.path)?.remove(0);
     let is_tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
     let client = if is_tls {
         Client::build_with_tls(info, certificates.clone())
@@ -114,7 +139,7 @@ fn single(url: &MultiUrl, certificates: &Certificates) -> RedisResult<Server> {
 fn cluster(url: &MultiUrl, certificates: &Certificates) -> RedisResult<Server> {
     // No retries: the library could retry at a Redis replica that took over and lacks the newest
     // writes.
-    let mut builder = ClusterClient::builder(url.connection_infos(url.path)?).retries(0);
+    let mut builder = ClusterClient::builder(url.connection_infos(&url.path)?).retries(0);
     if url.is_tls() {
         builder = builder.certs(certificates.clone());
     }
@@ -124,7 +149,7 @@ fn cluster(url: &MultiUrl, certificates: &Certificates) -> RedisResult<Server> {
 /// Returns the master that Sentinels name. The credentials in the URL are the master's. The
 /// parameters `sentinel_username` and `sentinel_password` are the Sentinels' credentials, if any.
 fn sentinel(url: &MultiUrl, certificates: &Certificates) -> RedisResult<Server> {
-    let (master, number) = url.path.split_once('/').unwrap_or((url.path, ""));
+    let (master, number) = url.path.split_once('/').unwrap_or((&url.path, ""));
     let infos = url.connection_infos(number)?;
     let settings = infos[0].redis_settings();
     let sentinels = infos.iter().map(|info| info.addr().clone());

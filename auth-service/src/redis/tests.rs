@@ -54,7 +54,7 @@ impl Worker {
         outcome.recv().unwrap()
     }
 
-    /// Returns the id that the server gave the connection which this worker uses.
+    /// Returns the server's id of the connection that this worker uses.
     fn connection_id(&self) -> u64 {
         self.run(async |link| {
             let id =

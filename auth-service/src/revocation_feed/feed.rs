@@ -12,16 +12,17 @@ use shared::{claims::SessionId, clock::Clock};
 use tokio::sync::watch;
 
 use super::{
-    event::{EventId, EventSource, Revocation},
+    event::{EventId, Revocation},
     listener::Listener,
     log::Log,
     redis_stream::{Stream, StreamEntry},
     sources::{FeedSource, LastCurrent},
 };
 use crate::{
+    domain::token_lifetime::LongestLifetime,
     health::{DependencyHealth, UnavailableReason},
     redis::{Server, unavailable_reason},
-    store::{Store, StoreError, sessions as rows},
+    store::{Store, StoreError, sessions as rows, signing_keys},
 };
 
 /// Time for which the feed holds an event after the last access token has expired, because the
@@ -32,7 +33,7 @@ const ROWS: i64 = 10_000;
 /// Maximum number of events that a listener receives at once.
 const PAGE: usize = 1000;
 /// Maximum time an event takes to come by the stream while the stream works.
-const STREAM_DELAY_MS: i64 = 500;
+pub const STREAM_DELAY: Duration = Duration::from_millis(500);
 /// Maximum time without any answer, from the stream or from the database. After it, this replica no
 /// longer tells listeners that they are current.
 const MAX_SILENCE: Duration = Duration::from_secs(6);
@@ -45,7 +46,7 @@ const FIRST_RETRY: Duration = Duration::from_millis(50);
 /// Settings of the feed.
 #[derive(Clone, Debug)]
 pub struct FeedSettings {
-    pub access_token_lifetime: Duration,
+    pub token_lifetime: LongestLifetime,
     /// First part of the names of all keys in Redis.
     pub redis_key_prefix: String,
     /// Maximum time a call to Redis may take.
@@ -57,8 +58,7 @@ pub struct RevocationFeed {
     store: Store,
     stream: Option<Stream>,
     clock: Clock,
-    /// Time for which the feed holds an event after the session's end, in milliseconds.
-    window_ms: i64,
+    token_lifetime: LongestLifetime,
     log: Mutex<Log>,
     /// Number of events ever added to the log. `None` until the past is loaded.
     total: watch::Sender<Option<u64>>,
@@ -66,27 +66,30 @@ pub struct RevocationFeed {
     reads_stream: AtomicBool,
     health: DependencyHealth,
     last_current: LastCurrent,
-    redis_timeout: Duration,
 }
 
 impl RevocationFeed {
     /// Returns an empty feed. Replicas that share a Redis receive each other's events by a stream
     /// in it.
     pub fn new(settings: &FeedSettings, redis: Option<Server>, store: Store, clock: Clock) -> Self {
-        let FeedSettings { access_token_lifetime, redis_key_prefix, redis_timeout } = settings;
+        let FeedSettings { token_lifetime, redis_key_prefix, redis_timeout } = settings;
         let stream = |server| Stream::new(server, redis_key_prefix, *redis_timeout);
         Self {
             store,
             stream: redis.map(stream),
             clock,
-            window_ms: access_token_lifetime.as_millis() as i64 + MARGIN_MS,
+            token_lifetime: token_lifetime.clone(),
             log: Mutex::default(),
             total: watch::Sender::new(None),
             reads_stream: AtomicBool::new(true),
             health: DependencyHealth::new("the revocation stream in Redis"),
             last_current: LastCurrent::new(),
-            redis_timeout: *redis_timeout,
         }
+    }
+
+    /// Returns the time for which the feed holds an event after the session's end, in milliseconds.
+    fn window_ms(&self) -> i64 {
+        self.token_lifetime.longest_ms() + MARGIN_MS
     }
 
     /// Publishes ended sessions, each with the time of its end. Returns whether all other replicas
@@ -96,35 +99,37 @@ impl RevocationFeed {
     /// caller publishes the event again once Redis is back.
     pub async fn publish(&self, ended: &[(SessionId, i64)]) -> bool {
         let now_ms = self.clock.now_ms();
-        let until = |(sid, ended_at_ms): &(SessionId, i64)| (*sid, ended_at_ms + self.window_ms);
+        let window_ms = self.window_ms();
+        let until = |(sid, ended_at_ms): &(SessionId, i64)| (*sid, ended_at_ms + window_ms);
         // An event that is only in this replica's log is published again.
         let is_new = |(sid, until_ms): &(SessionId, i64)| {
             *until_ms > now_ms && !self.log().has_from_stream(*sid)
         };
         let events: Vec<(SessionId, i64)> = ended.iter().map(until).filter(is_new).collect();
         let is_published = match &self.stream {
-            Some(stream) => stream.add(&events, self.window_ms).await.is_ok(),
+            Some(stream) => stream.add(&events, window_ms).await.is_ok(),
             None => true,
         };
         // Otherwise the event comes back by the stream, with an id that all replicas know.
         let comes_back = is_published && self.stream.is_some() && self.reads_stream();
         if !comes_back {
             for (sid, until_ms) in events {
-                self.record(EventSource::Local, None, sid, until_ms);
+                self.record(None, sid, until_ms);
             }
         }
         is_published
     }
 
-    /// Records a session that, by the database, ended at this time.
-    ///
-    /// A session that has just ended is left to the stream, whose ids all replicas know.
-    pub fn record_from_database(&self, sid: SessionId, ended_at_ms: i64) {
-        let is_recent = ended_at_ms > self.clock.now_ms() - STREAM_DELAY_MS;
+    /// Records a session that, by the database, ended at this time. Returns `false`, and records
+    /// nothing, if the session has just ended: it is left to the stream, whose ids all replicas
+    /// know, for [`STREAM_DELAY`].
+    pub fn record_from_database(&self, sid: SessionId, ended_at_ms: i64) -> bool {
+        let is_recent = ended_at_ms > self.clock.now_ms() - STREAM_DELAY.as_millis() as i64;
         if is_recent && self.reads_stream() {
-            return;
+            return false;
         }
-        self.record(EventSource::Local, None, sid, ended_at_ms + self.window_ms);
+        self.record(None, sid, ended_at_ms + self.window_ms());
+        true
     }
 
     /// Loads the past, then records the events of other replicas until `this` is dropped.
@@ -151,8 +156,9 @@ impl RevocationFeed {
                 for StreamEntry { id, ended } in entries {
                     match ended {
                         Some((sid, until_ms)) => {
-                            self.record(EventSource::Stream, Some(id), sid, until_ms);
+                            self.record(Some(id), sid, until_ms);
                         }
+                        // The next read of the database has the session of the entry.
                         None => ::log::warn!("cannot parse entry {id} of the revocation stream"),
                     }
                 }
@@ -165,7 +171,7 @@ impl RevocationFeed {
                 last
             }
             Err(error) => {
-                let reason = unavailable_reason(&error, self.redis_timeout);
+                let reason = unavailable_reason(&error, stream.timeout);
                 self.health.record_failure(&error, reason);
                 self.reads_stream.store(false, Ordering::Release);
                 tokio::time::sleep(RETRY).await;
@@ -174,12 +180,22 @@ impl RevocationFeed {
         }
     }
 
+    /// Waits until the past is loaded.
+    pub async fn past_loaded(&self) {
+        // Cannot fail: `self` is the sender.
+        let _ = self.total.subscribe().wait_for(Option::is_some).await;
+    }
+
     /// Loads the sessions that ended before this process started.
     ///
     /// # Errors
     /// If the database does not answer.
     pub async fn load_past(&self) -> Result<(), StoreError> {
-        let since_ms = self.clock.now_ms() - self.window_ms;
+        // The signing keys may not have been read yet.
+        let recorded = self.store.run(signing_keys::longest_token_lifetime).await?;
+        self.token_lifetime.record(recorded.unwrap_or_default());
+        let window_ms = self.window_ms();
+        let since_ms = self.clock.now_ms() - window_ms;
         let mut after = None;
         loop {
             let query =
@@ -188,7 +204,7 @@ impl RevocationFeed {
             let Some(last) = page.last() else { break };
             after = Some(*last);
             for (sid, ended_at_ms) in page {
-                self.record(EventSource::Local, None, sid, ended_at_ms + self.window_ms);
+                self.record(None, sid, ended_at_ms + window_ms);
             }
         }
         let total = self.log().total();
@@ -196,10 +212,10 @@ impl RevocationFeed {
         Ok(())
     }
 
-    fn record(&self, source: EventSource, id: Option<EventId>, sid: SessionId, until_ms: i64) {
+    fn record(&self, stream_id: Option<EventId>, sid: SessionId, until_ms: i64) {
         let total = {
             let mut log = self.log();
-            log.add(source, id, sid, until_ms, self.clock.now_ms());
+            log.add(stream_id, sid, until_ms, self.clock.now_ms());
             log.total()
         };
         self.total.send_if_modified(|old| old.is_some() && old.replace(total) != Some(total));
@@ -223,8 +239,7 @@ impl RevocationFeed {
     /// # Errors
     /// The reason why it cannot.
     pub fn readiness(&self) -> Result<(), UnavailableReason> {
-        let silence = self.silence_by_source().map(|(_, silence)| silence).min();
-        let silence = silence.unwrap_or_default();
+        let silence = self.silence();
         if !self.is_past_loaded() {
             Err(UnavailableReason::Text("past revocations are not loaded yet"))
         } else if silence > MAX_SILENCE && self.stream.is_some() {
@@ -232,6 +247,23 @@ impl RevocationFeed {
         } else {
             Ok(())
         }
+    }
+
+    /// Waits until no source has answered for so long that the feed can no longer serve listeners.
+    pub async fn silent(&self) {
+        if self.stream.is_none() {
+            // No other replica ends sessions.
+            return std::future::pending().await;
+        }
+        while let Some(rest) = MAX_SILENCE.checked_sub(self.silence()) {
+            // One more millisecond, because a silence of exactly the maximum is allowed.
+            tokio::time::sleep(rest + Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Returns the time since this replica last had all events of one of its sources.
+    fn silence(&self) -> Duration {
+        self.silence_by_source().map(|(_, silence)| silence).min().unwrap_or_default()
     }
 
     /// Returns whether the feed can serve listeners.

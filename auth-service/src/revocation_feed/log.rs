@@ -40,8 +40,6 @@ pub struct Log {
     sources: HashMap<SessionId, EventSource>,
     /// Number of events removed from the front.
     removed: u64,
-    /// Number of ids given to events that did not come by the stream.
-    local_ids: u64,
 }
 
 impl Log {
@@ -66,19 +64,16 @@ impl Log {
     }
 
     /// Adds an event unless it has expired or the log has one of the same session. Removes expired
-    /// events from the front.
-    pub fn add(
-        &mut self,
-        source: EventSource,
-        id: Option<EventId>,
-        sid: SessionId,
-        until_ms: i64,
-        now_ms: i64,
-    ) {
+    /// events from the front. An event that comes by the stream has an id.
+    pub fn add(&mut self, stream_id: Option<EventId>, sid: SessionId, until_ms: i64, now_ms: i64) {
         self.remove_expired(now_ms);
         if until_ms <= now_ms {
             return;
         }
+        let source = match stream_id {
+            Some(_) => EventSource::Stream,
+            None => EventSource::Local,
+        };
         match self.sources.entry(sid) {
             Entry::Vacant(entry) => drop(entry.insert(source)),
             Entry::Occupied(mut entry) => {
@@ -89,8 +84,7 @@ impl Log {
                 return;
             }
         }
-        self.local_ids += 1;
-        let id = id.unwrap_or(EventId::local(self.local_ids));
+        let id = stream_id.unwrap_or(EventId::local(self.total() + 1));
         self.events.push_back((source, Revocation { id, sid, until_ms }));
     }
 
@@ -162,11 +156,11 @@ mod tests {
         let sids: [SessionId; 4] = std::array::from_fn(|_| SessionId::generate());
         let [a, b, c, d] = sids;
         let mut log = Log::default();
-        log.add(EventSource::Local, None, a, 100, 0);
-        log.add(EventSource::Stream, Some(event_id("5-0")), b, 100, 0);
-        log.add(EventSource::Stream, Some(event_id("5-1")), c, 100, 0);
-        log.add(EventSource::Stream, Some(event_id("6-0")), c, 100, 0);
-        log.add(EventSource::Stream, Some(event_id("7-0")), d, 200, 0);
+        log.add(None, a, 100, 0);
+        log.add(Some(event_id("5-0")), b, 100, 0);
+        log.add(Some(event_id("5-1")), c, 100, 0);
+        log.add(Some(event_id("6-0")), c, 100, 0);
+        log.add(Some(event_id("7-0")), d, 200, 0);
         let read_after = |last: Option<&str>, now_ms| {
             read(&log, &mut log.cursor_after(last.map(event_id)), now_ms)
         };
@@ -182,20 +176,20 @@ mod tests {
         let sids: [SessionId; 3] = std::array::from_fn(|_| SessionId::generate());
         let [a, b, c] = sids;
         let mut log = Log::default();
-        log.add(EventSource::Local, None, a, 100, 0);
+        log.add(None, a, 100, 0);
         let mut cursor = log.cursor_after(None);
         let mut late = log.cursor_after(None);
         assert!(!cursor.is_caught_up());
         assert_eq!(read(&log, &mut cursor, 0), [a]);
         assert!(cursor.is_caught_up());
-        log.add(EventSource::Local, None, b, 200, 0);
-        log.add(EventSource::Local, None, c, 300, 150);
+        log.add(None, b, 200, 0);
+        log.add(None, c, 300, 150);
         assert!(!log.contains(a) && log.contains(b));
         assert_eq!(read(&log, &mut cursor, 150), [b, c]);
         assert_eq!(read(&log, &mut late, 150), [b, c]);
         assert!(late.is_caught_up());
         assert_eq!(log.total(), 3);
-        log.add(EventSource::Local, None, a, 100, 150);
+        log.add(None, a, 100, 150);
         assert_eq!(log.total(), 3, "an expired event is not added");
     }
 }

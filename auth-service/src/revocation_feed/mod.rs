@@ -17,7 +17,7 @@ mod sources;
 
 pub use self::{
     event::{EventId, Revocation},
-    feed::{FeedSettings, RevocationFeed},
+    feed::{FeedSettings, RevocationFeed, STREAM_DELAY},
     listener::Listener,
     sources::FeedSource,
 };

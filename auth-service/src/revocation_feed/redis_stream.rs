@@ -31,7 +31,8 @@ pub struct Stream {
     writer: RedisLink,
     /// A separate connection, because a read that waits blocks the calls after it.
     reader: Mutex<Option<Connection>>,
-    timeout: Duration,
+    /// Maximum time a call to Redis may take.
+    pub(super) timeout: Duration,
     key: String,
 }
 
@@ -56,6 +57,7 @@ impl Stream {
         for page in ended.chunks(PAGE) {
             let mut add = Pipeline::with_capacity(page.len());
             for (sid, until_ms) in page {
+                // The session ended at `until_ms - window_ms`.
                 let oldest_id = (until_ms - 2 * window_ms).max(0);
                 add.cmd("XADD").arg(&self.key).arg("MINID").arg("~").arg(oldest_id).arg("*");
                 add.arg("sid").arg(sid.to_string()).arg("until").arg(until_ms).ignore();
@@ -65,7 +67,8 @@ impl Stream {
         Ok(())
     }
 
-    /// Returns the entries after `last`, or from the start. Waits a while if the stream has none.
+    /// Returns the entries after `last`, or from the start. Waits for up to [`WAIT`] if the stream
+    /// has none.
     pub async fn read(&self, last: Option<EventId>) -> RedisResult<Vec<StreamEntry>> {
         let mut reader = self.reader.lock().await;
         let mut connection = match reader.take() {

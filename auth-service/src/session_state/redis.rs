@@ -1,16 +1,5 @@
 //! Session state in Redis: one key per session, and a script that decides.
-//!
-//! # The packed entry
-//!
-//! `session.lua` writes the value of a session's key, and [`parse_entry`] reads it. The value of a
-//! session that has ended is the text `revoked`. The value of every other session has 11 or 16
-//! bytes, with unsigned numbers in big-endian order. Every session has an entry, so size counts.
-//!
-//! - Bytes 0 to 4: the watermark, which is the lowest generation still accepted.
-//! - Bytes 5 to 10: when the watermark last moved, in milliseconds since the Unix epoch, by Redis'
-//!   clock.
-//! - Bytes 11 to 15, only if the user's claims changed: the lowest generation whose claims are
-//!   current. All bits are set while no generation's claims are.
+//! [`packed_entry`](super::packed_entry) describes the value of a session's key.
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},
@@ -22,13 +11,14 @@ use shared::{claims::SessionId, clock::Clock};
 use uuid::Uuid;
 
 use super::{
+    packed_entry::{self, claims_number},
     redis_calls::{RedisCalls, evalsha},
     redis_keys::{BUCKETS, Keys, bucket_of, buckets},
-    types::{Rebuild, RefreshAttempt, Result, Retention, SessionStateError},
+    types::{Answering, LiveSession, Rebuild, RefreshAttempt, Result, SessionStateError, Silence},
 };
 use crate::{
     domain::refresh_decision::{
-        ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration, Watermark,
+        ClaimsSource, RefreshDecision, Rotation, SessionEntry, TokenGeneration,
     },
     health::UnavailableReason,
     redis::{Server, info_field},
@@ -53,6 +43,8 @@ pub struct RedisSessionState {
     is_complete: Script,
     begin_rebuild: Script,
     mark_complete: Script,
+    record_outage: Script,
+    evictions: Script,
     info: Script,
 }
 
@@ -62,6 +54,16 @@ pub struct ServerInfo {
     pub info: String,
     /// Time by the server's clock, in milliseconds since the Unix epoch.
     pub now_ms: i64,
+}
+
+/// What one Redis server reports about evictions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evictions {
+    pub run_id: String,
+    /// Number of keys that the server has evicted since its start.
+    pub evicted_keys: u64,
+    /// The setting `maxmemory-policy`, if the server may evict keys.
+    pub policy: Option<String>,
 }
 
 impl RedisSessionState {
@@ -85,6 +87,8 @@ impl RedisSessionState {
             is_complete: Script::new(include_str!("is_complete.lua")),
             begin_rebuild: Script::new(include_str!("begin_rebuild.lua")),
             mark_complete: Script::new(include_str!("mark_complete.lua")),
+            record_outage: Script::new(include_str!("record_outage.lua")),
+            evictions: Script::new(include_str!("evictions.lua")),
             info: Script::new(include_str!("info.lua")),
         }
     }
@@ -95,30 +99,40 @@ impl RedisSessionState {
         epoch: u64,
         refresh: RefreshAttempt,
     ) -> Result<RefreshDecision> {
-        let RefreshAttempt { sid, presented, expires_at_ms, next_expires_at_ms, claims, grace } =
-            refresh;
-        let deadline_ms = self
-            .server_now_ms(bucket_of(sid))
-            .map_or(NO_DEADLINE_MS, |now_ms| now_ms + self.calls.timeout().as_millis() as i64);
-        let arguments = [
-            presented.generation as i64,
-            presented.rotated_at_ms,
-            expires_at_ms,
-            next_expires_at_ms.max(expires_at_ms),
-            grace.as_millis() as i64,
-            (claims == ClaimsSource::Database).into(),
-            deadline_ms,
-        ];
-        let call = self.session_call(sid, "refresh", arguments);
+        let RefreshAttempt { sid, presented, .. } = refresh;
+        let mut packed = self.packed(&[
+            presented.token.generation as i64,
+            presented.token.rotated_at_ms,
+            refresh.expires_at_ms,
+            refresh.next_expires_at_ms.max(refresh.expires_at_ms),
+            refresh.grace.as_millis() as i64,
+            (presented.claims == ClaimsSource::Database).into(),
+            (presented.rotation == Rotation::On).into(),
+            self.deadline_ms(sid),
+            refresh.restored.is_some().into(),
+            refresh.restored.map_or(0, |row| row.generation as i64),
+            refresh.restored.map_or(0, |row| row.rotated_at_ms),
+            refresh.restored.map_or(0, |row| claims_number(row.current_claims)),
+        ]);
+        packed.extend(presented.origin.bits().to_be_bytes());
+        let [entry, marker] = self.session_keys(sid);
+        let outages = self.keys.outages(bucket_of(sid));
+        let mut call = evalsha(&self.session, &[&*entry, &marker, outages]);
+        call.arg("refresh").arg(packed);
         let (outcome, generation, rotated_at_ms): (String, u64, i64) =
             self.calls.script_at_epoch(epoch, &self.session, &call).await?;
         let next = TokenGeneration { generation, rotated_at_ms };
         match outcome.as_str() {
             "rotated" => Ok(RefreshDecision::Rotated(next)),
             "retried" => Ok(RefreshDecision::RetriedInGrace(next)),
+            "retried elsewhere" => Ok(RefreshDecision::RetriedElsewhere(next)),
+            "kept" => Ok(RefreshDecision::Kept),
             "stale claims" => Ok(RefreshDecision::StaleClaims),
+            "absent" => Ok(RefreshDecision::Absent),
             "expired" => Ok(RefreshDecision::Expired),
+            "void" => Ok(RefreshDecision::Void),
             "reused" => Ok(RefreshDecision::Reused),
+            "reused in step" => Ok(RefreshDecision::ReusedInStep),
             "revoked" => Ok(RefreshDecision::Revoked),
             "late" => Err(SessionStateError::Unavailable),
             _ => Err(SessionStateError::Incomplete),
@@ -134,42 +148,100 @@ impl RedisSessionState {
         if marker.is_none() {
             return Err(SessionStateError::Incomplete);
         }
-        Ok(entry.map(|entry| parse_entry(&entry)))
+        Ok(entry.map(|entry| packed_entry::parse(&entry)))
+    }
+
+    /// See `SessionState::restore`.
+    pub async fn restore(&self, epoch: u64, session: LiveSession) -> Result<SessionEntry> {
+        let arguments = [
+            session.generation as i64,
+            session.rotated_at_ms,
+            claims_number(session.current_claims),
+            session.until_ms,
+            self.deadline_ms(session.sid),
+        ];
+        let call = self.session_call(session.sid, "restore", &arguments);
+        let entry: Vec<u8> = self.calls.script_at_epoch(epoch, &self.session, &call).await?;
+        match &*entry {
+            b"late" => Err(SessionStateError::Unavailable),
+            b"incomplete" => Err(SessionStateError::Incomplete),
+            entry => Ok(packed_entry::parse(entry)),
+        }
     }
 
     /// See `SessionState::revoke`.
-    pub async fn revoke(&self, sessions: Vec<(SessionId, Retention)>) -> Result<()> {
-        let call = |(sid, retention): (SessionId, Retention)| {
-            let arguments = [
-                retention.presented_until_ms,
-                retention.longest_until_ms,
-                retention.session_began_ms,
-                retention.extend.into(),
-            ];
-            (bucket_of(sid), self.session_call(sid, "end", arguments))
+    pub async fn revoke(&self, sessions: &[(SessionId, i64)]) -> Result<()> {
+        let call = |&(sid, until_ms): &(SessionId, i64)| {
+            (bucket_of(sid), self.session_call(sid, "end", &[until_ms]))
         };
-        let calls = sessions.into_iter().map(call).collect();
-        self.calls.script_each::<()>(&self.session, calls).await.map(drop)
+        let calls = sessions.iter().map(call);
+        self.calls.script_each::<()>(&self.session, calls.collect()).await.map(drop)
+    }
+
+    /// See `SessionState::void`.
+    pub async fn void(&self, sessions: Vec<LiveSession>) -> Result<()> {
+        self.change_each("void", &sessions).await
     }
 
     /// See `SessionState::mark_claims_stale`.
-    pub async fn mark_claims_stale(&self, sessions: Vec<(SessionId, i64)>) -> Result<()> {
-        let call = |(sid, until_ms): (SessionId, i64)| {
-            (bucket_of(sid), self.session_call(sid, "mark claims stale", [until_ms]))
+    pub async fn mark_claims_stale(&self, sessions: &[LiveSession]) -> Result<()> {
+        self.change_each("mark claims stale", sessions).await
+    }
+
+    async fn change_each(&self, operation: &str, sessions: &[LiveSession]) -> Result<()> {
+        let call = |session: &LiveSession| {
+            let LiveSession { sid, generation, rotated_at_ms, until_ms, .. } = *session;
+            let arguments = [generation as i64, rotated_at_ms, until_ms];
+            (bucket_of(sid), self.session_call(sid, operation, &arguments))
         };
-        let calls = sessions.into_iter().map(call).collect();
+        let calls = sessions.iter().map(call).collect();
         self.calls.script_each::<()>(&self.session, calls).await.map(drop)
+    }
+
+    /// See `SessionState::record_outage`.
+    pub async fn record_outage(&self, silence: Silence) -> Result<()> {
+        let duration_ms = match silence {
+            Silence::SinceStart => -1,
+            Silence::For(duration) => duration.as_millis() as i64,
+        };
+        let call = |bucket| {
+            let mut call = evalsha(&self.record_outage, &[self.keys.outages(bucket)]);
+            call.arg(duration_ms).arg(self.clock.offset_ms());
+            (bucket, call)
+        };
+        let calls = buckets().map(call).collect();
+        self.calls.script_each::<()>(&self.record_outage, calls).await.map(drop)
+    }
+
+    /// See `SessionState::evictions`.
+    pub async fn evictions(&self) -> Result<Vec<Evictions>> {
+        let call = |bucket| (bucket, evalsha(&self.evictions, &[self.keys.marker(bucket)]));
+        let calls = buckets().map(call).collect();
+        let answers: Vec<(String, u64, Option<String>)> =
+            self.calls.script_each(&self.evictions, calls).await?;
+        let evictions = |(run_id, evicted_keys, policy)| Evictions { run_id, evicted_keys, policy };
+        let mut servers: Vec<Evictions> = answers.into_iter().map(evictions).collect();
+        servers.sort_by(|a, b| a.run_id.cmp(&b.run_id));
+        servers.dedup_by(|a, b| a.run_id == b.run_id);
+        Ok(servers)
     }
 
     /// See `SessionState::is_complete`. Also reads the servers' clocks, and checks every
     /// connection.
-    pub async fn is_complete(&self) -> Result<bool> {
-        let call = |bucket| (bucket, evalsha(&self.is_complete, &[self.keys.marker(bucket)]));
+    pub async fn is_complete(&self, answering: Answering) -> Result<bool> {
+        let call = |bucket| {
+            let marker = self.keys.marker(bucket);
+            let mut call = evalsha(&self.is_complete, &[&*marker, self.keys.outages(bucket)]);
+            call.arg(i64::from(answering == Answering::Yes)).arg(self.clock.offset_ms());
+            (bucket, call)
+        };
         let calls = buckets().map(call).collect();
         let answers: Vec<(bool, i64)> = self.calls.script_each(&self.is_complete, calls).await?;
         for (offset_ms, (_, server_now_ms)) in self.clock_offsets_ms.iter().zip(&answers) {
             offset_ms.store(server_now_ms - self.elapsed_ms(), Ordering::Relaxed);
         }
+        // Every server has accepted a write.
+        self.calls.record_writable();
         self.calls.ping().await;
         Ok(answers.iter().all(|(is_complete, _)| *is_complete))
     }
@@ -232,20 +304,27 @@ impl RedisSessionState {
     }
 
     /// Returns a call of `session.lua`, which unpacks the arguments.
-    fn session_call<const N: usize>(
-        &self,
-        sid: SessionId,
-        operation: &str,
-        arguments: [i64; N],
-    ) -> Cmd {
-        let mut packed = Vec::with_capacity(8 * (1 + N));
+    fn session_call(&self, sid: SessionId, operation: &str, arguments: &[i64]) -> Cmd {
+        let mut call = evalsha(&self.session, &self.session_keys(sid));
+        call.arg(operation).arg(self.packed(arguments));
+        call
+    }
+
+    /// Packs arguments for `session.lua`, after the offset of a test's clock.
+    fn packed(&self, arguments: &[i64]) -> Vec<u8> {
+        // Room for an origin at the end.
+        let mut packed = Vec::with_capacity(8 * (1 + arguments.len()) + 4);
         packed.extend(self.clock.offset_ms().to_be_bytes());
         for argument in arguments {
             packed.extend(argument.to_be_bytes());
         }
-        let mut call = evalsha(&self.session, &self.session_keys(sid));
-        call.arg(operation).arg(packed);
-        call
+        packed
+    }
+
+    /// Returns the time by Redis' clock at which the caller gives up.
+    fn deadline_ms(&self, sid: SessionId) -> i64 {
+        let now_ms = self.server_now_ms(bucket_of(sid));
+        now_ms.map_or(NO_DEADLINE_MS, |now_ms| now_ms + self.calls.timeout().as_millis() as i64)
     }
 
     fn session_keys(&self, sid: SessionId) -> [String; 2] {
@@ -268,23 +347,4 @@ impl RedisSessionState {
     fn elapsed_ms(&self) -> i64 {
         self.started.elapsed().as_millis() as i64
     }
-}
-
-/// Parses a packed entry. A value that `session.lua` does not write ends the session.
-fn parse_entry(entry: &[u8]) -> SessionEntry {
-    const NO_CLAIMS: u64 = (1 << 40) - 1;
-    let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
-    let claims_from = match entry.len() {
-        11 => None,
-        16 => Some(match number(&entry[11..]) {
-            NO_CLAIMS => Watermark::NO_CLAIMS,
-            generation => generation,
-        }),
-        _ => return SessionEntry::Revoked,
-    };
-    SessionEntry::Alive(Watermark {
-        generation: number(&entry[..5]),
-        moved_at_ms: number(&entry[5..11]) as i64,
-        claims_from,
-    })
 }

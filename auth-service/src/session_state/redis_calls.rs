@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::redis::{Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Script, cmd};
+use ::redis::{Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ToRedisArgs, cmd};
 use futures_util::future::try_join_all;
 use service_kit::traces;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     health::{DependencyHealth, UnavailableReason},
-    redis::{Connection, RedisFailure, RedisLink, Server, unavailable_reason},
+    redis::{Connection, RedisFailure, RedisLink, Server, refuses_writes, unavailable_reason},
 };
 
 /// Maximum number of calls in one pipeline.
@@ -25,6 +25,9 @@ pub struct RedisCalls {
     link: RedisLink,
     timeout: Duration,
     health: DependencyHealth,
+    /// Whether Redis accepts writes. Redis may answer reads and refuse writes, so only a write that
+    /// succeeds at every server ends such a failure.
+    write_health: DependencyHealth,
 }
 
 impl RedisCalls {
@@ -33,6 +36,7 @@ impl RedisCalls {
             link: RedisLink::with_connection_per_thread(server, timeout, threads),
             timeout,
             health: DependencyHealth::new("Redis"),
+            write_health: DependencyHealth::new("write access to Redis"),
         }
     }
 
@@ -48,7 +52,12 @@ impl RedisCalls {
 
     /// Returns why Redis is unavailable. `None` while it works.
     pub fn failure_reason(&self) -> Option<UnavailableReason> {
-        self.health.reason()
+        self.health.reason().or_else(|| self.write_health.reason())
+    }
+
+    /// Records that every server has accepted a write.
+    pub fn record_writable(&self) {
+        self.write_health.record_success();
     }
 
     /// Checks every connection, the idle ones included.
@@ -122,13 +131,14 @@ impl RedisCalls {
                 }
                 answer => answer,
             };
+            let send = async |connection| send(connection).await.map_err(first_error);
             answers.extend(self.call(send).await?);
         }
         Ok(answers)
     }
 
     /// Calls Redis over the current connections.
-    pub async fn call<T>(
+    async fn call<T>(
         &self,
         operation: impl AsyncFnOnce(Connection) -> RedisResult<T>,
     ) -> Result<T> {
@@ -154,7 +164,8 @@ impl RedisCalls {
             }
             Some(Err(RedisFailure::Error(error))) => {
                 let reason = unavailable_reason(&error, self.timeout);
-                self.health.record_failure(&describe(&error), reason);
+                let health = if refuses_writes(&error) { &self.write_health } else { &self.health };
+                health.record_failure(&describe(&error), reason);
                 Err(SessionStateError::Unavailable)
             }
             Some(Err(RedisFailure::Timeout)) => {
@@ -169,10 +180,17 @@ impl RedisCalls {
 }
 
 /// Returns a call of a script. The caller appends the arguments.
-pub fn evalsha(script: &Script, keys: &[String]) -> Cmd {
+pub fn evalsha(script: &Script, keys: &[impl ToRedisArgs]) -> Cmd {
     let mut call = cmd("EVALSHA");
     call.arg(script.get_hash()).arg(keys.len()).arg(keys);
     call
+}
+
+/// Returns the error of the first command of a pipeline that failed. The pipeline's error has a code
+/// only if the library knows the code.
+fn first_error(error: RedisError) -> RedisError {
+    let errors = error.clone().into_server_errors().unwrap_or_default();
+    errors.first().map_or(error, |(_, first)| first.clone().into())
 }
 
 /// Returns whether Redis does not hold the script: it was restarted, or never had it.

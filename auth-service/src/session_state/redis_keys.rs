@@ -18,23 +18,33 @@ pub const BUCKETS: usize = 16;
 pub struct Keys {
     /// First part of the names of each bucket's keys.
     prefixes: [String; BUCKETS],
+    /// Names of each bucket's log of outages.
+    outages: [String; BUCKETS],
 }
 
 impl Keys {
     pub fn new(prefix: &str) -> Self {
-        Self { prefixes: array::from_fn(|bucket| format!("{prefix}bl{{{bucket:x}}}:")) }
+        Self {
+            prefixes: array::from_fn(|bucket| format!("{prefix}bl{{{bucket:x}}}:")),
+            outages: array::from_fn(|bucket| format!("{prefix}outages{{{bucket:x}}}")),
+        }
     }
 
     /// Returns the key of a session's entry.
     pub fn entry(&self, sid: SessionId) -> String {
         // 28 characters with an empty prefix. Redis' allocator uses 32 bytes for up to 28, and
-        // every session has one of these keys.
+        // every refreshed session has one of these keys.
         self.key(bucket_of(sid), &URL_SAFE_NO_PAD.encode(sid.0))
     }
 
     /// Returns the key of the marker that states since when the bucket is complete.
     pub fn marker(&self, bucket: u8) -> String {
         self.key(bucket, "whole-since")
+    }
+
+    /// Returns the key of the bucket's log of outages.
+    pub fn outages(&self, bucket: u8) -> &str {
+        &self.outages[usize::from(bucket)]
     }
 
     /// Returns the key that a rebuild leaves in the bucket until it is finished.

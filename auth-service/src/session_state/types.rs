@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::claims::SessionId;
 
 use crate::{
-    domain::refresh_decision::{ClaimsSource, TokenGeneration},
+    domain::refresh_decision::{CurrentClaims, Generation, Presented, TokenGeneration, Watermark},
     store::StoreError,
 };
 
@@ -32,40 +32,61 @@ pub type Result<T> = std::result::Result<T, SessionStateError>;
 #[derive(Clone, Copy, Debug)]
 pub struct RefreshAttempt {
     pub sid: SessionId,
-    pub presented: TokenGeneration,
+    pub presented: Presented,
     /// Expiry of the presented token.
     pub expires_at_ms: i64,
     /// Expiry of the next token, if the refresh issues one.
     pub next_expires_at_ms: i64,
-    pub claims: ClaimsSource,
     /// Time after a rotation in which the previous token may be presented again.
     pub grace: Duration,
+    /// The session's row, if session state has no entry of the session.
+    pub restored: Option<LiveSession>,
 }
 
-/// How long the entry of an ended session is kept. Times are milliseconds since the Unix epoch.
+/// What the database knows of a live session. Times are milliseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retention {
-    /// Expiry of the presented token. Without one, the same as `longest_until_ms`.
-    pub presented_until_ms: i64,
+pub struct LiveSession {
+    pub sid: SessionId,
+    /// Generation of the newest refresh token, or an older one: it is written behind.
+    pub generation: Generation,
+    /// Time of the rotation to `generation`, by the clock of session state.
+    pub rotated_at_ms: i64,
+    pub current_claims: CurrentClaims,
     /// Latest possible expiry of any token of the session.
-    pub longest_until_ms: i64,
-    /// Earliest time the session can have begun. If session state has been complete since then,
-    /// it has the entry of every session that was refreshed.
-    pub session_began_ms: i64,
-    /// Whether the entry of a session that has already ended is kept longer, as after a loss.
-    pub extend: bool,
+    pub until_ms: i64,
 }
 
-impl Retention {
-    /// Returns the retention of a session whose tokens expire at `longest_until_ms` at the latest.
-    pub fn until(longest_until_ms: i64) -> Self {
-        Self {
-            presented_until_ms: longest_until_ms,
-            longest_until_ms,
-            session_began_ms: 0,
-            extend: false,
+impl LiveSession {
+    /// Returns a session that no client has refreshed yet.
+    pub fn unrefreshed(sid: SessionId, until_ms: i64) -> Self {
+        let TokenGeneration { generation, rotated_at_ms } = TokenGeneration::FIRST;
+        Self { sid, generation, rotated_at_ms, current_claims: CurrentClaims::OfAll, until_ms }
+    }
+
+    /// Returns the progress of the session.
+    pub fn watermark(&self) -> Watermark {
+        Watermark {
+            generation: self.generation,
+            moved_at_ms: self.rotated_at_ms,
+            current_claims: self.current_claims,
+            ..Watermark::default()
         }
     }
+}
+
+/// Whether the calling replica answers refreshes. Session state remembers when one last did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answering {
+    Yes,
+    No,
+}
+
+/// For how long a replica has answered no refresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// Since this process started. An earlier process may have answered until then.
+    SinceStart,
+    For(Duration),
 }
 
 /// A rebuild that has begun and is not finished.

@@ -2,6 +2,7 @@
 //! changes.
 
 use diesel::{
+    dsl::exists,
     pg::Pg,
     prelude::*,
     query_builder::{AstPass, QueryFragment, QueryId},
@@ -9,7 +10,7 @@ use diesel::{
 };
 
 use super::{AnyConnection, schema::audit_events, transaction::in_transaction};
-use crate::domain::audit::AuditRecord;
+use crate::domain::audit::{AuditEvent, AuditRecord};
 
 /// An event of the audit trail.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
@@ -25,6 +26,8 @@ pub struct StoredEvent {
     pub ip: Option<String>,
     pub user_agent: Option<String>,
     pub detail: Option<String>,
+    /// Login name of the operator, as the environment of the command stated it.
+    pub operator: Option<String>,
 }
 
 /// Conditions that events must meet. `None`: any value.
@@ -37,43 +40,32 @@ pub struct Filter {
     pub since_ms: Option<i64>,
 }
 
-type EventColumns = (
-    audit_events::at,
-    audit_events::event,
-    audit_events::actor,
-    audit_events::user_id,
-    audit_events::session_id,
-    audit_events::client_id,
-    audit_events::ip,
-    audit_events::user_agent,
-    audit_events::detail,
-);
+/// Returns the columns of an event, in the order of the fields of [`StoredEvent`].
+fn event_columns() -> <StoredEvent as Selectable<Pg>>::SelectExpression {
+    <StoredEvent as Selectable<Pg>>::construct_selection()
+}
 
-const EVENT_COLUMNS: EventColumns = (
-    audit_events::at,
-    audit_events::event,
-    audit_events::actor,
-    audit_events::user_id,
-    audit_events::session_id,
-    audit_events::client_id,
-    audit_events::ip,
-    audit_events::user_agent,
-    audit_events::detail,
-);
-
-/// Lists the values of a record, in the order of [`EVENT_COLUMNS`].
+/// Lists the values of a record, in the order of [`event_columns`]. `$session_id` replaces the
+/// record's session id.
 macro_rules! event_values {
     ($record:expr) => {
+        event_values!(
+            $record,
+            $record.session_id.map(|sid| sid.to_string()).into_sql::<Nullable<Text>>()
+        )
+    };
+    ($record:expr, $session_id:expr) => {
         (
             $record.at_ms.into_sql::<BigInt>(),
             $record.event.name().into_sql::<Text>(),
             $record.actor.name().into_sql::<Text>(),
             $record.user_id.as_deref().into_sql::<Nullable<Text>>(),
-            $record.session_id.map(|sid| sid.to_string()).into_sql::<Nullable<Text>>(),
+            $session_id,
             $record.client_id.as_deref().into_sql::<Nullable<Text>>(),
             $record.origin.ip.as_deref().into_sql::<Nullable<Text>>(),
             $record.origin.user_agent.as_deref().into_sql::<Nullable<Text>>(),
             $record.detail.as_deref().into_sql::<Nullable<Text>>(),
+            $record.operator.as_deref().into_sql::<Nullable<Text>>(),
         )
     };
 }
@@ -82,16 +74,39 @@ macro_rules! event_values {
 pub fn insert(connection: &mut AnyConnection, record: &AuditRecord) -> QueryResult<()> {
     diesel::select(event_values!(record))
         .insert_into(audit_events::table)
-        .into_columns(EVENT_COLUMNS)
+        .into_columns(event_columns())
         .execute(connection)
         .map(drop)
 }
 
 diesel::table! {
-    /// The rows that a change returns, within the statement of [`execute_audited`].
+    /// The rows that a change returns, within a statement that also inserts their events.
     changed (id) {
         id -> Text,
     }
+}
+
+diesel::table! {
+    /// The sessions that a statement ends besides its change.
+    ended (id) {
+        id -> Text,
+    }
+}
+
+/// Returns the part of a statement that inserts an event for each row of `changed`.
+pub fn insert_for_changed(record: &AuditRecord) -> impl QueryFragment<Pg> + QueryId {
+    changed::table
+        .select(event_values!(record))
+        .insert_into(audit_events::table)
+        .into_columns(event_columns())
+}
+
+/// Returns the part of a statement that inserts an event for each session of `ended`.
+pub fn insert_for_ended(record: &AuditRecord) -> impl QueryFragment<Pg> + QueryId {
+    ended::table
+        .select(event_values!(record, ended::id.nullable()))
+        .insert_into(audit_events::table)
+        .into_columns(event_columns())
 }
 
 /// A statement that changes rows, returns their `id`s, and inserts an event for each: one round
@@ -125,11 +140,7 @@ pub fn execute_audited(
 ) -> QueryResult<bool> {
     match connection {
         AnyConnection::Postgres(postgres) => {
-            let insert = changed::table
-                .select(event_values!(record))
-                .insert_into(audit_events::table)
-                .into_columns(EVENT_COLUMNS);
-            let change = AuditedChange { change: on_postgres, insert };
+            let change = AuditedChange { change: on_postgres, insert: insert_for_changed(record) };
             change.execute(postgres).map(|inserted| inserted > 0)
         }
         AnyConnection::Sqlite(_) => in_transaction(connection, |connection| {
@@ -140,6 +151,33 @@ pub fn execute_audited(
             Ok(is_changed)
         }),
     }
+}
+
+/// Earlier logins of a user in the audit trail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoginHistory {
+    /// Whether the user had logged in before.
+    pub has_earlier: bool,
+    /// Whether the user had logged in from this address before.
+    pub has_earlier_from_address: bool,
+}
+
+/// Returns the earlier logins of a user, without the login of `session_id`.
+pub fn login_history(
+    connection: &mut AnyConnection,
+    user_id: &str,
+    session_id: &str,
+    ip: &str,
+) -> QueryResult<LoginHistory> {
+    let earlier = audit_events::table
+        .filter(audit_events::user_id.eq(user_id))
+        .filter(audit_events::event.eq(AuditEvent::Login.name()))
+        .filter(audit_events::session_id.ne(session_id));
+    let from_address = earlier.filter(audit_events::ip.eq(ip));
+    Ok(LoginHistory {
+        has_earlier: diesel::select(exists(earlier)).get_result(connection)?,
+        has_earlier_from_address: diesel::select(exists(from_address)).get_result(connection)?,
+    })
 }
 
 /// Returns the last `limit` events that meet the filter, oldest first.
@@ -168,6 +206,11 @@ pub fn last(
         .load(connection)?;
     found.reverse();
     Ok(found)
+}
+
+/// Returns whether the trail has an event that meets the filter.
+pub fn has(connection: &mut AnyConnection, filter: &Filter) -> QueryResult<bool> {
+    last(connection, filter, 1).map(|found| !found.is_empty())
 }
 
 /// Deletes up to `limit` events from before `than_ms`. Returns the number of deleted events.

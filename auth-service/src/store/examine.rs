@@ -1,20 +1,16 @@
-//! A look at a database that changes nothing, for `auth-service doctor`.
+//! Examines a database without changing it, for `auth-service doctor`.
 
 use std::time::{Duration, Instant};
 
 use diesel::{
-    PgConnection, QueryResult, QueryableByName, RunQueryDsl, SqliteConnection,
-    migration::{Migration, MigrationSource},
-    pg::Pg,
-    sql_query,
+    QueryResult, QueryableByName, RunQueryDsl, sql_query,
     sql_types::{BigInt, Bool, Text},
-    sqlite::Sqlite,
 };
 
 use super::{
-    AnyConnection, Database,
+    AnyConnection, Database, applied,
     connection::ConnectError,
-    migrate,
+    pooler::Pooler,
     signing_keys::{self, KeyRow},
 };
 
@@ -25,6 +21,8 @@ pub struct Examined {
     pub product: String,
     /// Time that a query takes.
     pub round_trip: Duration,
+    /// The pooler that the connections go through.
+    pub pooler: Option<Pooler>,
     /// Number of migrations that are not applied.
     pub missing_migrations: usize,
     /// The signing keys. Empty if a migration is missing.
@@ -34,13 +32,28 @@ pub struct Examined {
 }
 
 /// State of a PostgreSQL server.
-#[derive(Debug)]
+#[derive(Debug, QueryableByName)]
 pub struct Server {
+    #[diesel(sql_type = Bool)]
     pub is_encrypted: bool,
     /// Whether the server is a replica, or is set to accept no writes.
+    #[diesel(sql_type = Bool)]
     pub is_read_only: bool,
+    /// Name of the database's encoding. `UTF8` holds every character.
+    #[diesel(sql_type = Text)]
+    pub encoding: String,
+    /// The role that this program uses.
+    #[diesel(sql_type = Text)]
+    pub role: String,
+    /// The schema in which the role creates tables. Empty if the role finds none.
+    #[diesel(sql_type = Text)]
+    pub schema: String,
+    #[diesel(sql_type = Bool)]
+    pub may_create_tables: bool,
+    #[diesel(sql_type = BigInt)]
     pub max_connections: i64,
     /// Time by the server's clock, in milliseconds since the Unix epoch.
+    #[diesel(sql_type = BigInt)]
     pub now_ms: i64,
 }
 
@@ -48,14 +61,8 @@ pub struct Server {
 struct ServerRow {
     #[diesel(sql_type = Text)]
     version: String,
-    #[diesel(sql_type = Bool)]
-    is_encrypted: bool,
-    #[diesel(sql_type = Bool)]
-    is_read_only: bool,
-    #[diesel(sql_type = BigInt)]
-    max_connections: i64,
-    #[diesel(sql_type = BigInt)]
-    now_ms: i64,
+    #[diesel(embed)]
+    server: Server,
 }
 
 #[derive(QueryableByName)]
@@ -64,17 +71,12 @@ struct VersionRow {
     version: String,
 }
 
-/// What is read of the database itself, before its tables.
-struct Product {
-    name: String,
-    server: Option<Server>,
-    /// Versions of the compiled-in migrations.
-    migrations: Vec<String>,
-}
-
 const SERVER_QUERY: &str = "SELECT current_setting('server_version') AS version, \
      COALESCE((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS is_encrypted, \
      current_setting('transaction_read_only')::bool AS is_read_only, \
+     current_setting('server_encoding') AS encoding, current_user::text AS role, \
+     COALESCE(current_schema()::text, '') AS schema, \
+     COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create_tables, \
      current_setting('max_connections')::bigint AS max_connections, \
      (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms";
 
@@ -85,53 +87,29 @@ const SERVER_QUERY: &str = "SELECT current_setting('server_version') AS version,
 pub fn examine(database: &Database, limit: Duration) -> Result<Examined, ConnectError> {
     let mut connection = database.connect(Some(limit))?;
     let began = Instant::now();
-    let product = match &mut connection {
-        AnyConnection::Postgres(postgres) => examine_postgres(postgres)?,
-        AnyConnection::Sqlite(sqlite) => examine_sqlite(sqlite)?,
-    };
+    connection.ping()?;
     let round_trip = began.elapsed();
-    let Product { name, server, migrations } = product;
-    // Fails if the table of migrations does not exist yet.
-    let applied = applied(&mut connection).unwrap_or_default();
-    let missing_migrations = migrations.iter().filter(|version| !applied.contains(version)).count();
+    let (product, server) = connection.run(product)?;
+    let missing_migrations = connection.run(applied::missing)?.count();
     let keys = match missing_migrations {
-        0 => signing_keys::all(&mut connection)?,
+        0 => connection.run(signing_keys::all)?,
         _ => Vec::new(),
     };
-    Ok(Examined { product: name, round_trip, missing_migrations, keys, server })
+    let pooler = database.pooler();
+    Ok(Examined { product, round_trip, pooler, missing_migrations, keys, server })
 }
 
-fn examine_postgres(postgres: &mut PgConnection) -> QueryResult<Product> {
-    let row: ServerRow = sql_query(SERVER_QUERY).get_result(postgres)?;
-    let ServerRow { version, is_encrypted, is_read_only, max_connections, now_ms } = row;
-    Ok(Product {
-        name: format!("PostgreSQL {version}"),
-        server: Some(Server { is_encrypted, is_read_only, max_connections, now_ms }),
-        migrations: versions(MigrationSource::<Pg>::migrations(&migrate::POSTGRES)),
-    })
-}
-
-fn examine_sqlite(sqlite: &mut SqliteConnection) -> QueryResult<Product> {
-    let row: VersionRow = sql_query("SELECT sqlite_version() AS version").get_result(sqlite)?;
-    Ok(Product {
-        name: format!("SQLite {}", row.version),
-        server: None,
-        migrations: versions(MigrationSource::<Sqlite>::migrations(&migrate::SQLITE)),
-    })
-}
-
-fn versions<DB: diesel::backend::Backend>(
-    migrations: diesel::migration::Result<Vec<Box<dyn Migration<DB>>>>,
-) -> Vec<String> {
-    let migrations = migrations.unwrap_or_default();
-    migrations.iter().map(|migration| migration.name().version().to_string()).collect()
-}
-
-fn applied(connection: &mut AnyConnection) -> QueryResult<Vec<String>> {
-    let query = sql_query("SELECT version FROM __diesel_schema_migrations");
-    let rows: Vec<VersionRow> = match connection {
-        AnyConnection::Postgres(postgres) => query.load(postgres)?,
-        AnyConnection::Sqlite(sqlite) => query.load(sqlite)?,
-    };
-    Ok(rows.into_iter().map(|row| row.version).collect())
+/// Returns name and version, and the state of a server.
+fn product(connection: &mut AnyConnection) -> QueryResult<(String, Option<Server>)> {
+    match connection {
+        AnyConnection::Postgres(postgres) => {
+            let row: ServerRow = sql_query(SERVER_QUERY).get_result(postgres)?;
+            Ok((format!("PostgreSQL {}", row.version), Some(row.server)))
+        }
+        AnyConnection::Sqlite(sqlite) => {
+            let query = sql_query("SELECT sqlite_version() AS version");
+            let row: VersionRow = query.get_result(sqlite)?;
+            Ok((format!("SQLite {}", row.version), None))
+        }
+    }
 }

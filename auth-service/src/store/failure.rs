@@ -48,7 +48,7 @@ impl FailureKind {
 }
 
 /// Reason for each text of libpq, PostgreSQL or SQLite, in lower case. The first match counts.
-const REASONS: [(&str, &str); 18] = [
+const REASONS: [(&str, &str); 16] = [
     ("password authentication failed", "the server refuses the credentials"),
     ("no password supplied", "the server refuses the credentials"),
     ("no pg_hba.conf entry", "the server refuses the credentials"),
@@ -62,11 +62,19 @@ const REASONS: [(&str, &str); 18] = [
     ("starting up", "the server is starting"),
     ("recovery mode", "the server is starting"),
     ("shutting down", "the server is shutting down"),
+    ("permission denied for schema", "the role may not create tables"),
+    ("no schema has been selected", "the role may not create tables"),
+    ("locked", "another process has locked the file"),
+];
+
+/// Reason for each text of a database that refuses writes and may answer reads.
+const WRITE_REFUSALS: [(&str, &str); 6] = [
     ("read-only", "the server accepts no writes"),
     ("readonly", "the server accepts no writes"),
+    ("permission denied", "the user of the database lacks a right"),
     ("no space left", "the disk is full"),
     ("disk is full", "the disk is full"),
-    ("locked", "another process has locked the file"),
+    ("disk i/o error", "the disk fails: see the log"),
 ];
 
 /// Texts of libpq and PostgreSQL about a lost connection.
@@ -80,8 +88,13 @@ const CONNECTION_LOST: [&str; 4] =
 pub fn unavailable_reason(text: &str, limit: Duration) -> UnavailableReason {
     let text = text.to_lowercase();
     let contains = |part: &str| text.contains(part);
-    if let Some((_, reason)) = REASONS.into_iter().find(|(part, _)| contains(part)) {
+    let find = |reasons: &[(&str, &'static str)]| {
+        reasons.iter().find(|(part, _)| contains(part)).map(|(_, reason)| *reason)
+    };
+    if let Some(reason) = find(&REASONS) {
         UnavailableReason::Text(reason)
+    } else if let Some(reason) = find(&WRITE_REFUSALS) {
+        UnavailableReason::WritesRefused(reason)
     } else if CONNECTION_LOST.into_iter().any(contains) {
         UnavailableReason::Text("connection lost")
     } else if contains("timeout expired") {
@@ -145,6 +158,7 @@ mod tests {
             ("canceling statement due to statement timeout", "no answer within 3 s"),
             ("server closed the connection unexpectedly", "connection lost"),
             ("cannot execute INSERT in a read-only transaction", "the server accepts no writes"),
+            ("permission denied for table users", "the user of the database lacks a right"),
             ("INSERT INTO users VALUES ('secret') failed", "failed: see the log"),
         ] {
             assert_eq!(unavailable_reason(text, limit).to_string(), expected);

@@ -1,21 +1,20 @@
-//! The migrations, compiled in. One process at a time applies them.
+//! Applies the migrations. One process at a time does.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-    time::Duration,
-};
+use std::{thread, time::Duration};
 
 use diesel::{
-    QueryResult, RunQueryDsl, SqliteConnection, connection::SimpleConnection,
-    result::Error as DieselError, sql_query,
+    QueryResult, QueryableByName, RunQueryDsl, SqliteConnection, backend::Backend,
+    connection::SimpleConnection, migration::MigrationSource, result::Error as DieselError,
+    sql_query, sql_types::Text,
 };
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use diesel_migrations::MigrationHarness;
 
-use super::{AnyConnection, Database};
-
-pub(super) const POSTGRES: EmbeddedMigrations = embed_migrations!("../migrations/postgres");
-pub(super) const SQLITE: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
+use super::{
+    AnyConnection, Database,
+    applied::{self, Missing, POSTGRES, SQLITE},
+    connection::ConnectError,
+    database::OpenConnection,
+};
 
 /// Number of the advisory lock. No other program that uses this database may use the number.
 const MIGRATION_LOCK: i64 = 0x6175_7468_6d69_6772;
@@ -24,39 +23,107 @@ const MIGRATION_LOCK: i64 = 0x6175_7468_6d69_6772;
 const WAL_ATTEMPTS: u32 = 100;
 const WAL_RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Applies missing migrations. Sets `is_connected` once the database is reached. The lock ends with
-/// the connection, even if the process is killed.
+#[derive(QueryableByName)]
+struct EncodingRow {
+    #[diesel(sql_type = Text)]
+    encoding: String,
+}
+
+/// Error returned when the database cannot get the schema.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Query(#[from] DieselError),
+    /// The database has another encoding than UTF-8, and could not hold every name.
+    #[error(
+        "the database has the encoding {0}, and must have UTF8: create another one with CREATE \
+         DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+    )]
+    NotUtf8(String),
+}
+
+/// Applies missing migrations. Calls `waits` before it waits for the lock of the migrations. The
+/// lock belongs to a transaction, so it ends with the connection, and works through a pooler.
 ///
 /// # Errors
-/// If the database is unreachable or a migration fails.
-pub fn run(
-    database: &Database,
-    is_connected: &AtomicBool,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let connection = database.connect(None)?;
-    is_connected.store(true, Ordering::Release);
-    let applied = match connection {
-        AnyConnection::Postgres(mut connection) => {
-            let lock = sql_query(format!("SELECT pg_advisory_lock({MIGRATION_LOCK})"));
-            lock.execute(&mut connection)?;
-            // A migration that waits for a table's lock makes all later statements on the table
-            // wait too. It gives up soon, and is tried again.
-            connection.batch_execute("SET lock_timeout = '1s'")?;
-            connection.run_pending_migrations(POSTGRES)?.len()
+/// If the database is unreachable or not in UTF-8, or a migration fails.
+pub fn run(database: &Database, waits: impl FnOnce()) -> Result<(), MigrateError> {
+    let mut connection = database.connect(None)?;
+    check_encoding(&mut connection)?;
+    if let AnyConnection::Sqlite(sqlite) = connection.inner() {
+        use_wal(sqlite)?;
+    }
+    // A start with a current schema needs neither the lock nor the right to create tables.
+    if connection.run(applied::missing)? == Missing::None {
+        return Ok(());
+    }
+    waits();
+    let is_sqlite = matches!(database, Database::Sqlite(_));
+    let mut count = 0;
+    if is_sqlite {
+        // One transaction, because each commit waits for the disk.
+        count = connection.transaction(|connection| {
+            let mut count = 0;
+            while apply_next(connection)? {
+                count += 1;
+            }
+            Ok(count)
+        })?;
+    } else {
+        // A transaction for each migration, so that none holds the locks of those before it.
+        while connection.transaction(apply_next)? {
+            count += 1;
         }
-        AnyConnection::Sqlite(mut connection) => {
-            use_wal(&mut connection)?;
-            connection.immediate_transaction(|connection| {
-                let applied =
-                    connection.run_pending_migrations(SQLITE).map(|applied| applied.len());
-                applied.map_err(DieselError::QueryBuilderError)
-            })?
-        }
-    };
-    if applied > 0 {
-        log::info!("{applied} migrations applied: the schema is up to date");
+    }
+    if count > 0 {
+        log::info!("{count} migrations applied: the schema is up to date");
     }
     Ok(())
+}
+
+/// Checks that the database can hold every character.
+///
+/// # Errors
+/// [`MigrateError::NotUtf8`].
+pub fn check_encoding(connection: &mut OpenConnection) -> Result<(), MigrateError> {
+    match connection.run(encoding)?.as_str() {
+        "UTF8" => Ok(()),
+        other => Err(MigrateError::NotUtf8(other.to_owned())),
+    }
+}
+
+/// Returns the encoding of the database. A SQLite file that this program creates has UTF-8.
+pub fn encoding(connection: &mut AnyConnection) -> QueryResult<String> {
+    let AnyConnection::Postgres(postgres) = connection else { return Ok("UTF8".into()) };
+    let query = sql_query("SELECT current_setting('server_encoding') AS encoding");
+    Ok(query.get_result::<EncodingRow>(postgres)?.encoding)
+}
+
+/// Applies the next migration under the lock of the migrations, in the transaction that has begun.
+/// Returns whether a migration was missing.
+fn apply_next(connection: &mut AnyConnection) -> QueryResult<bool> {
+    let applied = match connection {
+        AnyConnection::Postgres(postgres) => {
+            // A migration that waits for a table's lock makes all later statements on the table
+            // wait too. It gives up soon, and is tried again.
+            postgres.batch_execute(&format!(
+                "SELECT pg_advisory_xact_lock({MIGRATION_LOCK}); SET LOCAL lock_timeout = '1s'"
+            ))?;
+            apply_next_of(postgres, POSTGRES)
+        }
+        AnyConnection::Sqlite(sqlite) => apply_next_of(sqlite, SQLITE),
+    };
+    applied.map_err(DieselError::QueryBuilderError)
+}
+
+fn apply_next_of<DB: Backend>(
+    harness: &mut impl MigrationHarness<DB>,
+    source: impl MigrationSource<DB>,
+) -> diesel::migration::Result<bool> {
+    let pending = harness.pending_migrations(source)?;
+    pending.first().map_or(Ok(false), |next| harness.run_migration(next).map(|_| true))
 }
 
 /// Switches a SQLite file to WAL, in which readers and a writer do not wait for each other. The

@@ -7,28 +7,48 @@
 //! |---|---|
 //! | [`users`], [`credentials`], [`sessions`] | the queries of these tables |
 //! | [`signing_keys`], [`clients`], [`audit`] | the queries of these tables |
-//! | [`schema`], `migrate` | the tables, and the migrations that create them |
-//! | `connection`, `transaction`, `user_lock` | a connection to either database, and its locks |
+//! | [`one_time_codes`], [`invitations`] | the queries of these tables |
+//! | [`outbox`], [`address_mails`] | the queries of these tables |
+//! | [`export`] | everything that is stored about a user |
+//! | [`schema`], `schema_access`, `migrate`, `applied` | the tables, and the migrations that create them |
+//! | `connection_string`, `database`, `connection` | a database, and connections to it |
+//! | `pooler` | poolers between this process and PostgreSQL |
+//! | `transaction`, `user_lock` | transactions and locks |
 //! | `pool` | the pool of connections |
 //! | `failure` | how a query fails, and the reason in words for an operator |
-//! | [`examine`] | a look at a database, for `auth-service doctor` |
+//! | [`server_clock`] | the clock of the database server |
+//! | `check`, `write_access` | whether the database answers, and accepts writes |
+//! | [`examine`] | examines a database, for `auth-service doctor` |
 
+pub mod address_mails;
+mod applied;
 pub mod audit;
+mod check;
 pub mod clients;
 mod connection;
+mod connection_string;
 #[cfg(test)]
 mod contract;
 pub mod credentials;
+mod database;
 pub mod examine;
+pub mod export;
 mod failure;
+pub mod invitations;
 mod migrate;
+pub mod one_time_codes;
+pub mod outbox;
 mod pool;
+mod pooler;
 pub mod schema;
+mod schema_access;
+pub mod server_clock;
 pub mod sessions;
 pub mod signing_keys;
 mod transaction;
 mod user_lock;
 pub mod users;
+mod write_access;
 
 use std::{
     sync::{
@@ -44,15 +64,19 @@ use service_kit::{metrics::Counters, traces};
 use tokio::sync::SetOnce;
 
 pub use self::{
-    connection::{AnyConnection, Database, DatabaseUrl, ping},
+    applied::Missing,
+    connection::{AnyConnection, ping},
+    connection_string::ConnectionString,
+    database::Database,
     failure::{FailureKind, StoreError},
     pool::PoolUsage,
     transaction::with_cleanup_lock,
 };
 use self::{
+    database::OpenConnection,
     failure::{QueryError, is_outage, timed_out, unavailable_reason},
     pool::{Pool, PoolSettings},
-    transaction::in_transaction,
+    write_access::{Access, WriteAccess},
 };
 use crate::{
     audit_log,
@@ -68,6 +92,9 @@ pub struct Store {
     migrated: Arc<SetOnce<()>>,
     /// Whether a migration runs, or waits for the migration of another process.
     is_migrating: Arc<AtomicBool>,
+    /// Why the database can never be used as it is.
+    refusal: Arc<SetOnce<String>>,
+    write_access: Arc<WriteAccess>,
     /// Number of requests that the database failed, by [`FailureKind`].
     failures: Counters<1>,
 }
@@ -88,6 +115,8 @@ impl Store {
             settings,
             migrated: Arc::default(),
             is_migrating: Arc::default(),
+            refusal: Arc::default(),
+            write_access: Arc::new(WriteAccess::new()),
             failures: Counters::default(),
         }
     }
@@ -100,48 +129,6 @@ impl Store {
     /// Returns how much of the pool is in use.
     pub fn usage(&self) -> PoolUsage {
         self.pool.load().usage()
-    }
-
-    /// Checks that the database answers.
-    ///
-    /// # Errors
-    /// The reason why it does not, for `/readyz`.
-    pub async fn check(&self) -> Result<(), UnavailableReason> {
-        match self.run(ping).await {
-            Ok(()) => Ok(()),
-            Err(_) if self.is_migrating.load(Ordering::Acquire) => {
-                Err(UnavailableReason::Text("the schema is being migrated"))
-            }
-            Err(_) => {
-                let not_reached = UnavailableReason::Text("not reached yet");
-                Err(self.settings.health.reason().unwrap_or(not_reached))
-            }
-        }
-    }
-
-    /// Applies missing migrations, under a lock, so that many processes may call this at once.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`], with the reason in the log.
-    pub async fn migrate(&self) -> Result<(), StoreError> {
-        let database = self.settings.database.clone();
-        let is_migrating = Arc::clone(&self.is_migrating);
-        let run = move || migrate::run(&database, &is_migrating);
-        let outcome = tokio::task::spawn_blocking(run).await;
-        self.is_migrating.store(false, Ordering::Release);
-        let why = match outcome {
-            Ok(Ok(())) => {
-                self.settings.health.record_success();
-                // Fails if an earlier call has set it.
-                let _ = self.migrated.set(());
-                return Ok(());
-            }
-            Ok(Err(why)) => why.to_string(),
-            Err(panicked) => panicked.to_string(),
-        };
-        let reason = unavailable_reason(&why, self.settings.timeout);
-        self.settings.health.record_failure(&why, reason);
-        Err(StoreError::Unavailable)
     }
 
     /// Returns whether [`Store::migrate`] has succeeded.
@@ -166,18 +153,26 @@ impl Store {
         &self,
         query: impl FnOnce(&mut AnyConnection) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let query = move |connection: &mut OpenConnection| connection.run(query);
+        self.perform(Access::Any, query).await
+    }
+
+    async fn perform<T: Send + 'static>(
+        &self,
+        access: Access,
+        work: impl FnOnce(&mut OpenConnection) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
         if !self.is_migrated() {
             return Err(StoreError::Unavailable);
         }
         let span = traces::span("database");
-        let outcome = match self.run_in_time(query).await {
-            Ok(answer) => return Ok(answer),
-            Err(QueryError::Query(why)) => Err(StoreError::Query(why)),
-            Err(QueryError::Database(kind)) => {
+        let outcome = self.run_in_time(access, work).await.map_err(|why| match why {
+            QueryError::Query(why) => StoreError::Query(why),
+            QueryError::Database(kind) => {
                 self.failures.get_or_create(&[("kind", kind.name())]).inc();
-                Err(StoreError::Unavailable)
+                StoreError::Unavailable
             }
-        };
+        });
         span.end(&outcome);
         outcome
     }
@@ -195,8 +190,8 @@ impl Store {
         + 'static,
     ) -> Result<T, StoreError> {
         let deadline = Instant::now() + self.settings.timeout;
-        let audited = move |connection: &mut AnyConnection| {
-            let (answer, record) = in_transaction(connection, |connection| {
+        let audited = move |connection: &mut OpenConnection| {
+            let (answer, record) = connection.transaction(|connection| {
                 let (answer, record) = change(connection)?;
                 record.iter().try_for_each(|record| audit::insert(connection, record))?;
                 // After the deadline the client already has a 503, so the change is rolled back.
@@ -205,7 +200,24 @@ impl Store {
             record.iter().for_each(audit_log::write);
             Ok(answer)
         };
-        self.run(audited).await
+        self.perform(Access::Write, audited).await
+    }
+
+    /// As [`Store::audited`], for a change that returns whether it took place. The audit trail gets
+    /// the record if it did.
+    ///
+    /// # Errors
+    /// As [`Store::run`].
+    pub async fn audited_if(
+        &self,
+        record: AuditRecord,
+        change: impl FnOnce(&mut AnyConnection) -> QueryResult<bool> + Send + 'static,
+    ) -> Result<bool, StoreError> {
+        let audited = move |connection: &mut _| {
+            let is_changed = change(connection)?;
+            Ok((is_changed, is_changed.then_some(record)))
+        };
+        self.audited(audited).await
     }
 
     /// Records an event that changes nothing, such as a failed login. The log gets the record even
@@ -219,7 +231,8 @@ impl Store {
 
     async fn run_in_time<T: Send + 'static>(
         &self,
-        query: impl FnOnce(&mut AnyConnection) -> QueryResult<T> + Send + 'static,
+        access: Access,
+        query: impl FnOnce(&mut OpenConnection) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, QueryError> {
         let timeout = self.settings.timeout;
         let deadline = Instant::now() + timeout;
@@ -236,9 +249,23 @@ impl Store {
             }
             Err(_) => {
                 self.replace_stuck(&pool);
-                health.record_failure(&"no answer in time", UnavailableReason::Timeout(timeout));
+                self.record_timeout(access);
                 Err(QueryError::Database(FailureKind::NoAnswer))
             }
+        }
+    }
+
+    fn record_timeout(&self, access: Access) {
+        let reason = UnavailableReason::Timeout(self.settings.timeout);
+        let health = match access {
+            Access::Probe => &self.write_access.health,
+            // The log has the reason already.
+            Access::Write if self.write_access.health.is_down() => return,
+            Access::Any | Access::Write => &self.settings.health,
+        };
+        health.record_failure(&"no answer in time", reason);
+        if access == Access::Write {
+            self.write_access.suspect();
         }
     }
 
@@ -254,7 +281,7 @@ impl Store {
         &self,
         pool: &Pool,
         deadline: Instant,
-        query: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
+        query: impl FnOnce(&mut OpenConnection) -> QueryResult<T>,
     ) -> Result<T, QueryError> {
         let PoolSettings { health, timeout, connection_failures, .. } = &self.settings;
         let mut connection = pool.get().map_err(|(why, reason)| {
@@ -277,7 +304,15 @@ impl Store {
             Err(why) if is_outage(&why) => {
                 connection.is_broken = true;
                 connection_failures.fetch_add(1, Ordering::Relaxed);
-                health.record_failure(&why, unavailable_reason(&why.to_string(), *timeout));
+                if self.settings.database.reveals_pooler(&why) {
+                    self.pool.store(Arc::new(Pool::new(&self.settings)));
+                }
+                let reason = unavailable_reason(&why.to_string(), *timeout);
+                let health = match reason {
+                    UnavailableReason::WritesRefused(_) => &self.write_access.health,
+                    _ => health,
+                };
+                health.record_failure(&why, reason);
                 Err(QueryError::Database(FailureKind::Error))
             }
             Err(why) => Err(QueryError::Query(why)),

@@ -9,7 +9,8 @@ use std::{
 };
 
 use super::{
-    connection::{AnyConnection, ConnectError, Database, ping},
+    connection::ConnectError,
+    database::{Database, OpenConnection},
     failure::unavailable_reason,
 };
 use crate::health::{DependencyHealth, UnavailableReason};
@@ -115,7 +116,7 @@ pub type PooledConnection = r2d2::PooledConnection<ConnectionManager>;
 
 /// A connection of the pool.
 pub struct CheckedConnection {
-    pub inner: AnyConnection,
+    pub inner: OpenConnection,
     /// Whether the pool must drop the connection.
     pub is_broken: bool,
     /// Value of [`PoolSettings::connection_failures`] at the last check.
@@ -142,7 +143,7 @@ impl r2d2::ManageConnection for ConnectionManager {
     fn is_valid(&self, connection: &mut CheckedConnection) -> Result<(), ConnectError> {
         let failures = self.failures.load(Ordering::Relaxed);
         if connection.failures_at_check != failures {
-            ping(&mut connection.inner)?;
+            connection.inner.ping()?;
             connection.failures_at_check = failures;
         }
         Ok(())

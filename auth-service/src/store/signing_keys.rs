@@ -20,18 +20,7 @@ type Row = (i64, String, String, String, i64, Option<i64>, i64);
 
 /// Returns all keys, in the order in which they were added.
 pub fn all(connection: &mut AnyConnection) -> QueryResult<Vec<KeyRow>> {
-    let rows: Vec<Row> = signing_keys::table
-        .select((
-            signing_keys::number,
-            signing_keys::kid,
-            signing_keys::algorithm,
-            signing_keys::sealed,
-            signing_keys::published_at,
-            signing_keys::activates_at,
-            signing_keys::token_lifetime,
-        ))
-        .order(signing_keys::number)
-        .load(connection)?;
+    let rows: Vec<Row> = signing_keys::table.order(signing_keys::number).load(connection)?;
     let row =
         |(number, kid, algorithm, sealed, published_at_ms, activates_at_ms, token_lifetime_ms)| {
             KeyRow {
@@ -43,6 +32,11 @@ pub fn all(connection: &mut AnyConnection) -> QueryResult<Vec<KeyRow>> {
             }
         };
     Ok(rows.into_iter().map(row).collect())
+}
+
+/// Returns the longest lifetime of the tokens of all keys, in milliseconds. `None` without a key.
+pub fn longest_token_lifetime(connection: &mut AnyConnection) -> QueryResult<Option<i64>> {
+    signing_keys::table.select(diesel::dsl::max(signing_keys::token_lifetime)).first(connection)
 }
 
 /// Inserts a key. Returns `false` if a key with the number exists.

@@ -34,6 +34,27 @@ pub fn in_transaction<T>(
         }
         _ => Transactions::begin_transaction(connection)?,
     }
+    complete(connection, work)
+}
+
+/// Runs `work` in a transaction that the statements `begin` begin on PostgreSQL.
+pub fn in_transaction_begun_by<T>(
+    connection: &mut AnyConnection,
+    begin: &str,
+    work: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
+) -> QueryResult<T> {
+    let AnyConnection::Postgres(postgres) = connection else {
+        return in_transaction(connection, work);
+    };
+    AnsiTransactionManager::begin_transaction_sql(postgres, begin)?;
+    complete(connection, work)
+}
+
+/// Runs `work` in the transaction that has begun, and ends the transaction.
+fn complete<T>(
+    connection: &mut AnyConnection,
+    work: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
+) -> QueryResult<T> {
     match work(connection) {
         Ok(answer) => Transactions::commit_transaction(connection).map(|()| answer),
         Err(why) => {
@@ -61,15 +82,18 @@ pub fn with_cleanup_lock<T>(
     })
 }
 
-/// Inserts a row with a unique key. Returns `false` if a row with the key exists; a transaction
-/// that has begun already continues.
+/// Inserts or changes a row with a unique key. Returns `false` if another row has the key, or if
+/// the work asks for a rollback; a transaction that has begun already continues.
 pub fn insert_unless_exists(
     connection: &mut AnyConnection,
     insert: impl FnOnce(&mut AnyConnection) -> QueryResult<usize>,
 ) -> QueryResult<bool> {
     match in_transaction(connection, insert) {
         Ok(_) => Ok(true),
-        Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(false),
+        Err(
+            DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)
+            | DieselError::RollbackTransaction,
+        ) => Ok(false),
         Err(why) => Err(why),
     }
 }

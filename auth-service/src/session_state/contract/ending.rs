@@ -3,10 +3,10 @@
 use rstest_reuse::apply;
 use shared::claims::SessionId;
 
-use super::test_state::{FIRST, TestState, on_both_kinds};
+use super::test_state::{FIRST, LIFE_MS, TestState, on_both_kinds};
 use crate::{
     domain::refresh_decision::RefreshDecision,
-    session_state::{RefreshAttempt, SessionStateError},
+    session_state::{Answering, RefreshAttempt, SessionStateError},
 };
 
 #[apply(on_both_kinds)]
@@ -15,19 +15,19 @@ async fn decides_nothing_before_it_is_complete(state: TestState) {
     let refused = state.decide(state.attempt(sid, FIRST)).await;
     assert!(matches!(refused, Err(SessionStateError::Incomplete)), "{refused:?}");
     assert!(matches!(state.entry(sid).await, Err(SessionStateError::Incomplete)));
-    assert!(!state.session_state.is_complete().await.unwrap());
-    // Session state takes the end of a session at any time.
+    assert!(!state.session_state.is_complete(Answering::Yes).await.unwrap());
+    // Incomplete session state still accepts the end of a session.
     state.revoke(sid).await;
     let state = state.complete().await;
-    assert!(state.session_state.is_complete().await.unwrap());
+    assert!(state.session_state.is_complete(Answering::Yes).await.unwrap());
     assert_eq!(state.refresh(sid, FIRST).await, RefreshDecision::Revoked);
 }
 
 #[apply(on_both_kinds)]
 async fn ended_session_stays_ended_and_other_sessions_continue(state: TestState) {
     let state = state.complete().await;
-    let sid = SessionId::generate();
-    let other = SessionId::generate();
+    let sid = state.begin().await;
+    let other = state.begin().await;
     let one = state.rotate(sid, FIRST).await;
     state.revoke(sid).await;
     state.revoke(sid).await;
@@ -40,7 +40,8 @@ async fn ended_session_stays_ended_and_other_sessions_continue(state: TestState)
 async fn many_sessions_end_in_one_call(state: TestState) {
     let state = state.complete().await;
     let sids: Vec<SessionId> = (0..2500).map(|_| SessionId::generate()).collect();
-    let ended = sids.iter().map(|sid| (*sid, state.retention())).collect();
+    let until_ms = state.clock.now_ms() + LIFE_MS;
+    let ended = sids.iter().map(|sid| (*sid, until_ms)).collect();
     state.session_state.revoke(ended).await.unwrap();
     for sid in sids.iter().step_by(499) {
         assert_eq!(state.refresh(*sid, FIRST).await, RefreshDecision::Revoked);

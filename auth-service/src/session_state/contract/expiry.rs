@@ -4,25 +4,21 @@ use std::time::Duration;
 
 use rstest_reuse::apply;
 use shared::claims::SessionId;
-use test_support::RedisServer;
 
 use super::test_state::{FIRST, LIFE_MS, TestState, on_both_kinds};
-use crate::session_state::{RefreshAttempt, Retention};
+use crate::session_state::{LiveSession, RefreshAttempt};
 
 #[apply(on_both_kinds)]
-async fn extended_entry_is_kept_as_long_as_any_token_lives(state: TestState) {
+async fn entry_of_an_ended_session_is_kept_for_the_longest_time(state: TestState) {
     let state = state.complete().await;
     let now_ms = state.clock.now_ms();
-    let short = Retention::until(now_ms + 10_000);
-    let long = Retention::until(now_ms + LIFE_MS);
-    let ended_twice = SessionId::generate();
-    state.revoke_with(ended_twice, short).await;
-    state.revoke_with(ended_twice, long).await;
-    let extended = SessionId::generate();
-    let twice = vec![(extended, short), (extended, Retention { extend: true, ..long })];
-    state.session_state.revoke(twice).await.unwrap();
-    assert_eq!(state.ttl_seconds(ended_twice).await, 10);
-    assert_eq!(state.ttl_seconds(extended).await, LIFE_MS / 1000);
+    let sid = state.begin().await;
+    state.revoke_until(sid, now_ms + 10_000).await;
+    assert_eq!(state.ttl_seconds(sid).await, LIFE_MS / 1000);
+    state.revoke_until(sid, now_ms + 2 * LIFE_MS).await;
+    let ttl_seconds = state.ttl_seconds(sid).await;
+    // The test itself takes some time.
+    assert!((2 * LIFE_MS / 1000 - 30..=2 * LIFE_MS / 1000).contains(&ttl_seconds), "{ttl_seconds}");
 }
 
 #[actix_web::test]
@@ -30,6 +26,7 @@ async fn embedded_entry_is_deleted_after_the_expiry_of_the_newest_token() {
     let state = TestState::embedded().await.complete().await;
     let sid = SessionId::generate();
     let now_ms = state.clock.now_ms();
+    state.restore(LiveSession { until_ms: now_ms + 1000, ..state.row(sid) }).await;
     for life_ms in [100_000, 50_000] {
         let attempt = RefreshAttempt {
             expires_at_ms: now_ms + life_ms,
@@ -48,42 +45,18 @@ async fn embedded_entry_is_deleted_after_the_expiry_of_the_newest_token() {
 
 #[actix_web::test]
 async fn redis_entry_expires_with_the_newest_token() {
-    let server = RedisServer::start();
-    let state = TestState::on_server(&server);
-    let sid = SessionId::generate();
+    let state = TestState::redis().complete().await;
+    let sid = state.begin().await;
     let now_ms = state.clock.now_ms();
-    let retention = |session_began_ms| Retention {
-        presented_until_ms: now_ms + 300_000,
-        longest_until_ms: now_ms + 1_000_000,
-        session_began_ms,
-        extend: false,
-    };
-    let assert_ttl = async |state: &TestState, seconds: i64| {
-        let ttl = state.ttl_seconds(sid).await;
-        // The test itself takes some time.
-        assert!((seconds - 30..=seconds).contains(&ttl), "{ttl}");
-    };
-
-    // Logout before the first refresh: the presented token is the only one.
-    let state = state.complete().await;
-    state.revoke_with(sid, retention(now_ms + 60_000)).await;
-    assert_ttl(&state, 300).await;
-    server.wipe();
-
-    // Logout after a refresh, with the older token: the newest token lives longer.
-    let state = state.complete().await;
-    let attempt = RefreshAttempt {
-        expires_at_ms: now_ms + 300_000,
-        next_expires_at_ms: now_ms + 700_000,
-        ..state.attempt(sid, FIRST)
-    };
-    state.decide(attempt).await.unwrap();
-    state.revoke_with(sid, retention(now_ms + 60_000)).await;
-    assert_ttl(&state, 700).await;
-    server.wipe();
-
-    // Logout after a loss: the newest token is unknown.
-    let state = state.complete().await;
-    state.revoke_with(sid, retention(1)).await;
-    assert_ttl(&state, 1000).await;
+    for life_ms in [LIFE_MS + 700_000, LIFE_MS + 300_000] {
+        let attempt = RefreshAttempt {
+            expires_at_ms: now_ms + life_ms,
+            next_expires_at_ms: now_ms + life_ms,
+            ..state.attempt(sid, FIRST)
+        };
+        state.decide(attempt).await.unwrap();
+    }
+    let seconds = (LIFE_MS + 700_000) / 1000;
+    let ttl_seconds = state.ttl_seconds(sid).await;
+    assert!((seconds - 30..=seconds).contains(&ttl_seconds), "{ttl_seconds}");
 }

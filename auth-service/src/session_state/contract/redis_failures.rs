@@ -16,8 +16,9 @@ use tokio::{
 
 use super::test_state::{FIRST, TestState};
 use crate::{
+    domain::refresh_decision::{SessionEntry, Watermark},
     redis::{NO_CERTIFICATES, Server},
-    session_state::{RedisSessionState, SessionState, SessionStateError},
+    session_state::{Answering, RedisSessionState, SessionState, SessionStateError},
 };
 
 #[actix_web::test]
@@ -28,33 +29,34 @@ async fn wipe_during_a_rebuild_is_detected() {
     server.wipe();
     let finished = state.finish_rebuild(rebuild).await;
     assert!(matches!(finished, Err(SessionStateError::Incomplete)));
-    assert!(!state.is_complete().await.unwrap());
+    assert!(!state.is_complete(Answering::Yes).await.unwrap());
 }
 
 #[actix_web::test]
 async fn restarted_redis_is_incomplete_despite_its_marker() {
     let mut server = RedisServer::start();
     let state = TestState::on_server(&server).complete().await.session_state;
-    assert!(state.is_complete().await.unwrap());
+    assert!(state.is_complete(Answering::Yes).await.unwrap());
     server.stop();
     server.restart();
-    assert!(state.is_complete().await.is_err(), "the connection was cut");
-    assert!(!state.is_complete().await.unwrap());
+    assert!(state.is_complete(Answering::Yes).await.is_err(), "the connection was cut");
+    assert!(!state.is_complete(Answering::Yes).await.unwrap());
 }
 
 #[actix_web::test]
 async fn refresh_is_not_carried_out_after_the_caller_has_given_up() {
     let server = RedisServer::start();
     let state = TestState::redis_at(&server.url(), Duration::from_millis(300)).complete().await;
-    assert!(state.session_state.is_complete().await.unwrap());
-    let sid = SessionId::generate();
+    assert!(state.session_state.is_complete(Answering::Yes).await.unwrap());
+    let sid = state.begin().await;
     server.pause();
     let given_up = state.decide(state.attempt(sid, FIRST)).await;
     assert!(matches!(given_up, Err(SessionStateError::TimedOut)), "{given_up:?}");
     server.unpause();
     // Redis runs commands in order: an answer to this command means the refresh was refused.
     while state.entry(sid).await.is_err() {}
-    assert_eq!(state.entry(sid).await.unwrap(), None);
+    let first = SessionEntry::Alive(Watermark::default());
+    assert_eq!(state.entry(sid).await.unwrap(), Some(first));
 }
 
 #[actix_web::test]
@@ -79,7 +81,7 @@ async fn broken_connection_of_an_idle_thread_is_detected() {
     let deadline = Instant::now() + Duration::from_secs(10);
     while state.connection_epoch() == 0 {
         assert!(Instant::now() < deadline, "the broken connection is not detected");
-        assert!(state.is_complete().await.unwrap());
+        assert!(state.is_complete(Answering::Yes).await.unwrap());
     }
     reader.end();
 }

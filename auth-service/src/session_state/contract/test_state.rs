@@ -6,10 +6,15 @@ use shared::{claims::SessionId, clock::Clock};
 use test_support::{RedisServer, TempDir, redis_url, temp_dir, unique};
 
 use crate::{
-    domain::refresh_decision::{ClaimsSource, RefreshDecision, SessionEntry, TokenGeneration},
+    domain::{
+        refresh_decision::{
+            ClaimsSource, Presented, RefreshDecision, Rotation, SessionEntry, TokenGeneration,
+        },
+        session::OriginHash,
+    },
     redis::{NO_CERTIFICATES, Server},
     session_state::{
-        EmbeddedSessionState, RedisSessionState, RefreshAttempt, Retention, SessionState,
+        EmbeddedSessionState, LiveSession, RedisSessionState, RefreshAttempt, SessionState,
         types::Result,
     },
     store::{Database, Store},
@@ -19,7 +24,10 @@ pub const GRACE: Duration = Duration::from_secs(10);
 /// Time from now to the expiry of each token.
 pub const LIFE_MS: i64 = 1_000_000;
 /// Generation of the first refresh token of a session.
-pub const FIRST: TokenGeneration = TokenGeneration { generation: 0, rotated_at_ms: 0 };
+pub const FIRST: TokenGeneration = TokenGeneration::FIRST;
+
+/// The origin of requests, if a test does not care.
+pub const HERE: OriginHash = OriginHash::from_bits(1);
 
 /// Session state, its clock, and the folder that it needs.
 pub struct TestState {
@@ -68,6 +76,15 @@ impl TestState {
         Self::redis_at(&server.url(), Duration::from_secs(5))
     }
 
+    /// Returns session state in a Redis that belongs to one test, with key names that the test knows.
+    pub fn without_prefix(server: &RedisServer) -> Self {
+        let clock = Clock::system();
+        let timeout = Duration::from_secs(5);
+        let parsed = Server::parse(&server.url(), &NO_CERTIFICATES).unwrap();
+        let redis = RedisSessionState::new(parsed, "", timeout, clock.clone(), 0);
+        Self { session_state: SessionState::Redis(redis), clock, _folder: temp_dir() }
+    }
+
     /// Returns session state in a Redis, with a time limit for its answers.
     pub fn redis_at(url: &str, timeout: Duration) -> Self {
         let clock = Clock::system();
@@ -86,12 +103,34 @@ impl TestState {
         let expires_at_ms = self.clock.now_ms() + LIFE_MS;
         RefreshAttempt {
             sid,
-            presented,
+            presented: Presented {
+                token: presented,
+                claims: ClaimsSource::Token,
+                origin: HERE,
+                rotation: Rotation::On,
+            },
             expires_at_ms,
             next_expires_at_ms: expires_at_ms,
-            claims: ClaimsSource::Token,
             grace: GRACE,
+            restored: None,
         }
+    }
+
+    /// Returns what the database knows of a session: by default, that of a session at its login.
+    pub fn row(&self, sid: SessionId) -> LiveSession {
+        LiveSession::unrefreshed(sid, self.clock.now_ms() + LIFE_MS)
+    }
+
+    /// Begins a session, whose login writes its entry.
+    pub async fn begin(&self) -> SessionId {
+        let sid = SessionId::generate();
+        self.restore(self.row(sid)).await;
+        sid
+    }
+
+    pub async fn restore(&self, session: LiveSession) -> SessionEntry {
+        let epoch = self.session_state.connection_epoch();
+        self.session_state.restore(epoch, session).await.unwrap()
     }
 
     pub async fn decide(&self, attempt: RefreshAttempt) -> Result<RefreshDecision> {
@@ -108,8 +147,9 @@ impl TestState {
         sid: SessionId,
         presented: TokenGeneration,
     ) -> RefreshDecision {
-        let claims = ClaimsSource::Database;
-        self.decide(RefreshAttempt { claims, ..self.attempt(sid, presented) }).await.unwrap()
+        let mut attempt = self.attempt(sid, presented);
+        attempt.presented.claims = ClaimsSource::Database;
+        self.decide(attempt).await.unwrap()
     }
 
     /// Refreshes, and returns the generation of the next token.
@@ -125,20 +165,15 @@ impl TestState {
     }
 
     pub async fn mark_claims_stale(&self, sid: SessionId) {
-        let until_ms = self.clock.now_ms() + LIFE_MS;
-        self.session_state.mark_claims_stale(vec![(sid, until_ms)]).await.unwrap();
-    }
-
-    pub fn retention(&self) -> Retention {
-        Retention::until(self.clock.now_ms() + LIFE_MS)
+        self.session_state.mark_claims_stale(vec![self.row(sid)]).await.unwrap();
     }
 
     pub async fn revoke(&self, sid: SessionId) {
-        self.revoke_with(sid, self.retention()).await;
+        self.revoke_until(sid, self.clock.now_ms() + LIFE_MS).await;
     }
 
-    pub async fn revoke_with(&self, sid: SessionId, retention: Retention) {
-        self.session_state.revoke(vec![(sid, retention)]).await.unwrap();
+    pub async fn revoke_until(&self, sid: SessionId, until_ms: i64) {
+        self.session_state.revoke(vec![(sid, until_ms)]).await.unwrap();
     }
 
     /// Returns the remaining life of an entry, in seconds.

@@ -30,7 +30,7 @@ fn client(id: &str) -> Client {
 }
 
 async fn change_and_its_record_are_written_both_or_neither(it: Fixture) {
-    let record = |event| AuditRecord::new(event, Initiator::operator(), NOW);
+    let record = |event| AuditRecord::new(event, Initiator::operator(None), NOW);
     let kept = client("kept");
     let login = record(AuditEvent::Login);
     let change = move |connection: &mut _| Ok((clients::insert(connection, &kept)?, Some(login)));

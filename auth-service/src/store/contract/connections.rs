@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use test_support::{Proxy, TestDatabase};
 
 use super::fixture::{Fixture, store};
-use crate::store::{Database, DatabaseUrl, Store, StoreError, ping, with_cleanup_lock};
+use crate::store::{ConnectionString, Database, Store, StoreError, ping, with_cleanup_lock};
 
 async fn processes_migrate_at_once(it: Fixture) {
     let stores: Vec<Store> = (0..8).map(|_| store(&it.database)).collect();
@@ -30,7 +30,8 @@ async fn processes_migrate_postgres_at_once() {
 async fn dead_connections_are_noticed_and_replaced() {
     let postgres = TestDatabase::create();
     let proxy = Proxy::to(postgres.server_addr());
-    let store = store(&Database::Postgres(DatabaseUrl::new(postgres.url_via(proxy.addr()))));
+    let url = postgres.url_via(proxy.addr());
+    let store = store(&Database::postgres(&ConnectionString::parse(&url).unwrap()));
     store.migrate().await.unwrap();
     for outcome in join_all((0..4).map(|_| store.run(ping))).await {
         outcome.unwrap();

@@ -1,5 +1,7 @@
 //! Password hashes are replaced, and the use of credentials is recorded.
 
+use std::collections::BTreeMap;
+
 use super::fixture::{Fixture, NOW, run_on_both_databases};
 use crate::{
     credentials::PasswordHash,
@@ -9,6 +11,7 @@ use crate::{
 run_on_both_databases!(
     hash_is_replaced_unless_the_password_has_changed,
     last_use_of_a_credential_is_recorded,
+    hashes_are_counted_by_algorithm_and_cost,
 );
 
 async fn hash_is_replaced_unless_the_password_has_changed(it: Fixture) {
@@ -33,4 +36,39 @@ async fn last_use_of_a_credential_is_recorded(it: Fixture) {
     assert_eq!(it.number(&used).await, 0);
     it.run(move |connection| credentials::touch(connection, &ids, NOW)).await;
     assert_eq!(it.number(&used).await, 1);
+}
+
+async fn hashes_are_counted_by_algorithm_and_cost(it: Fixture) {
+    let stored = [
+        ("bcrypt_sha256$$2b$12$abcdefghijkl$2", "bcrypt_sha256$$2b$12$"),
+        ("bcrypt_sha256$$2b$12$mnopqrstuvwx", "bcrypt_sha256$$2b$12$"),
+        ("bcrypt$$2b$06$abcdefghijkl", "bcrypt$$2b$06$"),
+        ("$2y$10$abcdefghijkl", "$2y$10$"),
+        ("pbkdf2_sha256$1000000$seasalt$abc", "pbkdf2_sha256$1000000$"),
+        ("pbkdf2_sha256$36000$x$abc", "pbkdf2_sha256$36000$"),
+        ("pbkdf2_sha256$36000$y$abc", "pbkdf2_sha256$36000$"),
+        ("pbkdf2_sha256$0", "pbkdf2_sha256$0$"),
+        ("!unusable", ""),
+        ("argon2$argon2id$v=19$m=1", ""),
+        ("", ""),
+    ];
+    let mut expected = BTreeMap::new();
+    for (number, (data, form)) in stored.iter().enumerate() {
+        let (id, _) = it.insert(&format!("name{number}"), &format!("{number}@example.com")).await;
+        it.sql(format!("UPDATE credentials SET data = '{data}' WHERE user_id = '{id}'")).await;
+        *expected.entry((*form).to_owned()).or_insert(0) += 1;
+    }
+    let mut counted = BTreeMap::new();
+    let mut after = String::new();
+    loop {
+        let start = after.clone();
+        let page = it.run(move |connection| credentials::hash_forms(connection, &start, 4)).await;
+        let Some(last) = page.iter().map(|form| form.last_id.clone()).max() else { break };
+        assert!(page.iter().map(|form| form.count).sum::<i64>() <= 4, "{page:?}");
+        after = last;
+        for form in page {
+            *counted.entry(form.form).or_insert(0) += form.count;
+        }
+    }
+    assert_eq!(counted, expected);
 }

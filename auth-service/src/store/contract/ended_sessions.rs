@@ -56,6 +56,7 @@ async fn end_of_a_session_is_recorded_once(it: Fixture) {
         ip: Some("192.0.2.1".into()),
         user_agent: Some("curl".into()),
         detail: Some("a detail".into()),
+        operator: None,
     };
     assert_eq!(events, [recorded]);
 }

@@ -1,4 +1,4 @@
-//! A database of its own for each test.
+//! A separate database for each test.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use crate::{
         username::Username,
     },
     store::{
-        AnyConnection, Database, DatabaseUrl, Store, StoreError,
+        AnyConnection, ConnectionString, Database, Store, StoreError,
         credentials::StoredPassword,
-        sessions::{self, NewSession, Revoked},
+        sessions::{self, LoginRecords, NewSession, Revoked},
         users::{self, InsertOutcome, NewUser, PasswordChange, User, UserKey},
     },
 };
@@ -96,7 +96,7 @@ impl Fixture {
         let isolate = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I \
              SET default_transaction_isolation = ''repeatable read''', current_database()); END $$";
         sql(&postgres.url(), isolate);
-        let database = Database::Postgres(DatabaseUrl::new(postgres.url()));
+        let database = Database::postgres(&ConnectionString::parse(&postgres.url()).unwrap());
         Self { store: store(&database), database, postgres: Some(postgres), _folder: temp_dir() }
     }
 
@@ -134,6 +134,8 @@ impl Fixture {
             username: name(username),
             email: address(email),
             password_hash: PasswordHash::from_stored("hash".into()),
+            scope: String::new(),
+            roles: String::new(),
             created_at_ms: NOW,
         };
         (id, self.run(move |connection| users::insert(connection, &new)).await)
@@ -159,6 +161,7 @@ impl Fixture {
     /// Returns a change of the password of `user`, as `user` was read, to the hash `new`.
     pub async fn password_change(&self, user: &User) -> PasswordChange {
         PasswordChange {
+            notice: None,
             user_id: user.id.to_string(),
             revision: user.revision,
             credential_id: self.password(user.id).await.id,
@@ -176,7 +179,8 @@ impl Fixture {
         sid
     }
 
-    /// Begins a session of `user`, as `user` was read. Returns the id, and whether it began.
+    /// Begins a session of `user`, as `user` was read. Returns the id, and whether the session
+    /// began.
     pub async fn begin(
         &self,
         user: User,
@@ -184,11 +188,10 @@ impl Fixture {
     ) -> Result<(SessionId, bool), StoreError> {
         let sid = SessionId::generate();
         let origin = Origin { user_agent: Some("curl".into()), ip: None };
-        let record = AuditRecord::new(AuditEvent::Login, Initiator::user(origin), NOW);
-        let record = record.user(user.id).session(sid);
         let session = new_session(&user, sid, expires_at_ms);
-        let begin = move |connection: &mut _| sessions::begin(connection, &session, &record);
-        Ok((sid, self.store.run(begin).await?))
+        let records = login_records(&user, sid, origin);
+        let begin = move |connection: &mut _| sessions::begin(connection, &session, &records);
+        Ok((sid, self.store.run(begin).await?.is_some()))
     }
 
     /// Ends a session, which must exist.
@@ -221,6 +224,17 @@ pub fn new_session(user: &User, sid: SessionId, ends_at_ms: i64) -> NewSession {
         amr: "pwd",
         auth_time_ms: NOW,
         ends_at_ms,
+        max_sessions: 100,
+    }
+}
+
+/// Returns the records of a login of `user`.
+pub fn login_records(user: &User, sid: SessionId, origin: Origin) -> LoginRecords {
+    let record =
+        |event| AuditRecord::new(event, Initiator::user(origin.clone()), NOW).user(user.id);
+    LoginRecords {
+        login: record(AuditEvent::Login).session(sid),
+        end: record(AuditEvent::Ended(EndCause::SessionLimit)),
     }
 }
 

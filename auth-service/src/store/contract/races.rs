@@ -1,21 +1,24 @@
 //! Transactions that overlap on PostgreSQL.
 
 use diesel::QueryResult;
-use futures_util::future::join;
+use futures_util::future::{join, join_all};
 use shared::claims::SessionId;
 use test_support::wait_for_lock_waiters;
 use tokio::sync::oneshot;
 
-use super::fixture::{Fixture, NOW, new_session};
+use super::fixture::{Fixture, NOW, login_records, new_session};
 use crate::{
-    domain::{
-        audit::{AuditEvent, AuditRecord, Initiator},
-        session::Origin,
+    domain::session::Origin,
+    store::{
+        AnyConnection,
+        sessions::{self, NewSession},
+        transaction::in_transaction,
+        users::{self, AfterPasswordChange},
     },
-    store::{AnyConnection, sessions, transaction::in_transaction, users},
 };
 
-/// Runs `first` in a transaction that commits once `second`, which begins meanwhile, waits for it.
+/// Runs `first` in a transaction, and begins `second` while that transaction is open. The
+/// transaction commits once `second` waits for its lock.
 async fn overlapping<T: Send + 'static>(
     it: &Fixture,
     first: impl FnOnce(&mut AnyConnection) -> QueryResult<T> + Send + 'static,
@@ -50,7 +53,7 @@ async fn session_does_not_begin_while_the_password_changes() {
     let change = it.password_change(&user).await;
     let change = move |connection: &mut _| users::change_password(connection, &change);
     let begin = async { assert!(!it.begin(user, NOW + 1000).await.unwrap().1) };
-    assert_eq!(overlapping(&it, change, begin).await, Some(vec![]));
+    assert_eq!(overlapping(&it, change, begin).await, Some(AfterPasswordChange::default()));
 }
 
 #[actix_web::test]
@@ -59,12 +62,32 @@ async fn change_of_password_ends_a_session_that_begins_meanwhile() {
     let user = it.ada().await;
     let change = it.password_change(&user).await;
     let sid = SessionId::generate();
-    let record = AuditRecord::new(AuditEvent::Login, Initiator::user(Origin::default()), NOW);
     let session = new_session(&user, sid, NOW + 1000);
-    let begin = move |connection: &mut _| sessions::begin(connection, &session, &record);
+    let records = login_records(&user, sid, Origin::default());
+    let begin = move |connection: &mut _| sessions::begin(connection, &session, &records);
     let change = async {
         let ended = it.run(move |connection| users::change_password(connection, &change)).await;
-        assert_eq!(ended, Some(vec![(sid, NOW + 1000)]));
+        let ended = ended.expect("the change").ended;
+        assert_eq!(ended, [(sid, NOW + 1000)]);
     };
-    assert!(overlapping(&it, begin, change).await);
+    assert_eq!(overlapping(&it, begin, change).await, Some(vec![]));
+}
+
+#[actix_web::test]
+async fn simultaneous_logins_at_the_limit_wait_for_no_other_login() {
+    let it = Fixture::postgres().await;
+    let user = it.ada().await;
+    let log_in = || {
+        let sid = SessionId::generate();
+        let session = NewSession { max_sessions: 3, ..new_session(&user, sid, NOW + 1000) };
+        let records = login_records(&user, sid, Origin::default());
+        it.run(move |connection| sessions::begin(connection, &session, &records))
+    };
+    let logins = join_all((0..20).map(|_| log_in())).await;
+    assert!(logins.iter().all(Option::is_some));
+    // The next login ends what simultaneous logins did not see.
+    log_in().await;
+    let id = user.id.to_string();
+    let live = it.run(move |connection| sessions::live_of_user(connection, &id, NOW)).await;
+    assert_eq!(live.len(), 3);
 }

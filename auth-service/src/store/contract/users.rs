@@ -10,14 +10,15 @@ run_on_both_databases!(
     user_is_found_by_id_and_by_either_name,
     name_belongs_to_one_user,
     change_that_a_login_must_notice_advances_the_revision,
+    name_of_a_deleted_user_is_kept,
 );
 
 async fn user_is_found_by_id_and_by_either_name(it: Fixture) {
     let (id, inserted) = it.insert("Zoë", "Zoe@example.com").await;
     assert_eq!(inserted, InsertOutcome::Inserted);
     let keys = [
-        LoginKey::Username(name("ZOË").uniqueness_key()),
-        LoginKey::Email(address("zoe@EXAMPLE.com").uniqueness_key()),
+        LoginKey::Username(name("ZOË").keys()),
+        LoginKey::Email(address("zoe@EXAMPLE.com").keys()),
     ];
     for key in keys {
         let find = move |connection: &mut _| users::find_by_login(connection, &key);
@@ -30,14 +31,17 @@ async fn user_is_found_by_id_and_by_either_name(it: Fixture) {
     let user = it.user(id).await.unwrap();
     assert_eq!((user.id, user.scope.as_str(), user.revision), (id, "", 0));
     assert_eq!(it.password(id).await.hash.as_str(), "hash");
-    let unknown = LoginKey::Username("zoe@example.com".into());
+    let unknown = LoginKey::Username(address("zoe@example.com").keys());
     let find = move |connection: &mut _| users::find_by_login(connection, &unknown);
     assert!(it.run(find).await.is_none());
 }
 
 async fn name_belongs_to_one_user(it: Fixture) {
     it.insert("ada", "ada@example.com").await;
+    it.insert("straße", "ada@exämple.de").await;
     for (username, email, taken) in [
+        ("STRAẞE", "other@example.com", Taken { username: true, email: false }),
+        ("other", "Ada@xn--exmple-cua.de", Taken { username: false, email: true }),
         ("ADA", "other@example.com", Taken { username: true, email: false }),
         ("other", "ADA@example.com", Taken { username: false, email: true }),
         ("Ada", "Ada@Example.com", Taken { username: true, email: true }),
@@ -68,4 +72,20 @@ async fn change_that_a_login_must_notice_advances_the_revision(it: Fixture) {
         it.run(move |connection| users::set_disabled(connection, &id, disabled, NOW)).await;
         assert_eq!(it.user(user.id).await.unwrap().revision, revision);
     }
+}
+
+async fn name_of_a_deleted_user_is_kept(it: Fixture) {
+    let id = it.ada().await.id.to_string();
+    it.run(move |connection| users::delete(connection, &id, NOW)).await;
+    let is_kept = async |username| {
+        let username = name(username);
+        it.run(move |connection| users::is_kept_name(connection, &username, users::NO_USER)).await
+    };
+    assert!(is_kept("ADA").await);
+    assert!(!is_kept("grace").await);
+    for (before, freed) in [(NOW, 0), (NOW + 1, 1)] {
+        let free = move |connection: &mut _| users::free_names(connection, before, 10);
+        assert_eq!(it.run(free).await, freed);
+    }
+    assert!(!is_kept("ada").await);
 }

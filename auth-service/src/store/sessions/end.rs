@@ -1,16 +1,25 @@
-//! Sessions end.
+//! Ends sessions.
 
 use diesel::{
     dsl::{Eq, Filter, Find, IsNull, Update},
     prelude::*,
+    sql_types::{BigInt, Text},
 };
 use shared::claims::SessionId;
 
 use super::id::parse_rows;
 use crate::{
     domain::{audit::AuditRecord, session::EndCause},
-    store::{AnyConnection, audit, schema::sessions, transaction::insert_unless_exists},
+    store::{
+        AnyConnection, audit,
+        schema::sessions,
+        transaction::{in_transaction, insert_unless_exists},
+        user_lock::lock_user,
+    },
 };
+
+/// Maximum number of sessions that one transaction ends in time, whatever the database's disk.
+const MAX_ENDED_AT_ONCE: i64 = 1000;
 
 /// Outcome of ending a session that the table has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,32 +78,94 @@ pub fn end_audited(
     )
 }
 
+/// The sessions whose end was written, each with its latest possible end.
+type EndedRows = Vec<(SessionId, i64)>;
+
+/// Returns whether a user has more live sessions than [`end_all`] can end at once. `keep` does not
+/// count.
+pub fn has_surplus(
+    connection: &mut AnyConnection,
+    user_id: &str,
+    keep: Option<SessionId>,
+    now_ms: i64,
+) -> QueryResult<bool> {
+    let surplus = newest_first(user_id, keep, now_ms).offset(MAX_ENDED_AT_ONCE).limit(1);
+    surplus.first::<(String, i64)>(connection).optional().map(|found| found.is_some())
+}
+
+/// Ends up to [`MAX_ENDED_AT_ONCE`] of the sessions that a user has beyond this number. Returns the
+/// sessions that end, none if the user has no more. `keep` does not count and stays alive.
+pub fn end_surplus(
+    connection: &mut AnyConnection,
+    user_id: &str,
+    keep: Option<SessionId>,
+    cause: EndCause,
+    now_ms: i64,
+) -> QueryResult<EndedRows> {
+    in_transaction(connection, |connection| {
+        // Two transactions that end the same sessions in another order would wait for each other.
+        lock_user(connection, user_id)?;
+        let newest = MAX_ENDED_AT_ONCE;
+        end_oldest(connection, user_id, keep, newest, MAX_ENDED_AT_ONCE, cause, now_ms)
+    })
+}
+
+/// Ends up to `limit` live sessions of a user, except the `newest` newest ones and `keep`. Runs in
+/// the caller's transaction.
+pub(super) fn end_oldest(
+    connection: &mut AnyConnection,
+    user_id: &str,
+    keep: Option<SessionId>,
+    newest: i64,
+    limit: i64,
+    cause: EndCause,
+    now_ms: i64,
+) -> QueryResult<EndedRows> {
+    let ended: Vec<(String, i64)> =
+        newest_first(user_id, keep, now_ms).offset(newest).limit(limit).load(connection)?;
+    if !ended.is_empty() {
+        let ids: Vec<&str> = ended.iter().map(|(id, _)| id.as_str()).collect();
+        // A session that another statement has ended meanwhile keeps its time and cause.
+        let is_live = sessions::id.eq_any(ids).and(sessions::revoked_at.is_null());
+        diesel::update(sessions::table.filter(is_live))
+            .set((sessions::revoked_at.eq(now_ms), sessions::revoked_cause.eq(cause.name())))
+            .execute(connection)?;
+    }
+    parse_rows(&ended)
+}
+
 /// Ends all live sessions of a user except `keep`. Returns the sessions that end, each with its
 /// latest possible end.
+///
+/// Ends a user's surplus first ([`end_surplus`]): a transaction that ends too many sessions takes
+/// longer than a request may.
 pub fn end_all(
     connection: &mut AnyConnection,
     user_id: &str,
     keep: Option<SessionId>,
     cause: EndCause,
     now_ms: i64,
-) -> QueryResult<Vec<(SessionId, i64)>> {
-    let is_live = sessions::user_id.eq(user_id).and(sessions::revoked_at.is_null());
-    let mut end = diesel::update(sessions::table)
-        .filter(is_live.and(sessions::expires_at.gt(now_ms)))
-        .set((sessions::revoked_at.eq(now_ms), sessions::revoked_cause.eq(cause.name())))
-        .into_boxed();
-    if let Some(keep) = keep {
-        end = end.filter(sessions::id.ne(keep.to_string()));
-    }
-    end.execute(connection)?;
-    // May include sessions that another statement ended for the same cause in this millisecond.
-    let rows: Vec<(String, i64)> = sessions::table
-        .filter(sessions::user_id.eq(user_id).and(sessions::revoked_at.eq(now_ms)))
-        .filter(sessions::revoked_cause.eq(cause.name()))
-        .select((sessions::id, sessions::expires_at))
-        .load(connection)?;
-    parse_rows(&rows)
+) -> QueryResult<EndedRows> {
+    end_oldest(connection, user_id, keep, 0, i64::MAX, cause, now_ms)
 }
+
+/// Returns a query of the live sessions of a user except `keep`, the newest first, each with its
+/// latest possible end.
+fn newest_first(user_id: &str, keep: Option<SessionId>, now_ms: i64) -> NewestFirst<'_> {
+    let is_live = sessions::user_id.eq(user_id).and(sessions::revoked_at.is_null());
+    let query = sessions::table
+        .filter(is_live.and(sessions::expires_at.gt(now_ms)))
+        .order((sessions::created_at.desc(), sessions::id.desc()))
+        .select((sessions::id, sessions::expires_at))
+        .into_boxed();
+    match keep {
+        Some(keep) => query.filter(sessions::id.ne(keep.to_string())),
+        None => query,
+    }
+}
+
+type NewestFirst<'a> =
+    sessions::BoxedQuery<'a, <AnyConnection as Connection>::Backend, (Text, BigInt)>;
 
 /// Inserts the session of a client's token, which has no row until it ends. Returns `false` if the
 /// table has the session.

@@ -3,7 +3,10 @@
 use diesel::prelude::*;
 use shared::claims::SessionId;
 
-use super::id::{parse_id, parse_rows};
+use super::{
+    id::parse_id,
+    progress::{Progress, ProgressRow},
+};
 use crate::{
     domain::session::Origin,
     store::{AnyConnection, schema::sessions},
@@ -55,32 +58,23 @@ pub fn details(
     rows.into_iter().map(details).collect()
 }
 
-/// Returns the live sessions of a user, each with the time when it expires.
+/// Returns the live sessions of a user.
 pub fn live_of_user(
     connection: &mut AnyConnection,
     user_id: &str,
     now_ms: i64,
-) -> QueryResult<Vec<(SessionId, i64)>> {
-    let rows: Vec<(String, i64)> = sessions::table
+) -> QueryResult<Vec<Progress>> {
+    let rows: Vec<ProgressRow> = sessions::table
         .filter(sessions::user_id.eq(user_id))
         .filter(sessions::expires_at.gt(now_ms))
         .filter(sessions::revoked_at.is_null())
-        .select((sessions::id, sessions::expires_at))
+        .select(ProgressRow::as_select())
         .load(connection)?;
-    parse_rows(&rows)
+    rows.into_iter().map(Progress::from_row).collect()
 }
 
 /// Returns whether the table has a session, live or ended.
 pub fn exists(connection: &mut AnyConnection, sid: SessionId) -> QueryResult<bool> {
     let row = sessions::table.find(sid.to_string());
     diesel::select(diesel::dsl::exists(row)).get_result(connection)
-}
-
-/// Records that these sessions have been used.
-pub fn touch(connection: &mut AnyConnection, sids: &[SessionId], now_ms: i64) -> QueryResult<()> {
-    let ids: Vec<String> = sids.iter().map(SessionId::to_string).collect();
-    diesel::update(sessions::table.filter(sessions::id.eq_any(ids)))
-        .set(sessions::last_used_at.eq(now_ms))
-        .execute(connection)
-        .map(drop)
 }

@@ -1,12 +1,12 @@
 //! Changes of scopes and roles.
 //!
-//! Session state learns of a change after the database. Until the user's sessions are known to be
-//! marked there, the column `claims_marked_at` is null.
+//! A change is written to the database first, and to session state second. The column
+//! `claims_marked_at` is null until session state is known to have marked the user's sessions.
 
 use diesel::prelude::*;
 
 use super::lookup::User;
-use crate::store::{AnyConnection, schema::users};
+use crate::store::{AnyConnection, one_time_codes, schema::users};
 
 /// Replaces a user's scopes and roles, unless the user has changed since `read` was read. Returns
 /// whether it did.
@@ -18,12 +18,8 @@ pub fn set_claims(
     now_ms: i64,
 ) -> QueryResult<bool> {
     let id = read.id.to_string();
-    let last: Option<i64> =
-        users::table.find(&id).select(users::claims_changed_at).first(connection)?;
-    // The time identifies the change, so it must differ from the last one even if the clock of
-    // this replica is behind.
-    let changed_at = last.map_or(now_ms, |last| now_ms.max(last + 1));
-    diesel::update(users::table.find(&id).filter(users::revision.eq(read.revision)))
+    let changed_at = next_change_time(connection, &id, now_ms)?;
+    let changed = diesel::update(users::table.find(&id).filter(users::revision.eq(read.revision)))
         .set((
             users::scope.eq(scope),
             users::roles.eq(roles),
@@ -31,8 +27,25 @@ pub fn set_claims(
             users::claims_marked_at.eq(None::<i64>),
             users::revision.eq(users::revision + 1),
         ))
-        .execute(connection)
-        .map(|changed| changed > 0)
+        .execute(connection)?;
+    if changed == 0 {
+        return Ok(false);
+    }
+    // A code for a new password stays valid when an operator grants a role.
+    one_time_codes::carry_over(connection, &id)?;
+    Ok(true)
+}
+
+/// Returns the time of a change of claims. The time identifies the change, so it differs from that
+/// of the last one even if the clock of this replica is behind.
+pub(super) fn next_change_time(
+    connection: &mut AnyConnection,
+    id: &str,
+    now_ms: i64,
+) -> QueryResult<i64> {
+    let last: Option<i64> =
+        users::table.find(id).select(users::claims_changed_at).first(connection)?;
+    Ok(last.map_or(now_ms, |last| now_ms.max(last + 1)))
 }
 
 /// Returns up to `limit` users whose scopes or roles have changed, each with the time of the last
