@@ -1,16 +1,23 @@
-//! A user reads the own data.
+//! A user reads their own data.
 
 use uuid::Uuid;
 
 use super::Accounts;
-use crate::store::{StoreError, users};
+use crate::{
+    domain::language::Language,
+    store::{StoreError, users},
+};
 
-/// What a user sees of the own account.
+/// What a user sees of their own account.
 #[derive(Clone, Debug)]
 pub struct Profile {
     pub id: Uuid,
     pub email: String,
     pub username: String,
+    /// Whether the user proved to read the mail of the address.
+    pub is_email_verified: bool,
+    /// Language of mails to the user.
+    pub language: Language,
 }
 
 /// Error returned when a profile cannot be read.
@@ -29,8 +36,17 @@ impl Accounts {
     /// # Errors
     /// [`ProfileError`].
     pub async fn profile(&self, user_id: String) -> Result<Profile, ProfileError> {
-        let user = self.store.run(move |connection| users::find(connection, &user_id)).await?;
+        let find = move |connection: &mut _| {
+            Ok((users::find(connection, &user_id)?, users::mail_state(connection, &user_id)?))
+        };
+        let (user, mail) = self.store.run(find).await?;
         let user = user.ok_or(ProfileError::UnknownUser)?;
-        Ok(Profile { id: user.id, email: user.email, username: user.username })
+        Ok(Profile {
+            id: user.id,
+            email: user.email,
+            username: user.username,
+            is_email_verified: mail.is_verified,
+            language: mail.language,
+        })
     }
 }

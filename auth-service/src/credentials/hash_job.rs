@@ -4,16 +4,17 @@ use std::fmt;
 
 use bcrypt_lanes::{Digest, Input};
 
-type Next<A, T> = Box<dyn FnOnce(A) -> HashJob<T> + Send>;
+/// The job that follows from the digest of a bcrypt hash.
+pub type Next<T> = Box<dyn FnOnce(Digest) -> HashJob<T> + Send>;
 
 /// A job whose result is a `T`.
 pub enum HashJob<T> {
     /// No computation is left.
     Done(T),
     /// A bcrypt hash, and the job that follows from its digest.
-    Bcrypt(Input, Next<Digest, T>),
-    /// Another slow computation, and the job that follows from it.
-    Other(Next<(), T>),
+    Bcrypt(Input, Next<T>),
+    /// A PBKDF2 hash, which the thread computes at once, and the job that follows from it.
+    Pbkdf2(Box<dyn FnOnce() -> HashJob<T> + Send>),
 }
 
 impl<T: 'static> HashJob<T> {
@@ -27,7 +28,7 @@ impl<T: 'static> HashJob<T> {
             Self::Bcrypt(input, finish) => {
                 HashJob::Bcrypt(input, Box::new(|digest| finish(digest).then(next)))
             }
-            Self::Other(compute) => HashJob::Other(Box::new(|()| compute(()).then(next))),
+            Self::Pbkdf2(compute) => HashJob::Pbkdf2(Box::new(|| compute().then(next))),
         }
     }
 

@@ -4,30 +4,35 @@
 //! `bcrypt_sha256$` is bcrypt of the hexadecimal SHA-256 of a password. So a password may have any
 //! length and contain NUL bytes, and every byte counts: bcrypt alone ignores bytes after the 72nd.
 
-use std::{fmt, num::NonZeroU32, ops::Range};
+use std::{
+    fmt::{self, Write},
+    num::NonZeroU32,
+};
 
 use aws_lc_rs::{constant_time, digest, pbkdf2, rand};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bcrypt::{BASE_64, HashParts};
 use bcrypt_lanes::{Digest, Input};
+use zeroize::Zeroizing;
 
-use super::HashJob;
+use super::{
+    hash_job::HashJob,
+    hash_kind::{BCRYPT_COSTS, BCRYPT_SHA256, HashKind, PBKDF2_SHA256, without_bcrypt_prefix},
+};
 use crate::domain::password::Password;
-
-const BCRYPT_SHA256: &str = "bcrypt_sha256$";
-const BCRYPT: &str = "bcrypt$";
-const PBKDF2_SHA256: &str = "pbkdf2_sha256$";
 
 /// A password hash as the database stores it. `Debug` prints no content.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// Returns a job that hashes `password` with a random salt and the given bcrypt cost.
+    /// Returns a job that hashes the normalized form of `password` with a random salt and the given
+    /// bcrypt cost.
     pub fn hash(password: &Password, cost: u32) -> HashJob<Self> {
         let mut salt = [0; 16];
         rand::fill(&mut salt).expect("a working random source");
-        let input = Input::new(hex_sha256(password).as_bytes(), salt, cost).expect("a valid cost");
+        let sha256 = hex_sha256(&password.normalized());
+        let input = Input::new(sha256.as_bytes(), salt, cost).expect("a valid cost");
         let finish = move |digest: Digest| {
             let salt = BASE_64.encode(salt);
             let digest = BASE_64.encode(digest);
@@ -46,42 +51,46 @@ impl PasswordHash {
         &self.0
     }
 
-    /// Returns a job whose result is `true` if this is the hash of `password`.
+    /// Returns the hash of a user without a password, which matches no password.
+    pub fn unusable() -> Self {
+        Self("!".into())
+    }
+
+    /// Returns a job whose result is `true` if this is the hash of these bytes of `password`.
     pub fn verify(&self, password: &Password) -> HashJob<bool> {
-        if let Some(hash) = self.0.strip_prefix(PBKDF2_SHA256) {
-            let password = password.clone();
-            let hash = hash.to_owned();
-            let check = move || verify_pbkdf2(&password, &hash).unwrap_or(false);
-            return HashJob::Other(Box::new(move |()| HashJob::Done(check())));
-        }
-        let job = match self.0.strip_prefix(BCRYPT_SHA256) {
-            Some(hash) => verify_bcrypt(hex_sha256(password).as_bytes(), hash),
-            None => verify_bcrypt(password.as_bytes(), self.without_bcrypt_prefix()),
+        let job = if let Some(hash) = self.0.strip_prefix(PBKDF2_SHA256) {
+            verify_pbkdf2(password, hash)
+        } else if let Some(hash) = self.0.strip_prefix(BCRYPT_SHA256) {
+            verify_bcrypt(hex_sha256(password).as_bytes(), hash)
+        } else {
+            verify_bcrypt(password.as_bytes(), without_bcrypt_prefix(&self.0))
         };
         job.unwrap_or(HashJob::Done(false))
     }
 
-    /// As [`PasswordHash::verify`], but for a wrong password the job takes at least as long as a
-    /// hash of `cost`. Otherwise the time would distinguish a user with an older, cheaper hash from
-    /// a user that does not exist.
-    pub fn verify_at_cost(&self, password: &Password, cost: u32) -> HashJob<bool> {
-        // Two hashes of one cost take as long as one hash of the next cost: 2^10 + 2^10 + 2^11 =
-        // 2^12. The time of a hash that is not bcrypt is unknown, so a whole hash is added to it.
-        let remaining = self.bcrypt_cost().map_or(cost..cost + 1, |spent| spent..cost);
-        let password_copy = password.clone();
-        self.verify(password).then(move |matches| {
-            if matches {
-                return HashJob::Done(true);
+    /// Returns a hash of this kind that matches no known password. Its salt and digest are
+    /// constants, because a computed hash would delay each start.
+    pub fn dummy(kind: HashKind) -> Self {
+        const BCRYPT_SALT_AND_DIGEST: &str =
+            "abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01232";
+        const PBKDF2_SALT_AND_DIGEST: &str =
+            "abcdefghijklmnopqrstuv$AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+        Self(match kind {
+            HashKind::Bcrypt(cost) => {
+                format!("{BCRYPT_SHA256}$2b${cost:02}${BCRYPT_SALT_AND_DIGEST}")
             }
-            burn_remaining_cost(password_copy, remaining)
+            HashKind::Pbkdf2(iterations) => {
+                format!("{PBKDF2_SHA256}{iterations}${PBKDF2_SALT_AND_DIGEST}")
+            }
         })
     }
 
-    /// Returns a hash of this cost that matches no known password. Its salt and digest are
-    /// constants, because a computed hash would delay each start.
-    pub fn dummy_hash(cost: u32) -> Self {
-        const SALT_AND_DIGEST: &str = "abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01232";
-        Self(format!("{BCRYPT_SHA256}$2b${cost:02}${SALT_AND_DIGEST}"))
+    /// Returns `true` if the text is a hash, which costs work to verify.
+    pub fn is_well_formed(&self) -> bool {
+        match self.0.strip_prefix(PBKDF2_SHA256) {
+            Some(hash) => parse_pbkdf2(hash).is_some(),
+            None => parse_bcrypt(without_bcrypt_prefix(&self.0)).is_some(),
+        }
     }
 
     /// Returns `true` if the hash has the current form and this cost. A login replaces any other
@@ -91,13 +100,7 @@ impl PasswordHash {
     }
 
     fn bcrypt_cost(&self) -> Option<u32> {
-        let bcrypt_sha256 = self.0.strip_prefix(BCRYPT_SHA256);
-        let hash = bcrypt_sha256.unwrap_or_else(|| self.without_bcrypt_prefix());
-        hash.parse::<HashParts>().ok().map(|parts| parts.get_cost())
-    }
-
-    fn without_bcrypt_prefix(&self) -> &str {
-        self.0.strip_prefix(BCRYPT).unwrap_or(&self.0)
+        parse_bcrypt(without_bcrypt_prefix(&self.0)).map(|(parts, _)| parts.get_cost())
     }
 }
 
@@ -107,23 +110,21 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-fn hex_sha256(password: &Password) -> String {
+/// Returns the digest that is hashed in place of the password, and overwritten like it.
+fn hex_sha256(password: &Password) -> Zeroizing<String> {
     let sha256 = digest::digest(&digest::SHA256, password.as_bytes());
-    sha256.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Returns a job that computes one hash of each cost, and whose result is `false`.
-fn burn_remaining_cost(password: Password, mut costs: Range<u32>) -> HashJob<bool> {
-    let Some(cost) = costs.next() else { return HashJob::Done(false) };
-    let job = PasswordHash::dummy_hash(cost).verify(&password);
-    job.then(|_| burn_remaining_cost(password, costs))
+    let mut hex = Zeroizing::new(String::with_capacity(2 * sha256.as_ref().len()));
+    for byte in sha256.as_ref() {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
 }
 
 /// Verifies `$2b$cost$`, 22 characters of salt and 31 of digest. The versions `2a`, `2x` and `2y`
 /// are treated as `2b`. `None` if `hash` is malformed.
 fn verify_bcrypt(password: &[u8], hash: &str) -> Option<HashJob<bool>> {
-    let parts: HashParts = hash.parse().ok()?;
-    let stored: Digest = BASE_64.decode(&hash[29..]).ok()?.try_into().ok()?;
+    let (parts, stored) = parse_bcrypt(hash)?;
     let input = Input::new(password, parts.get_salt_raw(), parts.get_cost())?;
     let finish = move |digest: Digest| {
         let is_equal = constant_time::verify_slices_are_equal(&digest, &stored).is_ok();
@@ -132,33 +133,57 @@ fn verify_bcrypt(password: &[u8], hash: &str) -> Option<HashJob<bool>> {
     Some(HashJob::Bcrypt(input, Box::new(finish)))
 }
 
-/// Verifies Django's `iterations$salt$hash`. `None` if `hash` is malformed.
-fn verify_pbkdf2(password: &Password, hash: &str) -> Option<bool> {
+fn parse_bcrypt(hash: &str) -> Option<(HashParts, Digest)> {
+    let parts: HashParts = hash.parse().ok()?;
+    let digest = BASE_64.decode(hash.get(29..)?).ok()?.try_into().ok()?;
+    BCRYPT_COSTS.contains(&parts.get_cost()).then_some((parts, digest))
+}
+
+/// Returns a job that verifies Django's `iterations$salt$hash`. `None` if `hash` is malformed.
+fn verify_pbkdf2(password: &Password, hash: &str) -> Option<HashJob<bool>> {
+    let Pbkdf2 { iterations, salt, derived } = parse_pbkdf2(hash)?;
+    let password = password.clone();
+    let verify = move || {
+        let algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
+        let verified = pbkdf2::verify(algorithm, iterations, &salt, password.as_bytes(), &derived);
+        HashJob::Done(verified.is_ok())
+    };
+    Some(HashJob::Pbkdf2(Box::new(verify)))
+}
+
+/// The parts of a PBKDF2 hash.
+struct Pbkdf2 {
+    iterations: NonZeroU32,
+    salt: Vec<u8>,
+    derived: Vec<u8>,
+}
+
+fn parse_pbkdf2(hash: &str) -> Option<Pbkdf2> {
     let mut parts = hash.split('$');
-    let iterations: NonZeroU32 = parts.next()?.parse().ok()?;
-    let salt = parts.next()?.as_bytes();
+    let iterations = parts.next()?.parse().ok()?;
+    let salt = parts.next()?.into();
     let derived = STANDARD.decode(parts.next()?).ok()?;
-    let algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
-    let verified = pbkdf2::verify(algorithm, iterations, salt, password.as_bytes(), &derived);
-    Some(verified.is_ok())
+    (!derived.is_empty()).then_some(Pbkdf2 { iterations, salt, derived })
 }
 
 #[cfg(test)]
 mod tests {
     use bcrypt_lanes::Lanes;
 
-    use super::*;
+    use super::{super::hash_kind::BCRYPT, *};
 
     fn password(text: &str) -> Password {
         Password::parse(text.into()).unwrap()
     }
 
-    /// Runs a job in this thread. Returns its result and the number of bcrypt rounds that it took.
-    fn run<T>(mut job: HashJob<T>) -> (T, u32) {
+    /// Runs a job in this thread. Returns its result, the number of bcrypt rounds and the number of
+    /// PBKDF2 hashes that it took.
+    fn run<T>(mut job: HashJob<T>) -> (T, u32, u32) {
         let mut rounds = 0;
+        let mut pbkdf2 = 0;
         loop {
             job = match job {
-                HashJob::Done(value) => return (value, rounds),
+                HashJob::Done(value) => return (value, rounds, pbkdf2),
                 HashJob::Bcrypt(input, finish) => {
                     let mut lanes = Lanes::default();
                     lanes.push(input, ());
@@ -169,7 +194,10 @@ mod tests {
                         }
                     })
                 }
-                HashJob::Other(compute) => compute(()),
+                HashJob::Pbkdf2(compute) => {
+                    pbkdf2 += 1;
+                    compute()
+                }
             }
         }
     }
@@ -241,26 +269,27 @@ mod tests {
         assert!(!hash.is_current(5));
     }
 
+    const PBKDF2_10: HashKind = HashKind::Pbkdf2(NonZeroU32::new(10).unwrap());
+
     #[test]
     fn dummy_hash_is_well_formed_and_matches_no_password() {
         // A malformed hash would be refused without any computation.
-        for cost in [4, 10, 15] {
-            assert!(PasswordHash::dummy_hash(cost).is_current(cost));
+        for kind in [HashKind::Bcrypt(4), HashKind::Bcrypt(15), PBKDF2_10] {
+            let dummy = PasswordHash::dummy(kind);
+            assert!(dummy.is_well_formed());
+            assert_eq!(HashKind::parse(dummy.as_str()), Some(kind));
         }
-        assert!(!verifies(&PasswordHash::dummy_hash(4), "correct horse"));
+        assert!(!verifies(&PasswordHash::dummy(HashKind::Bcrypt(4)), "correct horse"));
+        assert!(!verifies(&PasswordHash::dummy(PBKDF2_10), "correct horse"));
     }
 
     #[test]
-    fn wrong_password_costs_the_same_for_every_stored_hash() {
-        let wrong = password("wrong");
-        let right = password("correct horse");
-        let current = hash_of("correct horse", 8);
-        let cheaper = hash_of("correct horse", 5);
-        let malformed = PasswordHash::from_stored("!".into());
-        for hash in [PasswordHash::dummy_hash(8), current, cheaper.clone(), malformed] {
-            assert_eq!(run(hash.verify_at_cost(&wrong, 8)), (false, 1 << 8));
-        }
-        assert_eq!(run(cheaper.verify_at_cost(&right, 8)), (true, 1 << 5));
+    fn dummy_hash_costs_the_work_of_its_kind() {
+        let work = |hash: &PasswordHash| run(hash.verify(&password("wrong")));
+        assert_eq!(work(&PasswordHash::dummy(HashKind::Bcrypt(8))), (false, 1 << 8, 0));
+        assert_eq!(work(&hash_of("correct horse", 8)), (false, 1 << 8, 0));
+        assert_eq!(work(&PasswordHash::dummy(PBKDF2_10)), (false, 0, 1));
+        assert_eq!(work(&PasswordHash::from_stored(DJANGO[0].into())), (false, 0, 1));
     }
 
     #[test]
@@ -277,6 +306,7 @@ mod tests {
         ] {
             let hash = PasswordHash::from_stored(stored.into());
             assert!(!verifies(&hash, "correct horse"), "{stored}");
+            assert!(!hash.is_well_formed(), "{stored}");
         }
     }
 }

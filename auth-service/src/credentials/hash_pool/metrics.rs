@@ -1,6 +1,11 @@
 //! Metrics of the hash pool.
 
 use prometheus_client::metrics::{gauge::Gauge, histogram::Histogram};
+use service_kit::metrics::Counters;
+
+/// Kinds of hashes.
+pub const BCRYPT: &str = "bcrypt";
+pub const PBKDF2: &str = "pbkdf2";
 
 /// The pool's metrics.
 #[derive(Clone, Debug)]
@@ -9,9 +14,14 @@ pub struct HashPoolMetrics {
     pub queued: Gauge,
     /// Time that jobs waited until a thread started them, in seconds.
     pub wait_seconds: Histogram,
+    /// Number of hashes that threads began, by label `kind`.
+    pub hashes: Counters<1>,
 }
 
 impl HashPoolMetrics {
+    /// Values of the label `kind`.
+    pub const KINDS: [&str; 2] = [BCRYPT, PBKDF2];
+
     /// A wait takes from a millisecond to the ten seconds that the jobs in progress may take.
     const WAIT_BUCKETS: [f64; 10] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 }
@@ -19,6 +29,6 @@ impl HashPoolMetrics {
 impl Default for HashPoolMetrics {
     fn default() -> Self {
         let wait_seconds = Histogram::new(Self::WAIT_BUCKETS);
-        Self { queued: Gauge::default(), wait_seconds }
+        Self { queued: Gauge::default(), wait_seconds, hashes: Counters::default() }
     }
 }

@@ -1,35 +1,33 @@
 //! The hash pool: threads that hash passwords, with a bounded queue.
 //!
 //! Each thread computes several hashes side by side. A job that finds the queue full waits for a
-//! short time and is then refused, so a flood of logins slows down only logins.
+//! short time and is then refused, so a flood of logins slows down only logins. Clients wait in
+//! turns, and no address holds more than a share of the queue, so a flood from one address slows
+//! down only that address.
 
+mod job_queue;
 mod metrics;
+mod places;
 mod queue;
+mod round_robin;
 #[cfg(test)]
 mod tests;
 mod worker;
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        mpsc::{Sender, channel},
-    },
-    thread,
-    time::Duration,
-};
+use std::{sync::Arc, thread, time::Duration};
 
 use service_kit::traces::span;
-use tokio::{
-    sync::{Semaphore, oneshot},
-    time::timeout,
-};
+use tokio::{sync::oneshot, time::timeout};
 
-pub use self::{metrics::HashPoolMetrics, queue::QueuePermit};
 use self::{
+    job_queue::JobQueue,
+    places::Places,
     queue::{CallerWatch, QueuedJob, Wait},
     worker::Worker,
 };
+pub use self::{metrics::HashPoolMetrics, queue::QueuePermit};
 use super::HashJob;
+use crate::domain::address::AddressPrefix;
 
 /// Maximum time a request waits for a queue permit. Without this wait, refused clients would retry
 /// at once, and keep the cores busy with refusals.
@@ -41,11 +39,20 @@ const MAX_WAIT: Duration = Duration::from_secs(1);
 pub struct HashPoolBusy;
 
 /// The threads that hash passwords. They end when the last clone of the pool is dropped.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HashPool {
-    permits: Arc<Semaphore>,
-    queue: Sender<QueuedJob>,
+    places: Arc<Places>,
+    jobs: Arc<OpenQueue>,
     metrics: HashPoolMetrics,
+}
+
+/// The queue of the threads, closed when this value is dropped.
+struct OpenQueue(Arc<JobQueue>);
+
+impl Drop for OpenQueue {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 impl HashPool {
@@ -54,26 +61,25 @@ impl HashPool {
     /// # Errors
     /// If the system refuses to start a thread.
     pub fn start(threads: usize, queue: usize, metrics: HashPoolMetrics) -> std::io::Result<Self> {
-        let (sender, receiver) = channel();
-        let receiver = Arc::new(Mutex::new(receiver));
+        let jobs = OpenQueue(Arc::default());
         for number in 0..threads {
-            let receiver = Arc::clone(&receiver);
-            let run = move || Worker::new(&receiver).run();
-            thread::Builder::new().name(format!("hash-{number}")).spawn(run)?;
+            let worker = Worker::new(Arc::clone(&jobs.0), metrics.hashes.clone());
+            thread::Builder::new().name(format!("hash-{number}")).spawn(move || worker.run())?;
         }
-        Ok(Self { permits: Arc::new(Semaphore::new(queue)), queue: sender, metrics })
+        Ok(Self { places: Arc::new(Places::new(queue)), jobs: Arc::new(jobs), metrics })
     }
 
-    /// Waits for a place in the queue, at most one second. Places are given in order of arrival.
+    /// Waits for a place in the queue, at most one second. Clients with different addresses get
+    /// places in turns.
     ///
     /// # Errors
     /// [`HashPoolBusy`], if no place became free.
-    pub async fn acquire(&self) -> Result<QueuePermit, HashPoolBusy> {
+    pub async fn acquire(&self, client: AddressPrefix) -> Result<QueuePermit, HashPoolBusy> {
         let wait = Wait::new(self.metrics.clone());
         let span = span("wait for a hash");
-        match timeout(MAX_WAIT, Arc::clone(&self.permits).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(QueuePermit::new(permit, wait, span)),
-            _ => Err(HashPoolBusy),
+        match timeout(MAX_WAIT, self.places.acquire(client)).await {
+            Ok(place) => Ok(QueuePermit::new(place, wait, span)),
+            Err(_) => Err(HashPoolBusy),
         }
     }
 
@@ -92,7 +98,7 @@ impl HashPool {
         // Sending fails if the caller has gone away, and no other task needs the result.
         let job = job.map(|value| drop(sender.send(value)));
         let caller = CallerWatch::new(&waiting);
-        self.queue.send(QueuedJob { job, permit, caller }).map_err(|_| HashPoolBusy)?;
+        self.jobs.0.push(QueuedJob { job, permit, caller });
         let result = result.await.map_err(|_| HashPoolBusy);
         drop(waiting);
         result

@@ -6,10 +6,9 @@ use std::{
 };
 
 use service_kit::traces::SpanGuard;
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::metrics::HashPoolMetrics;
-use crate::credentials::HashJob;
+use super::{metrics::HashPoolMetrics, places::Place};
+use crate::{credentials::HashJob, domain::address::AddressPrefix};
 
 /// A place in the queue, held until a thread starts the job.
 ///
@@ -17,14 +16,19 @@ use crate::credentials::HashJob;
 /// database from a flood of logins.
 #[derive(Debug)]
 pub struct QueuePermit {
-    _permit: OwnedSemaphorePermit,
+    place: Place,
     wait: Wait,
     span: SpanGuard,
 }
 
 impl QueuePermit {
-    pub(super) fn new(permit: OwnedSemaphorePermit, wait: Wait, span: SpanGuard) -> Self {
-        Self { _permit: permit, wait, span }
+    pub(super) fn new(place: Place, wait: Wait, span: SpanGuard) -> Self {
+        Self { place, wait, span }
+    }
+
+    /// Returns the client that holds the place.
+    pub(super) fn client(&self) -> AddressPrefix {
+        self.place.client
     }
 
     /// Ends the wait and frees the place. Returns the span of the hash.
@@ -34,7 +38,7 @@ impl QueuePermit {
     }
 }
 
-/// A waiting job in the metrics, until it is dropped.
+/// Counts one waiting job in the metrics, until this value is dropped.
 #[derive(Debug)]
 pub struct Wait {
     since: Instant,

@@ -2,15 +2,19 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Mutex, PoisonError, TryLockError, mpsc::Receiver},
+    sync::Arc,
     thread,
 };
 
-use bcrypt_lanes::{Digest, Lanes};
-use service_kit::traces::SpanGuard;
+use bcrypt_lanes::Lanes;
+use service_kit::{metrics::Counters, traces::SpanGuard};
 
-use super::queue::{CallerWatch, QueuedJob};
-use crate::credentials::HashJob;
+use super::{
+    job_queue::JobQueue,
+    metrics::{BCRYPT, PBKDF2},
+    queue::{CallerWatch, QueuedJob},
+};
+use crate::credentials::hash_job::{HashJob, Next};
 
 /// Number of rounds, a millisecond or two, after which a thread yields its core to other threads
 /// and looks for a waiting job. A thread that yields more often gets less of a core than its
@@ -22,24 +26,24 @@ const ROUNDS_PER_TURN: u32 = 16;
 /// work that follows all of them is due at once.
 const ROUNDS_BETWEEN_STARTS: u32 = 96;
 
-type Next = Box<dyn FnOnce(Digest) -> HashJob<()> + Send>;
-
 /// A job that a thread has started.
 struct RunningJob {
     caller: CallerWatch,
     _span: SpanGuard,
 }
 
-pub(super) struct Worker<'a> {
-    queue: &'a Mutex<Receiver<QueuedJob>>,
-    lanes: Lanes<(Next, RunningJob)>,
+pub(super) struct Worker {
+    queue: Arc<JobQueue>,
+    /// Number of hashes, by kind.
+    hashes: Counters<1>,
+    lanes: Lanes<(Next<()>, RunningJob)>,
     /// Number of rounds until the next hash may start.
     rounds_until_start: u32,
 }
 
-impl<'a> Worker<'a> {
-    pub(super) fn new(queue: &'a Mutex<Receiver<QueuedJob>>) -> Self {
-        Self { queue, lanes: Lanes::default(), rounds_until_start: 0 }
+impl Worker {
+    pub(super) fn new(queue: Arc<JobQueue>, hashes: Counters<1>) -> Self {
+        Self { queue, hashes, lanes: Lanes::default(), rounds_until_start: 0 }
     }
 
     /// Runs jobs until the pool is dropped.
@@ -47,15 +51,12 @@ impl<'a> Worker<'a> {
         lower_priority();
         loop {
             if self.lanes.is_empty() {
-                let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-                let received = queue.recv();
-                drop(queue);
-                let Ok(job) = received else { return };
+                let Some(job) = self.queue.take() else { return };
                 self.start(job);
             }
             while self.rounds_until_start == 0
                 && !self.lanes.is_full()
-                && let Some(job) = self.try_take()
+                && let Some(job) = self.queue.try_take()
             {
                 self.start(job);
             }
@@ -68,16 +69,6 @@ impl<'a> Worker<'a> {
             // scheduler: 4 ms on most systems.
             thread::yield_now();
         }
-    }
-
-    /// Takes a job from the queue, unless an idle thread waits for it: that thread holds the lock.
-    fn try_take(&self) -> Option<QueuedJob> {
-        let queue = match self.queue.try_lock() {
-            Ok(queue) => queue,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
-        queue.try_recv().ok()
     }
 
     fn start(&mut self, queued: QueuedJob) {
@@ -95,13 +86,21 @@ impl<'a> Worker<'a> {
             job = match job {
                 Ok(HashJob::Done(())) => return,
                 Ok(HashJob::Bcrypt(input, next)) => {
+                    self.count(BCRYPT);
                     return self.lanes.push(input, (next, running));
                 }
                 // The other hashes of this thread wait meanwhile.
-                Ok(HashJob::Other(next)) => catch_unwind(AssertUnwindSafe(|| next(()))),
+                Ok(HashJob::Pbkdf2(next)) => {
+                    self.count(PBKDF2);
+                    catch_unwind(AssertUnwindSafe(next))
+                }
                 Err(_) => return log::error!("a hash job panicked"),
             }
         }
+    }
+
+    fn count(&self, kind: &'static str) {
+        self.hashes.get_or_create(&[("kind", kind)]).inc();
     }
 }
 
