@@ -21,6 +21,8 @@ pub enum KeysError {
     IsCurrent(String),
     #[error("no key has the id {0}")]
     UnknownKey(String),
+    #[error("there is no key yet: start the service, or run `keys generate`")]
+    NoKey,
     /// Another process changed the keys at the same time.
     #[error("another process is changing the keys: list them, then try again")]
     ConcurrentChange,

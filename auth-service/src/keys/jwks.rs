@@ -5,7 +5,7 @@ use std::{ops::Range, sync::Arc};
 use shared::keys::JwkSet;
 
 use super::Key;
-use crate::domain::key_schedule::published_until;
+use crate::{domain::key_schedule::published_until, store::signing_keys::KeyRow};
 
 /// The published keys, serialised once for all requests.
 pub struct JwksDocument {
@@ -14,6 +14,8 @@ pub struct JwksDocument {
     pub body: String,
     /// The entity tag, with its quotes.
     pub etag: String,
+    /// The algorithms of the published keys, each once.
+    pub algorithms: Vec<String>,
     /// The times in which exactly these of the known keys are published, in milliseconds since the
     /// Unix epoch.
     valid_ms: Range<i64>,
@@ -37,9 +39,15 @@ impl JwksDocument {
         // A key id is the thumbprint of its key, so the ids identify the content.
         let kids: Vec<&str> = published.iter().map(|key| key.signing.kid()).collect();
         let etag = format!("\"{}\"", kids.join("."));
+        let mut algorithms: Vec<String> = Vec::new();
+        for KeyRow { algorithm, .. } in published.iter().map(|key| &key.row) {
+            if !algorithms.contains(algorithm) {
+                algorithms.push(algorithm.clone());
+            }
+        }
         let keys = JwkSet { keys: published.iter().map(|key| key.signing.jwk().clone()).collect() };
         let body = serde_json::to_string(&keys).expect("a JWK consists of strings");
-        Self { keys, body, etag, valid_ms }
+        Self { keys, body, etag, algorithms, valid_ms }
     }
 
     /// Returns `true` if no known key joins or leaves the document between its creation and
@@ -62,7 +70,6 @@ mod tests {
     use crate::{
         domain::key_schedule::KeyTimes,
         keys::{Secret, SigningKey},
-        store::signing_keys::KeyRow,
     };
 
     /// The tokens of this key live for a second.
@@ -95,6 +102,7 @@ mod tests {
         let both = JwksDocument::new(&known, end_ms - 1);
         assert_eq!(kids(&both), [old.as_str(), new.as_str()]);
         assert_eq!(both.etag, format!("\"{old}.{new}\""));
+        assert_eq!(both.algorithms, ["EdDSA"]);
         assert!(both.is_valid_at(0) && both.is_valid_at(end_ms - 1) && !both.is_valid_at(end_ms));
 
         let one = JwksDocument::new(&known, end_ms);

@@ -35,6 +35,11 @@ impl Key {
         Ok(Self { row, signing, encoded_header })
     }
 
+    /// Returns the recorded lifetime of the tokens that the key signs, in milliseconds.
+    pub fn token_lifetime_ms(&self) -> i64 {
+        self.row.times.token_lifetime_ms
+    }
+
     /// Returns the signed token that contains `claims`, which are JSON.
     pub fn sign(&self, claims: &[u8]) -> String {
         compact_jws::serialize(&self.encoded_header, claims, |input| self.signing.sign(input))

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use shared::keys::Algorithm;
 
-use super::{KeysError, SigningKey, SigningKeys, reload::RELOAD_INTERVAL};
+use super::{
+    KeysError, SigningKey, SigningKeys, reload::RELOAD_INTERVAL, rotation::algorithm_of,
+    signing_keys::states_of,
+};
 use crate::{
     domain::{
         audit::AuditEvent,
-        key_schedule::{KeyState, KeyTimes, states},
+        key_schedule::{KeyState, KeyTimes},
     },
     store::signing_keys::{self as rows, KeyRow},
 };
@@ -53,12 +56,32 @@ impl SigningKeys {
         Ok(rows.iter().zip(states).map(|(row, state)| KeyInfo::new(row, state)).collect())
     }
 
+    /// Returns the public key with this id, or of the current key, in PEM (SubjectPublicKeyInfo, RFC
+    /// 7468 section 13).
+    ///
+    /// # Errors
+    /// [`KeysError::UnknownKey`] or [`KeysError::NoKey`], and [`KeysError::DoesNotOpen`], if the
+    /// current key was sealed with another secret.
+    pub async fn public_pem(&self, kid: Option<&str>) -> Result<String, KeysError> {
+        self.read().await?;
+        let key = match kid {
+            None => self.current().ok_or(KeysError::NoKey)?,
+            Some(kid) => {
+                let known = self.known.load();
+                let key = known.keys.iter().find(|key| key.signing.kid() == kid).cloned();
+                key.ok_or_else(|| KeysError::UnknownKey(kid.to_owned()))?
+            }
+        };
+        Ok(key.signing.public_pem())
+    }
+
     /// Generates and publishes a next key. If no other key exists, the new key signs at once.
     ///
     /// # Errors
     /// [`KeysError::NextExists`], if a next key exists.
     pub async fn generate(&self, algorithm: Option<Algorithm>) -> Result<KeyInfo, KeysError> {
-        let algorithm = algorithm.unwrap_or(self.algorithm);
+        self.read().await?;
+        let algorithm = algorithm.unwrap_or_else(|| self.new_key_algorithm());
         self.import(algorithm, SigningKey::generate(algorithm)).await
     }
 
@@ -69,7 +92,7 @@ impl SigningKeys {
     /// [`KeysError::NextExists`], if a next key exists; [`KeysError::AlreadyExists`], if the given
     /// key is published already.
     pub async fn import(&self, algorithm: Algorithm, pkcs8: Vec<u8>) -> Result<KeyInfo, KeysError> {
-        self.adopt(self.store.run(rows::all).await?)?;
+        self.read().await?;
         if let Some(next) = self.next() {
             return Err(KeysError::NextExists(next.kid));
         }
@@ -95,14 +118,14 @@ impl SigningKeys {
         algorithm: Option<Algorithm>,
         activation: Activation,
     ) -> Result<KeyInfo, KeysError> {
-        self.adopt(self.store.run(rows::all).await?)?;
+        self.read().await?;
         let next = match self.next() {
             Some(next) if algorithm.is_some_and(|wanted| wanted.name() != next.algorithm) => {
                 return Err(KeysError::NextExists(format!("{} ({})", next.kid, next.algorithm)));
             }
             Some(next) => next,
             None => {
-                let algorithm = algorithm.unwrap_or(self.algorithm);
+                let algorithm = algorithm.unwrap_or_else(|| self.new_key_algorithm());
                 self.add_next(self.last_number(), algorithm).await?
             }
         };
@@ -139,11 +162,11 @@ impl SigningKeys {
         }
         let row = rows[index].clone();
         let record = self.audit_record(AuditEvent::KeyRetired).detail(&row.kid);
-        let delete = move |connection: &mut _| {
-            let deleted = rows::delete(connection, &row)?;
-            Ok((deleted, deleted.then_some(record)))
-        };
-        if self.store.audited(delete).await? { Ok(()) } else { Err(KeysError::ConcurrentChange) }
+        let delete = move |connection: &mut _| rows::delete(connection, &row);
+        match self.store.audited_if(record, delete).await? {
+            true => Ok(()),
+            false => Err(KeysError::ConcurrentChange),
+        }
     }
 
     /// Activates the successor of the current key `rows[index]`, and waits until every replica
@@ -152,8 +175,7 @@ impl SigningKeys {
         let current = &rows[index];
         let last = &rows[rows.len() - 1];
         let successor = if last.kid == current.kid {
-            let algorithm = current.algorithm.parse().unwrap_or(self.algorithm);
-            self.add_next(last.number, algorithm).await?.kid
+            self.add_next(last.number, algorithm_of(current)).await?.kid
         } else {
             last.kid.clone()
         };
@@ -174,8 +196,4 @@ impl SigningKeys {
         let added = self.add(last, SigningKey::generate(algorithm), algorithm, None).await?;
         added.ok_or(KeysError::ConcurrentChange)
     }
-}
-
-fn states_of(rows: &[KeyRow], now_ms: i64) -> Vec<KeyState> {
-    states(rows.iter().map(|row| row.times), now_ms)
 }

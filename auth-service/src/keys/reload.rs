@@ -8,9 +8,12 @@ use std::{
 use futures_util::future::BoxFuture;
 use shared::{VerifyError, keys::KeySource};
 
-use super::{Key, KeysError, SigningKeys, signing_keys::KnownKeys};
+use super::{
+    Key, KeysError, SigningKeys,
+    signing_keys::{KnownKeys, states_of},
+};
 use crate::{
-    domain::key_schedule::{KeyState, states},
+    domain::key_schedule::KeyState,
     store::signing_keys::{self as rows, KeyRow},
 };
 
@@ -69,10 +72,7 @@ impl SigningKeys {
         let before = self.current();
         let updated = self.try_update().await;
         match &updated {
-            Ok(()) => {
-                self.health.record_success();
-                self.log_new_current_key(before.as_deref());
-            }
+            Ok(()) => self.log_new_current_key(before.as_deref()),
             // The store has logged its own error.
             Err(KeysError::Store(_)) => {}
             Err(why) => self.health.record_failure(why, why.reason()),
@@ -81,11 +81,16 @@ impl SigningKeys {
     }
 
     async fn try_update(&self) -> Result<(), KeysError> {
-        self.adopt(self.store.run(rows::all).await?)?;
+        self.read().await?;
         if self.apply_schedule().await? {
-            self.adopt(self.store.run(rows::all).await?)?;
+            self.read().await?;
         }
         Ok(())
+    }
+
+    /// Reads the keys.
+    pub(super) async fn read(&self) -> Result<(), KeysError> {
+        self.adopt(self.store.run(rows::all).await?)
     }
 
     fn log_new_current_key(&self, before: Option<&Key>) {
@@ -105,18 +110,27 @@ impl SigningKeys {
     pub(super) fn adopt(&self, rows: Vec<KeyRow>) -> Result<(), KeysError> {
         let before = self.known.load();
         let now = self.clock.now_ms();
+        let lifetimes = rows.iter().map(|row| row.times.token_lifetime_ms);
+        self.longest_lifetime.record(lifetimes.max().unwrap_or_default());
         let open = |row: KeyRow| match before.keys.iter().find(|key| key.row == row) {
             Some(known) => Ok(Arc::clone(known)),
             None => Key::open(row, &self.secret).map(Arc::new),
         };
-        let states = states(rows.iter().map(|row| row.times), now);
+        let states = states_of(&rows, now);
+        let mut opens_all = true;
         let mut keys = Vec::with_capacity(rows.len());
         for (row, state) in rows.into_iter().zip(states) {
             match open(row) {
                 Ok(key) => keys.push(key),
                 Err(why) if state == KeyState::Current => return Err(why),
-                Err(why) => self.health.record_failure(&why, why.reason()),
+                Err(why) => {
+                    opens_all = false;
+                    self.health.record_failure(&why, why.reason());
+                }
             }
+        }
+        if opens_all {
+            self.health.record_success();
         }
         let is_unchanged = keys.len() == before.keys.len()
             && keys.iter().zip(&before.keys).all(|(key, before)| Arc::ptr_eq(key, before));
@@ -126,6 +140,10 @@ impl SigningKeys {
         // On every reload, because two of them may run at the same time. The verifier keeps what it
         // has verified while the key ids are unchanged.
         self.verifier.set_keys(&self.known.load().jwks.keys);
+        if self.current().is_some() {
+            // Fails if an earlier reload has set it.
+            let _ = self.loaded.set(());
+        }
         Ok(())
     }
 }

@@ -17,6 +17,12 @@ use crate::{
     },
 };
 
+/// Returns the algorithm of a stored key. Every version of the service knows the algorithms of the
+/// versions before it.
+pub(super) fn algorithm_of(row: &KeyRow) -> Algorithm {
+    row.algorithm.parse().unwrap_or_default()
+}
+
 impl SigningKeys {
     /// Makes at most one change that is due. Returns `true` if it made one, or if another replica
     /// made the same change first: the caller then reads the keys again.
@@ -44,8 +50,9 @@ impl SigningKeys {
         match self.next() {
             Some(next) => self.activate(next.kid, now).await?,
             None => {
-                let pkcs8 = SigningKey::generate(self.algorithm);
-                self.add(self.last_number(), pkcs8, self.algorithm, Some(now)).await?;
+                let algorithm = self.new_key_algorithm();
+                let pkcs8 = SigningKey::generate(algorithm);
+                self.add(self.last_number(), pkcs8, algorithm, Some(now)).await?;
             }
         }
         Ok(())
@@ -60,7 +67,7 @@ impl SigningKeys {
         match self.next() {
             None => {
                 // The algorithm of the current key: only an operator changes the algorithm.
-                let algorithm = current.algorithm.parse().unwrap_or(self.algorithm);
+                let algorithm = algorithm_of(current);
                 let pkcs8 = SigningKey::generate(algorithm);
                 self.add(self.last_number(), pkcs8, algorithm, Some(at_ms)).await?;
                 Ok(true)
@@ -126,11 +133,8 @@ impl SigningKeys {
         let added = row.clone();
         let record = self.audit_record(AuditEvent::KeyPublished);
         let record = record.detail(format!("{} {}", row.kid, row.algorithm));
-        let insert = move |connection: &mut _| {
-            let inserted = rows::insert(connection, &row)?;
-            Ok((inserted, inserted.then_some(record)))
-        };
-        let inserted = self.store.audited(insert).await?;
+        let insert = move |connection: &mut _| rows::insert(connection, &row);
+        let inserted = self.store.audited_if(record, insert).await?;
         Ok(inserted.then_some(added))
     }
 
@@ -139,11 +143,8 @@ impl SigningKeys {
         let from = Timestamp::from_second(at_ms.div_euclid(1000)).unwrap_or_default();
         let record = self.audit_record(AuditEvent::KeyActivated);
         let record = record.detail(format!("{kid} signs from {from}"));
-        let activate = move |connection: &mut _| {
-            let changed = rows::activate(connection, &kid, at_ms)?;
-            Ok(((), changed.then_some(record)))
-        };
-        self.store.audited(activate).await
+        let activate = move |connection: &mut _| rows::activate(connection, &kid, at_ms);
+        self.store.audited_if(record, activate).await.map(drop)
     }
 
     pub(super) fn audit_record(&self, event: AuditEvent) -> AuditRecord {

@@ -1,5 +1,5 @@
 //! The secret that all replicas share: it seals the signing keys in the database, and authenticates
-//! refresh tokens.
+//! refresh tokens and one-time codes.
 //!
 //! The secret's file has one secret per line. The first is in use. The others were in use before:
 //! they still open and authenticate what was created with them, so an operator replaces the secret
@@ -17,17 +17,29 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use service_kit::CommandError;
+use zeroize::Zeroizing;
 
 use super::{WriteOutcome, create_private_folder, write_once};
+use crate::domain::secret_strength::weakness;
 
 /// Minimum length of a secret. A secret shorter than the MAC is easier to guess than the MAC (RFC
 /// 7518 section 3.2).
 const MIN_BYTES: usize = 32;
 
+/// How an operator replaces a secret that is easy to guess.
+const REPLACE_WEAK: &str = "Generate another with `auth-service generate-secret \
+    --secret-key-file new.key`, and add it at each replica in the order of \
+    docs/guides/rotate-keys.md#a-secret-that-is-refused";
+
 /// The keys that are derived from the secret and from earlier secrets.
 pub struct Secret {
     sealing: Vec<RandomizedNonceKey>,
     refresh_tokens: Vec<[u8; 32]>,
+    throttle: [u8; 32],
+    dummy_hashes: [u8; 32],
+    one_time_codes: Vec<[u8; 32]>,
+    /// Why each secret is easy to guess.
+    weaknesses: Vec<Option<&'static str>>,
 }
 
 impl Secret {
@@ -57,6 +69,7 @@ impl Secret {
     /// If the file is missing, or contains a line that is not a secret or is too short.
     pub fn read(file: &Path) -> Result<Self, CommandError> {
         let text = fs::read_to_string(file).map_err(|why| read_error(file, &why))?;
+        let text = Zeroizing::new(text);
         let file = file.display();
         let text = text.trim_start_matches('\u{feff}');
         let lines = text.lines().map(str::trim);
@@ -76,6 +89,25 @@ impl Secret {
         Ok(Self::derive_from(&secrets))
     }
 
+    /// Checks that the secret in use is not easy to guess. Earlier secrets may be: they must stay
+    /// until what they made has expired.
+    ///
+    /// # Errors
+    /// One line that names the weakness and how to replace the secret.
+    pub fn check_strength(&self, file: &Path) -> Result<(), CommandError> {
+        let Some(weakness) = self.weaknesses[0] else { return Ok(()) };
+        Err(CommandError::new(format!(
+            "{} (SECRET_KEY_FILE) contains a secret that {weakness}: an attacker who guesses it \
+             can forge refresh tokens. {REPLACE_WEAK}",
+            file.display()
+        )))
+    }
+
+    /// Returns why an earlier secret is easy to guess.
+    pub fn weakness_of_earlier(&self) -> Option<&'static str> {
+        self.weaknesses[1..].iter().find_map(|weakness| *weakness)
+    }
+
     pub(super) fn derive_from(secrets: &[&str]) -> Self {
         let derive_all =
             |purpose: &'static [u8]| secrets.iter().map(move |secret| derive_key(secret, purpose));
@@ -86,12 +118,33 @@ impl Secret {
         Self {
             sealing: derive_all(b"auth-service signing keys").map(sealing_key).collect(),
             refresh_tokens: derive_all(b"auth-service refresh tokens").collect(),
+            throttle: derive_key(secrets[0], b"auth-service throttle"),
+            dummy_hashes: derive_key(secrets[0], b"auth-service dummy hashes"),
+            one_time_codes: derive_all(b"auth-service one-time codes").collect(),
+            weaknesses: secrets.iter().map(|secret| weakness(secret)).collect(),
         }
     }
 
     /// Returns the keys of refresh tokens. The first key mints; all keys verify.
     pub fn refresh_token_keys(&self) -> &[[u8; 32]] {
         &self.refresh_tokens
+    }
+
+    /// Returns the key of the MACs under which failed logins are counted. A new secret starts new
+    /// counters.
+    pub fn throttle_key(&self) -> &[u8; 32] {
+        &self.throttle
+    }
+
+    /// Returns the key of the MACs that draw the dummy hash of a name.
+    pub fn dummy_hash_key(&self) -> &[u8; 32] {
+        &self.dummy_hashes
+    }
+
+    /// Returns the keys of the MACs of one-time codes. The first key makes new codes; all keys find
+    /// codes.
+    pub fn one_time_code_keys(&self) -> &[[u8; 32]] {
+        &self.one_time_codes
     }
 
     /// Encrypts `plain` for the database (AES-256-GCM). [`Secret::open`] needs the same `name`.

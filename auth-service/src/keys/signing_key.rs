@@ -2,7 +2,8 @@
 //! would double the cost of signing.
 
 use aws_lc_rs::{
-    encoding::AsDer,
+    encoding::{AsDer, PublicKeyX509Der},
+    error::Unspecified,
     rand::SystemRandom,
     rsa::{KeySize, PublicKeyComponents},
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING as ES256, RSA_PKCS1_SHA256 as RS256},
@@ -12,6 +13,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::{
     self, AlgorithmParameters, CommonParameters, Jwk, KeyAlgorithm, PublicKeyUse, ThumbprintHash,
 };
+use pem::{EncodeConfig, LineEnding, Pem};
 use shared::keys::Algorithm;
 
 /// Minimum size of an RSA modulus in bytes: 2048 bits (RFC 7518 section 3.3).
@@ -81,6 +83,18 @@ impl SigningKey {
     /// Returns the public key in the form that clients fetch.
     pub fn jwk(&self) -> &Jwk {
         &self.jwk
+    }
+
+    /// Returns the public key in PEM (SubjectPublicKeyInfo, RFC 7468 section 13).
+    pub fn public_pem(&self) -> String {
+        let der: Result<PublicKeyX509Der<'_>, Unspecified> = match &self.pair {
+            Pair::EdDSA(pair) => pair.public_key().as_der(),
+            Pair::ES256(pair) => pair.public_key().as_der(),
+            Pair::RS256(pair) => pair.public_key().as_der(),
+        };
+        let der = der.expect("the public key of a parsed key pair");
+        let pem = Pem::new("PUBLIC KEY", der.as_ref());
+        pem::encode_config(&pem, EncodeConfig::new().set_line_ending(LineEnding::LF))
     }
 
     /// Signs `message`, and returns the signature in the form of a JWS (RFC 8037 section 3.1, RFC

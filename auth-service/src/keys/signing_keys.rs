@@ -10,26 +10,27 @@ use std::{
 
 use arc_swap::ArcSwap;
 use shared::{Verifier, clock::Clock, keys::Algorithm};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, SetOnce};
 
 use super::{JwksDocument, Key, Secret};
 use crate::{
     domain::{
         audit::Initiator,
         key_schedule::{KeyState, Schedule, states},
+        token_lifetime::LongestLifetime,
     },
     health::{DependencyHealth, UnavailableReason},
-    store::Store,
+    store::{Store, signing_keys::KeyRow},
 };
 
 /// How keys are created and when they sign.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct KeySettings {
-    /// Algorithm of new keys.
-    pub algorithm: Algorithm,
+    /// Algorithm of new keys. `None`: that of the current key.
+    pub algorithm: Option<Algorithm>,
     pub schedule: Schedule,
     /// Lifetime of an access token. A retired key stays published for at least as long.
-    pub token_lifetime: Duration,
+    pub token_lifetime: LongestLifetime,
 }
 
 /// The age of the current key, and the time until the next key replaces it.
@@ -60,12 +61,16 @@ pub struct SigningKeys {
     pub(super) store: Store,
     pub(super) secret: Arc<Secret>,
     pub(super) clock: Clock,
-    pub(super) algorithm: Algorithm,
+    pub(super) algorithm: Option<Algorithm>,
     pub(super) schedule: Schedule,
+    /// Lifetime of the tokens of this replica, in milliseconds.
     pub(super) token_lifetime_ms: i64,
+    pub(super) longest_lifetime: LongestLifetime,
     /// The initiator that the audit trail names for each change.
     pub(super) initiator: Initiator,
     pub(super) known: ArcSwap<KnownKeys>,
+    /// Set once a key can sign.
+    pub(super) loaded: SetOnce<()>,
     /// Receives the published keys, and verifies with them.
     pub(super) verifier: Verifier,
     pub(super) health: DependencyHealth,
@@ -90,9 +95,11 @@ impl SigningKeys {
             clock,
             algorithm: settings.algorithm,
             schedule: settings.schedule,
-            token_lifetime_ms: settings.token_lifetime.as_millis() as i64,
+            token_lifetime_ms: settings.token_lifetime.own_ms(),
+            longest_lifetime: settings.token_lifetime,
             initiator,
             known,
+            loaded: SetOnce::new(),
             verifier,
             health: DependencyHealth::new("the store of signing keys"),
             last_lookup: Mutex::default(),
@@ -105,6 +112,21 @@ impl SigningKeys {
         let states = self.states(&known.keys);
         let current = states.iter().position(|state| *state == KeyState::Current)?;
         Some(Arc::clone(&known.keys[current]))
+    }
+
+    /// Returns the algorithm of a new key for which no algorithm is named: of the setting, otherwise
+    /// of the current key, otherwise of the key that was added last. A new version of the service
+    /// with another default must not change the algorithm of tokens, because verifiers may accept
+    /// only the old one.
+    pub(super) fn new_key_algorithm(&self) -> Algorithm {
+        let known_key = || self.current().or_else(|| self.known.load().keys.last().cloned());
+        let in_use = || known_key().and_then(|key| key.row.algorithm.parse().ok());
+        self.algorithm.or_else(in_use).unwrap_or_default()
+    }
+
+    /// Waits until a key can sign for the first time.
+    pub async fn loaded(&self) {
+        self.loaded.wait().await;
     }
 
     /// Checks that a key can sign.
@@ -139,13 +161,19 @@ impl SigningKeys {
         let document = if known.jwks.is_valid_at(now) {
             Arc::clone(&known.jwks)
         } else {
-            // A key has expired since the last reload. The next one replaces the document.
+            // A key has expired since the last reload. The next reload replaces the document.
             Arc::new(JwksDocument::new(&known.keys, now))
         };
         (!document.is_empty()).then_some(document)
     }
 
+    /// Returns the state of each key now.
     pub(super) fn states(&self, known: &[Arc<Key>]) -> Vec<KeyState> {
         states(known.iter().map(|key| key.row.times), self.clock.now_ms())
     }
+}
+
+/// Returns the state of each key at a time.
+pub(super) fn states_of(rows: &[KeyRow], now_ms: i64) -> Vec<KeyState> {
+    states(rows.iter().map(|row| row.times), now_ms)
 }

@@ -67,14 +67,10 @@ impl ClientAdmin {
         };
         let record = self.record(AuditEvent::ClientCreated, &id, now);
         let record = record.detail(describe(&client));
-        let insert = move |connection: &mut _| {
-            let inserted = rows::insert(connection, &client)?;
-            Ok((inserted, inserted.then_some(record)))
-        };
-        if self.store.audited(insert).await? {
-            Ok(secret)
-        } else {
-            Err(ClientAdminError::Exists(id))
+        let insert = move |connection: &mut _| rows::insert(connection, &client);
+        match self.store.audited_if(record, insert).await? {
+            true => Ok(secret),
+            false => Err(ClientAdminError::Exists(id)),
         }
     }
 
@@ -88,11 +84,9 @@ impl ClientAdmin {
         let now = self.clock.now_ms();
         let record = self.record(AuditEvent::ClientSecretRotated, id, now);
         let client_id = id.clone();
-        let replace = move |connection: &mut _| {
-            let replaced = rows::replace_secret(connection, &client_id, &hash, now)?;
-            Ok((replaced, replaced.then_some(record)))
-        };
-        match self.store.audited(replace).await? {
+        let replace =
+            move |connection: &mut _| rows::replace_secret(connection, &client_id, &hash, now);
+        match self.store.audited_if(record, replace).await? {
             true => Ok(secret),
             false => Err(ClientAdminError::Unknown(id.clone())),
         }
@@ -116,11 +110,8 @@ impl ClientAdmin {
     pub async fn delete(&self, id: &ClientId) -> Result<(), ClientAdminError> {
         let record = self.record(AuditEvent::ClientDeleted, id, self.clock.now_ms());
         let client_id = id.clone();
-        let delete = move |connection: &mut _| {
-            let deleted = rows::delete(connection, &client_id)?;
-            Ok((deleted, deleted.then_some(record)))
-        };
-        match self.store.audited(delete).await? {
+        let delete = move |connection: &mut _| rows::delete(connection, &client_id);
+        match self.store.audited_if(record, delete).await? {
             true => Ok(()),
             false => Err(ClientAdminError::Unknown(id.clone())),
         }

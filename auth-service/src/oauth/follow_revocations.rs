@@ -1,6 +1,10 @@
 //! A client follows the revocation feed.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use service_kit::shutdown::ShutdownToken;
 
@@ -13,9 +17,11 @@ use crate::{
 /// Scope that a client needs to follow the feed.
 const FEED_SCOPE: &str = "revocations:read";
 
-/// Time without an event after which a listener receives a heartbeat. Proxies close a silent
-/// connection later than this.
+/// Time without an event after which a listener receives a heartbeat. Verifiers take a silence of 5
+/// seconds for an outage. Proxies close a silent connection later than this.
 const HEARTBEAT: Duration = Duration::from_secs(3);
+/// Time between two look-ups of a client that follows the feed.
+const CLIENT_CHECK_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Access to the revocation feed.
 #[derive(Clone)]
@@ -50,6 +56,55 @@ pub struct FeedFollower {
     client_id: String,
     listener: Listener,
     is_caught_up: bool,
+    client_check: ClientCheck,
+}
+
+/// A look-up of the client: it waits for its time, or is in progress.
+///
+/// Events do not interrupt a look-up, and a look-up delays no event and no heartbeat.
+enum ClientCheck {
+    DueAt(Instant),
+    InProgress(Pin<Box<dyn Future<Output = ClientState>>>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ClientState {
+    Exists,
+    Deleted,
+}
+
+impl ClientCheck {
+    fn next() -> Self {
+        Self::DueAt(Instant::now() + CLIENT_CHECK_INTERVAL)
+    }
+
+    /// Waits until the client is deleted.
+    async fn until_deleted(&mut self, clients: &Arc<Clients>, id: &str) {
+        loop {
+            match self {
+                Self::DueAt(at) => {
+                    tokio::time::sleep_until((*at).into()).await;
+                    let look_up = look_up(Arc::clone(clients), id.to_owned());
+                    *self = Self::InProgress(Box::pin(look_up));
+                }
+                Self::InProgress(look_up) => {
+                    let state = look_up.await;
+                    *self = Self::next();
+                    if state == ClientState::Deleted {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Looks up a client. If the database does not answer, the client is taken to exist.
+async fn look_up(clients: Arc<Clients>, id: String) -> ClientState {
+    match clients.find(&id).await {
+        Ok(None) => ClientState::Deleted,
+        Ok(Some(_)) | Err(_) => ClientState::Exists,
+    }
 }
 
 impl FeedAccess {
@@ -69,6 +124,7 @@ impl FeedAccess {
             client_id: client.id.as_str().to_owned(),
             listener,
             is_caught_up: false,
+            client_check: ClientCheck::next(),
         })
     }
 }
@@ -85,25 +141,18 @@ impl FeedFollower {
             if let Some(page) = self.access.revocations.next_page(&mut self.listener) {
                 return Some(FeedItem::Revocations(page));
             }
+            let Self { access, client_id, listener, client_check, .. } = self;
             let waited = tokio::select! {
-                () = self.access.shutdown.triggered() => return None,
-                waited = tokio::time::timeout(HEARTBEAT, self.listener.wait()) => waited,
+                () = access.shutdown.triggered() => return None,
+                // A heartbeat would claim that no session has ended. Without it, the client applies
+                // its outage policy.
+                () = access.revocations.silent() => return None,
+                () = client_check.until_deleted(&access.clients, client_id) => return None,
+                waited = tokio::time::timeout(HEARTBEAT, listener.wait()) => waited,
             };
             if waited.is_err() {
-                return self.heartbeat().await;
+                return Some(FeedItem::Heartbeat);
             }
         }
-    }
-
-    async fn heartbeat(&self) -> Option<FeedItem> {
-        if !self.access.revocations.is_ready() {
-            // A heartbeat would claim that no session has ended. Without it, the client applies its
-            // outage policy.
-            return None;
-        }
-        let client = self.access.clients.find(&self.client_id).await;
-        // If the database does not answer, the client is taken to exist.
-        let exists = client.map_or(true, |client| client.is_some());
-        exists.then_some(FeedItem::Heartbeat)
     }
 }

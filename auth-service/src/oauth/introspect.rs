@@ -1,5 +1,7 @@
 //! A client asks whether a token is active (RFC 7662).
 
+use std::sync::Arc;
+
 use shared::claims::AccessClaims;
 
 use super::grants::{Grants, UndecidableToken};
@@ -17,23 +19,28 @@ pub enum IntrospectError {
 }
 
 impl Grants {
-    /// Returns the claims of a token that is active: authentic, not expired, of a session that has
-    /// not ended and of a client that still exists. Returns `None` for any other token.
+    /// Returns the claims of an access token that is active: authentic, not expired, of a session
+    /// that has not ended and of a client that still exists. Returns `None` for any other token.
+    ///
+    /// A refresh token is never active here. Resource servers ask, and they must not accept it (RFC
+    /// 7662 section 2.2 leaves the decision to the server). Proxies such as Apache's
+    /// mod_auth_openidc admit any active token as an access token.
     ///
     /// # Errors
     /// [`IntrospectError`].
-    pub async fn introspect(&self, token: &str) -> Result<Option<AnyToken>, IntrospectError> {
-        let Some(token) = self.read(token).await? else { return Ok(None) };
-        let is_active = match &token {
-            AnyToken::Refresh(claims) => self.sessions.accepts(claims).await?,
-            AnyToken::Access(claims) => self.is_active(claims).await?,
-        };
-        Ok(is_active.then_some(token))
+    pub async fn introspect(
+        &self,
+        token: &str,
+    ) -> Result<Option<Arc<AccessClaims>>, IntrospectError> {
+        match self.read(token).await? {
+            Some(AnyToken::Access(claims)) if self.is_active(&claims).await? => Ok(Some(claims)),
+            Some(AnyToken::Access(_) | AnyToken::Refresh(_)) | None => Ok(None),
+        }
     }
 
     async fn is_active(&self, claims: &AccessClaims) -> Result<bool, IntrospectError> {
         // The verifier tolerates the leeway; introspection does not.
-        if claims.exp <= self.clock.now_secs() || self.sessions.has_ended(claims.sid).await? {
+        if claims.exp <= self.clock.now_secs() || self.sessions.has_ended(claims).await? {
             return Ok(false);
         }
         if !claims.is_client_token() {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `clients` | a client authenticates |
 //! | `client_credentials` | a client gets an access token of its own |
+//! | `refresh` | a client exchanges a refresh token |
 //! | `revoke` | a client ends the session of a token |
 //! | `introspect` | a client asks whether a token is active |
 //! | `follow_revocations` | a client follows the revocation feed |
@@ -16,6 +17,7 @@ mod clients;
 mod follow_revocations;
 mod grants;
 mod introspect;
+mod refresh;
 mod revoke;
 
 pub use self::{
@@ -25,5 +27,6 @@ pub use self::{
     follow_revocations::{FeedAccess, FeedItem, FollowError},
     grants::Grants,
     introspect::IntrospectError,
+    refresh::RefreshGrantError,
     revoke::RevokeError,
 };

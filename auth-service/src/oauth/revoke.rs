@@ -21,7 +21,7 @@ pub enum RevokeError {
     #[error(transparent)]
     Undecidable(#[from] UndecidableToken),
     /// The token is a client's own, and the caller did not authenticate as a client.
-    #[error("the token is a client's, which must authenticate")]
+    #[error("the token belongs to a client, and the caller did not authenticate")]
     Unauthenticated,
     /// The token is a client's own, and the caller is another client.
     #[error("the token is another client's")]
@@ -33,9 +33,8 @@ pub enum RevokeError {
 impl Grants {
     /// Ends the session of a token. A token that is not valid is no error (RFC 7009 section 2.2).
     ///
-    /// Every caller that presents a user's token may end its session, because that is how a leaked
-    /// token is made worthless. The session of a client's own token can be ended by that client
-    /// only.
+    /// Any caller that presents a user's token may end the session of the token: the end makes a
+    /// leaked token worthless. Only the client itself may end the session of a client's own token.
     ///
     /// # Errors
     /// [`RevokeError`].

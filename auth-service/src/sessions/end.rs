@@ -6,18 +6,16 @@ use std::sync::Arc;
 use diesel::QueryResult;
 use shared::claims::{AccessClaims, SessionId};
 
-use super::{Sessions, run_to_completion::run_to_completion};
+use super::{EndOfAll, Sessions, run_to_completion::run_to_completion, service::with_leeway};
 use crate::{
     audit_log,
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
         session::{EndCause, Origin},
     },
-    session_state::Retention,
     store::{
         AnyConnection, StoreError,
         sessions::{self as rows, Ended},
-        users::{self, PasswordChange},
     },
     tokens::{RefreshClaims, RefreshTokenError},
 };
@@ -41,10 +39,10 @@ pub enum EndSessionError {
 }
 
 /// Sessions that have ended, each with its latest possible end.
-type EndedSessions = Vec<(SessionId, i64)>;
+pub(super) type EndedSessions = Vec<(SessionId, i64)>;
 
 /// What a query ended, and its record. `None`: the query found no session to end.
-type EndOutcome = (Option<EndedSessions>, Option<AuditRecord>);
+pub(super) type EndOutcome = (Option<EndedSessions>, Option<AuditRecord>);
 
 impl Sessions {
     /// Logs a user out: ends the session of a refresh token of the user of `caller`. A session that
@@ -60,13 +58,13 @@ impl Sessions {
     ) -> Result<(), LogoutError> {
         let presented = self.tokens.read_refresh(token)?;
         if presented.sub != caller.sub {
-            return Err(RefreshTokenError::Invalid.into());
+            return Err(RefreshTokenError::OtherUser.into());
         }
         let initiator = Initiator::user(origin);
         match self.end_by_refresh_token(&presented, EndCause::Logout, initiator).await? {
             true => Ok(()),
             // Session state holds the end now, but without a row the end does not survive a loss
-            // of session state. So the client is not told that the logout succeeded.
+            // of session state. So the logout is not answered as a success.
             false => Err(RefreshTokenError::Revoked.into()),
         }
     }
@@ -87,26 +85,22 @@ impl Sessions {
         let sid = presented.sid;
         let record = AuditRecord::new(AuditEvent::Ended(cause), initiator, self.clock.now_ms());
         let record = record.user(&presented.sub).session(sid);
-        let retention = self.retention_of(presented);
+        let until_ms = self.kept_until_ms(presented);
         run_to_completion(async move {
             let is_known = this.write_end(sid, cause, record).await?;
-            this.publish_ended(vec![(sid, retention)]).await;
+            this.publish_ended(vec![(sid, until_ms)]).await;
             Ok(is_known)
         })
         .await
         .unwrap_or(Err(StoreError::Unavailable))
     }
 
-    fn retention_of(&self, presented: &RefreshClaims) -> Retention {
-        let access_until_ms = self.clock.now_ms() + self.access_token_lifetime_ms;
-        Retention {
-            // An access token of the session may expire a little later than the refresh token.
-            presented_until_ms: self.with_leeway(access_until_ms.max(presented.exp * 1000)),
-            longest_until_ms: self.with_leeway(presented.session_ends_at * 1000),
-            // The time is from the clock of the replica that served the login.
-            session_began_ms: presented.auth_time * 1000 - self.leeway_ms,
-            extend: false,
-        }
+    /// Returns the time until which the entry of an ended session is kept. A newer token of the
+    /// session than the presented one may live longer: it finds no entry, and the row is read.
+    fn kept_until_ms(&self, presented: &RefreshClaims) -> i64 {
+        let access_until_ms = self.clock.now_ms() + self.token_lifetime.longest_ms();
+        // An access token of the session may expire a little later than the refresh token.
+        with_leeway(access_until_ms.max(presented.exp * 1000))
     }
 
     /// Ends the session of an access token. A client's token is a session of its own.
@@ -134,7 +128,7 @@ impl Sessions {
             };
             Ok(outcome_of_one(sid, ended, record))
         };
-        self.end_sessions(cause, end).await.map(drop)
+        self.end_sessions(cause, None, end).await.map(drop)
     }
 
     /// Ends all sessions of a user.
@@ -147,14 +141,38 @@ impl Sessions {
         cause: EndCause,
         initiator: Initiator,
     ) -> Result<(), StoreError> {
+        self.end_all_but(None, user_id, cause, initiator).await
+    }
+
+    /// Ends all sessions of a user except one.
+    ///
+    /// # Errors
+    /// If the database does not take the ends.
+    pub async fn end_others(
+        self: &Arc<Self>,
+        user_id: String,
+        kept: SessionId,
+        initiator: Initiator,
+    ) -> Result<(), StoreError> {
+        self.end_all_but(Some(kept), user_id, EndCause::EndedByOwner, initiator).await
+    }
+
+    async fn end_all_but(
+        self: &Arc<Self>,
+        keep: Option<SessionId>,
+        user_id: String,
+        cause: EndCause,
+        initiator: Initiator,
+    ) -> Result<(), StoreError> {
         let now = self.clock.now_ms();
-        let record = AuditRecord::new(AuditEvent::Ended(cause), initiator, now).user(&user_id);
+        let all = EndOfAll { user_id: user_id.clone(), keep, cause, initiator };
+        let record = all.record(now);
         let end = move |connection: &mut _| {
-            let ended = rows::end_all(connection, &user_id, None, cause, now)?;
+            let ended = rows::end_all(connection, &user_id, keep, cause, now)?;
             let record = record.ended_sessions(ended.len());
             Ok((Some(ended), Some(record)))
         };
-        self.end_sessions(cause, end).await.map(drop)
+        self.end_sessions(cause, Some(all), end).await.map(drop)
     }
 
     /// Ends one session of a user.
@@ -175,60 +193,62 @@ impl Sessions {
             let ended = rows::end_of_user(connection, &user_id, sid, cause, now)?;
             Ok(outcome_of_one(sid, ended, record))
         };
-        match self.end_sessions(cause, end).await? {
+        match self.end_sessions(cause, None, end).await? {
             true => Ok(()),
             false => Err(EndSessionError::UnknownSession),
         }
     }
 
-    /// Replaces a password, which ends the user's sessions except the one to keep. Returns `false`,
-    /// and changes nothing, if the user has changed since the current password was verified.
-    ///
-    /// # Errors
-    /// If the database does not take the change.
-    pub async fn change_password(
-        self: &Arc<Self>,
-        change: PasswordChange,
-        initiator: Initiator,
-    ) -> Result<bool, StoreError> {
-        let cause = EndCause::PasswordChange;
-        let record = AuditRecord::new(AuditEvent::Ended(cause), initiator, change.at_ms);
-        let record = record.user(&change.user_id);
-        let end = move |connection: &mut _| {
-            let ended = users::change_password(connection, &change)?;
-            let record = ended.as_ref().map(|ended| record.ended_sessions(ended.len()));
-            Ok((ended, record))
-        };
-        self.end_sessions(cause, end).await
-    }
-
     /// Runs a query that ends sessions, and publishes them. Returns whether the query found a
-    /// session to end.
-    async fn end_sessions(
+    /// session to end. If the query ends `all` sessions of a user, their surplus ends first.
+    pub(super) async fn end_sessions(
         self: &Arc<Self>,
         cause: EndCause,
+        all: Option<EndOfAll>,
         end: impl FnOnce(&mut AnyConnection) -> QueryResult<EndOutcome> + Send + 'static,
     ) -> Result<bool, StoreError> {
         let this = Arc::clone(self);
         run_to_completion(async move {
-            let end = move |connection: &mut _| {
-                let (ended, record) = end(connection)?;
-                Ok(((ended, record.is_some()), record))
-            };
-            let (ended, is_new) = this.store.audited(end).await?;
-            let Some(ended) = ended else { return Ok(false) };
-            this.metrics.count_ended_sessions(cause, if is_new { ended.len() } else { 0 });
-            let retention = |(sid, until_ms)| (sid, Retention::until(this.with_leeway(until_ms)));
-            this.publish_ended(ended.into_iter().map(retention).collect()).await;
-            Ok(true)
+            let mut ended = EndedSessions::new();
+            let outcome = this.end_in_database(cause, all, end, &mut ended).await;
+            let kept = |(sid, until_ms)| (sid, with_leeway(until_ms));
+            this.publish_ended(ended.into_iter().map(kept).collect()).await;
+            outcome
         })
         .await
         .unwrap_or(Err(StoreError::Unavailable))
     }
 
+    /// Ends sessions in the database. Appends to `ended` the sessions that end, also if it fails.
+    async fn end_in_database(
+        &self,
+        cause: EndCause,
+        all: Option<EndOfAll>,
+        end: impl FnOnce(&mut AnyConnection) -> QueryResult<EndOutcome> + Send + 'static,
+        ended: &mut EndedSessions,
+    ) -> Result<bool, StoreError> {
+        if let Some(all) = all {
+            let outcome = all.end_surplus(&self.store, &self.clock, ended).await;
+            self.metrics.count_ended_sessions(cause, ended.len());
+            outcome?;
+        }
+        let end = move |connection: &mut _| {
+            let (ended, record) = end(connection)?;
+            Ok(((ended, record.is_some()), record))
+        };
+        let (rest, is_new) = self.store.audited(end).await?;
+        let Some(rest) = rest else { return Ok(false) };
+        self.metrics.count_ended_sessions(cause, if is_new { rest.len() } else { 0 });
+        ended.extend(rest);
+        Ok(true)
+    }
+
     /// Writes ended sessions to session state and to the revocation feed. The database holds them
     /// already, so a failure of either is repaired later.
-    async fn publish_ended(&self, ended: Vec<(SessionId, Retention)>) {
+    pub(super) async fn publish_ended(&self, ended: EndedSessions) {
+        if ended.is_empty() {
+            return;
+        }
         let now = self.clock.now_ms();
         let published: Vec<_> = ended.iter().map(|(sid, _)| (*sid, now)).collect();
         let (written, _) =

@@ -4,9 +4,15 @@ use std::time::Duration;
 
 use shared::claims::SessionId;
 
-use super::Sessions;
+use super::{
+    Sessions,
+    mark_claims::mark_claims_stale,
+    restore::live_session,
+    service::{LEEWAY_MS, with_leeway},
+};
 use crate::{
-    session_state::{Retention, SessionStateError},
+    domain::refresh_decision::CurrentClaims,
+    session_state::{Answering, SessionStateError},
     store::{
         StoreError, ping,
         sessions::{self as rows, Revoked},
@@ -19,20 +25,30 @@ const PAGE: i64 = 1000;
 
 /// Age from which a write to session state counts as settled. Until then it is repeated at each
 /// tick, because Redis may lose its last second in a crash (`appendfsync everysec`).
-const SETTLED_AFTER: Duration = Duration::from_secs(5);
+pub(super) const SETTLED_AFTER: Duration = Duration::from_secs(5);
+
+/// Age up to which voided generations are written again at each tick.
+const RECENTLY: Duration = Duration::from_secs(60);
+
+/// Which voided generations to write to session state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum VoidedSince {
+    Ever,
+    Recently,
+}
 
 impl Sessions {
     /// Writes to session state what it may lack.
     pub(super) async fn bring_up_to_date(&self) -> Result<(), SessionStateError> {
-        if self.session_state.is_complete().await? {
-            self.write_missing().await
+        if self.session_state.is_complete(Answering::No).await? {
+            self.write_missing(VoidedSince::Ever).await
         } else {
             self.rebuild().await
         }
     }
 
-    /// Writes every ended session of which a token may be unexpired to session state, which lost
-    /// its data or has old data.
+    /// Writes every ended session of which a token may be unexpired to session state, which may have
+    /// old data.
     async fn rebuild(&self) -> Result<(), SessionStateError> {
         // Without the database, session state must not be declared complete.
         self.store.run(ping).await?;
@@ -44,25 +60,48 @@ impl Sessions {
             let Some(last) = page.last() else { break };
             after = Some(last.sid);
             count += page.len();
-            self.session_state.revoke(self.retentions(&page, true)).await?;
+            self.session_state.revoke(self.retentions(&page)).await?;
         }
         self.mark_stale_claims(false).await?;
+        self.write_voided(VoidedSince::Ever).await?;
         self.session_state.finish_rebuild(rebuild).await?;
         log::info!("session state rebuilt from the database: {count} ended sessions");
         Ok(())
     }
 
-    /// Writes the ended sessions and changed claims that session state is not known to hold.
-    pub(super) async fn write_missing(&self) -> Result<(), SessionStateError> {
+    /// Writes the ended sessions, the changed claims and the voided generations that session state is
+    /// not known to hold.
+    pub(super) async fn write_missing(&self, voided: VoidedSince) -> Result<(), SessionStateError> {
         let mut after = None;
         loop {
             let page = self.revoked_page(after, true).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.sid);
-            self.session_state.revoke(self.retentions(&page, false)).await?;
+            self.session_state.revoke(self.retentions(&page)).await?;
             self.mark_settled(&page).await?;
         }
+        self.write_voided(voided).await?;
         self.mark_stale_claims(true).await
+    }
+
+    /// Writes voided generations. The write that follows a change of password may have failed.
+    async fn write_voided(&self, voided: VoidedSince) -> Result<(), SessionStateError> {
+        let now = self.clock.now_ms();
+        let since = match voided {
+            VoidedSince::Ever => 0,
+            VoidedSince::Recently => now - LEEWAY_MS - RECENTLY.as_millis() as i64,
+        };
+        let mut after = None;
+        loop {
+            let query =
+                move |connection: &mut _| rows::voided_since(connection, since, after, now, PAGE);
+            let page = self.store.run(query).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.sid);
+            // Only the generations of existing entries change.
+            let live = |progress| live_session(progress, CurrentClaims::OfAll);
+            self.session_state.void(page.iter().map(live).collect()).await?;
+        }
     }
 
     /// Publishes ended sessions that session state holds, and records the settled ones, so that
@@ -107,10 +146,7 @@ impl Sessions {
         unmarked_only: bool,
     ) -> Result<(), SessionStateError> {
         let now = self.clock.now_ms();
-        let id = user_id.clone();
-        let live = move |connection: &mut _| rows::live_of_user(connection, &id, now);
-        let sessions = self.store.run(live).await?;
-        self.session_state.mark_claims_stale(sessions).await?;
+        mark_claims_stale(&self.store, &self.session_state, &user_id, now).await?;
         let is_settled = || self.marked_claims.is_settled(&user_id, changed_at, SETTLED_AFTER);
         if unmarked_only && is_settled() {
             let mark = move |connection: &mut _| {
@@ -128,19 +164,14 @@ impl Sessions {
         after: Option<SessionId>,
         missing_only: bool,
     ) -> Result<Vec<Revoked>, StoreError> {
-        let now = self.clock.now_ms() - self.leeway_ms;
+        let now = self.clock.now_ms() - LEEWAY_MS;
         let query =
             move |connection: &mut _| rows::revoked(connection, after, missing_only, now, PAGE);
         self.store.run(query).await
     }
 
-    /// Returns how long the entries of ended sessions are kept. With `extend`, entries that exist
-    /// are kept as long as any token may live.
-    fn retentions(&self, page: &[Revoked], extend: bool) -> Vec<(SessionId, Retention)> {
-        let retention = |revoked: &Revoked| {
-            let until_ms = self.with_leeway(revoked.expires_at_ms);
-            (revoked.sid, Retention { extend, ..Retention::until(until_ms) })
-        };
-        page.iter().map(retention).collect()
+    /// Returns how long the entries of ended sessions are kept.
+    fn retentions(&self, page: &[Revoked]) -> Vec<(SessionId, i64)> {
+        page.iter().map(|it| (it.sid, with_leeway(it.expires_at_ms))).collect()
     }
 }

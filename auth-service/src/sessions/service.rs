@@ -2,25 +2,34 @@
 
 use std::{sync::Arc, time::Duration};
 
+use service_kit::settings::MAX_LEEWAY;
 use shared::{clock::Clock, revocations::OutagePolicy};
 
-use super::{marked_claims::MarkedClaims, pending_writes::PendingWrites, sync_state::SyncState};
+use super::{
+    evictions::EvictionWatch, last_checks::LastChecks, marked_claims::MarkedClaims,
+    pending_writes::PendingWrites, sync_state::SyncState,
+};
 use crate::{
-    jobs::cleanup::Cleanup, metrics::Metrics, revocation_feed::RevocationFeed,
-    session_state::SessionState, store::Store, tokens::Tokens,
+    domain::{refresh_decision::Rotation, token_lifetime::LongestLifetime},
+    jobs::cleanup::Cleanup,
+    metrics::Metrics,
+    revocation_feed::RevocationFeed,
+    session_state::SessionState,
+    store::Store,
+    tokens::Tokens,
 };
 
 /// Settings of sessions.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionSettings {
+    /// Maximum number of live sessions of a user.
+    pub max_per_user: u32,
     /// Grace period in which a rotated refresh token is still answered.
     pub refresh_grace: Duration,
+    /// Whether a refresh replaces the refresh token.
+    pub rotation: Rotation,
     /// Maximum time that a request waits until session state is in sync.
     pub sync_timeout: Duration,
-    /// Tolerated difference between two clocks.
-    pub leeway: Duration,
-    /// Lifetime of an access token.
-    pub access_token_lifetime: Duration,
     /// How access tokens are treated while session state is unreachable.
     pub outage_policy: OutagePolicy,
 }
@@ -34,6 +43,7 @@ pub struct SessionServices {
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub cleanup: Cleanup,
+    pub token_lifetime: LongestLifetime,
 }
 
 /// Begins, refreshes, checks and ends sessions.
@@ -45,20 +55,31 @@ pub struct Sessions {
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Clock,
     pub(super) cleanup: Cleanup,
+    pub(super) max_per_user: u32,
     pub(super) grace: Duration,
+    pub(super) rotation: Rotation,
     pub(super) sync_timeout: Duration,
-    pub(super) leeway_ms: i64,
-    pub(super) access_token_lifetime_ms: i64,
+    pub(super) token_lifetime: LongestLifetime,
     pub(super) outage_policy: OutagePolicy,
     pub(super) sync: SyncState,
     pub(super) pending_writes: PendingWrites,
     pub(super) marked_claims: MarkedClaims,
+    pub(super) evictions: EvictionWatch,
+    pub(super) last_checks: LastChecks,
 }
 
 impl Sessions {
     pub fn new(services: SessionServices, settings: SessionSettings) -> Self {
-        let SessionServices { store, session_state, revocations, tokens, metrics, clock, cleanup } =
-            services;
+        let SessionServices {
+            store,
+            session_state,
+            revocations,
+            tokens,
+            metrics,
+            clock,
+            cleanup,
+            token_lifetime,
+        } = services;
         Self {
             store,
             session_state,
@@ -67,20 +88,27 @@ impl Sessions {
             metrics,
             clock,
             cleanup,
+            max_per_user: settings.max_per_user,
             grace: settings.refresh_grace,
+            rotation: settings.rotation,
             sync_timeout: settings.sync_timeout,
-            leeway_ms: settings.leeway.as_millis() as i64,
-            access_token_lifetime_ms: settings.access_token_lifetime.as_millis() as i64,
+            token_lifetime,
             outage_policy: settings.outage_policy,
             sync: SyncState::new(),
             pending_writes: PendingWrites::default(),
             marked_claims: MarkedClaims::default(),
+            evictions: EvictionWatch::default(),
+            last_checks: LastChecks::new(),
         }
     }
+}
 
-    /// Returns the time at which a token that expires at `expiry_ms` has expired by the clock of
-    /// every other service.
-    pub(super) fn with_leeway(&self, expiry_ms: i64) -> i64 {
-        expiry_ms + self.leeway_ms
-    }
+/// Greatest difference between two clocks that any value of the setting LEEWAY tolerates, in
+/// milliseconds. A greater value of the setting must not revive a token of an ended session.
+pub(super) const LEEWAY_MS: i64 = MAX_LEEWAY.as_millis() as i64;
+
+/// Returns the time at which a token that expires at `expiry_ms` has expired by the clock of every
+/// other service.
+pub(super) fn with_leeway(expiry_ms: i64) -> i64 {
+    expiry_ms + LEEWAY_MS
 }

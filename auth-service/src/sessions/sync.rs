@@ -8,6 +8,9 @@ use service_kit::traces;
 use super::{Sessions, sync_state::RetryPolicy};
 use crate::session_state::SessionStateError;
 
+/// Time between attempts to sync during start-up.
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+
 impl Sessions {
     /// Calls session state over connections over which it is in sync; syncs it first if needed. The
     /// call takes the epoch of the connections.
@@ -27,7 +30,13 @@ impl Sessions {
     {
         let attempt = async || {
             let epoch = self.sync().await?;
-            call(epoch).await.inspect_err(|_| self.record_outage_of(epoch))
+            let outcome = call(epoch).await;
+            if let Err(why) = &outcome
+                && self.session_state.is_doubted_by(why)
+            {
+                self.record_outage_of(epoch);
+            }
+            outcome
         };
         match attempt().await {
             Err(SessionStateError::Incomplete) => attempt().await,
@@ -55,14 +64,17 @@ impl Sessions {
         }
     }
 
-    /// Returns the time for which session state has been out of sync.
-    pub(super) fn out_of_sync_for(&self) -> Duration {
-        self.sync.out_of_sync_for()
-    }
-
     /// Returns whether session state is known to hold every revocation that the database holds.
     pub fn is_in_sync(&self) -> bool {
         self.sync.is_in_sync(self.session_state.connection_epoch())
+    }
+
+    /// Waits until session state is in sync. Retries more often than [`Sessions::maintain`], because
+    /// start-up waits.
+    pub async fn synced(self: &Arc<Self>) {
+        while self.sync().await.is_err() {
+            self.store.pause(FIRST_RETRY).await;
+        }
     }
 
     /// Returns the epoch of the connections over which session state is in sync. `None` while it is
@@ -102,7 +114,10 @@ impl Sessions {
         self.sync.lock().begin();
         let epoch = self.session_state.connection_epoch();
         let doubts = self.sync.doubts(epoch);
-        let outcome = self.bring_up_to_date().await;
+        let outcome = match self.bring_up_to_date().await {
+            Ok(()) => self.session_state.record_outage(self.sync.silence()).await,
+            Err(why) => Err(why),
+        };
         self.sync.count_attempt();
         outcome?;
         let mut since = self.sync.lock();

@@ -10,6 +10,11 @@ use std::{
 
 use tokio::sync::Mutex;
 
+use crate::session_state::Silence;
+
+/// Number of doubts at the last sync before the first sync. There is always a doubt then.
+const NEVER_SYNCED: u64 = 0;
+
 /// Whether a call to session state is repeated if its connection fails. A connection may have been
 /// cut while it was idle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +49,7 @@ impl SyncState {
         Self {
             out_of_sync_since: SyncMutex::new(Some(Instant::now())),
             outages: AtomicU64::new(1),
-            doubts_at_sync: AtomicU64::new(0),
+            doubts_at_sync: AtomicU64::new(NEVER_SYNCED),
             attempts: AtomicU64::new(0),
             attempt_lock: Mutex::default(),
         }
@@ -70,6 +75,15 @@ impl SyncState {
     /// Returns the time for which session state has been out of sync.
     pub fn out_of_sync_for(&self) -> Duration {
         self.lock().since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Returns for how long this replica has answered no refresh.
+    pub fn silence(&self) -> Silence {
+        if self.doubts_at_sync.load(Ordering::Acquire) == NEVER_SYNCED {
+            Silence::SinceStart
+        } else {
+            Silence::For(self.out_of_sync_for())
+        }
     }
 
     pub fn attempts(&self) -> u64 {

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use shared::{VerifyError, claims::AccessClaims};
+use shared::{
+    VerifyError,
+    claims::{AccessClaims, SessionId},
+};
 
 use super::{
     refresh_token::{RefreshClaims, RefreshTokenError},
@@ -23,6 +26,17 @@ pub struct TokenErrors {
 }
 
 impl Tokens {
+    /// Returns the user and the session of an authentic token or cookie of a user, which shows that
+    /// its holder logged in before. A refresh token or a cookie shows so after its expiry and its
+    /// session's end too.
+    pub async fn earlier_login(&self, token: &str) -> Option<(String, SessionId)> {
+        if let Some(earlier) = self.read_expired(token) {
+            return Some(earlier);
+        }
+        let claims = self.verifier.verify(token).await.ok()?;
+        (!claims.is_client_token()).then(|| (claims.sub.clone(), claims.sid))
+    }
+
     /// Returns the claims of a token that is authentic and has not expired. The caller checks
     /// whether the token's session has ended.
     ///

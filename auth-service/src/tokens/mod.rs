@@ -1,4 +1,4 @@
-//! Tokens: minting and reading access and refresh tokens.
+//! Tokens: minting and reading access tokens, refresh tokens and cookies of sessions.
 //!
 //! This module does not decide which caller may have a token, nor whether a session has ended.
 
@@ -10,7 +10,7 @@ mod session;
 
 pub use self::{
     any_token::{AnyToken, TokenErrors},
-    minter::{Minter, TokenPair},
+    minter::{Credential, Grant, Minter, SessionCookie, SessionTokens},
     refresh_token::{RefreshClaims, RefreshTokenError},
     service::{NoSigningKey, TokenSettings, Tokens},
     session::Session,

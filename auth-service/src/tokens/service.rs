@@ -2,14 +2,24 @@
 
 use std::{sync::Arc, time::Duration};
 
-use shared::{Verifier, clock::Clock};
+use shared::{
+    Verifier,
+    claims::{AccessClaims, Audience, SessionId},
+    clock::Clock,
+};
 
 use super::{
-    minter::{Minter, TokenTemplate},
-    refresh_token::{RefreshClaims, RefreshTokenError, RefreshTokenKeys},
+    minter::{Grant, Minter, SessionCookie, TokenTemplate},
+    refresh_token::{DeviceClaims, Kind, RefreshClaims, RefreshTokenError, RefreshTokenKeys},
     session::Session,
 };
-use crate::keys::{Secret, SigningKeys};
+use crate::{
+    domain::{
+        audience::{AudienceNotGranted, narrow},
+        session::{Origin, OriginHash},
+    },
+    keys::{Secret, SigningKeys},
+};
 
 /// What tokens contain, and how long they live.
 #[derive(Clone, Debug)]
@@ -33,13 +43,12 @@ pub struct Tokens {
     template: TokenTemplate,
     refresh_secs: i64,
     session_secs: i64,
-    clock: Clock,
     signing_keys: Arc<SigningKeys>,
     pub(super) verifier: Verifier,
 }
 
 impl Tokens {
-    /// `verifier` reads access tokens, and must accept those of `settings`.
+    /// `verifier` reads access tokens, and must accept those of `settings`, for every audience.
     pub fn new(
         settings: TokenSettings,
         secret: &Secret,
@@ -48,17 +57,21 @@ impl Tokens {
         clock: Clock,
     ) -> Self {
         let refresh_keys = RefreshTokenKeys::new(secret.refresh_token_keys(), &settings.issuer);
+        let mut user_audiences = settings.audience.clone();
+        if !user_audiences.contains(&settings.issuer) {
+            user_audiences.push(settings.issuer.clone());
+        }
         Self {
             template: TokenTemplate {
                 issuer: settings.issuer,
-                audience: settings.audience.into(),
+                service_audiences: settings.audience,
+                user_audiences,
                 access_secs: settings.access_lifetime.as_secs() as i64,
-                clock: clock.clone(),
+                clock,
                 refresh_keys,
             },
             refresh_secs: settings.refresh_lifetime.as_secs() as i64,
             session_secs: settings.session_lifetime.as_secs() as i64,
-            clock,
             signing_keys,
             verifier,
         }
@@ -66,17 +79,41 @@ impl Tokens {
 
     /// Returns the end of a session that starts now, in seconds since the Unix epoch.
     pub fn session_end(&self) -> i64 {
-        self.clock.now_secs() + self.session_secs
+        self.template.clock.now_secs() + self.session_secs
     }
 
     /// Returns the expiry of a refresh token that is minted now, in seconds since the Unix epoch.
     pub fn refresh_expiry(&self, session: &Session) -> i64 {
-        (self.clock.now_secs() + self.refresh_secs).min(session.ends_at)
+        (self.template.clock.now_secs() + self.refresh_secs).min(session.ends_at)
     }
 
-    /// Returns the lifetime of an access token in seconds.
-    pub fn access_lifetime_secs(&self) -> i64 {
-        self.template.access_secs
+    /// Returns the audience of a user's access token. `session`: the audiences that the login asked
+    /// for, of which those that have left the settings are left out. `wanted`: the part of them that
+    /// the token is for. Empty lists ask for everything.
+    ///
+    /// # Errors
+    /// [`AudienceNotGranted`].
+    pub fn user_audience(
+        &self,
+        session: &[String],
+        wanted: &[String],
+    ) -> Result<Audience, AudienceNotGranted> {
+        let all = &self.template.user_audiences;
+        let is_granted = |name: &&String| session.is_empty() || session.contains(name);
+        let granted: Vec<String> = all.iter().filter(is_granted).cloned().collect();
+        narrow(&granted, wanted)
+    }
+
+    /// Returns the audiences of a client's access token, unless the client has others: those of the
+    /// setting AUDIENCE.
+    pub fn service_audiences(&self) -> &[String] {
+        &self.template.service_audiences
+    }
+
+    /// Returns whether one of the audiences is an audience of users' tokens. A client may have others
+    /// in its own tokens.
+    pub fn is_for_users(&self, audience: &Audience) -> bool {
+        self.template.user_audiences.iter().any(|name| audience.contains(name))
     }
 
     /// Returns a minter that signs with the current key. A use case calls this before it changes
@@ -89,16 +126,67 @@ impl Tokens {
         Ok(Minter::new(&self.template, key))
     }
 
+    /// Returns the user and the session of an authentic refresh token or cookie, expired or not.
+    pub(super) fn read_expired(&self, token: &str) -> Option<(String, SessionId)> {
+        let keys = &self.template.refresh_keys;
+        let of_session = |kind| keys.read(kind, token).ok().map(|claims| (claims.sub, claims.sid));
+        let of_device = || keys.read_device(token).map(|DeviceClaims { sub, sid }| (sub, sid));
+        of_session(Kind::Refresh).or_else(|| of_session(Kind::SessionCookie)).or_else(of_device)
+    }
+
+    /// Returns the hash of the origin of a request that presents a refresh token.
+    pub fn origin_hash(&self, presented: &RefreshClaims, origin: &Origin) -> OriginHash {
+        self.template.refresh_keys.origin_hash(presented, origin)
+    }
+
     /// Returns the claims of a refresh token that is authentic and has not expired. Session state
     /// decides whether the token's session has ended.
     ///
     /// # Errors
     /// [`RefreshTokenError::Invalid`] or [`RefreshTokenError::Expired`].
     pub fn read_refresh(&self, token: &str) -> Result<RefreshClaims, RefreshTokenError> {
-        let claims = self.template.refresh_keys.read(token)?;
-        if claims.exp <= self.clock.now_secs() {
+        self.read_live(Kind::Refresh, token)
+    }
+
+    /// Returns the claims of the cookie of a session, as [`Tokens::read_refresh`] does.
+    ///
+    /// # Errors
+    /// [`RefreshTokenError::Invalid`] or [`RefreshTokenError::Expired`].
+    pub fn read_cookie(&self, cookie: &str) -> Result<RefreshClaims, RefreshTokenError> {
+        self.read_live(Kind::SessionCookie, cookie)
+    }
+
+    fn read_live(&self, kind: Kind, token: &str) -> Result<RefreshClaims, RefreshTokenError> {
+        let claims = self.template.refresh_keys.read(kind, token)?;
+        if claims.exp <= self.template.clock.now_secs() {
             return Err(RefreshTokenError::Expired);
         }
         Ok(claims)
+    }
+
+    /// Mints the cookie that takes the place of the cookie with the claims `presented`.
+    pub fn renew_cookie(
+        &self,
+        session: &Session,
+        presented: &RefreshClaims,
+        expires_at: i64,
+    ) -> SessionCookie {
+        self.template.cookie(session, presented.token_generation(), expires_at)
+    }
+
+    /// Mints the cookie of a device at which a user has begun this session.
+    pub fn device_cookie(&self, sub: &str, sid: SessionId) -> String {
+        let claims = DeviceClaims { sub: sub.to_owned(), sid };
+        self.template.refresh_keys.mint(Kind::DeviceCookie, &claims)
+    }
+
+    /// Returns the claims of a request that a session's cookie authenticates: those of an access
+    /// token of the session, for all its audiences.
+    pub fn claims_of_cookie(&self, session: &Session) -> AccessClaims {
+        // Without a wanted audience, none is refused.
+        let audience = self.user_audience(&session.audiences, &[]);
+        let audience = audience.unwrap_or_else(|_| Audience::Many(Vec::new()));
+        let grant = Grant { scope: session.user.scope.clone(), audience };
+        self.template.claims_of_user(session, grant, self.template.access_secs)
     }
 }

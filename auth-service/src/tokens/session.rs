@@ -9,6 +9,9 @@ use crate::domain::user_claims::UserClaims;
 pub struct Session {
     pub sid: SessionId,
     pub user: UserClaims,
+    /// The audiences that the login asked for, of which each access token of the session is for all
+    /// or for a part. Empty: all audiences of a user.
+    pub audiences: Vec<String>,
     /// Time of the login.
     pub auth_time: i64,
     /// Time at which the session ends, however often a client refreshes it. The login fixes this
