@@ -9,6 +9,7 @@ pub fn write(record: &AuditRecord) {
         ("user", record.user_id.as_deref()),
         ("session", session.as_deref()),
         ("client", record.client_id.as_deref()),
+        ("operator", record.operator.as_deref()),
         ("ip", record.origin.ip.as_deref()),
         ("user_agent", record.origin.user_agent.as_deref()),
         ("detail", record.detail.as_deref()),

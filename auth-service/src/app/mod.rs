@@ -1,31 +1,40 @@
 //! Composition: creates the services of this process from the settings. The only module that knows
 //! both the settings and the services.
 
+mod command_error;
 mod database;
+mod proofs;
 mod settings;
 
-use std::{num::NonZeroUsize, sync::Arc, thread::available_parallelism, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use service_kit::{CommandError, shutdown::ShutdownToken};
+use service_kit::{CommandError, connection_limits::cores, shutdown::ShutdownToken};
 use shared::{Verifier, clock::Clock, keys::JwkSet};
 
-use self::database::sqlite_file;
+use self::proofs::Proofs;
 pub(crate) use self::{
-    database::{database, open_store, open_store_for_cli},
-    settings::{cleanup, key_settings},
+    database::{database, open_existing_store, open_store, open_store_to_migrate, sqlite_file},
+    settings::{account_rules, cleanup, key_settings, mailer_settings, token_lifetime},
 };
 use crate::{
-    accounts::Accounts,
+    accounts::{Accounts, AfterAnswer, OneTimeCodes, follow_hash_mix},
     config::Settings,
-    credentials::{HashPool, HashPoolMetrics, Passwords},
-    domain::{audit::Initiator, client::ClientId},
-    keys::{KeysError, Secret, SigningKeys},
+    credentials::HashPoolMetrics,
+    domain::{
+        audit::Initiator, client::ClientId, cookies::CookiePolicy, trusted_origins::TrustedOrigins,
+    },
+    jobs::{
+        clock_check::ClockCheck,
+        mail::Mailer,
+        outbox::{Outbox, OutboxMetrics, OutboxServices},
+    },
+    keys::{KeySettings, KeysError, Secret, SigningKeys},
     metrics::{ExternalMetrics, Metrics},
     oauth::{ClientAdmin, Clients, FeedAccess, Grants, NewClient},
     redis::Server,
     revocation_feed::RevocationFeed,
     session_state::{EmbeddedSessionState, RedisSessionState, SessionState},
-    sessions::{SessionServices, Sessions},
+    sessions::{self, SessionServices, Sessions},
     store::{FailureKind, Store},
     tokens::Tokens,
 };
@@ -33,8 +42,6 @@ use crate::{
 /// Maximum time that start-up waits for dependencies before serving. `/readyz` reports a dependency
 /// that is unreachable for longer.
 const START_TIMEOUT: Duration = Duration::from_secs(2);
-/// Interval at which start-up checks the dependencies.
-const START_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The services of this process, which all handlers share.
 pub struct App {
@@ -44,13 +51,20 @@ pub struct App {
     pub(crate) shutdown: ShutdownToken,
     pub(crate) accounts: Accounts,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) outbox: Arc<Outbox>,
     pub(crate) clients: Arc<Clients>,
     pub(crate) grants: Grants,
     pub(crate) feed_access: FeedAccess,
     pub(crate) revocations: Arc<RevocationFeed>,
     pub(crate) signing_keys: Arc<SigningKeys>,
+    pub(crate) clock_check: Arc<ClockCheck>,
     pub(crate) proxy_hops: u8,
+    /// Path of the issuer, empty or as `/auth`.
+    pub(crate) base_path: String,
     pub(crate) verifier: Verifier,
+    /// `None` if browsers cannot keep sessions: the issuer is neither on https nor on loopback.
+    pub(crate) cookies: Option<CookiePolicy>,
+    pub(crate) origins: TrustedOrigins,
 }
 
 impl App {
@@ -61,12 +75,15 @@ impl App {
     /// # Errors
     /// One line that names the setting or the data folder that cannot be used.
     pub async fn new(settings: &Settings, clock: Clock) -> Result<Self, CommandError> {
-        let settings = &settings.clone().validate()?;
+        settings.validate()?;
+        settings.check_secret_files()?;
         let redis = settings.redis.server()?;
         let secret = Arc::new(open_secret(settings)?);
         let store = open_store(settings)?;
         let verifier = own_verifier(settings, &clock);
-        let signing_keys = signing_keys(settings, &store, &secret, &clock, &verifier);
+        let token_lifetime = token_lifetime(settings);
+        let key_settings = key_settings(settings, token_lifetime.clone());
+        let signing_keys = signing_keys(key_settings, &store, &secret, &clock, &verifier);
         let tokens = Arc::new(Tokens::new(
             settings::token_settings(settings),
             &secret,
@@ -75,7 +92,7 @@ impl App {
             clock.clone(),
         ));
         let revocations = Arc::new(RevocationFeed::new(
-            &settings::feed_settings(settings),
+            &settings::feed_settings(settings, token_lifetime.clone()),
             redis.clone(),
             store.clone(),
             clock.clone(),
@@ -84,8 +101,10 @@ impl App {
             prepare_embedded(settings, &store, &revocations, &signing_keys).await?;
         }
         let hash_pool_metrics = HashPoolMetrics::default();
-        let metrics = Arc::new(metrics(&store, &hash_pool_metrics));
-        let passwords = passwords(settings, hash_pool_metrics)?;
+        let outbox_metrics = OutboxMetrics::default();
+        let metrics = Arc::new(metrics(&store, &hash_pool_metrics, &outbox_metrics));
+        let outbox = outbox(settings, outbox_metrics, &store, &secret, &clock)?;
+        let proofs = Proofs::start(settings, hash_pool_metrics, redis.clone(), &secret, &clock)?;
         let services = SessionServices {
             store: store.clone(),
             session_state: session_state(settings, redis, &store, &clock),
@@ -94,8 +113,11 @@ impl App {
             metrics,
             clock,
             cleanup: settings::cleanup(settings),
+            token_lifetime,
         };
-        let app = Self::with_services(settings, services, passwords, signing_keys, verifier);
+        let codes = one_time_codes(settings, &secret);
+        let app =
+            Self::with_services(settings, services, proofs, codes, signing_keys, verifier, outbox);
         app.start_background_work();
         Ok(app)
     }
@@ -103,9 +125,11 @@ impl App {
     fn with_services(
         settings: &Settings,
         services: SessionServices,
-        passwords: Passwords,
+        Proofs { passwords, throttle }: Proofs,
+        codes: OneTimeCodes,
         signing_keys: Arc<SigningKeys>,
         verifier: Verifier,
+        outbox: Arc<Outbox>,
     ) -> Self {
         let store = services.store.clone();
         let clock = services.clock.clone();
@@ -115,10 +139,17 @@ impl App {
         let sessions = Arc::new(Sessions::new(services, settings::session_settings(settings)));
         let clients = Arc::new(Clients::new(store.clone()));
         let shutdown = ShutdownToken::new();
+        let clock_check = ClockCheck::new(store.clone(), clock.clone(), settings.leeway);
         Self {
             accounts: Accounts {
+                rules: Arc::new(settings::account_rules(settings)),
+                times: settings::account_times(settings),
+                codes,
+                outbox: Arc::clone(&outbox),
+                after_answer: AfterAnswer::new(),
                 store: store.clone(),
                 passwords,
+                throttle,
                 sessions: Arc::clone(&sessions),
                 tokens: Arc::clone(&tokens),
                 metrics: Arc::clone(&metrics),
@@ -140,11 +171,16 @@ impl App {
             metrics,
             shutdown,
             sessions,
+            outbox,
             clients,
             revocations,
             signing_keys,
+            clock_check: Arc::new(clock_check),
             proxy_hops: settings.proxy_hops,
+            base_path: settings.issuer_path(),
             verifier,
+            cookies: CookiePolicy::new(&settings.issuer(), settings.cookie_same_site),
+            origins: settings.trusted_origins(),
         }
     }
 
@@ -152,19 +188,27 @@ impl App {
     fn start_background_work(&self) {
         tokio::spawn(RevocationFeed::follow_stream(Arc::downgrade(&self.revocations)));
         tokio::spawn(SigningKeys::maintain(Arc::downgrade(&self.signing_keys)));
+        tokio::spawn(ClockCheck::repeat(Arc::downgrade(&self.clock_check)));
         tokio::spawn(Sessions::maintain(Arc::downgrade(&self.sessions)));
+        tokio::spawn(Sessions::follow_database(Arc::downgrade(&self.sessions)));
+        tokio::spawn(Sessions::write_pending(Arc::downgrade(&self.sessions)));
+        let mix = Arc::downgrade(self.accounts.passwords.mix());
+        tokio::spawn(follow_hash_mix(self.store.clone(), mix));
+        tokio::spawn(Outbox::run(Arc::downgrade(&self.outbox)));
         tokio::spawn(Sessions::clean_up(Arc::downgrade(&self.sessions)));
+        tokio::spawn(Sessions::watch_readiness(Arc::downgrade(&self.sessions)));
     }
 
     /// Waits until the dependencies are ready, for at most two seconds.
     pub(crate) async fn wait_until_ready(&self) {
         let ready = async {
-            while self.signing_keys.check().is_err()
-                || self.revocations.readiness().is_err()
-                || !self.sessions.readiness().await.is_ready()
-            {
-                tokio::time::sleep(START_INTERVAL).await;
-            }
+            tokio::join!(
+                self.signing_keys.loaded(),
+                self.revocations.past_loaded(),
+                self.sessions.synced(),
+                self.clock_check.compared(),
+            );
+            self.sessions.check_readiness().await;
         };
         let _ = tokio::time::timeout(START_TIMEOUT, ready).await;
     }
@@ -175,26 +219,36 @@ impl App {
     /// # Errors
     /// If the id is malformed, or the database does not take the client.
     pub async fn renew_client(&self, id: &str, scope: &str) -> Result<String, CommandError> {
-        let to_line = |why: &dyn std::error::Error| CommandError::new(why.to_string());
         let id = ClientId::parse(id).map_err(CommandError::new)?;
-        self.store.migrate().await.map_err(|why| to_line(&why))?;
+        self.store.migrate().await?;
         let admin = ClientAdmin {
             store: self.store.clone(),
             clock: self.clock.clone(),
             initiator: Initiator::service(),
         };
         let new = NewClient { id, scopes: vec![scope.to_owned()], audiences: Vec::new() };
-        let secret = admin.create_or_rotate(new).await.map_err(|why| to_line(&why))?;
+        let secret = admin.create_or_rotate(new).await?;
         Ok(secret.reveal().to_owned())
     }
 }
 
-/// Reads the secret. Generates it first if it is missing and the settings name no file of it.
-pub(crate) fn open_secret(settings: &Settings) -> Result<Secret, CommandError> {
+/// Reads the secret, which must be hard to guess. Generates it first if it is missing and the
+/// settings name no file of it.
+fn open_secret(settings: &Settings) -> Result<Secret, CommandError> {
+    let file = settings.secret_key_file();
     if settings.generates_secret() {
-        Secret::create_if_missing(&settings.secret_key_file())?;
+        Secret::create_if_missing(&file)?;
     }
-    Secret::read(&settings.secret_key_file())
+    let secret = Secret::read(&file)?;
+    secret.check_strength(&file)?;
+    if let Some(weakness) = secret.weakness_of_earlier() {
+        log::warn!(
+            "{} (SECRET_KEY_FILE) contains an earlier secret that {weakness}: delete its line as \
+             soon as docs/guides/rotate-keys.md allows",
+            file.display()
+        );
+    }
+    Ok(secret)
 }
 
 /// Returns the verifier of this service's own access tokens. It has no keys until the signing keys
@@ -202,19 +256,19 @@ pub(crate) fn open_secret(settings: &Settings) -> Result<Secret, CommandError> {
 fn own_verifier(settings: &Settings, clock: &Clock) -> Verifier {
     let builder = Verifier::builder(settings.issuer());
     let builder = builder.leeway(settings.leeway).clock(clock.clone());
-    let builder = settings.audience.iter().fold(builder, |builder, name| builder.audience(name));
-    builder.build_with_keys(&JwkSet { keys: Vec::new() })
+    // The routes check the audience: each accepts tokens for other services.
+    builder.any_audience().build_with_keys(&JwkSet { keys: Vec::new() })
 }
 
 fn signing_keys(
-    settings: &Settings,
+    settings: KeySettings,
     store: &Store,
     secret: &Arc<Secret>,
     clock: &Clock,
     verifier: &Verifier,
 ) -> Arc<SigningKeys> {
     let signing_keys = Arc::new(SigningKeys::new(
-        key_settings(settings),
+        settings,
         store.clone(),
         Arc::clone(secret),
         clock.clone(),
@@ -239,7 +293,7 @@ async fn prepare_embedded(
     revocations.load_past().await.map_err(|_| unusable())?;
     signing_keys.update().await.map_err(|why| match why {
         KeysError::Store(_) => unusable(),
-        why => CommandError::new(why.to_string()),
+        why => why.into(),
     })
 }
 
@@ -264,24 +318,56 @@ fn session_state(
     ))
 }
 
-fn metrics(store: &Store, hash_pool: &HashPoolMetrics) -> Metrics {
+/// Marks the sessions of a user whose scopes or roles a command has changed, so that the next
+/// refresh carries the change. If session state does not answer, the replicas mark the sessions
+/// later: they look for changes once a second.
+pub(crate) async fn mark_claims_stale(settings: &Settings, store: &Store, user_id: &str) {
+    let clock = Clock::system();
+    let Ok(redis) = settings.redis.server() else { return };
+    if settings.database.url().is_some() && redis.is_none() {
+        // The settings of this command do not name the Redis of the replicas.
+        return;
+    }
+    let session_state = session_state(settings, redis, store, &clock);
+    let marked = sessions::mark_claims_stale(store, &session_state, user_id, clock.now_ms());
+    if let Err(why) = marked.await {
+        log::debug!("the sessions of user {user_id} are not marked yet: {why}");
+    }
+}
+
+fn outbox(
+    settings: &Settings,
+    metrics: OutboxMetrics,
+    store: &Store,
+    secret: &Arc<Secret>,
+    clock: &Clock,
+) -> Result<Arc<Outbox>, CommandError> {
+    let services = OutboxServices {
+        store: store.clone(),
+        secret: Arc::clone(secret),
+        mailer: Mailer::new(settings::mailer_settings(settings)?),
+        clock: clock.clone(),
+        metrics,
+        give_up: settings.mail.give_up,
+    };
+    Ok(Arc::new(Outbox::new(services)))
+}
+
+fn metrics(store: &Store, hash_pool: &HashPoolMetrics, outbox: &OutboxMetrics) -> Metrics {
     Metrics::new(&ExternalMetrics {
         database_failures: store.failures(),
         database_failure_kinds: &FailureKind::ALL.map(FailureKind::name),
         hash_queue: &hash_pool.queued,
         hash_wait_seconds: &hash_pool.wait_seconds,
+        hashes: &hash_pool.hashes,
+        hash_kinds: &HashPoolMetrics::KINDS,
+        outbox_sent: &outbox.sent,
+        outbox_failed: &outbox.failed,
+        outbox_given_up: &outbox.given_up,
     })
 }
 
-fn passwords(settings: &Settings, metrics: HashPoolMetrics) -> Result<Passwords, CommandError> {
-    let threads = settings.hash_threads.map_or_else(cores, usize::from);
-    let pool = HashPool::start(threads, settings.hash_queue.into(), metrics);
-    let pool = pool.map_err(|why| {
-        CommandError::new(format!("cannot start threads for hashing (HASH_THREADS): {why}"))
-    })?;
-    Ok(Passwords::new(pool, settings.bcrypt_cost))
-}
-
-fn cores() -> usize {
-    available_parallelism().map_or(1, NonZeroUsize::get)
+/// Returns the service of one-time codes.
+pub(crate) fn one_time_codes(settings: &Settings, secret: &Secret) -> OneTimeCodes {
+    OneTimeCodes::new(secret.one_time_code_keys(), settings.code_lifetime)
 }

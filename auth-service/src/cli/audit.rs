@@ -1,23 +1,21 @@
 //! `auth-service audit`: prints the audit trail.
 
-use std::io::{self, Write};
-
 use clap::{Args, value_parser};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
-use service_kit::{CommandError, logs::field};
+use serde_json::{Value, json};
+use service_kit::{CommandError, logs::field, output::print};
 use shared::clock::Clock;
 
-use super::open::user_admin;
+use super::{format::Format, open::user_admin};
 use crate::{
-    accounts::{AuditFilter, StoredEvent},
+    accounts::{AuditFilter, NamedEvent},
     config::Settings,
 };
 
 #[derive(Args, Debug)]
 pub struct Query {
-    /// Only events about this user: a username, an email address, or an id. The id also finds the
-    /// events of a deleted user
+    /// Only events about this user: a username, an email address, or an id. The username and the id
+    /// also find the events of a deleted user
     #[arg(long, value_name = "USER")]
     user: Option<String>,
     /// Only events about or by this client
@@ -37,64 +35,50 @@ pub struct Query {
         value_parser = value_parser!(u32).range(1..)
     )]
     limit: u32,
-    /// Print each event as a JSON object on a line
-    #[arg(long)]
-    json: bool,
 }
 
-pub async fn run(settings: &Settings, query: Query) -> Result<(), CommandError> {
-    let Query { user, client, event, since, limit, json } = query;
+pub async fn run(settings: &Settings, query: Query, format: Format) -> Result<(), CommandError> {
+    let Query { user, client, event, since, limit } = query;
     let admin = user_admin(settings).await?;
     let filter = AuditFilter { user, client_id: client, event, since_ms: since };
     let events = admin.audit_trail(filter, limit.into()).await?;
-    let print = if json { print_json } else { print_lines };
-    match print(&events, &mut io::stdout().lock()) {
-        // The reader of a pipe may read only the start, as `head` does.
-        Err(why) if why.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(why) => Err(CommandError::new(why.to_string())),
-        Ok(()) => Ok(()),
-    }
+    print(&format.list(&events, || events.iter().map(text_line).collect(), object))
 }
 
-fn print_json(events: &[StoredEvent], out: &mut dyn Write) -> io::Result<()> {
-    for StoredEvent { at, event, actor, user_id, session_id, client_id, ip, user_agent, detail } in
-        events
-    {
-        let line = json!({
-            "time": time(*at),
-            "event": event,
-            "actor": actor,
-            "user": user_id,
-            "session": session_id,
-            "client": client_id,
-            "ip": ip,
-            "user_agent": user_agent,
-            "detail": detail,
-        });
-        writeln!(out, "{line}")?;
-    }
-    Ok(())
+fn object(NamedEvent { event: stored, username }: &NamedEvent) -> Value {
+    json!({
+        "time": time(stored.at),
+        "event": stored.event,
+        "actor": stored.actor,
+        "operator": stored.operator,
+        "user": stored.user_id,
+        "username": username,
+        "session": stored.session_id,
+        "client": stored.client_id,
+        "ip": stored.ip,
+        "user_agent": stored.user_agent,
+        "detail": stored.detail,
+    })
 }
 
-fn print_lines(events: &[StoredEvent], out: &mut dyn Write) -> io::Result<()> {
-    for event in events {
-        write!(out, "{}  {:21}  by {:8}", time(event.at), event.event, event.actor)?;
-        let fields = [
-            ("user", &event.user_id),
-            ("session", &event.session_id),
-            ("client", &event.client_id),
-            ("ip", &event.ip),
-            ("user_agent", &event.user_agent),
-            ("detail", &event.detail),
-        ];
-        for (name, value) in fields {
-            if let Some(text) = value {
-                write!(out, "  {name}={}", field(text))?;
-            }
+fn text_line(NamedEvent { event, username }: &NamedEvent) -> String {
+    let mut line = format!("{}  {:21}  by {:8}", time(event.at), event.event, event.actor);
+    let fields = [
+        ("operator", &event.operator),
+        ("user", &event.user_id),
+        ("username", username),
+        ("session", &event.session_id),
+        ("client", &event.client_id),
+        ("ip", &event.ip),
+        ("user_agent", &event.user_agent),
+        ("detail", &event.detail),
+    ];
+    for (name, value) in fields {
+        if let Some(text) = value {
+            line += &format!("  {name}={}", field(text));
         }
-        writeln!(out)?;
     }
-    Ok(())
+    line + "\n"
 }
 
 /// Formats a time, to the millisecond.
@@ -103,7 +87,7 @@ fn time(ms: i64) -> String {
 }
 
 /// Parses a time or a duration before now. Returns milliseconds since the Unix epoch.
-fn since(text: &str) -> Result<i64, String> {
+pub(super) fn since(text: &str) -> Result<i64, String> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(time.as_millisecond());
     }

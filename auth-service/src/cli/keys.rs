@@ -8,19 +8,23 @@ use std::{
 
 use clap::{Args, Subcommand};
 use pem::Pem;
-use service_kit::CommandError;
+use serde_json::{Value, json};
+use service_kit::{
+    CommandError,
+    output::{print, print_outcome},
+};
 use shared::{
     Verifier,
     clock::Clock,
     keys::{Algorithm, JwkSet},
 };
 
-use super::{open::open_migrated_store, text::time};
+use super::{format::Format, open::open_store, operator, text::time};
 use crate::{
-    app::{key_settings, open_secret},
+    app::{key_settings, token_lifetime},
     config::Settings,
-    domain::{audit::Initiator, key_schedule::KeyState},
-    keys::{Activation, KeyInfo, SigningKey, SigningKeys},
+    domain::key_schedule::KeyState,
+    keys::{Activation, KeyInfo, Secret, SigningKey, SigningKeys},
 };
 
 #[derive(Debug, Subcommand)]
@@ -32,13 +36,20 @@ pub enum Action {
     /// Let the next key sign once it has been published for KEY_PUBLISH_AHEAD. Generates the key if
     /// none is next
     Rotate(Rotate),
+    /// Print a public key as PEM, for a verifier that does not fetch the keys, such as HAProxy
+    Export {
+        /// Id of the key, as `keys list` prints it. Unset: the current key
+        #[arg(allow_hyphen_values = true)]
+        kid: Option<String>,
+    },
     /// Delete a key before all its tokens have expired, because it leaked
     Retire(Retire),
 }
 
 #[derive(Args, Debug)]
 pub struct Generate {
-    /// Algorithm of the key: EdDSA, ES256 or RS256. Unset: SIGNING_ALGORITHM
+    /// Algorithm of the key: EdDSA, ES256 or RS256. Every verifier must accept it before the key
+    /// signs. Unset: SIGNING_ALGORITHM, or that of the current key
     #[arg(long, value_name = "NAME", conflicts_with = "from")]
     algorithm: Option<Algorithm>,
     /// File with the private key to publish (PEM, PKCS#8). Unset: a new key
@@ -48,11 +59,12 @@ pub struct Generate {
 
 #[derive(Args, Debug)]
 pub struct Rotate {
-    /// Algorithm of the next key: EdDSA, ES256 or RS256. Unset: SIGNING_ALGORITHM
+    /// Algorithm of the next key: EdDSA, ES256 or RS256. Every verifier must accept it before the key
+    /// signs. Unset: SIGNING_ALGORITHM, or that of the current key
     #[arg(long, value_name = "NAME")]
     algorithm: Option<Algorithm>,
     /// Do not wait until every verifier has fetched the key. A verifier that does not fetch unknown
-    /// keys refuses its tokens meanwhile
+    /// keys refuses the key's tokens until its next fetch
     #[arg(long)]
     now: bool,
 }
@@ -68,41 +80,54 @@ pub struct Retire {
     force: bool,
 }
 
-pub async fn run(settings: &Settings, action: Action) -> Result<(), CommandError> {
+pub async fn run(settings: &Settings, action: Action, format: Format) -> Result<(), CommandError> {
     let keys = open_keys(settings).await?;
     match action {
-        Action::List => print_list(&keys.list().await?),
+        Action::List => {
+            let keys = keys.list().await?;
+            print(&format.list(&keys, || table(&keys), object))
+        }
         Action::Generate(Generate { algorithm, from: None }) => {
-            print_key(&keys.generate(algorithm).await?);
+            print_key(&keys, &keys.generate(algorithm).await?, format).await
         }
         Action::Generate(Generate { from: Some(file), .. }) => {
             let (algorithm, pkcs8) = read_private_key(&file)?;
-            print_key(&keys.import(algorithm, pkcs8).await?);
+            print_key(&keys, &keys.import(algorithm, pkcs8).await?, format).await
         }
         Action::Rotate(Rotate { algorithm, now }) => {
             let activation = if now { Activation::Urgent } else { Activation::PublishedAhead };
-            print_key(&keys.rotate(algorithm, activation).await?);
+            print_key(&keys, &keys.rotate(algorithm, activation).await?, format).await
         }
+        Action::Export { kid } => print(&keys.public_pem(kid.as_deref()).await?),
         Action::Retire(Retire { kid, force }) => {
             keys.retire(kid.clone(), force).await?;
-            println!(
-                "{kid} is retired. Verifiers refuse its tokens once they fetch the keys again"
-            );
+            let text = || {
+                format!(
+                    "{kid} is retired. Verifiers refuse its tokens once they fetch the keys again\n"
+                )
+            };
+            print_outcome(&format.one(text, || json!({"kid": kid, "retired": true})))
         }
     }
-    Ok(())
 }
 
 /// Opens the signing keys for an operator. The verifier without keys stands in for the verifier of
 /// a running service.
 async fn open_keys(settings: &Settings) -> Result<SigningKeys, CommandError> {
-    let secret = Arc::new(open_secret(settings)?);
-    let store = open_migrated_store(settings).await?;
+    let store = open_store(settings).await?;
+    let secret = Arc::new(Secret::read(&settings.secret_key_file())?);
     let no_keys = JwkSet { keys: Vec::new() };
     let verifier = Verifier::builder(settings.issuer()).build_with_keys(&no_keys);
-    let initiator = Initiator::operator();
+    let initiator = operator::initiator();
     let clock = Clock::system();
-    Ok(SigningKeys::new(key_settings(settings), store, secret, clock, verifier, initiator))
+    Ok(SigningKeys::new(
+        key_settings(settings, token_lifetime(settings)),
+        store,
+        secret,
+        clock,
+        verifier,
+        initiator,
+    ))
 }
 
 /// Reads a private key, and detects its algorithm.
@@ -122,22 +147,47 @@ fn read_private_key(file: &Path) -> Result<(Algorithm, Vec<u8>), CommandError> {
     }
 }
 
-fn print_list(keys: &[KeyInfo]) {
-    println!("{:43}  {:9}  {:7}  {:20}  WHEN", "KID", "ALGORITHM", "STATE", "PUBLISHED");
-    for key in keys {
-        println!(
-            "{:43}  {:9}  {:7}  {:20}  {}",
-            key.kid,
-            key.algorithm,
-            key.state.name(),
-            time(key.times.published_at_ms),
-            when(key)
-        );
-    }
+fn table(keys: &[KeyInfo]) -> String {
+    let header =
+        format!("{:43}  {:9}  {:7}  {:20}  WHEN\n", "KID", "ALGORITHM", "STATE", "PUBLISHED");
+    let row = |key: &KeyInfo| {
+        let published = time(key.times.published_at_ms);
+        let state = key.state.name();
+        format!("{:43}  {:9}  {state:7}  {published:20}  {}\n", key.kid, key.algorithm, when(key))
+    };
+    keys.iter().map(row).fold(header, |table, row| table + &row)
 }
 
-fn print_key(key: &KeyInfo) {
-    println!("{} ({}) is {}: {}", key.kid, key.algorithm, key.state.name(), when(key));
+/// Prints a new key. Warns if its algorithm is not that of the current key.
+async fn print_key(keys: &SigningKeys, key: &KeyInfo, format: Format) -> Result<(), CommandError> {
+    let KeyInfo { kid, algorithm, state, .. } = key;
+    let text = || format!("{kid} ({algorithm}) is {}: {}\n", state.name(), when(key));
+    print_outcome(&format.one(text, || object(key)))?;
+    let known = keys.list().await?;
+    let current = known.iter().find(|key| key.state == KeyState::Current);
+    if let Some(current) = current.filter(|current| current.algorithm != *algorithm) {
+        log::warn!(
+            "the current key is for {}: every verifier must accept {algorithm} before {kid} signs, \
+             or it refuses all new tokens. `keys retire {kid}` cancels the change",
+            current.algorithm
+        );
+    }
+    Ok(())
+}
+
+fn object(key: &KeyInfo) -> Value {
+    let until = match key.state {
+        KeyState::Retired { until_ms } => Some(time(until_ms)),
+        KeyState::Next | KeyState::Current => None,
+    };
+    json!({
+        "kid": key.kid,
+        "algorithm": key.algorithm.to_string(),
+        "state": key.state.name(),
+        "published_at": time(key.times.published_at_ms),
+        "signs_from": key.times.activates_at_ms.map(time),
+        "published_until": until,
+    })
 }
 
 fn when(key: &KeyInfo) -> String {

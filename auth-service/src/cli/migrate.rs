@@ -1,15 +1,14 @@
 //! `auth-service migrate`: applies missing migrations.
 
-use service_kit::CommandError;
+use serde_json::json;
+use service_kit::{CommandError, output::print_outcome};
 
-use crate::{app::open_store_for_cli, config::Settings};
+use super::{format::Format, open::unavailable};
+use crate::{app::open_store_to_migrate, config::Settings};
 
-pub async fn run(settings: &Settings) -> Result<(), CommandError> {
-    let store = open_store_for_cli(settings)?;
-    store
-        .migrate()
-        .await
-        .map_err(|_| CommandError::new("the migrations were not applied: see the log"))?;
-    println!("The schema is up to date");
-    Ok(())
+pub async fn run(settings: &Settings, format: Format) -> Result<(), CommandError> {
+    let store = open_store_to_migrate(settings)?;
+    store.migrate().await.map_err(|_| unavailable(&store))?;
+    let text = || "The schema is up to date\n".into();
+    print_outcome(&format.one(text, || json!({"schema": "up to date"})))
 }

@@ -5,19 +5,26 @@ mod audit;
 mod cleanup;
 mod clients;
 mod doctor;
+mod format;
 mod keys;
 mod migrate;
 mod open;
+mod operator;
+mod outbox;
+mod prompt;
 mod secret;
 mod text;
 mod users;
 
 use clap::{Parser, Subcommand};
+use serde_json::json;
 use service_kit::{
-    CommandError, health::check_health, logs, reload::reload_on_sighup, traces::Traces,
+    CommandError, health::check_health, logs, output::print, reload::reload_on_sighup,
+    traces::Traces,
 };
 use shared::clock::Clock;
 
+pub use self::format::Format;
 use crate::{config::Settings, http::server};
 
 /// Registers users, logs them in, and issues, refreshes and revokes tokens.
@@ -27,6 +34,10 @@ use crate::{config::Settings, http::server};
 #[derive(Debug, Parser)]
 #[command(name = "auth-service", version)]
 pub struct Command {
+    // First, because the heading of the settings applies to all options after them.
+    #[command(flatten)]
+    format: Format,
+
     #[command(flatten)]
     settings: Settings,
 
@@ -51,7 +62,7 @@ pub enum OperatorCommand {
     Migrate,
     /// Check settings, secret, keys, clocks and stores, and print what is wrong and how to repair
     /// it
-    Doctor,
+    Doctor(doctor::Options),
     /// Generate the secret that all replicas share, unless its file exists
     GenerateSecret,
     /// List and rotate the keys that sign access tokens
@@ -59,7 +70,7 @@ pub enum OperatorCommand {
         #[command(subcommand)]
         action: keys::Action,
     },
-    /// Show, change or delete a user
+    /// Create, list, show, change or delete users
     Users {
         #[command(subcommand)]
         action: users::Action,
@@ -72,10 +83,15 @@ pub enum OperatorCommand {
     },
     /// Print the audit trail: what users, clients and operators did, oldest first
     Audit(audit::Query),
+    /// List messages that are still to be sent, and send them again
+    Outbox {
+        #[command(subcommand)]
+        action: outbox::Action,
+    },
     /// Delete expired sessions and old events of the audit trail, and exit. A running service does
     /// so every ten minutes
     Cleanup,
-    /// Check that the service on AUTH_ADDR is ready, and exit
+    /// Check that the service on METRICS_ADDR or, if that is unset, on AUTH_ADDR is ready, and exit
     Healthcheck,
 }
 
@@ -84,20 +100,20 @@ pub enum OperatorCommand {
 /// # Errors
 /// If the command fails; the error is one line for the operator.
 pub async fn run(command: Command) -> Result<(), CommandError> {
-    let settings = command.settings;
-    match command.subcommand.unwrap_or(Subcommands::Serve) {
+    let Command { format, settings, subcommand } = command;
+    match subcommand.unwrap_or(Subcommands::Serve) {
         Subcommands::Serve => serve(settings).await,
-        Subcommands::Operator(command) => run_operator_command(&settings, command).await,
+        Subcommands::Operator(operator) => run_operator_command(&settings, operator, format).await,
     }
 }
 
 async fn serve(settings: Settings) -> Result<(), CommandError> {
-    let limit = settings.shutdown.shutdown_timeout;
     let traces = Traces::start(&settings.traces, "auth-service")?;
     reload_on_sighup(logs::reload_hook().into_iter().collect())?;
     let running = server::start(settings, Clock::system()).await?;
+    let shutdown = running.shutdown();
     let ended = running.run_until_stopped().await;
-    traces.end(limit).await;
+    traces.end(shutdown.closing_time()).await;
     ended.map_err(|why| CommandError::new(why.to_string()))
 }
 
@@ -108,16 +124,21 @@ async fn serve(settings: Settings) -> Result<(), CommandError> {
 pub async fn run_operator_command(
     settings: &Settings,
     command: OperatorCommand,
+    format: Format,
 ) -> Result<(), CommandError> {
     match command {
-        OperatorCommand::Doctor => doctor::run(settings).await,
-        OperatorCommand::Migrate => migrate::run(settings).await,
-        OperatorCommand::Keys { action } => keys::run(settings, action).await,
-        OperatorCommand::GenerateSecret => secret::run(settings),
-        OperatorCommand::Users { action } => users::run(settings, action).await,
-        OperatorCommand::Clients { action } => clients::run(settings, action).await,
-        OperatorCommand::Audit(query) => audit::run(settings, query).await,
-        OperatorCommand::Cleanup => cleanup::run(settings).await,
-        OperatorCommand::Healthcheck => check_health(settings.auth_addr).await,
+        OperatorCommand::Doctor(options) => doctor::run(settings, options, format).await,
+        OperatorCommand::Migrate => migrate::run(settings, format).await,
+        OperatorCommand::Keys { action } => keys::run(settings, action, format).await,
+        OperatorCommand::GenerateSecret => secret::run(settings, format).await,
+        OperatorCommand::Users { action } => users::run(settings, action, format).await,
+        OperatorCommand::Clients { action } => clients::run(settings, action, format).await,
+        OperatorCommand::Audit(query) => audit::run(settings, query, format).await,
+        OperatorCommand::Outbox { action } => outbox::run(settings, action, format).await,
+        OperatorCommand::Cleanup => cleanup::run(settings, format).await,
+        OperatorCommand::Healthcheck => {
+            check_health(settings.metrics_addr.unwrap_or(settings.auth_addr)).await?;
+            print(&format.one(String::new, || json!({"ready": true})))
+        }
     }
 }

@@ -1,51 +1,73 @@
-//! The services that commands take, and errors as lines for the operator.
+//! The services that commands take.
 
 use service_kit::CommandError;
 use shared::clock::Clock;
 
+use super::operator;
 use crate::{
-    accounts::{AdminError, UserAdmin},
-    app::open_store_for_cli,
+    accounts::{OneTimeCodes, UserAdmin},
+    app::{self, database, open_existing_store},
     config::Settings,
-    domain::audit::Initiator,
-    keys::KeysError,
-    oauth::ClientAdminError,
-    store::{Store, StoreError},
+    credentials::{HashPool, HashPoolMetrics, Passwords},
+    jobs::outbox::MailSealer,
+    keys::Secret,
+    store::{Database, Missing, Store},
 };
 
-/// Opens the database and applies missing migrations.
-pub async fn open_migrated_store(settings: &Settings) -> Result<Store, CommandError> {
-    let store = open_store_for_cli(settings)?;
-    store.migrate().await?;
-    Ok(store)
+/// Opens the database. Creates and changes nothing.
+///
+/// # Errors
+/// If the database does not have the schema of this version.
+pub async fn open_store(settings: &Settings) -> Result<Store, CommandError> {
+    let remedy = "run `auth-service migrate`, or start the service";
+    if let Database::Sqlite(file) = database(settings)?
+        && !file.exists()
+    {
+        let file = file.display();
+        return Err(CommandError::new(format!("{file} (DATA_DIR) does not exist: {remedy}")));
+    }
+    let store = open_existing_store(settings)?;
+    match store.missing_migrations().await {
+        Ok(Missing::None) => Ok(store),
+        Ok(Missing::All(_)) => {
+            Err(CommandError::new(format!("the database does not have the schema: {remedy}")))
+        }
+        Ok(Missing::Some(count)) => Err(CommandError::new(format!(
+            "the database has an older schema ({count} migrations are missing): {remedy}"
+        ))),
+        Err(_) => Err(unavailable(&store)),
+    }
+}
+
+/// Returns the error of a command that needs a database that is not available.
+pub fn unavailable(store: &Store) -> CommandError {
+    CommandError::new(format!("the database is not available: {}", store.unavailable_reason()))
 }
 
 /// Opens the database for the use cases of an operator who administers users.
 pub async fn user_admin(settings: &Settings) -> Result<UserAdmin, CommandError> {
-    let store = open_migrated_store(settings).await?;
-    Ok(UserAdmin { store, clock: Clock::system(), initiator: Initiator::operator() })
+    let store = open_store(settings).await?;
+    Ok(UserAdmin { store, clock: Clock::system(), initiator: operator::initiator() })
 }
 
-impl From<StoreError> for CommandError {
-    fn from(why: StoreError) -> Self {
-        Self::new(why.to_string())
-    }
+/// Returns the service of one-time codes, whose secret must be that of the replicas.
+pub fn one_time_codes(settings: &Settings) -> Result<OneTimeCodes, CommandError> {
+    let secret = Secret::read(&settings.secret_key_file())?;
+    Ok(app::one_time_codes(settings, &secret))
 }
 
-impl From<AdminError> for CommandError {
-    fn from(why: AdminError) -> Self {
-        Self::new(why.to_string())
-    }
+/// Returns what seals mails for the replicas to send.
+pub fn mail_sealer(settings: &Settings) -> Result<MailSealer, CommandError> {
+    let secret = Secret::read(&settings.secret_key_file())?;
+    Ok(MailSealer { secret, clock: Clock::system() })
 }
 
-impl From<ClientAdminError> for CommandError {
-    fn from(why: ClientAdminError) -> Self {
-        Self::new(why.to_string())
-    }
-}
+/// Key that draws the dummy hashes of a pool that verifies no password.
+const NO_KEY: [u8; 32] = [0; 32];
 
-impl From<KeysError> for CommandError {
-    fn from(why: KeysError) -> Self {
-        Self::new(why.to_string())
-    }
+/// Starts a pool that hashes one password.
+pub fn password_pool(settings: &Settings) -> Result<Passwords, CommandError> {
+    let pool = HashPool::start(1, 1, HashPoolMetrics::default())
+        .map_err(|why| CommandError::new(format!("cannot start a thread for hashing: {why}")))?;
+    Ok(Passwords::new(pool, settings.bcrypt_cost, &NO_KEY))
 }

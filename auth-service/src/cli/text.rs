@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use shared::claims::is_scope_name;
 
+use crate::domain::email::Email;
+
 /// Parses the name of a scope (RFC 6749 section 3.3) or a role.
 pub fn scope_name(text: &str) -> Result<String, String> {
     if text.len() <= 100 && is_scope_name(text) {
@@ -11,6 +13,16 @@ pub fn scope_name(text: &str) -> Result<String, String> {
         let characters = "printable ASCII characters without spaces, quotes and backslashes";
         Err(format!("must be 1 to 100 {characters}"))
     }
+}
+
+/// Parses an email address of a new user.
+pub fn new_email(text: &str) -> Result<Email, String> {
+    Email::parse_new(text).map_err(|why| why.join(" "))
+}
+
+/// Splits a list of names that spaces separate.
+pub fn names(list: &str) -> Vec<&str> {
+    list.split_whitespace().collect()
 }
 
 /// Formats a time for people (RFC 3339), to the second.

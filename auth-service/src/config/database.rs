@@ -1,17 +1,19 @@
 //! Settings of the database.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, value_parser};
 use service_kit::settings::positive_seconds;
 
-use super::secret_url::{SecretUrl, in_file};
+use super::secret_url::{SecretUrl, UrlFile, in_file};
+use crate::store::ConnectionString;
 
 /// Settings of the database.
 #[derive(Args, Clone, Debug)]
 pub struct DatabaseSettings {
-    /// URL of PostgreSQL: postgres://user:password@host/database, with several hosts separated by
-    /// commas. Unset: SQLite in the data folder
+    /// Address of PostgreSQL, in a form that libpq accepts: postgres://user:password@host/database,
+    /// with several hosts separated by commas, or pairs such as host=db user=auth. Unset: SQLite in
+    /// the data folder
     #[arg(
         id = "database_url",
         long = "database-url",
@@ -32,7 +34,7 @@ pub struct DatabaseSettings {
         group = "database",
         value_parser = in_file(database_url)
     )]
-    pub url_in_file: Option<SecretUrl>,
+    pub url_in_file: Option<UrlFile>,
 
     /// Maximum number of connections to the database, for each process
     #[arg(
@@ -60,25 +62,15 @@ pub struct DatabaseSettings {
 impl DatabaseSettings {
     /// Returns the URL of PostgreSQL. `None`: SQLite.
     pub fn url(&self) -> Option<&SecretUrl> {
-        self.url.as_ref().or(self.url_in_file.as_ref())
+        self.url.as_ref().or_else(|| self.url_in_file.as_ref().map(|file| &file.url))
+    }
+
+    /// Returns the file that the URL was read from.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
+        self.url_in_file.as_ref().map(|file| file.file.clone())
     }
 }
 
 fn database_url(text: &str) -> Result<SecretUrl, String> {
-    let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"));
-    let Some(rest) = rest else {
-        return Err("must start with postgres:// (leave it unset for SQLite)".into());
-    };
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    if authority.matches('@').count() > 1 || rest.contains('#') {
-        return Err("must have @, / and # in the password written as %40, %2F and %23".into());
-    }
-    let requires_tls = ["require", "verify-ca", "verify-full"]
-        .iter()
-        .any(|mode| rest.contains(&format!("sslmode={mode}")));
-    if requires_tls && !cfg!(feature = "postgres-tls") {
-        let why = "requires TLS, and this program was built without `--features postgres-tls`";
-        return Err(why.into());
-    }
-    Ok(SecretUrl::new(text))
+    ConnectionString::parse(text).map(|_| SecretUrl::new(text))
 }

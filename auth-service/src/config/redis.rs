@@ -10,15 +10,15 @@ use clap::Args;
 use service_kit::{CommandError, settings::positive_seconds};
 use shared::revocations::OutagePolicy;
 
-use super::secret_url::{SecretUrl, in_file};
+use super::secret_url::{SecretUrl, UrlFile, in_file};
 use crate::redis::{Certificates, ClientCertificate, NO_CERTIFICATES, Server};
 
 /// Settings of Redis.
 #[derive(Args, Clone, Debug)]
 pub struct RedisSettings {
-    /// URL of Redis: redis://:password@host:port/number, redis-cluster://host:port,host:port, or
-    /// redis-sentinel://host:port,host:port/master. With rediss in place of redis: TLS. Unset: the
-    /// blacklist is embedded, in the SQLite file
+    /// URL of Redis: redis://:password@host:port/number, redis+unix:///path/of/the/socket,
+    /// redis-cluster://host:port,host:port, or redis-sentinel://host:port,host:port/master. With
+    /// rediss in place of redis: TLS. Unset: the blacklist is embedded, in the SQLite file
     #[arg(
         id = "redis_url",
         long = "redis-url",
@@ -39,7 +39,7 @@ pub struct RedisSettings {
         group = "redis",
         value_parser = in_file(redis_url)
     )]
-    pub url_in_file: Option<SecretUrl>,
+    pub url_in_file: Option<UrlFile>,
 
     /// File with the certificate of the authority that must have signed Redis' certificate (PEM).
     /// Unset: any authority that this system trusts
@@ -106,7 +106,12 @@ pub struct RedisSettings {
 impl RedisSettings {
     /// Returns the URL of Redis. `None`: the session state is embedded.
     pub fn url(&self) -> Option<&SecretUrl> {
-        self.url.as_ref().or(self.url_in_file.as_ref())
+        self.url.as_ref().or_else(|| self.url_in_file.as_ref().map(|file| &file.url))
+    }
+
+    /// Returns the file that the URL was read from.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
+        self.url_in_file.as_ref().map(|file| file.file.clone())
     }
 
     /// Returns how to reach Redis. `None`: the session state is embedded.

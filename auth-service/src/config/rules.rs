@@ -9,11 +9,8 @@ impl Settings {
     ///
     /// # Errors
     /// One line that names the settings that contradict each other.
-    pub fn validate(self) -> Result<Self, CommandError> {
-        match self.contradiction() {
-            Some(line) => Err(CommandError::new(line)),
-            None => Ok(self),
-        }
+    pub fn validate(&self) -> Result<(), CommandError> {
+        self.contradiction().map_or(Ok(()), |line| Err(CommandError::usage(line)))
     }
 
     fn contradiction(&self) -> Option<&'static str> {
@@ -25,6 +22,9 @@ impl Settings {
         }
         if self.redis.cert_file.is_some() != self.redis.key_file.is_some() {
             return Some("REDIS_CERT_FILE and REDIS_KEY_FILE must be set together");
+        }
+        if self.mail.url().is_some() && self.mail.from.is_none() {
+            return Some("MAIL_URL is set but MAIL_FROM is not: a mail needs a sender");
         }
         if self.access_token_lifetime > self.refresh_token_lifetime {
             return Some("ACCESS_TOKEN_LIFETIME is longer than REFRESH_TOKEN_LIFETIME");

@@ -1,6 +1,8 @@
 //! URLs that may contain a password.
 
-use std::{fmt, fs};
+use std::{fmt, path::PathBuf};
+
+use service_kit::settings::only_line;
 
 /// A URL that may contain a password. Never printed.
 #[derive(Clone)]
@@ -24,12 +26,19 @@ impl fmt::Debug for SecretUrl {
     }
 }
 
+/// A file that holds a URL, and the URL.
+#[derive(Clone, Debug)]
+pub struct UrlFile {
+    pub(super) file: PathBuf,
+    pub(super) url: SecretUrl,
+}
+
 /// Returns a value parser that reads the file of this name, and parses its only line.
 pub fn in_file(
     parse: fn(&str) -> Result<SecretUrl, String>,
-) -> impl Fn(&str) -> Result<SecretUrl, String> + Clone {
+) -> impl Fn(&str) -> Result<UrlFile, String> + Clone {
     move |file| {
-        let text = fs::read_to_string(file).map_err(|why| format!("cannot be read: {why}"))?;
-        parse(text.trim()).map_err(|why| format!("holds a URL that {why}"))
+        let url = parse(&only_line(file)?).map_err(|why| format!("holds a URL that {why}"))?;
+        Ok(UrlFile { file: file.into(), url })
     }
 }

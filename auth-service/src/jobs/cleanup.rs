@@ -1,20 +1,25 @@
-//! Cleanup: deletes expired sessions and old audit events. One process at a time does so.
+//! Cleanup: deletes expired sessions, codes and invitations, old audit events, names of deleted
+//! users, and accounts that are due for deletion. One process at a time runs a cleanup.
 
 use std::time::Duration;
 
+use service_kit::settings::MAX_LEEWAY;
 use shared::clock::Clock;
 
-use crate::store::{Store, StoreError, audit, sessions, with_cleanup_lock};
+use super::account_deletions::delete_due_accounts;
+use crate::store::{
+    Store, StoreError, address_mails, audit, invitations, one_time_codes, outbox, sessions, users,
+    with_cleanup_lock,
+};
 
 /// Maximum number of rows of each kind that one transaction deletes.
 const PAGE: i64 = 1000;
+/// Time in which mails to one address are counted.
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// The minimum age of rows to delete.
 #[derive(Clone, Copy, Debug)]
 pub struct Cleanup {
-    /// Time after a session's expiry. Until then, verifiers whose clocks are behind may ask about
-    /// the session's last access token.
-    leeway: Duration,
     audit_retention: Duration,
 }
 
@@ -26,33 +31,44 @@ pub struct Deleted {
 }
 
 impl Cleanup {
-    pub fn new(leeway: Duration, audit_retention: Duration) -> Self {
-        Self { leeway, audit_retention }
+    pub fn new(audit_retention: Duration) -> Self {
+        Self { audit_retention }
     }
 
-    /// Deletes expired sessions and old audit events. Stops early if another process runs a
-    /// cleanup.
+    /// Deletes what the module documentation lists. Stops early if another process runs a cleanup.
     ///
     /// # Errors
     /// If the database does not answer.
     pub async fn run(self, store: &Store, clock: &Clock) -> Result<Deleted, StoreError> {
         let before = |age: Duration| clock.now_ms() - age.as_millis() as i64;
-        let sessions_before = before(self.leeway);
+        // Until then, verifiers whose clocks are behind may ask about a session's last access token.
+        let sessions_before = before(MAX_LEEWAY);
         let events_before = before(self.audit_retention);
+        let mails_before = before(DAY);
+        delete_due_accounts(store, clock).await?;
         let mut deleted = Deleted::default();
         loop {
             let delete_page = move |connection: &mut _| {
                 with_cleanup_lock(connection, |connection| {
-                    Ok(Deleted {
-                        sessions: sessions::delete_expired(connection, sessions_before, PAGE)?,
-                        audit_events: audit::delete_older(connection, events_before, PAGE)?,
-                    })
+                    let sessions = sessions::delete_expired(connection, sessions_before, PAGE)?;
+                    let audit_events = audit::delete_older(connection, events_before, PAGE)?;
+                    let codes = one_time_codes::delete_expired(connection, sessions_before, PAGE)?;
+                    let messages = outbox::delete_given_up(connection, events_before, PAGE)?;
+                    // A name becomes free with the last event of its user.
+                    let names = users::free_names(connection, events_before, PAGE)?;
+                    let invitations =
+                        invitations::delete_expired(connection, sessions_before, PAGE)?;
+                    let former = users::free_former_usernames(connection, events_before, PAGE)?;
+                    let mails = address_mails::delete_older(connection, mails_before, PAGE)?;
+                    let others = codes.max(messages).max(names).max(invitations);
+                    let most = sessions.max(audit_events).max(others).max(former).max(mails);
+                    Ok((Deleted { sessions, audit_events }, most))
                 })
             };
-            let Some(page) = store.run(delete_page).await? else { return Ok(deleted) };
+            let Some((page, most)) = store.run(delete_page).await? else { return Ok(deleted) };
             deleted.sessions += page.sessions;
             deleted.audit_events += page.audit_events;
-            if page.sessions.max(page.audit_events) < PAGE as usize {
+            if most < PAGE as usize {
                 return Ok(deleted);
             }
             let Deleted { sessions, audit_events } = deleted;

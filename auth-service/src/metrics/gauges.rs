@@ -19,6 +19,10 @@ pub struct GaugeValues {
     pub silence_by_source: Vec<(&'static str, Duration)>,
     /// Whether session state holds every revocation that the database holds.
     pub is_in_sync: bool,
+    /// Number of keys that Redis has evicted since its start.
+    pub evicted_keys: u64,
+    /// Whether Redis may evict keys.
+    pub may_evict: bool,
     /// Number of database connections that are in use.
     pub connections_in_use: u32,
     /// Number of open database connections that are not in use.
@@ -31,6 +35,9 @@ pub struct GaugeValues {
     pub key_age: Option<Duration>,
     /// Time until the next signing key is activated. `None` if none is scheduled.
     pub next_key_in: Option<Duration>,
+    /// Number of messages in the outbox that are still to be sent, and the age of the oldest. `None`
+    /// if the database does not answer.
+    pub outbox: Option<(usize, Duration)>,
 }
 
 /// Gauges with labels. A gauge that was never set does not appear in the metrics.
@@ -43,11 +50,15 @@ pub struct Gauges {
     revocations: Gauge,
     silences: LabelledGauges<1>,
     in_sync: Gauge,
+    evicted_keys: Gauge,
+    may_evict: Gauge,
     connections: LabelledGauges<1>,
     connections_max: Gauge,
     connections_awaited: Gauge,
     key_age: LabelledGauges<0>,
     next_key_in: LabelledGauges<0>,
+    outbox_pending: LabelledGauges<0>,
+    outbox_oldest: LabelledGauges<0>,
 }
 
 impl Gauges {
@@ -72,6 +83,16 @@ impl Gauges {
                 registry,
                 "blacklist_in_sync",
                 "1 if session state holds every revocation that the database holds, otherwise 0",
+            ),
+            evicted_keys: gauge(
+                registry,
+                "redis_evicted_keys",
+                "Keys that Redis has evicted since its start",
+            ),
+            may_evict: gauge(
+                registry,
+                "redis_may_evict",
+                "1 if maxmemory and maxmemory-policy let Redis evict keys, otherwise 0",
             ),
             connections: labelled_gauges(
                 registry,
@@ -98,6 +119,16 @@ impl Gauges {
                 "signing_key_next_seconds",
                 "Time until the next signing key is activated, in seconds, if one is scheduled",
             ),
+            outbox_pending: labelled_gauges(
+                registry,
+                "outbox_pending",
+                "Messages of all replicas that are still to be sent",
+            ),
+            outbox_oldest: labelled_gauges(
+                registry,
+                "outbox_oldest_seconds",
+                "Age of the oldest message that is still to be sent, in seconds",
+            ),
         }
     }
 
@@ -108,12 +139,19 @@ impl Gauges {
             set(&self.silences, ("source", source), silence.as_secs() as i64);
         }
         self.in_sync.set(values.is_in_sync.into());
+        self.evicted_keys.set(values.evicted_keys as i64);
+        self.may_evict.set(values.may_evict.into());
         set(&self.connections, ("state", "in_use"), values.connections_in_use.into());
         set(&self.connections, ("state", "idle"), values.connections_idle.into());
         self.connections_max.set(values.connections_max.into());
         self.connections_awaited.set(values.connections_awaited as i64);
         set_or_clear(&self.key_age, values.key_age);
         set_or_clear(&self.next_key_in, values.next_key_in);
+        set_or_clear(&self.outbox_oldest, values.outbox.map(|(_, oldest)| oldest));
+        match values.outbox {
+            Some((pending, _)) => drop(self.outbox_pending.get_or_create(&[]).set(pending as i64)),
+            None => self.outbox_pending.clear(),
+        }
     }
 }
 

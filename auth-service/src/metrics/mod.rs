@@ -4,7 +4,7 @@ mod gauges;
 mod outcome;
 
 use prometheus_client::{
-    metrics::{gauge::Gauge, histogram::Histogram},
+    metrics::{counter::Counter, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 use service_kit::{
@@ -17,7 +17,7 @@ pub use self::{
     gauges::GaugeValues,
     outcome::{LoginOutcome, RefreshOutcome},
 };
-use crate::domain::session::EndCause;
+use crate::domain::{session::EndCause, throttle::Cause};
 
 /// The metrics of this process.
 #[derive(Debug)]
@@ -26,7 +26,9 @@ pub struct Metrics {
     requests: RequestMetrics,
     refreshes: Counters<1>,
     logins: Counters<1>,
+    throttled: Counters<1>,
     ended_sessions: Counters<1>,
+    restored_entries: Counter,
     gauges: Gauges,
 }
 
@@ -41,6 +43,16 @@ pub struct ExternalMetrics<'a> {
     pub hash_queue: &'a Gauge,
     /// Time that requests waited for a password hash.
     pub hash_wait_seconds: &'a Histogram,
+    /// Password hashes that began, by label `kind`.
+    pub hashes: &'a Counters<1>,
+    /// Values of the label `kind`.
+    pub hash_kinds: &'a [&'static str],
+    /// Messages of the outbox that were sent.
+    pub outbox_sent: &'a Counter,
+    /// Attempts to send a message that failed.
+    pub outbox_failed: &'a Counter,
+    /// Messages of the outbox that were given up.
+    pub outbox_given_up: &'a Counter,
 }
 
 impl Metrics {
@@ -52,7 +64,7 @@ impl Metrics {
         let refreshes = counters(
             auth,
             "refreshes",
-            "Refreshes, by outcome: retried is a lost answer, reused a theft",
+            "Refreshes, by outcome: retried means a lost answer, reused means a theft",
             "outcome",
             RefreshOutcome::ALL.map(RefreshOutcome::name),
         );
@@ -63,6 +75,13 @@ impl Metrics {
             "result",
             LoginOutcome::ALL.map(LoginOutcome::name),
         );
+        let throttled = counters(
+            auth,
+            "throttled",
+            "Attempts that were refused after too many failures, by cause",
+            "cause",
+            Cause::ALL.map(Cause::name),
+        );
         let ended_sessions = counters(
             auth,
             "sessions_ended",
@@ -70,9 +89,24 @@ impl Metrics {
             "cause",
             EndCause::ALL.map(EndCause::name),
         );
+        let restored_entries = Counter::default();
+        auth.register(
+            "blacklist_restored",
+            "Entries of sessions that were missing in session state and restored from the database",
+            restored_entries.clone(),
+        );
         register_external(auth, external);
         let gauges = Gauges::new(auth);
-        Self { registry, requests, refreshes, logins, ended_sessions, gauges }
+        Self {
+            registry,
+            requests,
+            refreshes,
+            logins,
+            throttled,
+            ended_sessions,
+            restored_entries,
+            gauges,
+        }
     }
 
     /// Returns the metrics of HTTP requests.
@@ -94,9 +128,19 @@ impl Metrics {
         self.logins.get_or_create(&[("result", outcome.name())]).inc();
     }
 
+    /// Counts an attempt that was refused after too many failures.
+    pub fn count_throttled(&self, cause: Cause) {
+        self.throttled.get_or_create(&[("cause", cause.name())]).inc();
+    }
+
     /// Counts ended sessions.
     pub fn count_ended_sessions(&self, cause: EndCause, sessions: usize) {
         self.ended_sessions.get_or_create(&[("cause", cause.name())]).inc_by(sessions as u64);
+    }
+
+    /// Counts an entry of a session that was restored from the database.
+    pub fn count_restored_entry(&self) {
+        self.restored_entries.inc();
     }
 
     /// Sets the gauges. Called whenever the metrics are read.
@@ -116,6 +160,19 @@ fn register_external(registry: &mut Registry, external: &ExternalMetrics) {
         "Time until a password hash started, in seconds",
         external.hash_wait_seconds.clone(),
     );
+    init_counters(external.hashes, "kind", external.hash_kinds.iter().copied());
+    registry.register(
+        "password_hashes",
+        "Password hashes that began, by kind",
+        external.hashes.clone(),
+    );
+    for (name, help, counter) in [
+        ("outbox_sent", "Messages that this process sent", external.outbox_sent),
+        ("outbox_failures", "Failed attempts to send a message", external.outbox_failed),
+        ("outbox_given_up", "Messages that could not be sent in time", external.outbox_given_up),
+    ] {
+        registry.register(name, help, counter.clone());
+    }
     let failures = external.database_failures;
     init_counters(failures, "kind", external.database_failure_kinds.iter().copied());
     registry.register(

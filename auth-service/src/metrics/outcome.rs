@@ -10,8 +10,14 @@ pub enum RefreshOutcome {
     Rotated,
     /// The token was rotated within the grace period, and its successor was not used yet.
     Retried,
+    /// As [`RefreshOutcome::Retried`], from another origin than the rotation's.
+    RetriedElsewhere,
+    /// Rotation is off: the token stays valid.
+    Kept,
     /// The token was rotated earlier. The session ends.
     Reused,
+    /// A change of password replaced the token.
+    Void,
     /// The session had ended.
     Revoked,
     /// The token or its session had expired.
@@ -23,10 +29,13 @@ pub enum RefreshOutcome {
 }
 
 impl RefreshOutcome {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Rotated,
         Self::Retried,
+        Self::RetriedElsewhere,
+        Self::Kept,
         Self::Reused,
+        Self::Void,
         Self::Revoked,
         Self::Expired,
         Self::Unknown,
@@ -38,7 +47,10 @@ impl RefreshOutcome {
         match self {
             Self::Rotated => "rotated",
             Self::Retried => "retried",
+            Self::RetriedElsewhere => "retried_elsewhere",
+            Self::Kept => "kept",
             Self::Reused => "reused",
+            Self::Void => "void",
             Self::Revoked => "revoked",
             Self::Expired => "expired",
             Self::Unknown => "unknown",
@@ -52,11 +64,16 @@ impl From<RefreshDecision> for RefreshOutcome {
         match decision {
             RefreshDecision::Rotated(_) => Self::Rotated,
             RefreshDecision::RetriedInGrace(_) => Self::Retried,
-            RefreshDecision::Reused => Self::Reused,
+            RefreshDecision::RetriedElsewhere(_) => Self::RetriedElsewhere,
+            RefreshDecision::Kept => Self::Kept,
+            RefreshDecision::Reused | RefreshDecision::ReusedInStep => Self::Reused,
+            RefreshDecision::Void => Self::Void,
             RefreshDecision::Expired => Self::Expired,
             // A final decision is stale only if the claims changed again while the database was
-            // read. The client is refused, as if the session had ended.
-            RefreshDecision::Revoked | RefreshDecision::StaleClaims => Self::Revoked,
+            // read. The client is refused, as if the session had ended. No final decision is absent.
+            RefreshDecision::Revoked | RefreshDecision::StaleClaims | RefreshDecision::Absent => {
+                Self::Revoked
+            }
         }
     }
 }
@@ -67,6 +84,8 @@ pub enum LoginOutcome {
     Succeeded,
     /// Wrong name or password, or the user is disabled.
     Refused,
+    /// Too many attempts had failed before.
+    Throttled,
     /// The queue of the hash pool was full.
     Busy,
     /// The database gave no answer, or no key can sign.
@@ -74,13 +93,15 @@ pub enum LoginOutcome {
 }
 
 impl LoginOutcome {
-    pub const ALL: [Self; 4] = [Self::Succeeded, Self::Refused, Self::Busy, Self::Unavailable];
+    pub const ALL: [Self; 5] =
+        [Self::Succeeded, Self::Refused, Self::Throttled, Self::Busy, Self::Unavailable];
 
     /// Returns the value of the label.
     pub fn name(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
             Self::Refused => "refused",
+            Self::Throttled => "throttled",
             Self::Busy => "busy",
             Self::Unavailable => "unavailable",
         }

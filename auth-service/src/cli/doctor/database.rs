@@ -19,7 +19,10 @@ use crate::{
 const MS_PER_DAY: i64 = 86_400_000;
 
 pub async fn check(settings: &Settings, secret: Option<&Secret>, clock: &Clock) -> Vec<Finding> {
-    let database = database(settings);
+    let database = match database(settings) {
+        Ok(database) => database,
+        Err(why) => return vec![unreachable(settings, &why.to_string())],
+    };
     if let Database::Sqlite(file) = &database
         && !file.exists()
     {
@@ -36,8 +39,16 @@ pub async fn check(settings: &Settings, secret: Option<&Secret>, clock: &Clock) 
         Err(why) => return vec![unreachable(settings, &why.to_string())],
     };
     let mut findings = vec![Finding::fine("database", summary(&examined))];
+    if let Some(pooler) = examined.pooler {
+        let name = pooler.name();
+        let state = format!(
+            "the connections go through {name}: each query runs in a transaction of its own, with \
+             two more round trips"
+        );
+        findings.push(Finding::fine("pooler", state));
+    }
     if let Some(server) = &examined.server {
-        findings.extend(check_server(server, settings));
+        findings.extend(check_server(server, &examined, settings));
         let now_ms = server.now_ms;
         findings.push(clocks::check("the database's", now_ms, began_ms, ended_ms, settings));
     }
@@ -64,6 +75,8 @@ fn unreachable(settings: &Settings, why: &str) -> Finding {
 fn summary(examined: &Examined) -> String {
     let Examined { product, server, round_trip, .. } = examined;
     let encryption = match server {
+        // The server knows only the connection of the pooler.
+        Some(_) if examined.pooler.is_some() => "",
         Some(server) if server.is_encrypted => " with TLS",
         Some(_) => " without TLS",
         None => "",
@@ -72,8 +85,18 @@ fn summary(examined: &Examined) -> String {
     format!("{product}{encryption}, answers within {ms:.1} ms")
 }
 
-fn check_server(server: &Server, settings: &Settings) -> Vec<Finding> {
+fn check_server(server: &Server, examined: &Examined, settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let encoding = &server.encoding;
+    if encoding != "UTF8" {
+        findings.push(Finding::wrong(
+            "encoding",
+            format!("the database has the encoding {encoding}, which lacks most characters"),
+            "Create another database with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0. \
+             The service does not start on this one.",
+        ));
+    }
+    findings.extend(check_rights(server, examined.missing_migrations));
     if server.is_read_only {
         findings.push(Finding::wrong(
             "database",
@@ -84,7 +107,8 @@ fn check_server(server: &Server, settings: &Settings) -> Vec<Finding> {
     }
     let pool_size = settings.database.pool_size;
     let max_connections = server.max_connections;
-    if i64::from(pool_size) >= max_connections {
+    // A pooler has a limit of its own.
+    if examined.pooler.is_none() && i64::from(pool_size) >= max_connections {
         findings.push(Finding::wrong(
             "database",
             format!(
@@ -96,6 +120,30 @@ fn check_server(server: &Server, settings: &Settings) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// Checks that the role may create tables, which migrations do.
+fn check_rights(server: &Server, missing_migrations: usize) -> Option<Finding> {
+    let Server { role, schema, may_create_tables, .. } = server;
+    if *may_create_tables {
+        return None;
+    }
+    let (state, remedy) = if schema.is_empty() {
+        (
+            format!("the role {role} finds no schema to create tables in"),
+            format!("Create a schema, and run ALTER ROLE \"{role}\" SET search_path = …"),
+        )
+    } else {
+        (
+            format!("the role {role} may not create tables in the schema {schema}"),
+            format!("Run GRANT CREATE ON SCHEMA \"{schema}\" TO \"{role}\""),
+        )
+    };
+    Some(if missing_migrations > 0 {
+        Finding::wrong("rights", state, format!("{remedy}, or run `migrate` with another role."))
+    } else {
+        Finding::advice("rights", state, format!("{remedy} before the next upgrade."))
+    })
 }
 
 /// Checks that the secret opens all keys, and that one of them signs.

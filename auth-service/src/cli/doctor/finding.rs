@@ -1,5 +1,7 @@
 //! What the doctor finds.
 
+use serde_json::{Value, json};
+
 /// State of one subject, and how to repair it.
 pub struct Finding {
     subject: &'static str,
@@ -16,6 +18,16 @@ pub enum Verdict {
     Advice,
     /// The subject does not work, or is not safe.
     Wrong,
+}
+
+impl Verdict {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fine => "ok",
+            Self::Advice => "advice",
+            Self::Wrong => "wrong",
+        }
+    }
 }
 
 impl Finding {
@@ -39,15 +51,21 @@ impl Finding {
         Self { subject, verdict: Verdict::Wrong, state: state.into(), remedy: remedy.into() }
     }
 
-    pub fn print(&self) {
-        let verdict = match self.verdict {
-            Verdict::Fine => "ok",
-            Verdict::Advice => "advice",
-            Verdict::Wrong => "wrong",
-        };
-        println!("{verdict:7} {:9} {}", self.subject, self.state);
+    /// Returns the finding for programs.
+    pub fn object(&self) -> Value {
+        let Self { subject, state, remedy, .. } = self;
+        let remedy = (!remedy.is_empty()).then_some(remedy);
+        let verdict = self.verdict.name();
+        json!({"verdict": verdict, "subject": subject, "state": state, "remedy": remedy})
+    }
+
+    /// Returns the lines of the report.
+    pub fn lines(&self) -> String {
+        let verdict = self.verdict.name();
+        let mut lines = format!("{verdict:7} {:9} {}\n", self.subject, self.state);
         if !self.remedy.is_empty() {
-            println!("{:17} {}", "", self.remedy);
+            lines += &format!("{:17} {}\n", "", self.remedy);
         }
+        lines
     }
 }

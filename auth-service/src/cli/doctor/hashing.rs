@@ -6,7 +6,7 @@ use super::finding::Finding;
 use crate::{
     config::Settings,
     credentials::{HashPool, HashPoolMetrics, PasswordHash},
-    domain::password::Password,
+    domain::{address::AddressPrefix, password::Password},
 };
 
 /// Time of a hash from which logins are slow.
@@ -18,7 +18,7 @@ pub async fn check(settings: &Settings) -> Vec<Finding> {
     let Ok(pool) = HashPool::start(1, 1, HashPoolMetrics::default()) else { return Vec::new() };
     let job = PasswordHash::hash(&password, settings.bcrypt_cost);
     let began = Instant::now();
-    let hashed = match pool.acquire().await {
+    let hashed = match pool.acquire(AddressPrefix::Unknown).await {
         Ok(permit) => pool.run(permit, job).await,
         Err(busy) => Err(busy),
     };

@@ -2,19 +2,18 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
-use service_kit::process_metrics::max_fds;
+use service_kit::{open_files, secret_file};
+use shared::http::is_loopback;
 
 use super::finding::Finding;
-use crate::{config::Settings, keys::Secret};
+use crate::{app::sqlite_file, config::Settings, keys::Secret};
 
-/// Number of open files that is enough. Each connection is an open file.
-const ENOUGH_FILES: f64 = 10_000.0;
-/// Lifetime from which access tokens are long out of date at services that do not follow the
-/// revocation feed.
+/// Longest lifetime of access tokens that needs no advice. A service that does not follow the
+/// revocation feed accepts the access tokens of an ended session until they expire.
 const LONG_ACCESS_LIFETIME: Duration = Duration::from_secs(3600);
 
 pub fn check_settings(settings: &Settings) -> Vec<Finding> {
-    if let Err(why) = settings.clone().validate() {
+    if let Err(why) = settings.validate() {
         let remedy = "Change the settings: see `auth-service --help`.";
         return vec![Finding::wrong("settings", why.to_string(), remedy)];
     }
@@ -22,7 +21,7 @@ pub fn check_settings(settings: &Settings) -> Vec<Finding> {
     let audience = settings.audience.join(", ");
     let state = format!("the issuer is {issuer}, the audience is {audience}");
     let mut findings = vec![Finding::fine("settings", state)];
-    if is_plain_http(&issuer) {
+    if issuer.starts_with("http://") && !is_loopback(&issuer) {
         findings.push(Finding::advice(
             "settings",
             "ISSUER is http://: passwords and tokens are sent unencrypted",
@@ -39,13 +38,6 @@ pub fn check_settings(settings: &Settings) -> Vec<Finding> {
     findings
 }
 
-/// Returns whether clients send requests to the issuer unencrypted over a network.
-fn is_plain_http(issuer: &str) -> bool {
-    let is_local =
-        |host: &str| ["127.0.0.1", "localhost", "[::1]"].iter().any(|it| host.starts_with(it));
-    issuer.strip_prefix("http://").is_some_and(|host| !is_local(host))
-}
-
 pub fn check_secret(settings: &Settings) -> (Option<Secret>, Finding) {
     let file = settings.secret_key_file();
     if settings.generates_secret() && !file.exists() {
@@ -53,7 +45,10 @@ pub fn check_secret(settings: &Settings) -> (Option<Secret>, Finding) {
         return (None, Finding::fine("secret", state));
     }
     match Secret::read(&file) {
-        Ok(secret) => (Some(secret), check_mode(&file)),
+        Ok(secret) => {
+            let finding = check_strength(&secret, &file);
+            (Some(secret), finding)
+        }
         Err(why) => {
             let remedy = "Generate the file once with `auth-service generate-secret`, and give it \
                 to each replica.";
@@ -62,28 +57,67 @@ pub fn check_secret(settings: &Settings) -> (Option<Secret>, Finding) {
     }
 }
 
-fn check_mode(file: &Path) -> Finding {
-    let mode = fs::metadata(file).map_or(0, |metadata| metadata.permissions().mode() & 0o777);
-    let name = file.display();
-    if mode & 0o007 == 0 {
-        return Finding::fine("secret", format!("{name} (mode {mode:o})"));
+fn check_strength(secret: &Secret, file: &Path) -> Finding {
+    if let Err(why) = secret.check_strength(file) {
+        return Finding::wrong("secret", why.to_string(), "The service does not start with it.");
     }
-    Finding::advice(
-        "secret",
-        format!("all users of this machine can read {name} (mode {mode:o})"),
-        format!("Run `chmod 600 {name}`: a reader of the file can forge refresh tokens."),
-    )
+    let name = file.display();
+    if let Some(weakness) = secret.weakness_of_earlier() {
+        return Finding::advice(
+            "secret",
+            format!("{name} contains an earlier secret that {weakness}"),
+            "Delete its line as soon as docs/guides/rotate-keys.md allows.",
+        );
+    }
+    let mode = mode(file).unwrap_or_default();
+    Finding::fine("secret", format!("{name} (mode {mode:o})"))
 }
 
-/// Checks how many files the process may open. Only Linux has the number.
-pub fn check_limits() -> Vec<Finding> {
-    let Some(limit) = max_fds() else { return Vec::new() };
-    let state = format!("the process may open {limit} files, each connection included");
-    vec![if limit >= ENOUGH_FILES {
-        Finding::fine("limits", state)
-    } else {
-        let remedy = "Raise the limit: `ulimit -n 65536`, LimitNOFILE= in systemd, `ulimits` in \
-            compose.";
-        Finding::advice("limits", state, remedy)
+/// Checks that other users of this machine can read no file that holds secrets or users.
+pub fn check_files(settings: &Settings) -> Vec<Finding> {
+    let faulty = settings.secret_files().into_iter().filter_map(|(setting, file)| {
+        let why = secret_file::check_mode(&file).err()?;
+        let remedy = "The service does not start with it.";
+        Some(Finding::wrong("files", format!("{} ({setting}) {why}", file.display()), remedy))
+    });
+    faulty.chain(check_data_folder(settings)).collect()
+}
+
+fn check_data_folder(settings: &Settings) -> Vec<Finding> {
+    if settings.database.url().is_some() {
+        return Vec::new();
+    }
+    let files = [(0o700, settings.data_dir.clone()), (0o600, sqlite_file(settings))];
+    let open_to_others = files.into_iter().filter_map(|(wanted, file)| {
+        let mode = mode(&file).filter(|mode| mode & 0o007 != 0)?;
+        let name = file.display();
+        Some(Finding::advice(
+            "files",
+            format!("all users of this machine can open {name} (DATA_DIR, mode {mode:o})"),
+            format!("Run `chmod {wanted:o} {name}`."),
+        ))
+    });
+    open_to_others.collect()
+}
+
+/// Returns the mode of a file. `None` if there is no such file.
+fn mode(file: &Path) -> Option<u32> {
+    fs::metadata(file).ok().map(|metadata| metadata.permissions().mode() & 0o777)
+}
+
+/// Checks how many files the service may open. Only Linux has the number.
+pub fn check_limits(settings: &Settings) -> Vec<Finding> {
+    // The service raises the limit too.
+    let Some(limit) = open_files::raise_limit() else { return Vec::new() };
+    vec![match open_files::shortage(limit, settings.limits) {
+        None => {
+            let state = format!("the process may open {limit} files, each connection included");
+            Finding::fine("limits", state)
+        }
+        Some(shortage) => {
+            let remedy = "Raise the hard limit: LimitNOFILE= in systemd, `ulimits` in compose. Or \
+                lower MAX_CONNECTIONS.";
+            Finding::advice("limits", shortage, remedy)
+        }
     }]
 }

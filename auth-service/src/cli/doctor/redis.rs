@@ -3,7 +3,11 @@
 use shared::clock::Clock;
 
 use super::{clocks, finding::Finding};
-use crate::{config::Settings, redis::info_field, session_state::RedisSessionState};
+use crate::{
+    config::Settings,
+    redis::info_field,
+    session_state::{Answering, RedisSessionState},
+};
 
 pub async fn check(settings: &Settings, clock: &Clock) -> Vec<Finding> {
     let server = match settings.redis.server() {
@@ -36,7 +40,7 @@ pub async fn check(settings: &Settings, clock: &Clock) -> Vec<Finding> {
         findings.extend(check_server(&server.info));
         findings.push(clocks::check("Redis'", server.now_ms, began_ms, ended_ms, settings));
     }
-    if let Ok(false) = redis.is_complete().await {
+    if let Ok(false) = redis.is_complete(Answering::No).await {
         let state = "the blacklist is incomplete: a service that starts rebuilds it";
         findings.push(Finding::fine("redis", state));
     }
@@ -58,8 +62,17 @@ fn check_server(info: &str) -> Vec<Finding> {
     if policy != "noeviction" && field("maxmemory") != "0" {
         findings.push(Finding::wrong(
             "redis",
-            format!("maxmemory-policy is {policy}: Redis may evict revocations"),
+            format!("maxmemory-policy is {policy}: Redis may evict sessions from the blacklist"),
             "Run `CONFIG SET maxmemory-policy noeviction`, and set it in the configuration file.",
+        ));
+    }
+    let evicted = field("evicted_keys");
+    if !matches!(evicted, "" | "0") {
+        findings.push(Finding::advice(
+            "redis",
+            format!("Redis has evicted {evicted} keys since its start"),
+            "Set maxmemory-policy to noeviction, and give Redis more memory. The database is asked \
+             about a session that Redis does not know.",
         ));
     }
     if field("aof_enabled") != "1" {
