@@ -15,6 +15,7 @@
 //! | `jobs` | background work |
 //! | `revocation_feed` | the feed of ended sessions |
 //! | `session_state` | the refresh decision in one round trip, in Redis or embedded |
+//! | `throttle` | counters of failed attempts, in Redis or in this process |
 //! | `tokens` | minting and reading tokens |
 //! | `keys` | the secret, the signing keys and their rotation |
 //! | `store` | rows in the database: PostgreSQL or SQLite |
@@ -28,6 +29,9 @@
 //! one use case, and answer. `tests/suite/arrows.rs` lists the allowed dependencies and checks them.
 //!
 //! [`App`] holds the services. [`start`] serves requests.
+
+// Output that cannot be written ends a command with an error: see `service_kit::output`.
+#![cfg_attr(not(test), deny(clippy::print_stderr, clippy::print_stdout))]
 
 mod accounts;
 mod app;
@@ -47,6 +51,7 @@ mod revocation_feed;
 mod session_state;
 mod sessions;
 mod store;
+mod throttle;
 mod tokens;
 
 pub use self::{
@@ -57,5 +62,8 @@ pub use self::{
 /// The functions that `benches/` measures. Not part of the public interface.
 #[doc(hidden)]
 pub mod hot_paths {
-    pub use crate::{domain::refresh_decision, keys::SigningKey};
+    pub use crate::{
+        domain::{outages::Outages, refresh_decision, session::OriginHash},
+        keys::SigningKey,
+    };
 }

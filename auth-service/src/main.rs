@@ -3,13 +3,15 @@
 use std::{env, process::ExitCode};
 
 use auth_service::cli;
-use service_kit::{exit_code, init_logs, parse_settings};
+use service_kit::{CommandError, disable_core_dumps, exit_code, init_logs, parse_settings};
 
 #[actix_web::main]
 async fn main() -> ExitCode {
-    let outcome = match init_logs().and_then(|()| parse_settings(env::args_os())) {
-        Ok(command) => cli::run(command).await,
-        Err(why) => Err(why),
-    };
-    exit_code(outcome)
+    exit_code(run().await)
+}
+
+async fn run() -> Result<(), CommandError> {
+    init_logs()?;
+    disable_core_dumps();
+    cli::run(parse_settings(env::args_os())?).await
 }

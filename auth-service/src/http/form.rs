@@ -1,26 +1,35 @@
-//! Request bodies: a JSON object, read field by field, so that one answer names all wrong fields.
+//! Request bodies: the members of a JSON object, or the fields of a form, read one by one, so that
+//! one answer names all wrong fields.
+//!
+//! The rules are those of Django REST framework, whose clients must work unchanged: both media types
+//! are accepted, unknown fields are ignored, and an empty body is an object without members.
 
-use std::{future::Future, mem, ops::Deref, pin::Pin, time::Duration};
-
-use actix_web::{
-    FromRequest, HttpMessage, HttpRequest,
-    dev::Payload,
-    http::header::{CONTENT_ENCODING, CONTENT_LENGTH},
-    web::BytesMut,
+use std::{
+    collections::{BTreeMap, HashMap},
+    future::Future,
+    ops::Deref,
+    pin::Pin,
+    sync::Arc,
 };
-use futures_util::StreamExt;
-use serde_json::{Map, Value};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
+use serde_json::Value;
 use shared::problem::FieldErrors;
 
-use crate::http::error::ApiError;
+use crate::{
+    app::App,
+    domain::{account_rules::AccountRules, password::Password},
+    http::{
+        body::{FORM, JSON, decode_fields, read_body},
+        error::ApiError,
+        member::Member,
+    },
+};
 
-/// Maximum size of a body.
-const MAX_BYTES: usize = 64 * 1024;
-/// Maximum time that a body may take to arrive.
-const TIME_LIMIT: Duration = Duration::from_secs(10);
-/// Maximum number of unknown fields that the answer names, and maximum length of each name in it.
-const MAX_UNKNOWN_FIELDS: usize = 20;
-const MAX_UNKNOWN_FIELD_CHARS: usize = 50;
+/// Texts that stand for `true` and for `false` in a form, in lower case, as in Django REST
+/// framework.
+const TRUE: [&str; 6] = ["true", "t", "yes", "y", "on", "1"];
+const FALSE: [&str; 7] = ["false", "f", "no", "n", "off", "0", ""];
 
 /// A request that can be read from a form.
 pub trait FromForm: Sized {
@@ -28,52 +37,124 @@ pub trait FromForm: Sized {
     fn from_form(form: &mut Form) -> Option<Self>;
 }
 
-/// The members of a JSON object, and the errors in them.
+/// Message for a field that is missing.
+pub const REQUIRED: &str = "This field is required.";
+
+/// Message for a new password that is made of words of the user's names.
+pub const PASSWORD_OF_NAMES: &str =
+    "This password is too similar to the username, the email or the name of the service.";
+
+/// The fields of a body, and the errors in them.
 #[derive(Default)]
 pub struct Form {
-    members: Map<String, Value>,
+    rules: Arc<AccountRules>,
+    members: HashMap<String, Member>,
     errors: FieldErrors,
+    /// Whether the body was form-encoded: each value is a text, and a field that occurs several
+    /// times is an array.
+    is_encoded: bool,
 }
 
 impl Form {
-    /// Returns whether the object has a member.
+    /// Returns whether the body has a field.
     pub fn has(&self, name: &str) -> bool {
         self.members.contains_key(name)
     }
 
-    /// Parses the text of a required member.
+    /// Parses the text of a required field.
     pub fn text<T>(
         &mut self,
         name: &str,
         parse: impl FnOnce(String) -> Result<T, Vec<String>>,
     ) -> Option<T> {
-        let parsed = match self.members.remove(name) {
-            None => Err(vec!["This field is required.".into()]),
-            Some(Value::Null) => Err(vec!["This field may not be null.".into()]),
-            Some(Value::String(text)) => parse(text),
-            Some(_) => Err(vec!["Not a valid string.".into()]),
+        let parsed = match self.members.remove(name).map(Member::into_text) {
+            None => Err(vec![REQUIRED.into()]),
+            Some(Ok(text)) => parse(text),
+            Some(Err(other)) => Err(vec![self.not_a_text(&other).into()]),
         };
         parsed.map_err(|errors| self.errors.entry(name.into()).or_default().extend(errors)).ok()
     }
 
-    /// Returns a boolean member, `false` if the object does not have it.
-    pub fn flag(&mut self, name: &str) -> Option<bool> {
-        match self.members.remove(name) {
-            None => Some(false),
-            Some(Value::Bool(flag)) => Some(flag),
-            Some(_) => {
-                self.add_error(name, "Must be a valid boolean.");
-                None
-            }
+    fn not_a_text(&self, member: &Member) -> &'static str {
+        match member.value() {
+            Value::Null => "This field may not be null.",
+            Value::Array(_) if self.is_encoded => "This field may occur only once.",
+            _ => "Not a valid string.",
         }
     }
 
-    /// Adds an error in a member.
+    /// Parses the text of a required field, without the blanks around it. The text must not be
+    /// empty.
+    pub fn trimmed<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(String) -> Result<T, Vec<String>>,
+    ) -> Option<T> {
+        self.text(name, |text| not_blank(text.trim().to_owned()).and_then(parse))
+    }
+
+    /// Returns the texts of the fields that a page may show again: all but passwords.
+    pub fn shown_values(&self) -> BTreeMap<String, String> {
+        let shown = self.members.iter().filter(|(name, _)| !name.contains("password"));
+        let texts = shown.filter_map(|(name, member)| match member.value() {
+            Value::String(text) => Some((name.clone(), text.clone())),
+            _ => None,
+        });
+        texts.collect()
+    }
+
+    /// Returns the rules for names and passwords of new users.
+    pub fn rules(&self) -> Arc<AccountRules> {
+        Arc::clone(&self.rules)
+    }
+
+    /// Parses a required member that is a new password.
+    pub fn new_password(&mut self, name: &str) -> Option<Password> {
+        let rules = self.rules();
+        self.text(name, |text| Password::parse_new(text, &rules.passwords))
+    }
+
+    /// Returns a boolean field, `false` if the body does not have it.
+    pub fn flag(&mut self, name: &str) -> Option<bool> {
+        let member = self.members.remove(name);
+        let flag = match member.as_ref().map(Member::value) {
+            None => Some(false),
+            Some(Value::Bool(flag)) => Some(*flag),
+            Some(Value::String(text)) if self.is_encoded => parse_flag(text),
+            Some(_) => None,
+        };
+        if flag.is_none() {
+            self.add_error(name, "Must be a valid boolean.");
+        }
+        flag
+    }
+
+    /// Returns a list of texts, empty if the body does not have the field. One text is a list of one.
+    pub fn texts(&mut self, name: &str) -> Option<Vec<String>> {
+        let Some(member) = self.members.remove(name) else { return Some(Vec::new()) };
+        match member.into_texts() {
+            Some(texts) if !texts.is_empty() => return Some(texts),
+            Some(_) => self.add_error(name, "This list may not be empty."),
+            None => self.add_error(name, "Not a valid string or list of strings."),
+        }
+        None
+    }
+
+    /// Parses the text of a member that may be missing. `Some(None)`: it is missing.
+    pub fn optional<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(String) -> Result<T, Vec<String>>,
+    ) -> Option<Option<T>> {
+        if self.has(name) { self.text(name, parse).map(Some) } else { Some(None) }
+    }
+
+    /// Adds an error in a field.
     pub fn add_error(&mut self, name: &str, message: &str) {
         self.errors.entry(name.into()).or_default().push(message.into());
     }
 
-    /// Returns the answer that names the wrong members, if there are any.
+    /// Checks that no field is wrong. The error names the wrong fields.
     ///
     /// # Errors
     /// [`ApiError::Fields`].
@@ -81,30 +162,48 @@ impl Form {
         if self.errors.is_empty() { Ok(()) } else { Err(ApiError::Fields(self.errors)) }
     }
 
-    /// Returns the answer that names the wrong members, of which there is at least one.
+    /// Returns the answer that names the wrong fields, of which there is at least one.
     pub fn into_error(self) -> ApiError {
         ApiError::Fields(self.errors)
     }
 
-    /// Returns the answer that names one wrong member.
+    /// Returns the answer that names one wrong field.
     pub fn single_error(name: &str, message: &str) -> ApiError {
         let mut form = Self::default();
         form.add_error(name, message);
         form.into_error()
     }
 
-    fn read<T: FromForm>(body: &[u8]) -> Result<T, ApiError> {
+    fn from_json(body: &[u8]) -> Result<Self, ApiError> {
         let members = serde_json::from_slice(body).map_err(|_| ApiError::NotJson)?;
-        let mut form = Self { members, errors: FieldErrors::new() };
-        let request = T::from_form(&mut form);
-        for unknown in mem::take(&mut form.members).keys().take(MAX_UNKNOWN_FIELDS) {
-            let name: String = unknown.chars().take(MAX_UNKNOWN_FIELD_CHARS).collect();
-            form.add_error(&name, "This field is not known.");
+        Ok(Self { members, ..Self::default() })
+    }
+
+    fn from_encoded(body: &[u8]) -> Result<Self, ApiError> {
+        let mut members: HashMap<String, Member> = HashMap::new();
+        for (name, value) in decode_fields(body)? {
+            let earlier = members.remove(&name);
+            members.insert(name, Member::from_field(earlier, value));
         }
-        form.finish()?;
+        Ok(Self { members, is_encoded: true, ..Self::default() })
+    }
+
+    /// Reads a request, which ends the form.
+    ///
+    /// # Errors
+    /// [`ApiError::Fields`], with all wrong fields.
+    pub fn read<T: FromForm>(mut self) -> Result<T, ApiError> {
+        let request = T::from_form(&mut self);
+        self.finish()?;
         // Unreachable: `from_form` adds an error before it returns `None`.
         request.ok_or(ApiError::NotJson)
     }
+}
+
+fn parse_flag(text: &str) -> Option<bool> {
+    let text = text.to_ascii_lowercase();
+    let is_true = TRUE.contains(&text.as_str());
+    (is_true || FALSE.contains(&text.as_str())).then_some(is_true)
 }
 
 /// Parses a text that must not be empty.
@@ -131,45 +230,35 @@ impl<T: FromForm> FromRequest for Valid<T> {
         let request = request.clone();
         let payload = payload.take();
         Box::pin(async move {
-            let body = body(&request, payload, "application/json").await?;
-            Form::read(&body).map(Valid)
+            let app = request.app_data::<Data<App>>().ok_or(ApiError::Internal)?;
+            let rules = Arc::clone(&app.accounts.rules);
+            let form = Form { rules, ..read_form(&request, payload).await? };
+            form.read().map(Valid)
         })
     }
 }
 
-/// Reads the body of a request, which must have this media type.
+/// Reads a body that must be a form.
 ///
 /// # Errors
-/// [`ApiError::MediaType`], [`ApiError::TooLarge`], [`ApiError::TooSlow`], or [`ApiError::NotJson`]
-/// if the body is incomplete.
-pub async fn body(
+/// As [`read_body`], and [`ApiError::NotForm`].
+pub async fn read_encoded(
     request: &HttpRequest,
     payload: Payload,
-    media_type: &'static str,
-) -> Result<BytesMut, ApiError> {
-    // The length is checked first, so that a client need not send megabytes to learn the answer.
-    let length = request.headers().get(CONTENT_LENGTH);
-    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-    if length.is_some_and(|length: u64| length > MAX_BYTES as u64) {
-        return Err(ApiError::TooLarge);
-    }
-    let encoding = request.headers().get(CONTENT_ENCODING);
-    let is_plain = encoding.is_none_or(|encoding| encoding == "identity");
-    if !is_plain || !request.content_type().eq_ignore_ascii_case(media_type) {
-        return Err(ApiError::MediaType(media_type));
-    }
-    tokio::time::timeout(TIME_LIMIT, read_body(payload)).await.map_err(|_| ApiError::TooSlow)?
+    rules: Arc<AccountRules>,
+) -> Result<Form, ApiError> {
+    let form = match read_body(request, payload, &[FORM]).await? {
+        None => Form::default(),
+        Some((_, body)) => Form::from_encoded(&body)?,
+    };
+    Ok(Form { rules, ..form })
 }
 
-async fn read_body(mut payload: Payload) -> Result<BytesMut, ApiError> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = payload.next().await {
-        // An incomplete body is not JSON.
-        let chunk = chunk.map_err(|_| ApiError::NotJson)?;
-        if body.len() + chunk.len() > MAX_BYTES {
-            return Err(ApiError::TooLarge);
-        }
-        body.extend_from_slice(&chunk);
+/// Reads a body of either media type.
+async fn read_form(request: &HttpRequest, payload: Payload) -> Result<Form, ApiError> {
+    match read_body(request, payload, &[JSON, FORM]).await? {
+        None => Ok(Form::default()),
+        Some((FORM, body)) => Form::from_encoded(&body),
+        Some((_, body)) => Form::from_json(&body),
     }
-    Ok(body)
 }

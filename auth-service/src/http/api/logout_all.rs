@@ -1,6 +1,6 @@
 //! `POST /logout/all`: ends all sessions of a user.
 
-use actix_web::{HttpResponse, web::Data};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 use service_kit::openapi::{Forbidden, Unauthorized, Unavailable};
 
 use crate::{
@@ -9,7 +9,8 @@ use crate::{
         audit::Initiator,
         session::{EndCause, Origin},
     },
-    http::{error::ApiError, extract::CurrentUser},
+    http::{cookies, error::ApiError, extract::CurrentUser},
+    tokens::Credential,
 };
 
 /// Log out everywhere.
@@ -19,7 +20,7 @@ use crate::{
     post,
     path = "/logout/all",
     tag = "people",
-    security(("bearer" = [])),
+    security(("bearer" = []), ("cookie" = [])),
     responses(
         (status = 204, description = "Logged out everywhere."),
         Unauthorized, Forbidden, Unavailable,
@@ -27,10 +28,13 @@ use crate::{
 )]
 pub async fn logout_all(
     app: Data<App>,
+    http: HttpRequest,
     CurrentUser(claims): CurrentUser,
+    credential: Credential,
     origin: Origin,
 ) -> Result<HttpResponse, ApiError> {
     let cause = EndCause::LogoutEverywhere;
     app.sessions.end_all(claims.sub.clone(), cause, Initiator::user(origin)).await?;
+    cookies::end(&http, &app, credential);
     Ok(HttpResponse::NoContent().finish())
 }

@@ -32,6 +32,9 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 /// The feed starts with the sessions that ended recently. Then one event `caught-up` follows, and
 /// then each session that ends, with a comment after 3 seconds without an event. A client that
 /// reconnects sends the id of its last event as `Last-Event-ID`, and may receive events again.
+///
+/// The answer has `Connection: close`, and so has the 503 of a replica that does not know all ended
+/// sessions: a client that connects again may reach another replica.
 #[utoipa::path(
     get,
     path = "/revocations",
@@ -47,6 +50,11 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
     )
 )]
 pub async fn revocations(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, OAuthError> {
+    // Checked first: without the database, authentication takes longer than a client should wait
+    // before it tries another replica.
+    if !app.revocations.is_ready() {
+        return Err(FollowError::NotReady.into());
+    }
     let client = authenticate_by_header(&app.clients, &request).await?;
     let last = request.headers().get("last-event-id");
     let last = last.and_then(|id| id.to_str().ok()?.parse().ok());
@@ -59,6 +67,7 @@ pub async fn revocations(app: Data<App>, request: HttpRequest) -> Result<HttpRes
         .content_type("text/event-stream")
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((ACCEL_BUFFERING, HeaderValue::from_static("no")))
+        .force_close()
         .streaming(events))
 }
 
@@ -87,7 +96,7 @@ impl From<FollowError> for OAuthError {
     fn from(why: FollowError) -> Self {
         Self::Other(match why {
             FollowError::MissingScope(why) => why.into(),
-            FollowError::NotReady => ApiError::Unavailable,
+            FollowError::NotReady => ApiError::ReplicaNotReady,
         })
     }
 }

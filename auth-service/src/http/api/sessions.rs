@@ -1,7 +1,7 @@
 //! `GET /sessions` and `DELETE /sessions/{id}`: lists and ends the sessions of a user.
 
 use actix_web::{
-    HttpResponse,
+    HttpRequest, HttpResponse,
     web::{Data, Json, Path},
 };
 use jiff::Timestamp;
@@ -14,9 +14,14 @@ use uuid::Uuid;
 use crate::{
     app::App,
     domain::{audit::Initiator, session::Origin},
-    http::{error::ApiError, extract::CurrentUser},
+    http::{cookies, error::ApiError, extract::CurrentUser},
     sessions::{EndSessionError, SessionDetails},
+    tokens::Credential,
 };
+
+/// The time of the last use is rounded down to minutes: the exact time would tell a thief of a
+/// refresh token when its owner refreshes.
+const MINUTE_MS: i64 = 60_000;
 
 /// The live sessions of a user.
 #[derive(Serialize, ToSchema)]
@@ -33,7 +38,7 @@ struct SessionResponse {
     /// Time of the login.
     #[schema(format = DateTime)]
     created_at: String,
-    /// Last use of the refresh token, within a few seconds.
+    /// Last use of the refresh token, to the minute.
     #[schema(format = DateTime)]
     last_used_at: String,
     /// Latest possible end.
@@ -53,7 +58,7 @@ impl SessionResponse {
         Self {
             id: sid.0,
             created_at: time(created_at_ms),
-            last_used_at: time(last_used_at_ms),
+            last_used_at: time(last_used_at_ms - last_used_at_ms % MINUTE_MS),
             expires_at: time(expires_at_ms),
             user_agent: origin.user_agent,
             ip: origin.ip,
@@ -69,7 +74,7 @@ impl SessionResponse {
     get,
     path = "/sessions",
     tag = "people",
-    security(("bearer" = [])),
+    security(("bearer" = []), ("cookie" = [])),
     responses(
         (status = 200, description = "The sessions.", body = Sessions),
         Unauthorized, Forbidden, Unavailable,
@@ -93,7 +98,7 @@ fn time(ms: i64) -> String {
     delete,
     path = "/sessions/{id}",
     tag = "people",
-    security(("bearer" = [])),
+    security(("bearer" = []), ("cookie" = [])),
     params(("id" = Uuid, Path, description = "Id of the session.")),
     responses(
         (status = 204, description = "The session has ended."),
@@ -104,12 +109,17 @@ fn time(ms: i64) -> String {
 )]
 pub async fn end_session(
     app: Data<App>,
+    http: HttpRequest,
     CurrentUser(claims): CurrentUser,
+    credential: Credential,
     origin: Origin,
     id: Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let sid = SessionId(id.parse().map_err(|_| EndSessionError::UnknownSession)?);
     app.sessions.end_one(claims.sub.clone(), sid, Initiator::user(origin)).await?;
+    if sid == claims.sid {
+        cookies::end(&http, &app, credential);
+    }
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -17,7 +17,6 @@ use crate::{
 
 /// A token of either kind.
 #[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct VerifyRequest {
     /// An access token or a refresh token.
     #[schema(min_length = 1)]
@@ -37,7 +36,7 @@ pub struct ValidToken {}
 
 /// Verify a token.
 ///
-/// States whether a token is valid and its session has not ended.
+/// Checks that a token is valid and that its session has not ended.
 #[utoipa::path(
     post,
     path = "/token/verify",
@@ -62,11 +61,12 @@ impl From<VerifyTokenError> for ApiError {
             VerifyTokenError::AccessToken(
                 VerifyError::KeysUnavailable | VerifyError::RevocationsUnavailable,
             ) => Self::Unavailable,
-            // The token is not the credentials of this request, so the answer has neither their
-            // details nor their challenge.
-            VerifyTokenError::AccessToken(_) => {
-                Self::RefreshToken("The token is invalid or expired.")
-            }
+            VerifyTokenError::AccessToken(
+                VerifyError::Malformed | VerifyError::Algorithm | VerifyError::WrongType,
+            ) => Self::TokenInBody("The token is neither an access nor a refresh token.".into()),
+            // The token in the body does not authenticate this request, so the challenge names no
+            // error.
+            VerifyTokenError::AccessToken(why) => Self::TokenInBody(why.problem().detail),
             VerifyTokenError::RefreshToken(why) => why.into(),
             VerifyTokenError::SessionState(why) => why.into(),
         }

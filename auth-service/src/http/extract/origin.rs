@@ -2,12 +2,21 @@
 
 use std::{
     future::{Ready, ready},
-    net::{IpAddr, SocketAddr},
+    sync::Once,
 };
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::USER_AGENT, web::Data};
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::header::{HeaderValue, USER_AGENT},
+    web::Data,
+};
 
-use crate::{app::App, domain::session::Origin, http::error::ApiError};
+use crate::{
+    app::App,
+    domain::{address::client_address, session::Origin},
+    http::error::ApiError,
+};
 
 /// Maximum length of a recorded user agent.
 const MAX_USER_AGENT_CHARS: usize = 200;
@@ -19,35 +28,51 @@ impl FromRequest for Origin {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let app = request.app_data::<Data<App>>().ok_or(ApiError::Internal);
         ready(app.map(|app| Self {
-            user_agent: user_agent(request),
+            user_agent: request.headers().get(USER_AGENT).map(|value| printable(value.as_bytes())),
             ip: client_ip(request, app.proxy_hops),
         }))
     }
 }
 
-/// Returns the start of the `User-Agent` header.
-fn user_agent(request: &HttpRequest) -> Option<String> {
-    let text = request.headers().get(USER_AGENT)?.to_str().ok()?;
-    Some(text.chars().take(MAX_USER_AGENT_CHARS).collect())
-}
-
-/// Returns the address of the client. Each of `proxy_hops` proxies in front has appended the
-/// address that it saw to `X-Forwarded-For`. Entries before those may be forged by the client.
-fn client_ip(request: &HttpRequest, proxy_hops: u8) -> Option<String> {
-    let peer = request.peer_addr().map(|addr| addr.ip());
-    let Some(position_from_end) = usize::from(proxy_hops).checked_sub(1) else {
-        return peer.map(|ip| ip.to_string());
+/// Returns the start of a text, with printable characters as they are. Each other byte or character
+/// is escaped as in Rust: `\xFF`, `\u{202e}`, and `\\` for a backslash.
+fn printable(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    let mut length = 0;
+    let mut push = |piece: &str| {
+        length += piece.chars().count();
+        let fits = length <= MAX_USER_AGENT_CHARS;
+        if fits {
+            text.push_str(piece);
+        }
+        fits
     };
-    let headers = request.headers().get_all("x-forwarded-for");
-    let values = headers.filter_map(|value| value.to_str().ok());
-    let seen: Vec<IpAddr> =
-        values.flat_map(|value| value.split(',')).filter_map(parse_address).collect();
-    let client = seen.iter().rev().nth(position_from_end).copied();
-    client.or(peer).map(|ip| ip.to_string())
+    for chunk in bytes.utf8_chunks() {
+        let characters = chunk.valid().chars().map(|character| match character {
+            '"' | '\'' => character.into(),
+            _ => character.escape_debug().to_string(),
+        });
+        let invalid = chunk.invalid().iter().map(|byte| format!("\\x{byte:02X}"));
+        if !characters.chain(invalid).all(|piece| push(&piece)) {
+            break;
+        }
+    }
+    text
 }
 
-/// Parses an address, to which some proxies append the port.
-fn parse_address(text: &str) -> Option<IpAddr> {
-    let text = text.trim();
-    text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|addr| addr.ip()))
+/// Returns the address of the client. [`client_address`] has the rules.
+fn client_ip(request: &HttpRequest, proxy_hops: u8) -> Option<String> {
+    static WARNED: Once = Once::new();
+    let peer = request.peer_addr().map(|addr| addr.ip());
+    let forwarded: Vec<&[u8]> =
+        request.headers().get_all("x-forwarded-for").map(HeaderValue::as_bytes).collect();
+    if proxy_hops == 0 && !forwarded.is_empty() {
+        WARNED.call_once(|| {
+            log::warn!(
+                "a request has X-Forwarded-For, but PROXY_HOPS is 0: if a proxy added the header, \
+                 set PROXY_HOPS, or all clients of the proxy share one address and its limits"
+            );
+        });
+    }
+    client_address(peer, forwarded.into_iter(), proxy_hops).map(|ip| ip.to_string())
 }

@@ -9,7 +9,7 @@ use super::{
     parameters::Parameters,
 };
 use crate::{
-    domain::client::ClientSecret,
+    domain::client::{ClientSecret, FIRST_PARTY},
     oauth::{Client, Clients},
 };
 
@@ -35,7 +35,8 @@ impl Parameters {
     ///
     /// # Errors
     /// [`OAuthError::InvalidClient`] if the credentials are wrong; [`OAuthError::InvalidRequest`]
-    /// if the request has two of them.
+    /// if the request has credentials in header and body, names two clients, or has a
+    /// `client_secret` without a `client_id`.
     pub async fn client(&self, clients: &Clients) -> Result<Option<Client>, OAuthError> {
         let invalid = |why: &str| Err(OAuthError::InvalidRequest(why.into()));
         let in_body;
@@ -57,6 +58,21 @@ impl Parameters {
         };
         let client = clients.authenticate(id, secret).await?;
         client.map(Some).ok_or(OAuthError::InvalidClient)
+    }
+
+    /// Returns the id of the client that presents a grant (RFC 6749 section 3.2.1). A caller without
+    /// credentials is the public client of the users, `first-party`. Each registered client has a
+    /// secret, so a `client_id` alone names no other client.
+    ///
+    /// # Errors
+    /// As [`Parameters::client`], and [`OAuthError::InvalidClient`] for another `client_id` without
+    /// credentials.
+    pub async fn presenting_client(&self, clients: &Clients) -> Result<String, OAuthError> {
+        match (self.client(clients).await?, self.get("client_id")) {
+            (Some(client), _) => Ok(client.id.as_str().to_owned()),
+            (None, None | Some(FIRST_PARTY)) => Ok(FIRST_PARTY.to_owned()),
+            (None, Some(_)) => Err(OAuthError::InvalidClient),
+        }
     }
 
     /// Authenticates the client.

@@ -12,7 +12,11 @@ use actix_web::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{domain::scope::ScopeNotGranted, http::error::ApiError, store::StoreError};
+use crate::{
+    domain::{audience::AudienceNotGranted, scope::ScopeNotGranted},
+    http::error::ApiError,
+    store::StoreError,
+};
 
 /// Error of a route below `/oauth`.
 #[derive(Debug)]
@@ -22,13 +26,15 @@ pub enum OAuthError {
     /// The client is unknown, its secret is wrong, or it did not authenticate.
     InvalidClient,
     /// The refresh token is refused, for this reason.
-    InvalidGrant(&'static str),
+    InvalidGrant(String),
     /// The client must not do this.
     UnauthorizedClient(&'static str),
     /// The route does not support the `grant_type`.
     UnsupportedGrantType,
     /// The scope is malformed, or exceeds what may be granted.
     InvalidScope,
+    /// The token may not be for a requested `resource` (RFC 8707 section 2).
+    InvalidTarget,
     /// A body that cannot be read, or an outage: the error has the same status in both dialects.
     Other(ApiError),
 }
@@ -43,14 +49,6 @@ pub struct ErrorBody<'a> {
 }
 
 impl OAuthError {
-    fn status(&self) -> StatusCode {
-        match self {
-            Self::InvalidClient => StatusCode::UNAUTHORIZED,
-            Self::Other(why) => why.status_code(),
-            _ => StatusCode::BAD_REQUEST,
-        }
-    }
-
     /// Returns the error code.
     fn code(&self) -> &'static str {
         match self {
@@ -60,6 +58,7 @@ impl OAuthError {
             Self::UnauthorizedClient(_) => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
             Self::Other(why) => match why.status_code() {
                 StatusCode::SERVICE_UNAVAILABLE => "temporarily_unavailable",
                 StatusCode::INTERNAL_SERVER_ERROR => "server_error",
@@ -73,14 +72,18 @@ impl fmt::Display for OAuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InvalidRequest(why) => f.write_str(why),
-            Self::InvalidClient => f.write_str("The client is unknown, or its secret is wrong."),
-            Self::InvalidGrant(why) | Self::UnauthorizedClient(why) => f.write_str(why),
+            Self::InvalidClient => f.write_str(
+                "The client is unknown, its secret is wrong, or it did not authenticate.",
+            ),
+            Self::InvalidGrant(why) => f.write_str(why),
+            Self::UnauthorizedClient(why) => f.write_str(why),
             Self::UnsupportedGrantType => {
                 f.write_str("grant_type must be refresh_token or client_credentials.")
             }
             Self::InvalidScope => {
                 f.write_str("The scope is malformed, or exceeds what may be granted.")
             }
+            Self::InvalidTarget => f.write_str("The token may not be for this resource."),
             Self::Other(why) => write!(f, "{why}"),
         }
     }
@@ -88,7 +91,11 @@ impl fmt::Display for OAuthError {
 
 impl ResponseError for OAuthError {
     fn status_code(&self) -> StatusCode {
-        self.status()
+        match self {
+            Self::InvalidClient => StatusCode::UNAUTHORIZED,
+            Self::Other(why) => why.status_code(),
+            _ => StatusCode::BAD_REQUEST,
+        }
     }
 
     fn error_response(&self) -> HttpResponse {
@@ -96,15 +103,14 @@ impl ResponseError for OAuthError {
             // RFC 6750 section 3.1: OAuth 2.0 has no error of its own for this.
             return why.error_response();
         }
-        let mut response = HttpResponse::build(self.status());
-        if self.status() == StatusCode::UNAUTHORIZED {
+        let mut response = HttpResponse::build(self.status_code());
+        if self.status_code() == StatusCode::UNAUTHORIZED {
             response.insert_header((WWW_AUTHENTICATE, r#"Basic realm="clients""#));
         }
-        if self.status() == StatusCode::SERVICE_UNAVAILABLE {
+        if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((RETRY_AFTER, "1"));
         }
-        if matches!(self, Self::Other(ApiError::TooLarge | ApiError::TooSlow)) {
-            // The rest of the body is not read, so the connection cannot be reused.
+        if matches!(self, Self::Other(why) if why.closes_connection()) {
             response.force_close();
         }
         response.json(ErrorBody { error: self.code(), error_description: &self.to_string() })
@@ -114,8 +120,7 @@ impl ResponseError for OAuthError {
 impl From<ApiError> for OAuthError {
     fn from(why: ApiError) -> Self {
         match why {
-            ApiError::RefreshToken(why) => Self::InvalidGrant(why),
-            ApiError::NotJson => Self::InvalidRequest("The body is incomplete.".into()),
+            ApiError::TokenInBody(why) => Self::InvalidGrant(why),
             why => Self::Other(why),
         }
     }
@@ -124,6 +129,12 @@ impl From<ApiError> for OAuthError {
 impl From<StoreError> for OAuthError {
     fn from(why: StoreError) -> Self {
         Self::Other(why.into())
+    }
+}
+
+impl From<AudienceNotGranted> for OAuthError {
+    fn from(_: AudienceNotGranted) -> Self {
+        Self::InvalidTarget
     }
 }
 

@@ -7,13 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{OAuthError, parameters::Parameters, responses::RequestRefused};
-use crate::{
-    app::App,
-    domain::client::FIRST_PARTY,
-    http::error::ApiError,
-    oauth::IntrospectError,
-    tokens::{AnyToken, RefreshClaims},
-};
+use crate::{app::App, http::error::ApiError, oauth::IntrospectError};
 
 /// An introspection response (RFC 7662 section 2.2).
 #[derive(Serialize, ToSchema)]
@@ -36,20 +30,12 @@ struct InactiveToken {
 #[schema(as = Audience)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "describes a type of another crate")]
-enum AudienceSchema {
+pub enum AudienceSchema {
     One(String),
     Many(Vec<String>),
 }
 
-/// The audience of a token, borrowed.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum AudienceRef<'a> {
-    One(&'a str),
-    Any(&'a Audience),
-}
-
-/// An active token. Times are seconds since the Unix epoch.
+/// An active access token. Times are seconds since the Unix epoch.
 #[derive(Serialize, ToSchema)]
 struct ActiveToken<'a> {
     /// `true`.
@@ -57,7 +43,7 @@ struct ActiveToken<'a> {
     iss: &'a str,
     sub: &'a str,
     #[schema(value_type = AudienceSchema)]
-    aud: AudienceRef<'a>,
+    aud: &'a Audience,
     exp: i64,
     iat: i64,
     jti: Uuid,
@@ -76,10 +62,8 @@ struct ActiveToken<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     client_id: Option<&'a str>,
-    /// `Bearer` for an access token (RFC 6749 section 5.1).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    token_type: Option<&'static str>,
+    /// Always `Bearer` (RFC 6749 section 5.1).
+    token_type: &'static str,
 }
 
 impl<'a> From<&'a AccessClaims> for ActiveToken<'a> {
@@ -88,7 +72,7 @@ impl<'a> From<&'a AccessClaims> for ActiveToken<'a> {
             active: true,
             iss: &claims.iss,
             sub: &claims.sub,
-            aud: AudienceRef::Any(&claims.aud),
+            aud: &claims.aud,
             exp: claims.exp,
             iat: claims.iat,
             jti: claims.jti,
@@ -97,27 +81,7 @@ impl<'a> From<&'a AccessClaims> for ActiveToken<'a> {
             roles: &claims.roles,
             username: claims.preferred_username.as_deref(),
             client_id: claims.client_id.as_deref(),
-            token_type: Some("Bearer"),
-        }
-    }
-}
-
-impl<'a> From<&'a RefreshClaims> for ActiveToken<'a> {
-    fn from(claims: &'a RefreshClaims) -> Self {
-        Self {
-            active: true,
-            iss: &claims.iss,
-            sub: &claims.sub,
-            aud: AudienceRef::One(&claims.aud),
-            exp: claims.exp,
-            iat: claims.iat,
-            jti: claims.jti,
-            sid: claims.sid,
-            scope: &claims.scope,
-            roles: &claims.roles,
-            username: Some(&claims.preferred_username),
-            client_id: Some(FIRST_PARTY),
-            token_type: None,
+            token_type: "Bearer",
         }
     }
 }
@@ -126,7 +90,7 @@ impl<'a> From<&'a RefreshClaims> for ActiveToken<'a> {
 #[schema(as = IntrospectionRequest, example = json!({"token": ""}))]
 #[expect(dead_code, reason = "describes the fields of the form")]
 struct IntrospectionFields {
-    /// An access token or a refresh token.
+    /// An access token.
     #[schema(min_length = 1)]
     token: String,
     /// Ignored.
@@ -141,8 +105,9 @@ struct IntrospectionFields {
 
 /// Introspect a token.
 ///
-/// The answer states whether the token is active: authentic, not expired, and of a session that has
-/// not ended. Every client may introspect every token.
+/// The answer states whether the token is an active access token: authentic, not expired, and of a
+/// session that has not ended. A refresh token is not active, because no service but this one may
+/// accept it. Every client may introspect every token.
 #[utoipa::path(
     post,
     path = "/oauth/introspect",
@@ -162,8 +127,7 @@ pub async fn introspect(
     parameters.authenticated_client(&app.clients).await?;
     let token = app.grants.introspect(parameters.required("token")?).await?;
     let introspection = match &token {
-        Some(AnyToken::Access(claims)) => Introspection::Active(claims.as_ref().into()),
-        Some(AnyToken::Refresh(claims)) => Introspection::Active(claims.as_ref().into()),
+        Some(claims) => Introspection::Active(claims.as_ref().into()),
         None => Introspection::Inactive(InactiveToken { active: false }),
     };
     Ok(HttpResponse::Ok().json(introspection))

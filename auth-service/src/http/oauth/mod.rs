@@ -20,5 +20,6 @@ pub mod token;
 pub use self::{
     client_authentication::{AUTHENTICATION_METHODS, authenticate_by_header},
     error::{ErrorBody, OAuthError},
+    introspect::AudienceSchema,
     responses::ClientRefused,
 };

@@ -24,9 +24,9 @@ struct RevocationFields {
 
 /// End the session of a token.
 ///
-/// Every caller that presents a user's token may end its session. The session of a client's own
-/// token can be ended by that client only. A token that is not valid is no error (RFC 7009 section
-/// 2.2).
+/// Any caller that presents a user's token may end the session of the token. Only the client itself
+/// may end the session of a client's own token. A token that is not valid is no error (RFC 7009
+/// section 2.2).
 #[utoipa::path(
     post,
     path = "/oauth/revoke",

@@ -11,7 +11,7 @@ use crate::{
     app::App,
     domain::session::Origin,
     http::error::ApiError,
-    oauth::{ClientCredentialsError, ClientToken},
+    oauth::{ClientCredentialsError, ClientToken, RefreshGrantError},
     sessions::{RefreshError, Refreshed},
 };
 
@@ -53,6 +53,10 @@ struct TokenFields {
     /// Scopes to grant, separated by spaces. Missing: all that may be granted.
     #[schema(nullable = false, pattern = "^[!#-\\[\\]-~]+( [!#-\\[\\]-~]+)*$")]
     scope: Option<String>,
+    /// Audience of the access token (RFC 8707). May occur several times. Missing: all audiences that
+    /// may be granted.
+    #[schema(nullable = false)]
+    resource: Option<String>,
     /// Id of a client that does not authenticate with the `Authorization` header.
     #[schema(nullable = false)]
     client_id: Option<String>,
@@ -62,8 +66,10 @@ struct TokenFields {
 
 /// Get tokens.
 ///
-/// A refresh token (`grant_type=refresh_token`) is exchanged for a new token pair. A client gets an
-/// access token of its own (`grant_type=client_credentials`).
+/// A refresh token (`grant_type=refresh_token`) is exchanged for a new token pair, by the client
+/// that it was issued to: for the token of a login, a caller that does not authenticate. If refresh
+/// tokens do not rotate, the answer has only an access token. A client gets an access token of its
+/// own (`grant_type=client_credentials`).
 #[utoipa::path(
     post,
     path = "/oauth/token",
@@ -77,29 +83,31 @@ pub async fn token(
     origin: Origin,
     parameters: Parameters,
 ) -> Result<Json<TokenResponse>, OAuthError> {
-    let wanted = parameters.scope()?;
-    let response = match parameters.required("grant_type")? {
+    let wanted = parameters.wanted()?;
+    let response: TokenResponse = match parameters.required("grant_type")? {
         "refresh_token" => {
             let refresh = parameters.required("refresh_token")?;
-            // Refresh tokens belong to users, so a client need not authenticate. Credentials that
-            // it presents must be right.
-            parameters.client(&app.clients).await?;
-            TokenResponse::from(app.sessions.refresh(refresh, wanted.as_ref(), &origin).await?)
+            let client_id = parameters.presenting_client(&app.clients).await?;
+            app.grants.refresh(refresh, &client_id, &wanted, &origin).await?.into()
         }
         "client_credentials" => {
             let client = parameters.authenticated_client(&app.clients).await?;
-            TokenResponse::from(app.grants.client_credentials(&client, wanted.as_ref())?)
+            app.grants.client_credentials(&client, &wanted)?.into()
         }
         _ => return Err(OAuthError::UnsupportedGrantType),
     };
     Ok(Json(response))
 }
 
-impl From<RefreshError> for OAuthError {
-    fn from(why: RefreshError) -> Self {
+impl From<RefreshGrantError> for OAuthError {
+    fn from(why: RefreshGrantError) -> Self {
         match why {
-            RefreshError::Scope(why) => why.into(),
-            why => ApiError::from(why).into(),
+            RefreshGrantError::OtherClient => {
+                Self::InvalidGrant("The refresh token was issued to another client.".into())
+            }
+            RefreshGrantError::Refresh(RefreshError::Scope(why)) => why.into(),
+            RefreshGrantError::Refresh(RefreshError::Audience(why)) => why.into(),
+            RefreshGrantError::Refresh(why) => ApiError::from(why).into(),
         }
     }
 }
@@ -108,19 +116,20 @@ impl From<ClientCredentialsError> for OAuthError {
     fn from(why: ClientCredentialsError) -> Self {
         match why {
             ClientCredentialsError::Scope(why) => why.into(),
+            ClientCredentialsError::Audience(why) => why.into(),
             ClientCredentialsError::NoSigningKey(why) => ApiError::from(why).into(),
         }
     }
 }
 
 impl From<Refreshed> for TokenResponse {
-    fn from(Refreshed { tokens, scope }: Refreshed) -> Self {
+    fn from(refreshed: Refreshed) -> Self {
         Self {
-            access_token: tokens.access,
+            access_token: refreshed.access,
             token_type: BEARER,
-            expires_in: tokens.access_lifetime_secs,
-            refresh_token: Some(tokens.refresh),
-            scope,
+            expires_in: refreshed.access_lifetime_secs,
+            refresh_token: refreshed.refresh,
+            scope: refreshed.scope,
         }
     }
 }

@@ -16,7 +16,10 @@ struct Ready {
     database: &'static str,
     blacklist: &'static str,
     revocations: &'static str,
-    /// Reason for each member that is not `ok`. Missing if all are.
+    /// This replica's clock, compared with the database's.
+    clock: &'static str,
+    /// Reason for each member that is not `ok`, and warnings, which begin with `warning:` and leave
+    /// the process ready. Missing if there is none.
     #[serde(skip_serializing_if = "Reasons::is_empty")]
     #[schema(required = false)]
     reasons: Reasons,
@@ -24,8 +27,10 @@ struct Ready {
 
 /// Check whether this process is ready.
 ///
-/// A process is ready if the database and the blacklist answer, and the signing keys and the past
-/// revocations are loaded.
+/// A process is ready if the database and the blacklist answer and accept writes, the signing keys
+/// and the past revocations are loaded, and its clock differs from the database's by no more than
+/// `LEEWAY`. The process checks both stores once a second. With `METRICS_ADDR`, this route is at
+/// that address only.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -36,7 +41,7 @@ struct Ready {
     )
 )]
 pub async fn readyz(app: Data<App>) -> HttpResponse {
-    let stores = app.sessions.readiness().await;
+    let stores = app.sessions.readiness();
     let mut reasons = Reasons::default();
     let ready = Ready {
         service: reasons.service_status(app.shutdown.is_triggered()),
@@ -44,7 +49,13 @@ pub async fn readyz(app: Data<App>) -> HttpResponse {
         database: reasons.dependency_status("database", stores.database),
         blacklist: reasons.dependency_status("blacklist", stores.session_state),
         revocations: reasons.dependency_status("revocations", app.revocations.readiness()),
+        clock: reasons.dependency_status("clock", app.clock_check.readiness()),
         reasons,
     };
-    readiness(ready.reasons.is_empty(), ready)
+    let is_ready = ready.reasons.is_empty();
+    let mut ready = ready;
+    if let Some(warning) = app.sessions.eviction_warning() {
+        ready.reasons.warn("blacklist", warning);
+    }
+    readiness(is_ready, ready)
 }

@@ -36,7 +36,7 @@ struct Keys {
     )
 )]
 pub async fn jwks(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    let jwks = app.signing_keys.jwks().ok_or(ApiError::Unavailable)?;
+    let jwks = app.signing_keys.jwks().ok_or(ApiError::ReplicaNotReady)?;
     let known = request.headers().get(IF_NONE_MATCH);
     let is_known = known.is_some_and(|known| known == jwks.etag.as_str());
     let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
