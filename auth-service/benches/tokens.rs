@@ -5,8 +5,11 @@
 use std::time::Duration;
 
 use auth_service::hot_paths::{
-    SigningKey,
-    refresh_decision::{ClaimsSource, SessionEntry, TokenGeneration, Watermark, decide},
+    OriginHash, Outages, SigningKey,
+    refresh_decision::{
+        ClaimsSource, GracePeriod, Presented, Rotation, SessionEntry, TokenGeneration, Watermark,
+        decide,
+    },
 };
 use divan::{Bencher, black_box};
 use shared::keys::Algorithm;
@@ -23,15 +26,18 @@ fn sign(bencher: Bencher, algorithm: &str) {
 
 #[divan::bench]
 fn refresh_decision(bencher: Bencher) {
-    let watermark = Watermark { generation: 7, moved_at_ms: 1_000, claims_from: None };
+    let origin = OriginHash::from_bits(7);
+    let watermark = Watermark { generation: 7, moved_at_ms: 1_000, origin, ..Watermark::default() };
     let entry = Some(SessionEntry::Alive(watermark));
-    let presented = TokenGeneration { generation: 7, rotated_at_ms: 1_000 };
-    let claims = ClaimsSource::Token;
-    let grace = Duration::from_secs(10);
-    bencher.bench(|| {
-        let now_ms = black_box(60_000);
-        decide(black_box(entry), black_box(presented), claims, now_ms, grace)
-    });
+    let presented = Presented {
+        token: TokenGeneration { generation: 7, rotated_at_ms: 1_000 },
+        claims: ClaimsSource::Token,
+        origin,
+        rotation: Rotation::On,
+    };
+    let outages = Outages::default();
+    let grace = GracePeriod { now_ms: 60_000, length: Duration::from_secs(10), outages: &outages };
+    bencher.bench(|| decide(black_box(entry), black_box(&presented), black_box(&grace)));
 }
 
 fn main() {

@@ -1,23 +1,30 @@
-"""Uses the standard's routes with Authlib, both as a client and as a service that is given a token.
+"""Uses the OAuth 2.0 routes with Authlib, as a client and as a resource server.
 
-The input is a line of JSON, and so is the output: what the routes answered, and what the tokens say.
+Reads a line of JSON, and prints a line of JSON: the answers of the routes, and the claims of the
+tokens.
 """
 
 import json
+import os
 
 import requests
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
+from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oauth2.rfc9068 import JWTBearerTokenValidator
+
+# The service under test speaks plain HTTP.
+os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
 
 given = json.loads(input())
 issuer = given["issuer"]
 metadata = requests.get(f"{issuer}/.well-known/oauth-authorization-server", timeout=10).json()
+AuthorizationServerMetadata(metadata).validate()
 keys = requests.get(metadata["jwks_uri"], timeout=10).json()
 
 
 class Validator(JWTBearerTokenValidator):
-    """Of access tokens, as RFC 9068 section 4 wants it."""
+    """Validates access tokens as RFC 9068 section 4 requires."""
 
     def get_jwks(self):
         return keys
@@ -32,7 +39,7 @@ def introspect(session, token):
 
 
 def own_token(method):
-    """All that a client does with a token of its own."""
+    """Requests, validates, introspects and revokes a token of the client itself."""
     session = client(method)
     issued = session.fetch_token(metadata["token_endpoint"], grant_type="client_credentials", scope="read")
     token = issued["access_token"]
@@ -50,9 +57,11 @@ def own_token(method):
 
 
 def users_token(method):
-    """A person's session, in the hands of a client."""
+    """Refreshes, validates, revokes and introspects the tokens of a user."""
     session = client(method)
-    refreshed = session.refresh_token(metadata["token_endpoint"], refresh_token=given["refresh_token"])
+    # The login issued the refresh token to the public client of the users.
+    login = OAuth2Session("first-party", token_endpoint_auth_method="none")
+    refreshed = login.refresh_token(metadata["token_endpoint"], refresh_token=given["refresh_token"])
     revoked = session.revoke_token(
         metadata["revocation_endpoint"], token=refreshed["refresh_token"], token_type_hint="refresh_token"
     )
@@ -67,7 +76,7 @@ def users_token(method):
 
 
 def refused(method):
-    """The error that a wrong secret gets."""
+    """Returns the error that a wrong secret causes."""
     try:
         client(method, "wrong").fetch_token(metadata["token_endpoint"], grant_type="client_credentials")
     except OAuthError as error:

@@ -1,7 +1,7 @@
-"""Verifies access tokens as a service in Python would, with PyJWT and nothing of ours.
+"""Verifies access tokens with PyJWT, without code of this project.
 
-The first line of the input is the issuer, each other one a token. Each token is answered with a line of JSON: its
-claims, or the name of the error that refuses it.
+The first line of the input is the issuer. Each further line is a token. The program answers each
+token with a line of JSON: the claims, or the name of the error that rejects the token.
 """
 
 import json
@@ -13,8 +13,8 @@ import requests
 issuer = input()
 metadata = requests.get(f"{issuer}/.well-known/oauth-authorization-server", timeout=10).json()
 assert metadata["issuer"] == issuer, metadata
-# Without the cooldown: the test's key is published a second before it signs. In earnest it is ten minutes, and PyJWT
-# fetches the keys anew every five.
+# No cooldown, because the test publishes a key one second before the key signs. In production a key
+# is published ten minutes before it signs, and PyJWT fetches the keys every five minutes.
 keys = jwt.PyJWKClient(metadata["jwks_uri"], cooldown_duration=0)
 
 

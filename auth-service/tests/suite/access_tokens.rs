@@ -38,11 +38,14 @@ async fn access_token_verifies_with_the_published_keys() {
         let claims =
             jsonwebtoken::decode::<Value>(&tokens.access, &key, &validation).unwrap().claims;
         let iat = claims["iat"].as_i64().unwrap();
+        let auth_time = claims["auth_time"].as_i64().unwrap();
+        assert!((0..60).contains(&(iat - auth_time)), "{claims}");
         assert_eq!(
             claims,
             json!({
-                "iss": app.issuer, "sub": registered.json["id"], "aud": ["api", "other"],
+                "iss": app.issuer, "sub": registered.json["id"], "aud": ["api", "other", app.issuer],
                 "exp": iat + 300, "iat": iat, "jti": claims["jti"], "sid": claims["sid"],
+                "auth_time": auth_time,
                 "preferred_username": "ada", "client_id": "first-party", "token_type": "access",
             })
         );
@@ -60,7 +63,7 @@ async fn unchanged_jwks_answers_304() {
 }
 
 #[actix_web::test]
-async fn keys_and_sessions_survive_a_restart() {
+async fn tokens_are_valid_at_a_second_process_on_the_same_data() {
     let app = TestApp::embedded().await;
     let tokens = app.new_user("ada").await;
     let restarted = app.replica().await;

@@ -8,7 +8,7 @@ use test_support::{Tokens, claims_of, wait_until, wait_until_blocking};
 
 impl TestApp {
     /// Returns the events that `auth-service audit` prints with these arguments.
-    fn audit(&self, args: &[&str]) -> Vec<Value> {
+    pub fn audit(&self, args: &[&str]) -> Vec<Value> {
         let mut all = vec!["audit", "--json"];
         all.extend(args);
         let output = self.cli(&all);
@@ -109,7 +109,7 @@ async fn each_end_of_a_session_is_recorded_once(app: TestApp) {
         app.change_password(&tokens[5], "not it at all", "another horse battery").await,
         400
     );
-    assert_eq!(app.change_password(&tokens[5], PASSWORD, "another horse battery").await, 204);
+    assert_eq!(app.change_password(&tokens[5], PASSWORD, "another horse battery").await, 200);
     let all = app.request(Method::POST, "/logout/all").bearer_auth(&tokens[5].access);
     assert_eq!(app.send(all).await.status, 204);
 
@@ -178,7 +178,7 @@ async fn changes_by_operators_are_recorded(app: TestApp) {
     app.run(&["users", "revoke", "ada", "--scope", "reports:read"]);
     app.run(&["users", "disable", "ada"]);
     app.run(&["users", "enable", "ada"]);
-    app.run(&["users", "delete", "ada"]);
+    app.run(&["users", "delete", "ada", "--yes"]);
     let events = app.audit(&["--user", &id]);
     let seen: Vec<(&Value, &Value)> =
         events[2..].iter().map(|event| (&event["event"], &event["detail"])).collect();
@@ -303,9 +303,15 @@ async fn reuse_during_a_database_outage_is_recorded_afterwards() {
 #[actix_web::test]
 async fn username_that_looks_like_an_id_is_found() {
     let app = TestApp::embedded().await;
-    app.register("deadbeefdeadbeefdeadbeefdeadbeef").await;
-    assert_eq!(
-        app.summaries(&["--user", "deadbeefdeadbeefdeadbeefdeadbeef"]),
-        ["registration by user"]
-    );
+    let name = "deadbeefdeadbeefdeadbeefdeadbeef";
+    app.register(name).await.assert_fields(&["username"]);
+    app.run(&["users", "create", name, "--email", "a@example.com", "--allow-reserved"]);
+    assert_eq!(app.summaries(&["--user", name]), ["user_created by operator"]);
+    // A name that is another user's id is ambiguous.
+    let tokens = app.new_user("ada").await;
+    let id = claims_of(&tokens.access)["sub"].as_str().unwrap().to_owned();
+    app.run(&["users", "create", &id, "--email", "b@example.com", "--allow-reserved"]);
+    let refused = app.cli(&["users", "grant", &id, "--role", "admin"]);
+    let errors = String::from_utf8(refused.stderr).unwrap();
+    assert!(errors.contains("is the username of one user and the id of another"), "{errors}");
 }

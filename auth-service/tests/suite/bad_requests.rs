@@ -14,8 +14,7 @@ const ROUTES: [&str; 4] = ["/register", "/login", "/token/refresh", "/token/veri
 #[actix_web::test]
 async fn body_that_is_not_a_json_object_is_rejected() {
     let app = TestApp::embedded().await;
-    let bodies: [&[u8]; 12] = [
-        b"",
+    let bodies: [&[u8]; 11] = [
         b"{",
         b"nonsense",
         b"null",
@@ -42,13 +41,15 @@ async fn other_content_types_are_rejected() {
     for route in ROUTES {
         for content_type in [
             "text/plain",
-            "application/x-www-form-urlencoded",
+            "application/x-www-form-urlencodedx",
             "multipart/form-data",
             "application/xml",
             "",
         ] {
             let answer = app.post_raw(route, content_type, "{}").await;
-            answer.assert_problem(415, "unsupported_media_type");
+            let problem = answer.assert_problem(415, "unsupported_media_type").json.clone();
+            let accepted = "application/json or application/x-www-form-urlencoded";
+            assert_eq!(problem["detail"], format!("The request's body must be {accepted}."));
         }
         let untyped = app.request(Method::POST, route).body("{}");
         app.send(untyped).await.assert_problem(415, "unsupported_media_type");
@@ -61,12 +62,12 @@ async fn other_content_types_are_rejected() {
 }
 
 #[actix_web::test]
-async fn missing_and_unknown_fields_are_named() {
+async fn missing_fields_are_named_and_unknown_ones_ignored() {
     let app = TestApp::embedded().await;
     app.post("/token/refresh", json!({})).await.assert_fields(&["refresh"]);
     app.post("/token/refresh", json!({"refresh": ""})).await.assert_fields(&["refresh"]);
     app.post("/token/refresh", json!({"refresh": {"a": 1}})).await.assert_fields(&["refresh"]);
-    app.post("/token/verify", json!({"tokn": "x"})).await.assert_fields(&["token", "tokn"]);
+    app.post("/token/verify", json!({"tokn": "x"})).await.assert_fields(&["token"]);
     let answer = app.post("/token/verify", json!({"x".repeat(40_000): 1})).await;
     assert!(answer.assert_problem(400, "invalid").json.to_string().len() < 1000);
 }

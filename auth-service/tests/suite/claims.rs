@@ -14,6 +14,10 @@ fn users(app: &TestApp, args: &[&str]) -> String {
     if let Some(database) = &app.database {
         command.env("DATABASE_URL", database.url());
     }
+    text_of(command)
+}
+
+fn text_of(mut command: Command) -> String {
     let output = command.output().unwrap();
     let text = if output.status.success() { output.stdout } else { output.stderr };
     String::from_utf8(text).unwrap()
@@ -59,6 +63,39 @@ async fn refreshed_tokens_carry_changed_scopes_and_roles(app: TestApp) {
     let text = users(&app, &["revoke", "ada@example.com", "--scope", "x", "--role", "editor"]);
     assert!(text.contains("scopes   reports:read\nroles    \n"), "{text}");
     refresh_until_granted(&app, newer, (json!("reports:read"), Value::Null)).await;
+}
+
+/// Asserts that the first refresh after each of these commands carries the change.
+async fn assert_next_refresh_carries_changes(app: &TestApp, run: impl Fn(&[&str]) -> String) {
+    let mut tokens = app.new_user("ada").await;
+    for _ in 0..5 {
+        for (command, roles) in [("grant", json!(["editor"])), ("revoke", Value::Null)] {
+            let text = run(&[command, "ada", "--role", "editor"]);
+            assert!(text.contains("username ada\n"), "{text}");
+            tokens = app.refreshed(&tokens.refresh).await;
+            assert_eq!(grants_of(&tokens.access), (json!(""), roles), "after {command}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn the_first_refresh_after_a_grant_carries_it_on_embedded_stores() {
+    let app = TestApp::embedded().await;
+    assert_next_refresh_carries_changes(&app, |args| users(&app, args)).await;
+}
+
+#[actix_web::test]
+async fn the_first_refresh_after_a_grant_carries_it_on_redis() {
+    let redis = RedisServer::start();
+    let app = TestApp::with_redis(&redis, &[]).await;
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_auth-service"));
+        command.env_clear().env("DATA_DIR", app.folder.path()).env("REDIS_URL", redis.url());
+        command.env("DATABASE_URL", app.database.as_ref().unwrap().url());
+        command.arg("users").args(args);
+        text_of(command)
+    };
+    assert_next_refresh_carries_changes(&app, run).await;
 }
 
 #[apply(on_both_stores)]

@@ -20,8 +20,20 @@ fn auth_service(args: &[&str], env: &[(&str, &str)]) -> Output {
 /// Asserts that a command ended with code 1 and one error line, and returns the line.
 #[track_caller]
 fn error_line(output: Output) -> String {
+    line_of(output, 1)
+}
+
+/// Asserts that a command ended with code 2, because its options or settings are wrong, and one
+/// error line. Returns the line.
+#[track_caller]
+fn usage_line(output: Output) -> String {
+    line_of(output, 2)
+}
+
+#[track_caller]
+fn line_of(output: Output, code: i32) -> String {
     let errors = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert_eq!(output.status.code(), Some(code), "{errors}");
     let lines: Vec<&str> = errors.lines().filter(|line| line.starts_with("error:")).collect();
     let [line] = lines[..] else { panic!("{errors}") };
     assert!(!errors.contains("panicked"), "{errors}");
@@ -44,7 +56,7 @@ fn invalid_setting_is_named_in_one_line() {
         (("REFRESH_GRACE", "604800"), "REFRESH_GRACE must be shorter"),
         (("AUTH_ADDR", "localhost"), "AUTH_ADDR"),
         (("ISSUER", "auth.example.com"), "ISSUER"),
-        (("AUDIENCE", ""), "AUDIENCE"),
+        (("AUDIENCE", "a,,b"), "AUDIENCE"),
         (("SIGNING_ALGORITHM", "HS256"), "must be EdDSA, ES256 or RS256"),
         (("SIGNING_ALGORITHM", "none"), "must be EdDSA, ES256 or RS256"),
         (("DATABASE_URL", "mysql://localhost/x"), "must start with postgres://"),
@@ -76,23 +88,108 @@ fn invalid_setting_is_named_in_one_line() {
             "REDIS_CERT_FILE and REDIS_KEY_FILE must be set together",
         ),
         (("REDIS_URL", "redis://h/?protocol=resp3"), "must not choose a protocol"),
+        (("REDIS_URL", "redis://h/?ssl_cert_reqs=none"), "cannot honour: ssl_cert_reqs"),
+        (("REDIS_URL", "redis://:p%@h/"), "write % as %25"),
+        (("DATABASE_URL", "postgres://h/d?pgbouncer=true"), "does not know: pgbouncer"),
+        (("DATABASE_URL", "host=h replication=database"), "cannot honour: replication"),
+        (("DATABASE_URL_FILE", "/dev/null"), "must not be empty"),
+        (("DATABASE_URL_FILE", "/proc/cpuinfo"), "has more than one line"),
     ] {
-        let line = error_line(auth_service(&[], &[env]));
+        let line = usage_line(auth_service(&[], &[env]));
         assert!(line.contains(expected), "{env:?}: {line}");
     }
-    let line = error_line(auth_service(&["--no-such-option"], &[]));
-    assert!(line.contains("--no-such-option"), "{line}");
+}
+
+#[test]
+fn typing_error_is_answered_with_a_suggestion() {
+    let folder = temp_dir();
+    let data = folder.path().to_str().unwrap();
+    assert!(auth_service(&["migrate"], &[("DATA_DIR", data)]).status.success());
+    for (args, expected) in [
+        (&["--no-such-option"][..], "unexpected argument '--no-such-option' found"),
+        (&["user", "show", "ada"], "similar subcommands exist: 'serve', 'users'"),
+        (&["users", "shwo", "ada"], "a similar subcommand exists: 'show'"),
+        (&["users", "grant", "ada", "--rol", "editor"], "a similar argument exists: '--role'"),
+        (&["keys", "list", "--databse-url", "x"], "a similar argument exists: '--database-url'"),
+        (&["users", "grant", "ada"], "name at least one scope or role"),
+    ] {
+        let line = usage_line(auth_service(args, &[("DATA_DIR", data)]));
+        assert!(line.contains(expected), "{args:?}: {line}");
+    }
+}
+
+#[test]
+fn every_command_prints_json() {
+    let folder = temp_dir();
+    let data = folder.path().to_str().unwrap();
+    let secret_file = folder.path().join("client.secret");
+    let commands: [&[&str]; 21] = [
+        &["migrate"],
+        &["generate-secret"],
+        &["doctor", "--issuer", "http://127.0.0.1:1"],
+        &["cleanup"],
+        &["keys", "generate"],
+        &["keys", "rotate"],
+        &["keys", "list"],
+        &["clients", "create", "job", "--scope", "read"],
+        &["clients", "create", "other", "--secret-file", secret_file.to_str().unwrap()],
+        &["clients", "create", "other", "--secret-file", secret_file.to_str().unwrap()],
+        &["clients", "rotate-secret", "job"],
+        &["clients", "list"],
+        &["clients", "delete", "job"],
+        &["users", "create", "ada", "--email", "ada@example.com"],
+        &["users", "show", "ada"],
+        &["users", "grant", "ada", "--role", "admin"],
+        &["users", "disable", "ada"],
+        &["users", "reset-password", "ada"],
+        &["users", "list"],
+        &["users", "delete", "ada", "--yes"],
+        &["audit"],
+    ];
+    for args in commands {
+        let output = auth_service(&[args, &["--json"]].concat(), &[("DATA_DIR", data)]);
+        // The doctor finds no service at the issuer.
+        assert!(output.status.success() || args[0] == "doctor", "{args:?}: {output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(!text.is_empty(), "{args:?}");
+        for line in text.lines() {
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(value.is_object(), "{args:?}: {line}");
+        }
+    }
+}
+
+#[test]
+fn help_of_a_subcommand_lists_its_own_options_only() {
+    let help = |args: &[&str]| String::from_utf8(auth_service(args, &[]).stdout).unwrap();
+    for args in [&["users", "show", "--help"][..], &["help", "users", "show"], &["audit", "-h"]] {
+        let text = help(args);
+        assert!(!text.contains("--bcrypt-cost") && !text.contains("[env:"), "{text}");
+        assert!(text.contains("--json"), "{text}");
+        assert!(text.contains("`auth-service --help` lists them"), "{text}");
+        assert!(text.lines().count() < 40, "{text}");
+    }
+    assert!(help(&["users", "show", "--help"]).contains("Username, email address or id"));
+    // Settings are accepted all the same, in any place.
+    let folder = temp_dir();
+    let data = folder.path().to_str().unwrap();
+    let output = auth_service(&["migrate", "--data-dir", data, "--bcrypt-cost", "11"], &[]);
+    assert!(output.status.success(), "{output:?}");
+    // A command without its subcommand prints its help as an error.
+    let output = auth_service(&["users"], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("reset-password"));
 }
 
 #[test]
 fn invalid_url_is_not_printed() {
     for env in [
-        ("REDIS_URL", "redis://:hunt#er2@127.0.0.1:1/"),
+        ("REDIS_URL", "redis://:hunt#er2%@127.0.0.1:1/"),
         ("REDIS_URL", "rediss-sentinel://:hunter2@127.0.0.1:1/"),
         ("DATABASE_URL", "mysql://u:hunter2@h/d"),
         ("DATABASE_URL", "postgres://u:hunt@er2@h.invalid/d"),
     ] {
-        let line = error_line(auth_service(&[], &[env]));
+        let line = usage_line(auth_service(&[], &[env]));
         assert!(line.contains(env.0) && !line.contains("er2"), "{line}");
     }
 }
@@ -245,6 +342,7 @@ async fn healthcheck_and_migrate_report_success_and_failure() {
     let healthcheck = || auth_service(&["healthcheck"], &[("AUTH_ADDR", &addr)]);
     assert!(healthcheck().status.success());
     redis.stop();
+    client.wait_for_status("/readyz", 503).await;
     assert!(error_line(healthcheck()).contains("is not ready: 503"));
     assert!(process.terminate().success(), "{}", process.log());
     assert!(error_line(healthcheck()).contains("does not answer"));

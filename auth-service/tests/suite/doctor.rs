@@ -1,10 +1,11 @@
 //! `auth-service doctor`: its findings and its advice. The command changes nothing.
 
-use std::process::Command;
+use std::{os::unix::fs::PermissionsExt, process::Command};
 
-use crate::support::TestApp;
+use crate::support::{TestApp, keys::new_secret};
 use test_support::{
-    PostgresServer, RedisServer, TempDir, TestDatabase, clock_ahead, redis_url, temp_dir,
+    PostgresServer, RedisServer, TempDir, TestDatabase, clock_ahead, redis_url, sql, temp_dir,
+    unique, write_private,
 };
 
 /// Output and exit code of the command.
@@ -61,6 +62,21 @@ fn report_before_the_first_start_is_ok_and_creates_no_files() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+#[test]
+fn limit_of_open_files_below_max_connections_gets_advice() {
+    let folder = temp_dir();
+    let script = format!(
+        "ulimit -n 300; exec {} doctor --data-dir {}",
+        env!("CARGO_BIN_EXE_auth-service"),
+        folder.path().display()
+    );
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let advice = "advice  limits    MAX_CONNECTIONS is 20000, and the process may open only 300 \
+                  files: further connections wait";
+    assert!(text.contains(advice), "{text}");
+}
+
 #[actix_web::test]
 async fn running_service_is_ok_on_both_stores() {
     for app in [TestApp::embedded().await, TestApp::deployed().await] {
@@ -78,7 +94,7 @@ async fn running_service_is_ok_on_both_stores() {
             .assert_ok("secret", "(mode 600)")
             .assert_ok("issuer", "answers with this issuer")
             .assert_ok("hashing", "cost 10")
-            .assert_ok("keys", "(EdDSA) has signed for 0 days");
+            .assert_ok("keys", "(ES256) has signed for 0 days");
         if stores.is_some() {
             report
                 .assert_ok("database", "PostgreSQL")
@@ -173,10 +189,9 @@ fn unreachable_redis_is_reported_without_the_password() {
 async fn keys_sealed_with_another_secret_are_wrong() {
     let app = TestApp::embedded().await;
     let another = app.folder.path().join("another.key");
-    std::fs::write(&another, "another-secret-of-more-than-32-bytes").unwrap();
+    write_private(&another, &new_secret());
     let report = doctor(&app.folder, &["--secret-key-file", another.to_str().unwrap()], &[]);
     report.assert_wrong("keys", "1 of 1 keys were sealed with another secret", "SECRET_KEY_FILE");
-    report.assert_line("advice  secret", "all users of this machine can read");
 }
 
 #[test]
@@ -211,4 +226,63 @@ fn contradictory_settings_are_wrong() {
         "REFRESH_TOKEN_LIFETIME is longer than SESSION_LIFETIME",
         "--help",
     );
+}
+
+#[test]
+fn role_that_may_not_create_tables_is_wrong() {
+    let database = TestDatabase::create();
+    let role = unique("role_");
+    let url = database.url();
+    sql(&url, &format!("CREATE ROLE {role} LOGIN"));
+    let redis = redis_url();
+    let args = ["--database-url", &url.replace("postgres@", &format!("{role}@")), "--redis-url"];
+    let args = [&args[..], &[&redis]].concat();
+    let report = doctor(&temp_dir(), &args, &[]);
+    let state = format!("the role {role} may not create tables in the schema public");
+    report.assert_wrong("rights", &state, "GRANT CREATE ON SCHEMA \"public\"");
+    sql(&url, &format!("GRANT CREATE ON SCHEMA public TO {role}"));
+    let report = doctor(&temp_dir(), &args, &[]);
+    assert!(!report.text.contains("rights"), "{}", report.text);
+    sql(&url, &format!("DROP OWNED BY {role}"));
+    sql(&url, &format!("DROP ROLE {role}"));
+}
+
+#[actix_web::test]
+async fn files_that_other_users_can_read_are_named() {
+    let app = TestApp::embedded().await;
+    std::fs::set_permissions(app.folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let report = doctor(&app.folder, &[], &[]);
+    assert!(!report.text.contains("advice  files"), "{}", report.text);
+    let file = app.folder.path().join("auth.sqlite3");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let report = doctor(&app.folder, &[], &[]);
+    report.assert_line("advice  files", &format!("{} (DATA_DIR, mode 644)", file.display()));
+    assert!(report.text.contains("chmod 600"), "{}", report.text);
+}
+
+#[actix_web::test]
+async fn secret_files_with_which_the_service_does_not_start_are_wrong() {
+    let folder = temp_dir();
+    let file = folder.path().join("secret.key");
+    let text = file.to_str().unwrap();
+    write_private(&file, &new_secret());
+    doctor(&folder, &[], &[]).assert_ok("secret", "(mode 600)");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let report = doctor(&folder, &[], &[]);
+    let fault = format!("{text} (SECRET_KEY_FILE) is open to all users of this machine (mode 644)");
+    report.assert_wrong("files", &fault, &format!("run `chmod 640 {text}`"));
+    let url = folder.path().join("url");
+    std::fs::write(&url, "smtp://user:hunter2@127.0.0.1:1\n").unwrap();
+    let mail = ["--mail-url-file", url.to_str().unwrap(), "--mail-from=a@example.com"];
+    let report = doctor(&folder, &mail, &[]);
+    report.assert_wrong("files", "(MAIL_URL_FILE) is open to all users", "chmod 640");
+    assert!(!report.text.contains("hunter2"), "{}", report.text);
+
+    write_private(&file, &"change-me-".repeat(4));
+    let report = doctor(&folder, &[], &[]);
+    report.assert_wrong("secret", "contains a secret that repeats a short text", "rotate-keys.md");
+    write_private(&file, &(new_secret() + &"change-me-".repeat(4)));
+    let report = doctor(&folder, &[], &[]);
+    report.assert_line("advice  secret", "contains an earlier secret that repeats a short text");
+    assert!(report.text.contains("Delete its line"), "{}", report.text);
 }

@@ -89,6 +89,49 @@ async fn required_scopes_and_roles_are_enforced(app: TestApp) {
     }
 }
 
+/// Asks about a request with these headers.
+async fn ask_about(app: &TestApp, query: &str, headers: &[(&str, &str)]) -> Answer {
+    let request = app.request(Method::GET, &format!("/auth/verify{query}"));
+    let add = |request: RequestBuilder, (name, value): &(&str, &str)| request.header(*name, *value);
+    app.send(headers.iter().fold(request, add)).await
+}
+
+const PREFLIGHT: [(&str, &str); 2] =
+    [("origin", "https://app.example.com"), ("access-control-request-method", "POST")];
+
+#[actix_web::test]
+async fn preflight_passes_if_the_proxy_names_its_method() {
+    let app = TestApp::embedded().await;
+    for name in ["x-forwarded-method", "x-original-method"] {
+        let headers = [&PREFLIGHT[..], &[(name, "OPTIONS")]].concat();
+        let answer = ask_about(&app, "?preflight=allow&scope=read", &headers).await;
+        assert_eq!((answer.status, identity(&answer)), (204, [None, None, None]), "{name}");
+        // The operator has to ask for it: an older proxy may pass on a forged header.
+        ask_about(&app, "?scope=read", &headers).await.assert_problem(401, "not_authenticated");
+    }
+    let refuse = async |headers: &[(&str, &str)]| {
+        let answer = ask_about(&app, "?preflight=allow", headers).await;
+        answer.assert_problem(401, "not_authenticated");
+    };
+    refuse(&PREFLIGHT).await;
+    refuse(&[("x-forwarded-method", "OPTIONS")]).await;
+    refuse(&[PREFLIGHT[0], ("x-forwarded-method", "OPTIONS")]).await;
+    refuse(&[PREFLIGHT[1], ("x-forwarded-method", "OPTIONS")]).await;
+    // A client has forged the header that this proxy does not set, or a second value.
+    for (name, forged) in [
+        ("x-forwarded-method", "x-original-method"),
+        ("x-original-method", "x-forwarded-method"),
+        ("x-forwarded-method", "x-forwarded-method"),
+    ] {
+        let headers = [&PREFLIGHT[..], &[(name, "DELETE"), (forged, "OPTIONS")]].concat();
+        refuse(&headers).await;
+    }
+    for query in ["?preflight=", "?preflight=yes"] {
+        let access = app.new_user(if query.len() > 11 { "ada" } else { "grace" }).await.access;
+        app.get(&format!("/auth/verify{query}"), Some(&access)).await.assert_fields(&["preflight"]);
+    }
+}
+
 #[apply(on_both_stores)]
 async fn client_token_has_no_user(app: TestApp) {
     let access = client_token(&app).await;
@@ -123,9 +166,14 @@ impl Guarded {
     }
 }
 
-async fn assert_hello(answer: Response, name: &str) {
+async fn assert_hello(answer: Response, subject: &str, name: &str) {
     assert_eq!(answer.status(), 200);
-    assert_eq!(answer.text().await.unwrap(), format!("hello, {name}\n"));
+    assert_eq!(answer.text().await.unwrap(), format!("hello, {subject} ({name})\n"));
+}
+
+/// Returns the subject of an access token.
+fn subject(access: &str) -> String {
+    claims_of(access)["sub"].as_str().unwrap().to_owned()
 }
 
 /// Asserts that an answer is a problem that has each of these headers once.
@@ -149,14 +197,15 @@ async fn nginx_protects_a_server_that_verifies_no_tokens() {
     for name in ["ada", "Zoë"] {
         let tokens = app.new_user(name).await;
         let access = Some(tokens.access.as_str());
-        assert_hello(guarded.get("/hello", access).await, name).await;
+        let sub = subject(&tokens.access);
+        assert_hello(guarded.get("/hello", access).await, &sub, name).await;
         let request =
             guarded.request("/hello/there?scope=admin", access).header("X-Auth-User", "mallory");
-        assert_hello(request.send().await.unwrap(), name).await;
+        assert_hello(request.send().await.unwrap(), &sub, name).await;
         // nginx does not pass the body to auth-service.
         let posted =
             guarded.http.post(guarded.nginx.resource_url("/hello")).bearer_auth(&tokens.access);
-        assert_hello(posted.body("x".repeat(100_000)).send().await.unwrap(), name).await;
+        assert_hello(posted.body("x".repeat(2_000_000)).send().await.unwrap(), &sub, name).await;
 
         let needed = challenge(r#"Bearer error="insufficient_scope", scope="reports:read""#);
         assert_problem(
@@ -168,12 +217,11 @@ async fn nginx_protects_a_server_that_verifies_no_tokens() {
         .await;
         assert!(app.cli(&["users", "grant", name, "--scope", "reports:read"]).status.success());
         let granted = app.login(name).await.tokens().access;
-        assert_hello(guarded.get("/hello/reports", Some(&granted)).await, name).await;
+        assert_hello(guarded.get("/hello/reports", Some(&granted)).await, &sub, name).await;
 
         app.logout(&tokens).await;
         let invalid = challenge(r#"Bearer error="invalid_token""#);
-        assert_problem(guarded.get("/hello", access).await, 401, "not_authenticated", &invalid)
-            .await;
+        assert_problem(guarded.get("/hello", access).await, 401, "token_not_valid", &invalid).await;
     }
     for path in ["/hello", "/hello/reports"] {
         let request = guarded.request(path, None).header("X-Auth-User", "mallory");
@@ -182,7 +230,13 @@ async fn nginx_protects_a_server_that_verifies_no_tokens() {
     }
     let client = client_token(&app).await;
     let request = guarded.request("/hello", Some(&client)).header("X-Auth-User", "mallory");
-    assert_hello(request.send().await.unwrap(), "").await;
+    assert_hello(request.send().await.unwrap(), "billing-job", "").await;
+    // A browser sends a preflight without a token.
+    let options = || guarded.http.request(Method::OPTIONS, guarded.nginx.resource_url("/hello"));
+    let preflight = options().header("Access-Control-Request-Method", "POST");
+    let preflight = preflight.header("X-Auth-Subject", "mallory").header("X_Auth_User", "mallory");
+    assert_hello(preflight.send().await.unwrap(), "", "").await;
+    assert_eq!(options().send().await.unwrap().status(), 401);
     assert_eq!(
         guarded.get("/auth/verify/", Some(&client)).await.status(),
         404,
@@ -196,14 +250,15 @@ async fn nginx_forwards_no_request_while_auth_service_is_unreachable() {
     let proxy = Proxy::to(app.addr.to_string());
     let guarded = Guarded::behind(proxy.addr());
     let access = app.new_user("ada").await.access;
-    assert_hello(guarded.get("/hello", Some(&access)).await, "ada").await;
+    let sub = subject(&access);
+    assert_hello(guarded.get("/hello", Some(&access)).await, &sub, "ada").await;
     proxy.cut();
     for access in [Some(access.as_str()), None] {
         let answer = guarded.get("/hello", access).await;
         assert_problem(answer, 503, "unavailable", &[("retry-after", "1")]).await;
     }
     proxy.restore();
-    assert_hello(guarded.get("/hello", Some(&access)).await, "ada").await;
+    assert_hello(guarded.get("/hello", Some(&access)).await, &sub, "ada").await;
     // Other routes of nginx do not depend on auth-service.
     assert_problem(guarded.get("/whoami", Some(&access)).await, 502, "bad_gateway", &[]).await;
 }

@@ -10,8 +10,10 @@ use crate::support::{
     },
     on_both_stores,
 };
+use futures_util::future::join_all;
+use jsonwebtoken::DecodingKey;
 use rstest_reuse::apply;
-use test_support::{decode_part, wait_until};
+use test_support::{TestDatabase, decode_part, redis_url, temp_dir, unique, wait_until};
 
 #[apply(on_both_stores)]
 async fn key_is_published_before_it_signs_and_until_its_tokens_expire(app: TestApp) {
@@ -20,7 +22,7 @@ async fn key_is_published_before_it_signs_and_until_its_tokens_expire(app: TestA
     assert_eq!(published_kids(&app).await, [old.as_str()]);
 
     let rotated = stdout_of(app.cli(&["keys", "rotate"]));
-    assert!(rotated.contains("(EdDSA) is next: signs from 20"), "{rotated}");
+    assert!(rotated.contains("(ES256) is next: signs from 20"), "{rotated}");
     let kids = wait_for_published_kids(&app, 2).await;
     assert_eq!(kids[0], old);
     let new = &kids[1];
@@ -53,25 +55,87 @@ async fn key_is_published_before_it_signs_and_until_its_tokens_expire(app: TestA
 
 #[apply(on_both_stores)]
 async fn rotation_changes_the_algorithm(app: TestApp) {
-    let before = app.register_and_login("ada").await.tokens();
-    for algorithm in ["ES256", "RS256", "EdDSA"] {
-        stdout_of(app.cli(&["keys", "rotate", "--algorithm", algorithm, "--key-publish-ahead=1"]));
-        let tokens = wait_until(format!("a key for {algorithm} signs"), async || {
-            let tokens = app.login("ada").await.tokens();
-            (decode_part(&tokens.access, 0)["alg"] == algorithm).then_some(tokens)
+    let before = app.new_user("ada").await;
+    for algorithm in ["EdDSA", "RS256", "ES256"] {
+        let rotate = ["keys", "rotate", "--algorithm", algorithm, "--key-publish-ahead=1"];
+        let rotated = app.cli(&rotate);
+        let warning = String::from_utf8_lossy(&rotated.stderr);
+        let expected = format!("every verifier must accept {algorithm} before");
+        assert!(warning.contains(&expected), "{warning}");
+        stdout_of(rotated);
+        let mut tokens = app.login("ada").await.tokens();
+        let signed = wait_until(format!("a key for {algorithm} signs"), async || {
+            tokens = app.refreshed(&tokens.refresh).await;
+            (decode_part(&tokens.access, 0)["alg"] == algorithm).then(|| tokens.access.clone())
         })
         .await;
-        assert_eq!(app.get("/me", Some(&tokens.access)).await.status, 200);
+        assert_eq!(app.get("/me", Some(&signed)).await.status, 200);
         assert_eq!(app.get("/me", Some(&before.access)).await.status, 200);
     }
     app.refreshed(&before.refresh).await;
 }
 
+/// A new default must not reach verifiers that accept only the algorithm in use.
+#[apply(on_both_stores)]
+async fn installation_keeps_its_algorithm_until_it_is_told_another(app: TestApp) {
+    stdout_of(app.cli(&["keys", "rotate", "--algorithm=EdDSA", "--key-publish-ahead=1"]));
+    wait_until("a key for EdDSA signs", async || {
+        stdout_of(app.cli(&["keys", "list"])).contains("EdDSA      current")
+    })
+    .await;
+    let rotated = app.cli(&["keys", "rotate"]);
+    assert!(!String::from_utf8_lossy(&rotated.stderr).contains("verifier"), "{rotated:?}");
+    let rotated = stdout_of(rotated);
+    assert!(rotated.contains("(EdDSA) is next"), "{rotated}");
+    let next = rotated.split_whitespace().next().unwrap();
+    stdout_of(app.cli(&["keys", "retire", next]));
+    let generated = app.cli(&["keys", "generate", "--signing-algorithm=RS256"]);
+    let warning = String::from_utf8_lossy(&generated.stderr);
+    assert!(warning.contains("every verifier must accept RS256 before"), "{warning}");
+    assert!(stdout_of(generated).contains("(RS256) is next"));
+}
+
+#[actix_web::test]
+async fn public_keys_are_exported_as_pem() {
+    let app = TestApp::embedded().await;
+    let token = app.new_user("ada").await.access;
+    let pem = stdout_of(app.cli(&["keys", "export"]));
+    let key = DecodingKey::from_ec_pem(pem.as_bytes()).unwrap();
+    assert!(verifies(&token, &key, jsonwebtoken::Algorithm::ES256));
+    assert_eq!(stdout_of(app.cli(&["keys", "export", &published_kids(&app).await[0]])), pem);
+
+    // The next key is exported before it signs.
+    for (name, read, algorithm) in [
+        ("RS256", DecodingKey::from_rsa_pem as fn(&[u8]) -> _, jsonwebtoken::Algorithm::RS256),
+        ("EdDSA", DecodingKey::from_ed_pem, jsonwebtoken::Algorithm::EdDSA),
+    ] {
+        let rotate = ["keys", "rotate", "--algorithm", name, "--key-publish-ahead=1"];
+        let rotated = stdout_of(app.cli(&rotate));
+        let kid = rotated.split_whitespace().next().unwrap();
+        let pem = stdout_of(app.cli(&["keys", "export", kid]));
+        assert!(pem.starts_with("-----BEGIN PUBLIC KEY-----\n"), "{pem}");
+        assert!(pem.ends_with("-----END PUBLIC KEY-----\n"), "{pem}");
+        let token = wait_until(format!("{kid} signs"), async || {
+            let token = app.login("ada").await.tokens().access;
+            (decode_part(&token, 0)["kid"] == kid).then_some(token)
+        })
+        .await;
+        assert!(verifies(&token, &read(pem.as_bytes()).unwrap(), algorithm));
+    }
+    assert!(stderr_of(app.cli(&["keys", "export", "none"])).contains("no key has the id none"));
+}
+
+/// Returns whether the key verifies the signature of the token.
+fn verifies(token: &str, key: &DecodingKey, algorithm: jsonwebtoken::Algorithm) -> bool {
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    jsonwebtoken::crypto::verify(signature, signed.as_bytes(), key, algorithm).unwrap()
+}
+
 #[apply(on_both_stores)]
 async fn keys_are_listed_with_their_states(app: TestApp) {
     let first = published_kids(&app).await[0].clone();
-    let generated = stdout_of(app.cli(&["keys", "generate", "--algorithm", "ES256"]));
-    assert!(generated.contains("(ES256) is next: waits for `keys rotate`"), "{generated}");
+    let generated = stdout_of(app.cli(&["keys", "generate", "--algorithm", "EdDSA"]));
+    assert!(generated.contains("(EdDSA) is next: waits for `keys rotate`"), "{generated}");
     let again = stderr_of(app.cli(&["keys", "generate"]));
     assert!(again.contains("a next key already exists"), "{again}");
     let other = stderr_of(app.cli(&["keys", "rotate", "--algorithm", "RS256"]));
@@ -79,8 +143,8 @@ async fn keys_are_listed_with_their_states(app: TestApp) {
     let list = stdout_of(app.cli(&["keys", "list"]));
     let rows: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(rows[0], ["KID", "ALGORITHM", "STATE", "PUBLISHED", "WHEN"]);
-    assert_eq!((&rows[1][..3], rows[1][4]), (&[first.as_str(), "EdDSA", "current"][..], "signs"));
-    assert_eq!((&rows[2][1..3], rows[2][4]), (&["ES256", "next"][..], "waits"));
+    assert_eq!((&rows[1][..3], rows[1][4]), (&[first.as_str(), "ES256", "current"][..], "signs"));
+    assert_eq!((&rows[2][1..3], rows[2][4]), (&["EdDSA", "next"][..], "waits"));
     assert_eq!(rows.len(), 3);
 
     // The next key does not sign before `keys rotate`, even after a long time.
@@ -91,7 +155,7 @@ async fn keys_are_listed_with_their_states(app: TestApp) {
 
 #[apply(on_both_stores)]
 async fn leaked_key_is_retired(app: TestApp) {
-    let tokens = app.register_and_login("ada").await.tokens();
+    let tokens = app.new_user("ada").await;
     let leaked = published_kids(&app).await[0].clone();
     for unknown in ["nonsense", "-an-id-that-looks-like-an-option"] {
         let line = stderr_of(app.cli(&["keys", "retire", unknown]));
@@ -145,12 +209,21 @@ async fn keys_rotate_on_a_schedule_and_replicas_agree() {
 
 #[actix_web::test]
 async fn concurrent_first_starts_create_one_key() {
-    let app = TestApp::deployed().await;
-    let replicas = [app.replica().await, app.replica().await, app.replica().await];
+    let database = TestDatabase::create();
+    let (folder, prefix) = (temp_dir(), unique("test:"));
+    let (url, redis) = (database.url(), redis_url());
+    let data = folder.path().to_str().unwrap();
+    let stores = [
+        ["--database-url", &url],
+        ["--redis-url", &redis],
+        ["--redis-key-prefix", &prefix],
+        ["--data-dir", data],
+    ];
+    let stores = stores.concat();
+    let starts = (0..4).map(|_| TestApp::on_stores(&stores));
     let mut seen = BTreeSet::new();
-    for replica in &replicas {
-        replica.wait_for_status("/readyz", 200).await;
-        seen.extend(published_kids(replica).await);
+    for replica in join_all(starts).await {
+        seen.extend(published_kids(&replica).await);
     }
     assert_eq!(seen.len(), 1);
 }
@@ -158,7 +231,7 @@ async fn concurrent_first_starts_create_one_key() {
 #[actix_web::test]
 async fn shorter_lifetime_keeps_earlier_tokens_valid() {
     let app = TestApp::deployed_with(&["--access-token-lifetime=7200"]).await;
-    let long = app.register_and_login("ada").await.tokens();
+    let long = app.new_user("ada").await;
     let shorter = app.replica_with(|settings| {
         settings.access_token_lifetime = Duration::from_secs(60);
     });
@@ -200,10 +273,10 @@ async fn unknown_key_of_another_replica_is_loaded() {
 async fn scheduled_rotation_keeps_the_algorithm_of_the_current_key() {
     let app = TestApp::deployed_with(&SCHEDULE).await;
     let first = kid(&app.register_and_login("ada").await);
-    stdout_of(app.cli(&["keys", "rotate", "--algorithm", "ES256", "--key-publish-ahead=1"]));
+    stdout_of(app.cli(&["keys", "rotate", "--algorithm", "RS256", "--key-publish-ahead=1"]));
     login_with_another_key(&app, &first).await;
     app.advance(3001);
     assert_eq!(wait_for_published_kids(&app, 2).await.len(), 2);
     let jwks = app.get("/.well-known/jwks.json", None).await.json;
-    assert_eq!([&jwks["keys"][0]["alg"], &jwks["keys"][1]["alg"]], ["ES256", "ES256"]);
+    assert_eq!([&jwks["keys"][0]["alg"], &jwks["keys"][1]["alg"]], ["RS256", "RS256"]);
 }

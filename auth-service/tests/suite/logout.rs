@@ -3,11 +3,10 @@
 use std::{io::Write, time::Duration};
 
 use crate::support::{TestApp, on_both_stores};
-use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
 use reqwest::Method;
 use rstest_reuse::apply;
 use serde_json::json;
-use test_support::{RedisServer, claims_of, wait_until};
+use test_support::{RedisServer, claims_of, sql, wait_until};
 
 #[apply(on_both_stores)]
 async fn logout_ends_only_its_session(app: TestApp) {
@@ -42,9 +41,9 @@ async fn both_tokens_must_belong_to_one_user(app: TestApp) {
         app.send(request)
     };
     logout(None, &ada.refresh).await.assert_problem(401, "not_authenticated");
-    logout(Some(&grace.access), &ada.refresh).await.assert_problem(401, "token_not_valid");
+    logout(Some(&grace.access), &ada.refresh).await.assert_fields(&["refresh"]);
     logout(Some(&ada.refresh), &ada.refresh).await.assert_problem(401, "token_not_valid");
-    logout(Some(&ada.access), &ada.access).await.assert_problem(401, "token_not_valid");
+    logout(Some(&ada.access), &ada.access).await.assert_fields(&["refresh"]);
     logout(Some(&ada.access), "").await.assert_fields(&["refresh"]);
     app.refreshed(&ada.refresh).await;
 }
@@ -53,9 +52,6 @@ async fn both_tokens_must_belong_to_one_user(app: TestApp) {
 async fn redis_entry_expires_with_the_refresh_token() {
     let redis = RedisServer::start();
     let app = TestApp::with_redis(&redis, &[]).await;
-    // A session that began within the leeway of the rebuild might be older than the session state,
-    // because the clocks of replicas may differ.
-    app.advance(11);
     let tokens = app.new_user("ada").await;
     app.advance(3600);
     let access = app.login("ada").await.tokens().access;
@@ -64,10 +60,13 @@ async fn redis_entry_expires_with_the_refresh_token() {
 
     let keys: Vec<String> =
         redis::from_redis_value(redis.command(&["KEYS", "bl{*"]).unwrap()).unwrap();
-    let entry = keys.iter().find(|key| !key.ends_with("whole-since")).unwrap();
+    let is_ended = |key: &&String| {
+        !key.ends_with("whole-since") && redis.query::<Vec<u8>>(&["GET", key]) == b"revoked"
+    };
+    let entry = keys.iter().find(is_ended).unwrap();
     let life: i64 = redis::from_redis_value(redis.command(&["TTL", entry]).unwrap()).unwrap();
-    // A week, minus the hour that has passed, plus the leeway. The test itself may take a minute.
-    assert!((604_800 - 3600 - 60..=604_800 - 3600 + 10).contains(&life), "{life}");
+    // A week and the leeway, from the login on. The test itself may take a minute.
+    assert!((604_800 - 3600 - 60..=604_800 + 300).contains(&life), "{life}");
 }
 
 #[actix_web::test]
@@ -113,11 +112,8 @@ async fn logout_holds_after_redis_restarts_with_old_data() {
     // After this time the service assumes that Redis has kept the entry.
     app.advance(6);
     let marked = "SELECT 1 FROM sessions WHERE blacklisted_at IS NOT NULL";
-    let mut connection = PgConnection::establish(&app.database.as_ref().unwrap().url()).unwrap();
-    wait_until("the session is marked", async || {
-        sql_query(marked).execute(&mut connection).unwrap() > 0
-    })
-    .await;
+    let url = app.database.as_ref().unwrap().url();
+    wait_until("the session is marked", async || sql(&url, marked) > 0).await;
 
     redis.stop();
     redis.restart();
@@ -168,8 +164,8 @@ async fn logout_completes_after_the_client_disconnects(app: TestApp) {
         let mut stream = std::net::TcpStream::connect(app.addr).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         drop(stream);
-        // The service may not have read the request. If it has, the token is rejected at once, and
-        // the session has ended both in the database and in the session state.
+        // The service may not have read the request yet, so the first refreshes can succeed. Once
+        // the token is rejected, the session has ended in the database and in the session state.
         let deadline = std::time::Instant::now() + Duration::from_secs(2);
         let mut refresh = tokens.refresh;
         while std::time::Instant::now() < deadline {

@@ -5,7 +5,7 @@ use rstest_reuse::apply;
 use test_support::{Client, RedisServer, wait_until};
 
 /// Returns the value of a metric, which must exist.
-async fn metric(app: &Client, name: &str) -> f64 {
+pub async fn metric(app: &Client, name: &str) -> f64 {
     let value = metric_if_any(app, name).await;
     value.unwrap_or_else(|| panic!("no metric {name}"))
 }
@@ -24,8 +24,18 @@ async fn metric_if_any(app: &Client, name: &str) -> Option<f64> {
 /// Returns the number of refreshes of each outcome that has occurred.
 async fn refresh_counts(app: &Client) -> Vec<(&'static str, f64)> {
     let mut counts = Vec::new();
-    for outcome in ["rotated", "retried", "reused", "revoked", "expired", "unknown", "unavailable"]
-    {
+    for outcome in [
+        "rotated",
+        "retried",
+        "retried_elsewhere",
+        "kept",
+        "reused",
+        "void",
+        "revoked",
+        "expired",
+        "unknown",
+        "unavailable",
+    ] {
         let count = metric(app, &format!("auth_refreshes_total{{outcome=\"{outcome}\"}}")).await;
         if count > 0.0 {
             counts.push((outcome, count));

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::support::TestApp;
 use reqwest::Method;
 use serde_json::Value;
-use test_support::assert_answers_as_documented;
+use test_support::{Nginx, assert_answers_as_documented};
 
 #[actix_web::test]
 async fn every_documented_route_exists() {
@@ -15,18 +15,15 @@ async fn every_documented_route_exists() {
     assert_eq!(document["openapi"], "3.1.0");
     assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 23);
+    assert_eq!(paths.len(), 33);
     let mut ids = BTreeSet::new();
     for (path, item) in paths {
         for (method, operation) in item.as_object().unwrap() {
-            if let Some(reference) =
-                operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str()
-            {
-                let schema = document.pointer(&reference[1..]).unwrap();
-                assert_eq!(
-                    schema["additionalProperties"], false,
-                    "{path} must not allow unknown members"
-                );
+            let body = &operation["requestBody"];
+            let content = &body["content"];
+            if body["required"] == true && content["application/json"].is_object() {
+                let form = &content["application/x-www-form-urlencoded"];
+                assert_eq!(form, &content["application/json"], "{path}");
             }
             assert!(
                 operation["summary"].as_str().is_some_and(|text| text.ends_with('.')),
@@ -65,13 +62,15 @@ async fn every_documented_route_exists() {
 
 #[actix_web::test]
 async fn every_answer_to_a_generated_request_is_documented() {
-    let app = TestApp::embedded_with(&["--hash-queue=1000"]).await;
-    let created =
-        String::from_utf8(app.cli(&["clients", "create", "gateway", "--scope", "read"]).stdout)
-            .unwrap();
-    let secret = created.split_whitespace().last().unwrap();
+    let app = TestApp::embedded_with(&[
+        "--hash-queue=1000",
+        "--login-failures-per-name=0",
+        "--login-failures-per-address=0",
+    ])
+    .await;
+    let (_, secret) = app.client("gateway", &["read"]);
     let tokens = app.new_user("ada").await;
-    assert_answers_as_documented(app.addr, &tokens.access, Some(("gateway", secret))).await;
+    assert_answers_as_documented(app.addr, &tokens.access, Some(("gateway", &*secret))).await;
     // No generated request has ended the session of its token.
     assert_eq!(app.get("/me", Some(&tokens.access)).await.status, 200);
 }
@@ -123,9 +122,23 @@ async fn page_loads_nothing_from_other_hosts() {
 }
 
 #[actix_web::test]
-async fn root_redirects_to_the_page() {
+async fn root_leads_to_the_sign_in_page() {
     let app = TestApp::embedded().await;
     let page = reqwest::get(format!("http://{}/", app.addr)).await.unwrap();
-    assert_eq!((page.status().as_u16(), page.url().path()), (200, "/docs"));
+    assert_eq!((page.status().as_u16(), page.url().path()), (200, "/sign-in"));
     assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+}
+
+#[actix_web::test]
+async fn page_and_document_work_below_a_path() {
+    let app = TestApp::embedded_with(&["--issuer=https://example.com/auth"]).await;
+    let document = app.get("/openapi.json", None).await.json;
+    assert_eq!(document["servers"], serde_json::json!([{"url": "/auth"}]));
+    let locations = "location /auth/ { proxy_pass http://auth-service:8080/; }";
+    let nginx = Nginx::with_locations(locations, app.addr, app.addr);
+    let page = reqwest::get(nginx.resource_url("/auth/")).await.unwrap();
+    assert_eq!((page.status().as_u16(), page.url().path()), (200, "/auth/sign-in"));
+    // Without a path, the document is of the service at its own address.
+    let app = TestApp::embedded().await;
+    assert_eq!(app.get("/openapi.json", None).await.json["servers"], serde_json::json!(null));
 }

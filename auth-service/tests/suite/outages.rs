@@ -28,12 +28,17 @@ async fn service_starts_without_both_stores_and_recovers() {
         states,
         serde_json::json!({
             "service": "ok", "keys": "unavailable", "database": "unavailable",
-            "blacklist": "unavailable", "revocations": "unavailable",
+            "blacklist": "unavailable", "revocations": "unavailable", "clock": "unavailable",
         })
     );
     app.register("ada").await.assert_problem(503, "unavailable");
     app.login("ada").await.assert_problem(503, "unavailable");
-    app.get("/.well-known/jwks.json", None).await.assert_problem(503, "unavailable");
+    for path in ["/.well-known/jwks.json", "/revocations"] {
+        let answer = app.get(path, None).await;
+        assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{answer:?}");
+        // The next connection may reach a replica that is ready.
+        assert_eq!(answer.header("connection"), "close", "{path}");
+    }
 
     proxy.restore();
     redis.restart();

@@ -31,7 +31,16 @@ async fn user_registers_logs_in_refreshes_verifies_and_logs_out(app: TestApp) {
     let me = app.get("/me", Some(&first.access)).await;
     assert_eq!(
         (me.status, me.json),
-        (200, json!({"id": id, "email": "Ada@example.com", "username": "Ada"}))
+        (
+            200,
+            json!({
+                "id": id,
+                "email": "Ada@example.com",
+                "username": "Ada",
+                "email_verified": false,
+                "language": "en"
+            })
+        )
     );
 
     let refreshed = app.refresh(&first.refresh).await;
@@ -78,10 +87,10 @@ async fn unknown_paths_and_wrong_methods_get_problem_details() {
     app.get("/login/extra", None).await.assert_problem(404, "not_found");
     let answer = app.get("/login", None).await;
     answer.assert_problem(405, "method_not_allowed");
-    assert_eq!(answer.header("allow"), "POST");
+    assert_eq!(answer.header("allow"), "POST, OPTIONS");
     let answer = app.post("/me", json!({})).await;
     answer.assert_problem(405, "method_not_allowed");
-    assert_eq!(answer.header("allow"), "GET, HEAD");
+    assert_eq!(answer.header("allow"), "GET, HEAD, PATCH, DELETE, OPTIONS");
     // A route that allows GET also allows HEAD.
     let head = app.request(Method::HEAD, "/.well-known/jwks.json").send().await.unwrap();
     assert_eq!((head.status().as_u16(), head.bytes().await.unwrap().len()), (200, 0));

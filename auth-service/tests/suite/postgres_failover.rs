@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::support::TestApp;
-use test_support::{PostgresServer, redis_url, unique, wait_until};
+use test_support::{PostgresServer, wait_until};
 
 #[actix_web::test]
 async fn promoted_replica_is_found_without_a_restart() {
@@ -11,10 +11,7 @@ async fn promoted_replica_is_found_without_a_restart() {
     let replica = primary.replica();
     let hosts = format!("127.0.0.1:{},127.0.0.1:{}", primary.port(), replica.port());
     let url = format!("postgres://postgres@{hosts}/postgres?target_session_attrs=read-write");
-    let redis = redis_url();
-    let prefix = unique("test:");
-    let args = ["--database-url", &url, "--redis-url", &redis, "--redis-key-prefix", &prefix];
-    let app = TestApp::on_stores(&args).await;
+    let app = TestApp::on_database(&url, &[], None).await.ready().await;
     let before = app.new_user("ada").await;
 
     primary.stop();

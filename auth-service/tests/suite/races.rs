@@ -9,14 +9,14 @@ use futures_util::future::join;
 use test_support::{claims_of, sql, wait_for_lock_waiters, wait_until};
 
 /// Returns a connection that holds a lock until it is dropped.
-fn hold_lock(url: &str, lock: &str) -> PgConnection {
+pub fn hold_lock(url: &str, lock: &str) -> PgConnection {
     let mut connection = PgConnection::establish(url).unwrap();
     connection.batch_execute(&format!("BEGIN; {lock}")).unwrap();
     connection
 }
 
-/// Asserts that a login is rejected while `users VERB ada` waits for a lock.
-async fn assert_login_is_rejected_during(verb: &'static str) {
+/// Asserts that a login is rejected while `users` with these arguments waits for a lock.
+async fn assert_login_is_rejected_during(args: &'static [&'static str]) {
     let app = Arc::new(TestApp::deployed_with(&["--database-timeout=20"]).await);
     let before = app.new_user("ada").await;
     let url = app.database.as_ref().unwrap().url();
@@ -24,7 +24,7 @@ async fn assert_login_is_rejected_during(verb: &'static str) {
     let held = hold_lock(&url, "SELECT id FROM sessions FOR UPDATE");
     let operator = {
         let app = Arc::clone(&app);
-        thread::spawn(move || app.cli(&["users", verb, "ada"]))
+        thread::spawn(move || app.cli(&[&["users"], args].concat()))
     };
     wait_for_lock_waiters(&url, 1).await;
     let release = async {
@@ -48,12 +48,12 @@ async fn assert_login_is_rejected_during(verb: &'static str) {
 
 #[actix_web::test]
 async fn login_while_the_user_is_disabled_is_rejected() {
-    assert_login_is_rejected_during("disable").await;
+    assert_login_is_rejected_during(&["disable", "ada"]).await;
 }
 
 #[actix_web::test]
 async fn login_while_the_user_is_deleted_is_rejected() {
-    assert_login_is_rejected_during("delete").await;
+    assert_login_is_rejected_during(&["delete", "ada", "--yes"]).await;
 }
 
 #[actix_web::test]

@@ -28,8 +28,8 @@ fn wait_for_reason<'a>(
 
 #[apply(on_both_stores)]
 async fn ready_service_gives_no_reasons(app: TestApp) {
-    let answer = app.get("/readyz", None).await;
-    let parts = ["service", "keys", "database", "blacklist", "revocations"];
+    let answer = app.wait_for_status("/readyz", 200).await;
+    let parts = ["service", "keys", "database", "blacklist", "revocations", "clock"];
     let all = Value::from_iter(parts.map(|part| (part, "ok")));
     assert_eq!((answer.status, answer.json), (200, all));
 }
@@ -49,6 +49,7 @@ async fn unreachable_stores_and_parts_that_wait_for_them_have_separate_reasons()
         "blacklist": "connection refused",
         "keys": "no key to sign with yet",
         "revocations": "past revocations are not loaded yet",
+        "clock": "not compared with the database's clock yet",
     });
     assert_eq!(reasons, expected);
 }

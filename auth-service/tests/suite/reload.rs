@@ -67,7 +67,7 @@ fn invalid_log_filter_ends_the_start() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_auth-service"));
         command.env_clear().env("LOG_FILTER_FILE", &file).env("DATA_DIR", data.path());
         let output = command.env("AUTH_ADDR", "127.0.0.1:0").output().unwrap();
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
         String::from_utf8(output.stderr).unwrap()
     };
     assert!(start().starts_with("error: LOG_FILTER_FILE: cannot read "));

@@ -28,7 +28,7 @@ async fn every_answer_has_a_request_id() {
 }
 
 #[actix_web::test]
-async fn request_log_contains_no_secrets() {
+async fn request_log_names_the_request_and_no_secrets() {
     let folder = temp_dir();
     let data = folder.path().to_str().unwrap();
     let env = [
@@ -110,6 +110,28 @@ fn invalid_log_format_is_rejected() {
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(
         (output.status.code(), errors.as_str()),
-        (Some(1), "error: LOG_FORMAT must be text or json\n")
+        (Some(2), "error: LOG_FORMAT must be text or json\n")
     );
+}
+
+#[test]
+fn limit_of_open_files_is_raised_as_far_as_the_system_allows() {
+    let start = |limit: &str, settings: &[(&str, &str)]| {
+        let folder = temp_dir();
+        let script = format!("ulimit {limit}; exec {}", env!("CARGO_BIN_EXE_auth-service"));
+        let mut env = vec![("DATA_DIR", folder.path().to_str().unwrap()), ("RUST_LOG", "info")];
+        env.extend(settings);
+        Process::start_with_args("sh", &["-c", &script], 1, &env)
+    };
+    let process = start("-Sn 256", &[("MAX_CONNECTIONS", "1000")]);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", process.id())).unwrap();
+    let limits = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let [soft, hard, ..] = limits.split_whitespace().collect::<Vec<_>>()[..] else {
+        panic!("{limits}");
+    };
+    assert_eq!(soft, hard);
+    assert!(!process.log().contains("MAX_CONNECTIONS"), "{}", process.log());
+
+    let process = start("-n 500", &[("MAX_CONNECTIONS", "1000")]);
+    process.wait_for_log("MAX_CONNECTIONS is 1000, and the process may open only 500 files");
 }

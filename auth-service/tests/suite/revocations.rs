@@ -2,20 +2,27 @@
 
 use std::time::Duration;
 
-use crate::support::{TestApp, on_both_stores};
+use crate::support::{TestApp, oauth::Credentials, on_both_stores};
 use reqwest::Method;
-use rstest_reuse::apply;
+use rstest_reuse::{apply, template};
 use serde_json::{Value, json};
 use test_support::{Client, RedisServer, claims_of, unique};
 
-/// Id and secret of a client.
-type Credentials = (String, String);
+/// Runs a test on both stores, with access tokens that live for an hour.
+#[template]
+#[rstest::rstest]
+#[case::embedded(TestApp::embedded_with(&["--access-token-lifetime=3600"]))]
+#[case::deployed(TestApp::deployed_with(&["--access-token-lifetime=3600"]))]
+#[actix_web::test]
+async fn on_both_stores_with_long_tokens(
+    #[future(awt)]
+    #[case]
+    app: TestApp,
+) {
+}
 
 fn new_client(app: &TestApp, scope: &str) -> Credentials {
-    let id = unique("listener-");
-    let output = app.cli(&["clients", "create", &id, "--scope", scope]);
-    let text = String::from_utf8(output.stdout).unwrap();
-    (id, text.split_whitespace().last().unwrap().to_owned())
+    app.client(&unique("listener-"), &[scope])
 }
 
 /// A listener of the feed.
@@ -43,6 +50,7 @@ impl Listener {
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["cache-control"], "no-store");
         assert_eq!(response.headers()["x-accel-buffering"], "no");
+        assert_eq!(response.headers()["connection"], "close");
         Self { response, text: String::new() }
     }
 
@@ -132,7 +140,7 @@ async fn every_ended_session_is_published(app: TestApp) {
 }
 
 #[apply(on_both_stores)]
-async fn restarted_service_publishes_recent_revocations(app: TestApp) {
+async fn later_replica_publishes_recent_revocations(app: TestApp) {
     let client = new_client(&app, "revocations:read");
     let tokens = app.new_user("ada").await;
     app.logout(&tokens).await;
@@ -142,6 +150,39 @@ async fn restarted_service_publishes_recent_revocations(app: TestApp) {
         Listener::start(&again, &client, None).await.catch_up().await,
         [sid(&tokens.access)]
     );
+}
+
+#[apply(on_both_stores_with_long_tokens)]
+async fn ended_session_stays_refused_after_the_token_lifetime_is_lowered(app: TestApp) {
+    let client = new_client(&app, "revocations:read");
+    let tokens = app.new_user("ada").await;
+    assert_eq!(app.logout(&tokens).await.status, 204);
+    let lifetime = Duration::from_secs(20);
+    let restarted = app.replica_with(|settings| settings.access_token_lifetime = lifetime).await;
+    restarted.wait_for_status("/readyz", 200).await;
+    let short = restarted.login("ada").await.tokens();
+    let seconds = |access: &str| {
+        let claims = claims_of(access);
+        claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap()
+    };
+    assert_eq!((seconds(&tokens.access), seconds(&short.access)), (3600, 20));
+    assert_eq!(restarted.logout(&short).await.status, 204);
+
+    // The access token expires in less than a minute.
+    app.advance(3550);
+    let mut sids = [sid(&tokens.access), sid(&short.access)];
+    sids.sort();
+    let again = app.replica_with(|settings| settings.access_token_lifetime = lifetime).await;
+    again.wait_for_status("/readyz", 200).await;
+    for service in [&restarted, &again] {
+        let mut sent = Listener::start(service, &client, None).await.catch_up().await;
+        sent.sort();
+        assert_eq!(sent, sids);
+        service.get("/me", Some(&tokens.access)).await.assert_problem(401, "token_not_valid");
+    }
+    app.advance(3600);
+    let mut listener = Listener::start(&restarted, &client, None).await;
+    assert_eq!(listener.catch_up().await, Vec::<String>::new());
 }
 
 #[apply(on_both_stores)]
@@ -231,6 +272,28 @@ async fn logout_during_a_redis_outage_reaches_listeners_of_all_replicas() {
     assert_eq!(app.logout(&tokens).await.status, 204);
     here.assert_ended(&sid(&tokens.access)).await;
     elsewhere.assert_ended(&sid(&tokens.access)).await;
+}
+
+#[actix_web::test]
+async fn replica_that_waits_for_redis_learns_of_logouts_from_the_database() {
+    let redis = RedisServer::start();
+    let app = TestApp::with_redis(&redis, &[]).await;
+    // The replica waits for Redis for longer than this test waits for an event.
+    let replica =
+        app.replica_with(|settings| settings.redis.timeout = Duration::from_secs(300)).await;
+    replica.wait_for_status("/readyz", 200).await;
+    let client = new_client(&app, "revocations:read");
+    let tokens = app.new_user("ada").await;
+    let others = [app.login("ada").await.tokens(), app.login("ada").await.tokens()];
+    let mut listener = Listener::start(&replica, &client, None).await;
+    listener.catch_up().await;
+
+    redis.pause();
+    for tokens in others.iter().chain([&tokens]) {
+        assert_eq!(app.logout(tokens).await.status, 204);
+        listener.assert_ended(&sid(&tokens.access)).await;
+    }
+    redis.unpause();
 }
 
 #[actix_web::test]

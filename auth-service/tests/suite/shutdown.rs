@@ -11,10 +11,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::auth_service;
+use crate::{
+    races::hold_lock,
+    support::{auth_service, open_sqlite},
+};
 use reqwest::Method;
 use serde_json::json;
-use test_support::{Client, Process, TempDir, temp_dir, wait_until, wait_until_blocking};
+use test_support::{
+    Client, Process, Proxy, RedisServer, TempDir, TestDatabase, claims_of, sql, temp_dir,
+    wait_for_lock_waiters, wait_until_blocking,
+};
 
 async fn start(data: &TempDir, settings: &[(&str, &str)]) -> (Process, Client) {
     let mut env = vec![
@@ -55,15 +61,7 @@ async fn pending_requests_and_delayed_writes_complete() {
     let data = temp_dir();
     let (mut process, client) = start(&data, &[]).await;
     let tokens = client.new_user("ada").await;
-    let used_at = async |client: &Client, access: &str| {
-        let answer = client.get("/sessions", Some(access)).await;
-        answer.json["sessions"][0]["last_used_at"].as_str().unwrap().to_owned()
-    };
-    let before = used_at(&client, &tokens.access).await;
-    // The answer has a resolution of one second.
-    let next_second =
-        before.parse::<jiff::Timestamp>().unwrap() + jiff::SignedDuration::from_secs(1);
-    wait_until("a second has passed", async || jiff::Timestamp::now() >= next_second).await;
+    let before_ms = jiff::Timestamp::now().as_millisecond();
     // The signal arrives during the hash of the login. The service still answers the login.
     let login = client.login("ada");
     let refresh_and_stop = async {
@@ -75,11 +73,22 @@ async fn pending_requests_and_delayed_writes_complete() {
     assert_eq!(login.status, 200);
     assert_eq!(process.wait().code(), Some(0));
 
-    let (_process, client) = start(&data, &[]).await;
-    let sessions = client.get("/sessions", Some(&tokens.access)).await.json["sessions"].clone();
-    let used =
-        sessions.as_array().unwrap().iter().find(|session| session["current"] == true).unwrap();
-    assert!(used["last_used_at"].as_str().unwrap() > before.as_str(), "{sessions}");
+    // The answer of /sessions is in minutes.
+    let sid = claims_of(&tokens.access)["sid"].as_str().unwrap().to_owned();
+    assert!(last_used_at_ms(&data, &sid) >= before_ms);
+}
+
+/// Returns the time of the last use of a session, from the file of a service that has ended.
+fn last_used_at_ms(data: &TempDir, sid: &str) -> i64 {
+    use diesel::{QueryableByName, RunQueryDsl, sql_query};
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        last_used_at: i64,
+    }
+    let mut connection = open_sqlite(data);
+    let query = format!("SELECT last_used_at FROM sessions WHERE id = '{sid}'");
+    sql_query(query).get_result::<Row>(&mut connection).unwrap().last_used_at
 }
 
 /// A proxy tries another replica after a refused connection, but must not repeat a sent POST.
@@ -141,6 +150,67 @@ async fn listeners_and_idle_clients_do_not_delay_the_shutdown() {
     // The timeout is only for requests that do not end by themselves.
     assert!(signalled.elapsed() < Duration::from_secs(20), "{:?}", signalled.elapsed());
     println!("the service ended {:?} after the signal", signalled.elapsed());
+}
+
+#[actix_web::test]
+async fn mail_that_a_request_promised_is_written_before_the_process_ends() {
+    let (database, redis, data) = (TestDatabase::create(), RedisServer::start(), temp_dir());
+    let (database_url, redis_url) = (database.url(), redis.url());
+    let settings = [
+        ("DATABASE_URL", &*database_url),
+        ("DATABASE_TIMEOUT", "20"),
+        ("REDIS_URL", &redis_url),
+        ("RUST_LOG", "info"),
+    ];
+    let (mut process, client) = start(&data, &settings).await;
+    client.new_user("ada").await;
+    let held = hold_lock(&database_url, "SELECT 1 FROM users FOR UPDATE");
+    let asked = client.post("/password/reset", json!({"email": "ada@example.com"})).await;
+    assert_eq!(asked.status, 202);
+    wait_for_lock_waiters(&database_url, 1).await;
+    process.send_sigterm();
+    // The server has ended once the kernel refuses connections. Before, it drops them.
+    wait_until_blocking("the server has ended", || {
+        let connected = TcpStream::connect_timeout(&process.addr(0), Duration::from_millis(100));
+        connected.is_err_and(|why| why.kind() == ErrorKind::ConnectionRefused)
+    });
+    drop(held);
+    assert_eq!(process.wait().code(), Some(0));
+    assert_eq!(sql(&database_url, "SELECT 1 FROM one_time_codes"), 1);
+}
+
+/// A thread that waits for PostgreSQL cannot be interrupted.
+#[actix_web::test]
+async fn service_ends_while_both_stores_hang() {
+    let database = TestDatabase::create();
+    let postgres = Proxy::to(database.server_addr());
+    let redis = RedisServer::start();
+    let data = temp_dir();
+    let database_url = database.url_via(postgres.addr());
+    let redis_url = redis.url();
+    let settings = [
+        ("DATABASE_URL", &*database_url),
+        ("DATABASE_TIMEOUT", "1"),
+        ("REDIS_URL", &redis_url),
+        ("SHUTDOWN_TIMEOUT", "1"),
+    ];
+    for (user, signals) in [("ada", 1), ("grace", 2)] {
+        let (mut process, client) = start(&data, &settings).await;
+        let tokens = client.new_user(user).await;
+        client.refreshed(&tokens.refresh).await;
+
+        postgres.blackhole_all();
+        redis.pause();
+        assert_eq!(client.login(user).await.status, 503);
+        for _ in 0..signals {
+            process.send_sigterm();
+            process.wait_for_log("readiness now fails");
+        }
+        assert_eq!(process.wait_for_end().code(), Some(0), "{}", process.log());
+        process.wait_for_log("threads that wait for the database or another service are abandoned");
+        redis.unpause();
+        postgres.restore();
+    }
 }
 
 #[actix_web::test]

@@ -1,15 +1,15 @@
 //! Signing keys at rest: imported keys, and keys sealed with the secret.
 
 use crate::support::{
-    TestApp, auth_service,
-    keys::{kid, login_with_another_key, published_kids, stderr_of, stdout_of},
-    new_pem,
+    TestApp, auth_service, data_folder,
+    keys::{kid, login_with_another_key, new_secret, published_kids, stderr_of, stdout_of},
+    new_pem, open_sqlite,
 };
-use test_support::{Client, Process, temp_dir};
+use test_support::{Client, Process, temp_dir, write_private};
 
 #[actix_web::test]
-async fn imported_key_is_used() {
-    let folder = temp_dir();
+async fn imported_key_is_validated_and_becomes_current() {
+    let folder = data_folder();
     let pem = new_pem();
     let file = folder.path().join("key.pem");
     for (content, expected) in [
@@ -71,9 +71,9 @@ async fn keys_sealed_with_another_secret_are_not_used_and_not_replaced() {
     assert_eq!(published_kids(&app).await, kids);
 
     // On the embedded stores, the service does not start.
-    let folder = temp_dir();
+    let folder = data_folder();
     stdout_of(auth_service(&folder, &["keys", "generate"]));
-    std::fs::write(folder.path().join("secret.key"), "x".repeat(43)).unwrap();
+    write_private(folder.path().join("secret.key"), &new_secret());
     let line = stderr_of(auth_service(&folder, &["--auth-addr=127.0.0.1:0"]));
     assert!(line.contains("does not open with this secret (SECRET_KEY_FILE)"), "{line}");
     // An operator who has lost the secret retires the keys and creates new keys.
@@ -85,37 +85,13 @@ async fn keys_sealed_with_another_secret_are_not_used_and_not_replaced() {
 }
 
 #[actix_web::test]
-async fn replaced_secret_keeps_sessions_alive() {
-    let app = TestApp::deployed().await;
-    let tokens = app.register_and_login("ada").await.tokens();
-    let old = std::fs::read_to_string(app.folder.path().join("secret.key")).unwrap();
-    let file = app.folder.path().join("both.key");
-    // First every replica accepts the new secret, and then the replicas use it.
-    let new = "a-new-secret-that-is-long-enough-to-be-one";
-    let both = |lines: String| {
-        std::fs::write(&file, lines).unwrap();
-        app.replica_with(|settings| settings.secret_key_file = Some(file.clone()))
-    };
-    let knows = both(format!("{old}\n{new}\n")).await;
-    let uses = both(format!("{new}\n{old}\n")).await;
-    knows.wait_for_status("/readyz", 200).await;
-    uses.wait_for_status("/readyz", 200).await;
-    let newer = uses.refreshed(&tokens.refresh).await;
-    let newest = knows.refreshed(&newer.refresh).await;
-    app.refresh(&newer.refresh).await.assert_problem(401, "token_not_valid");
-    app.refreshed(&newest.refresh).await;
-    assert_eq!(uses.get("/me", Some(&newest.access)).await.status, 200);
-}
-
-#[actix_web::test]
 async fn older_key_that_cannot_be_opened_is_skipped() {
-    use diesel::{Connection, RunQueryDsl, SqliteConnection, sql_query};
+    use diesel::{RunQueryDsl, sql_query};
     let app = TestApp::embedded().await;
     let old = kid(&app.register_and_login("ada").await);
     stdout_of(app.cli(&["keys", "rotate", "--key-publish-ahead=1"]));
     login_with_another_key(&app, &old).await;
-    let file = app.folder.path().join("auth.sqlite3");
-    let mut connection = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    let mut connection = open_sqlite(&app.folder);
     sql_query(format!("UPDATE signing_keys SET sealed = 'AAAA' WHERE kid = '{old}'"))
         .execute(&mut connection)
         .unwrap();

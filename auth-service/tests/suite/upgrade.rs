@@ -81,7 +81,7 @@ async fn record() -> String {
         &["audit", "--user", "ada", "--since", "7d"],
         &["users", "disable", "ada"],
         &["users", "enable", "ada"],
-        &["users", "delete", "ada"],
+        &["users", "delete", "ada", "--yes"],
         &["clients", "list"],
         &["clients", "delete", "job"],
         &["keys", "rotate", "--now"],

@@ -2,8 +2,8 @@
 
 use std::process::Output;
 
-use super::TestApp;
-use test_support::{Answer, Client, decode_part, wait_until};
+use super::{TestApp, auth_service};
+use test_support::{Answer, Client, decode_part, temp_dir, wait_until};
 
 impl TestApp {
     pub async fn register_and_login(&self, name: &str) -> Answer {
@@ -41,6 +41,13 @@ pub fn login_with_another_key(client: &Client, old: &str) -> impl Future<Output 
 /// Returns the id of the key that signed the access token in an answer.
 pub fn kid(answer: &Answer) -> String {
     decode_part(&answer.tokens().access, 0)["kid"].as_str().unwrap().to_owned()
+}
+
+/// Returns a new secret, as a line of a secret file.
+pub fn new_secret() -> String {
+    let folder = temp_dir();
+    stdout_of(auth_service(&folder, &["generate-secret"]));
+    std::fs::read_to_string(folder.path().join("secret.key")).unwrap()
 }
 
 /// Asserts that a command succeeded, and returns its output.

@@ -1,7 +1,10 @@
 //! An auth-service for one test, in this process, with a clock that the test can advance.
 
+pub mod browser;
 pub mod keys;
+pub mod mail;
 pub mod oauth;
+pub mod page_browser;
 
 use std::{
     net::SocketAddr,
@@ -16,6 +19,7 @@ use aws_lc_rs::{
     signature::Ed25519KeyPair,
 };
 use clap::Parser;
+use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use shared::clock::Clock;
 use test_support::{
     Client, Proxy, RedisServer, TempDir, TestDatabase, redis_url, temp_dir, unique,
@@ -41,10 +45,24 @@ struct Flags {
     settings: Settings,
 }
 
+/// Returns a PostgreSQL database with the current schema.
+fn migrated_database() -> TestDatabase {
+    TestDatabase::migrated(|url| {
+        let stores = ["--database-url", url, "--redis-url", &redis_url()];
+        let output = auth_service(&temp_dir(), &[&["migrate"], &stores[..]].concat());
+        assert!(output.status.success(), "{output:?}");
+    })
+}
+
 /// Returns settings from these arguments, with defaults for tests.
 pub fn settings(args: &[&str]) -> Settings {
     let fixed = ["test", "--auth-addr=127.0.0.1:0", "--bcrypt-cost=10", "--auth-workers=2"];
-    Flags::parse_from(fixed.iter().chain(args)).settings
+    let mut settings = Flags::parse_from(fixed.iter().chain(args)).settings;
+    // Below the minimum for operators: most of the time of a test would be hashing.
+    if settings.bcrypt_cost == 10 {
+        settings.bcrypt_cost = 4;
+    }
+    settings
 }
 
 /// A running auth-service, its clock and its databases. Dereferences to a client of the service.
@@ -82,14 +100,17 @@ impl TestApp {
     }
 
     pub async fn deployed_with(args: &[&str]) -> Self {
-        let database = TestDatabase::create();
+        let database = migrated_database();
         let url = database.url();
-        let prefix = unique("test:");
+        Self::on_database(&url, args, Some(database)).await.ready().await
+    }
+
+    /// Starts on the database at this URL and the Redis that all tests share.
+    pub async fn on_database(url: &str, args: &[&str], database: Option<TestDatabase>) -> Self {
         let redis = redis_url();
-        let mut all =
-            vec!["--database-url", &url, "--redis-url", &redis, "--redis-key-prefix", &prefix];
-        all.extend(args);
-        Self::deployed_on(&all, database).await.ready().await
+        let prefix = unique("test:");
+        let stores = ["--database-url", url, "--redis-url", &redis, "--redis-key-prefix", &prefix];
+        Self::start(&[&stores[..], args].concat(), database, temp_dir()).await
     }
 
     /// Starts on PostgreSQL and a separate Redis, which the test can stop, and waits until the
@@ -109,12 +130,7 @@ impl TestApp {
         let database = TestDatabase::create();
         let proxy = Proxy::to(database.server_addr());
         let url = database.url_via(proxy.addr());
-        let redis = redis_url();
-        let prefix = unique("test:");
-        let mut all =
-            vec!["--database-url", &url, "--redis-url", &redis, "--redis-key-prefix", &prefix];
-        all.extend(args);
-        (Self::deployed_on(&all, database).await.ready().await, proxy)
+        (Self::on_database(&url, args, Some(database)).await.ready().await, proxy)
     }
 
     /// Starts on PostgreSQL behind a proxy and a separate Redis, and waits until the service is
@@ -146,7 +162,7 @@ impl TestApp {
 
     /// Starts on the embedded stores, with this PEM as the signing key.
     pub async fn embedded_with_key(pem: &str) -> Self {
-        let folder = temp_dir();
+        let folder = data_folder();
         let file = folder.path().join("key.pem");
         std::fs::write(&file, pem).unwrap();
         let created =
@@ -211,14 +227,35 @@ impl TestApp {
     }
 }
 
+/// Returns a data folder with a secret and a schema.
+pub fn data_folder() -> TempDir {
+    let folder = temp_dir();
+    for command in ["generate-secret", "migrate"] {
+        let output = auth_service(&folder, &[command]);
+        assert!(output.status.success(), "{output:?}");
+    }
+    folder
+}
+
+/// Opens the SQLite database in a data folder.
+pub fn open_sqlite(data: &TempDir) -> SqliteConnection {
+    let file = data.path().join("auth.sqlite3");
+    let mut connection = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    // The service may write to the file meanwhile.
+    connection.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+    connection
+}
+
 /// Runs a command on a data folder.
 pub fn auth_service(data: &TempDir, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_auth-service"))
-        .env_clear()
-        .args(args)
-        .args(["--data-dir", data.path().to_str().unwrap()])
-        .output()
-        .unwrap()
+    auth_service_command(data, args).output().unwrap()
+}
+
+/// Returns a command on a data folder, with an empty environment.
+pub fn auth_service_command(data: &TempDir, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_auth-service"));
+    command.env_clear().args(args).args(["--data-dir", data.path().to_str().unwrap()]);
+    command
 }
 
 /// Returns a new Ed25519 key, as PEM (PKCS#8).
