@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use test_support::{
-    Client, Process, TempDir, TestDatabase, program, redis_url, sql, temp_dir, unique,
+    Client, Process, Proxy, TempDir, TestDatabase, program, redis_url, sql, temp_dir, unique,
 };
 
 /// Issuer of every deployment. The services do not resolve the name.
@@ -17,7 +17,7 @@ pub struct Deployment {
     pub auth: Vec<Process>,
     /// Secret of the client that may follow the revocation feed.
     secret: String,
-    _database: Option<TestDatabase>,
+    database: Option<TestDatabase>,
     _folder: TempDir,
 }
 
@@ -40,7 +40,7 @@ impl Deployment {
         ];
         env.extend(settings);
         let mut deployment = Self::without_replicas(&env).await;
-        deployment._database = Some(database);
+        deployment.database = Some(database);
         for _ in 0..replicas {
             deployment.add_replica(&[]).await;
         }
@@ -57,7 +57,8 @@ impl Deployment {
         let all = fixed.iter().chain(settings);
         let env = all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut deployment =
-            Self { env, auth: Vec::new(), secret: String::new(), _database: None, _folder: folder };
+            Self { env, auth: Vec::new(), secret: String::new(), database: None, _folder: folder };
+        deployment.cli(&["migrate"]);
         deployment.secret = deployment.create_client("resource-service", "revocations:read");
         deployment
     }
@@ -94,6 +95,18 @@ impl Deployment {
         let output = output.expect("auth-service");
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    /// Starts a proxy to the PostgreSQL of this deployment. Returns the proxy, and the URL of the
+    /// database through it.
+    ///
+    /// # Panics
+    /// If the settings of the deployment name the database.
+    pub fn database_proxy(&self) -> (Proxy, String) {
+        let database = self.database.as_ref().expect("a database of this deployment");
+        let proxy = Proxy::to(database.server_addr());
+        let url = database.url_via(proxy.addr());
+        (proxy, url)
     }
 
     /// Runs a statement on the database. Returns the number of rows changed or found.
@@ -135,7 +148,7 @@ impl Deployment {
     }
 
     /// Starts a resource-service that follows the revocation feed at this address, with these
-    /// additional settings, which may not be ready yet.
+    /// additional settings. The service may not be ready yet.
     pub fn start_resource_service(&self, feed: &str, settings: &[(&str, &str)]) -> Process {
         let defaults = self.resource_settings(feed);
         let mut env: Vec<(&str, &str)> =

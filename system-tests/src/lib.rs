@@ -1,22 +1,23 @@
-//! Both services as separate processes, on a real PostgreSQL and Redis. The tests in `tests/`
-//! start, stop and kill them.
+//! Both services as separate processes, on a real PostgreSQL and Redis. The tests in
+//! `tests/suite/` start, stop and kill them.
 //!
 //! | file | what the tests show |
 //! |---|---|
-//! | `tests/logout.rs` | a logout takes effect at every service |
-//! | `tests/failures.rs` | PostgreSQL or Redis is unreachable, or auth-service is killed |
-//! | `tests/losses.rs` | Redis loses all data while clients refresh |
-//! | `tests/clocks.rs` | replicas whose clocks differ |
-//! | `tests/memory.rs` | memory and time for a million ended sessions |
-//! | `tests/metrics_address.rs` | the separate listener for operators |
-//! | `tests/monitoring.rs` | the dashboard and the alerts use metrics that exist |
-//! | `tests/rolling.rs` | a rolling restart of all replicas fails no request |
-//! | `tests/protection.rs` | idle connections and slow writers do not block other clients |
-//! | `tests/soak.rs` | everyday load for as long as the caller chooses |
-//! | `tests/disk_full.rs` | the disk of the embedded data folder is full |
-//! | `tests/traces.rs` | one trace spans both services |
-//! | `tests/reload.rs` | a new client secret is used without a restart |
-//! | `tests/history.rs` | clients get the promised answers whatever fails: see [`history`] |
+//! | `logout.rs` | a logout takes effect at every service |
+//! | `failures.rs` | PostgreSQL or Redis is unreachable, or auth-service is killed |
+//! | `losses.rs` | Redis loses all data while clients refresh |
+//! | `clocks.rs` | replicas whose clocks differ |
+//! | `memory.rs` | memory and time for a million ended sessions |
+//! | `metrics_address.rs` | the separate listener for operators |
+//! | `monitoring/` | the dashboard and the alerts use metrics that exist |
+//! | `rolling.rs` | a rolling restart of all replicas fails no request |
+//! | `protection.rs` | idle connections and slow writers do not block other clients |
+//! | `soak.rs` | memory does not grow under everyday load |
+//! | `disk_full.rs` | the disk of the embedded data folder is full |
+//! | `mail.rs` | replicas are killed while mails go out |
+//! | `traces.rs` | one trace spans both services |
+//! | `reload.rs` | a new client secret is used without a restart |
+//! | `history.rs` | clients get the promised answers whatever fails: see [`history`] |
 
 mod deployment;
 pub mod history;
@@ -35,6 +36,16 @@ pub async fn is_accepted(resource: &Client, tokens: &Tokens) -> bool {
         answer.assert_problem(401, "token_not_valid");
     }
     answer.status == 200
+}
+
+/// Refreshes another session until the grace period of a token that was just rotated is over, by
+/// Redis' clock.
+pub async fn outstay_grace_period(auth: &Client, rotated: &Tokens, grace_ms: i64) {
+    let rotated_at = |tokens: &Tokens| claims_of(&tokens.refresh)["rot"].as_i64().unwrap();
+    let mut other = auth.login("ada").await.tokens();
+    while rotated_at(&other) <= rotated_at(rotated) + grace_ms {
+        other = auth.refreshed(&other.refresh).await;
+    }
 }
 
 /// Waits until a service refuses an access token because its session has ended.

@@ -14,7 +14,7 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Generates both.
+    /// Generates the authority and the certificate.
     pub fn generate() -> Self {
         // Not in TMPDIR: the operating system's user of PostgreSQL must have access.
         let folder = tempfile::tempdir_in("/tmp").expect("a temporary folder");

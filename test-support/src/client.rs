@@ -1,8 +1,8 @@
-//! A client of both services, with which tests read like prose.
+//! A client for the HTTP API of either service.
 
-use std::{net::SocketAddr, panic::Location, sync::Arc};
+use std::{net::SocketAddr, panic::Location, sync::Arc, time::Duration};
 
-use reqwest::Method;
+use reqwest::{Method, redirect::Policy};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -32,7 +32,11 @@ impl Client {
     }
 
     fn build(http: reqwest::ClientBuilder, addr: SocketAddr) -> Self {
-        let http = http.no_proxy().build().unwrap();
+        // Less than the time after which the service closes an idle connection. A test that waits for a
+        // program on its only thread does not notice that the service has closed one.
+        let http = http.no_proxy().pool_idle_timeout(Duration::from_secs(4));
+        // A redirect is an answer.
+        let http = http.redirect(Policy::none()).build().unwrap();
         Self { http, base: format!("http://{addr}"), document: Arc::default() }
     }
 
@@ -113,12 +117,12 @@ impl Client {
         self.login(username).await.tokens()
     }
 
-    /// Trades a refresh token.
+    /// Exchanges a refresh token for new tokens.
     pub async fn refresh(&self, refresh: &str) -> Answer {
         self.post("/token/refresh", json!({"refresh": refresh})).await
     }
 
-    /// Trades a refresh token, and returns the new tokens.
+    /// Exchanges a refresh token, and returns the new tokens.
     ///
     /// # Panics
     /// If the service refuses the refresh token.

@@ -3,12 +3,15 @@
 
 mod answer;
 mod arrows;
+mod caddy;
 mod certificates;
 mod client;
 mod collector;
 mod kubernetes;
+mod mail_server;
 mod nginx;
 mod openapi;
+mod pgbouncer;
 mod postgres;
 mod postgres_server;
 mod process;
@@ -23,18 +26,24 @@ mod wait;
 
 use std::{
     env,
+    fs::Permissions,
     net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    path::Path,
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
 };
 
 pub use answer::{Answer, Tokens, claims_of, decode_part};
 pub use arrows::assert_arrows;
+pub use caddy::Caddy;
 pub use certificates::Certificates;
 pub use client::Client;
 pub use collector::{Collector, Span};
 pub use kubernetes::kustomize;
+pub use mail_server::{MailServer, ReceivedMail};
 pub use nginx::Nginx;
+pub use pgbouncer::PgBouncer;
 pub use postgres::{TestDatabase, hold_migration_lock, sql, wait_for_lock_waiters};
 pub use postgres_server::PostgresServer;
 pub use process::{Process, program};
@@ -58,17 +67,35 @@ pub fn temp_dir() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
+/// Writes a file that only its owner can read, as the services demand of a file with a secret.
+pub fn write_private(file: impl AsRef<Path>, text: &str) {
+    let file = file.as_ref();
+    std::fs::write(file, text).expect("a file that can be written");
+    std::fs::set_permissions(file, Permissions::from_mode(0o600)).expect("a file of this user");
+}
+
 /// Returns the URL of the Redis that all tests share. Each test uses a separate key prefix.
 pub fn redis_url() -> String {
     setting("TEST_REDIS_URL")
 }
 
-/// Returns the environment of a process whose wall clock is this many seconds ahead. The monotonic
-/// clock, and with it every timeout, stays correct.
+/// Returns the program of the browser, for the Python programs that drive it.
+pub fn chromium() -> String {
+    setting("TEST_CHROMIUM")
+}
+
+/// Returns the environment of a process whose wall clock is this many seconds ahead: see
+/// [`clock_set`].
 pub fn clock_ahead(seconds: u32) -> [(&'static str, String); 4] {
+    clock_set(&format!("+{seconds}s"))
+}
+
+/// Returns the environment of a process whose wall clock differs by this much, such as `-3600s`. The
+/// monotonic clock, and with it every timeout, stays correct.
+pub fn clock_set(difference: &str) -> [(&'static str, String); 4] {
     [
         ("LD_PRELOAD", setting("TEST_FAKETIME")),
-        ("FAKETIME", format!("+{seconds}s")),
+        ("FAKETIME", difference.to_owned()),
         // The releases of libfaketime disagree on this variable's name.
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
         ("DONT_FAKE_MONOTONIC", "1".into()),

@@ -36,11 +36,48 @@ impl Nginx {
         })
     }
 
-    /// Starts nginx with the `location`s of a guide at the address for resource-service. The service
-    /// behind it, `http://app:3000` in the guide, greets the user that nginx names.
-    pub fn with_locations(locations: &str, auth_service: SocketAddr) -> Self {
+    /// Starts nginx with these `location`s, which name `auth-service:8080` and `app:3000`, at the
+    /// address for resource-service.
+    pub fn with_locations(locations: &str, auth_service: SocketAddr, app: SocketAddr) -> Self {
+        let server = format!("server {{\n listen 8081;\n{locations}\n}}\n");
+        Self::with_server(&server, auth_service, app)
+    }
+
+    /// Starts nginx with the `server` of a guide, which names `auth-service:8080` and `app:3000` and
+    /// listens on port 8081, at the address for resource-service.
+    pub fn with_server(server: &str, auth_service: SocketAddr, app: SocketAddr) -> Self {
+        assert!(server.contains("listen 8081;"), "{server}");
+        let server = server
+            .replace("auth-service:8080", &auth_service.to_string())
+            .replace("app:3000", &app.to_string());
         Self::start_with(&|folder, ports| {
-            guide_configuration(folder, ports, locations, auth_service)
+            let listen = format!("listen 127.0.0.1:{};", ports[1]);
+            http_configuration(folder, &server.replace("listen 8081;", &listen))
+        })
+    }
+
+    /// Starts nginx in front of a service, at the address for auth-service. nginx keeps idle
+    /// connections to the service for this time.
+    pub fn with_idle_connections(service: SocketAddr, kept_for: &str) -> Self {
+        let options = format!("server {service}; keepalive 100; keepalive_timeout {kept_for};");
+        Self::start_with(&|folder, ports| {
+            http_configuration(
+                folder,
+                &format!(
+                    r#"
+    upstream service {{ {options} }}
+    server {{
+        listen 127.0.0.1:{};
+        location / {{
+            proxy_pass http://service;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+        }}
+    }}
+"#,
+                    ports[0]
+                ),
+            )
         })
     }
 
@@ -131,16 +168,8 @@ fn configuration(
     configuration
 }
 
-/// Returns a configuration with these locations, and a service behind them.
-fn guide_configuration(
-    folder: &TempDir,
-    ports: &[u16; 4],
-    locations: &str,
-    auth_service: SocketAddr,
-) -> String {
-    let app = format!("127.0.0.1:{}", ports[2]);
-    let locations =
-        locations.replace("auth-service:8080", &auth_service.to_string()).replace("app:3000", &app);
+/// Returns a configuration with these servers.
+fn http_configuration(folder: &TempDir, servers: &str) -> String {
     let folder = folder.path().display();
     let temp_paths: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("    {name}_temp_path {folder}/{name};\n"))
@@ -153,17 +182,9 @@ events {{}}
 http {{
     access_log off;
 {temp_paths}
-    server {{
-        listen 127.0.0.1:{};
-{locations}
-    }}
-    server {{
-        listen {app};
-        return 200 "hello, $http_x_auth_user\n";
-    }}
+{servers}
 }}
-"#,
-        ports[1]
+"#
     )
 }
 

@@ -31,6 +31,10 @@ impl Document {
     /// status, the media type, every member of the body, and all required headers.
     #[track_caller]
     pub fn check(&self, method: &Method, path: &str, answer: &Answer) {
+        // Every path takes OPTIONS, which a document describes nowhere.
+        if *method == Method::OPTIONS {
+            return;
+        }
         let path = if path == "/" { path } else { path.trim_end_matches('/') };
         let Some(item) = self.path_item(path) else {
             assert_eq!(answer.status, 404, "{path} is not in the document");

@@ -1,5 +1,11 @@
 //! A separate database for each test, on the PostgreSQL that all tests share.
 
+use std::{
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    path::{Path, PathBuf},
+};
+
 use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
 
 use crate::{setting, unique, wait_until};
@@ -39,11 +45,37 @@ pub struct TestDatabase {
 impl TestDatabase {
     /// Creates a database.
     pub fn create() -> Self {
+        Self::create_with("")
+    }
+
+    /// Creates a database with these options of `CREATE DATABASE`.
+    pub fn create_with(options: &str) -> Self {
         let url = setting("TEST_DATABASE_URL");
         let (server, _) = url.rsplit_once('/').expect("a URL with a database");
         let database = Self { server: server.to_owned(), name: unique("test_") };
-        sql(&url, &format!("CREATE DATABASE {}", database.name));
+        sql(&url, &format!("CREATE DATABASE {} {options}", database.name));
         database
+    }
+
+    /// Creates a database with the schema that `migrate` makes in an empty one, given its URL. The
+    /// first test on a server with these migrations runs `migrate`; the others copy the outcome.
+    pub fn migrated(migrate: impl FnOnce(&str)) -> Self {
+        let url = setting("TEST_DATABASE_URL");
+        let (server, _) = url.rsplit_once('/').expect("a URL with a database");
+        let template = format!("template_{:016x}", hash_of_migrations());
+        let mut connection = PgConnection::establish(&url).expect("PostgreSQL");
+        let mut run =
+            |statement: &str| sql_query(statement).execute(&mut connection).expect(statement);
+        // One test at a time looks for the template and makes it.
+        run("SELECT pg_advisory_lock(x'74656d706c617465'::bigint)");
+        if run(&format!("SELECT 1 FROM pg_database WHERE datname = '{template}'")) == 0 {
+            let unfinished = unique("test_");
+            run(&format!("CREATE DATABASE {unfinished}"));
+            migrate(&format!("{server}/{unfinished}"));
+            run(&format!("ALTER DATABASE {unfinished} RENAME TO {template}"));
+        }
+        run("SELECT pg_advisory_unlock(x'74656d706c617465'::bigint)");
+        Self::create_with(&format!("TEMPLATE {template}"))
     }
 
     /// Returns the URL of the database.
@@ -61,6 +93,19 @@ impl TestDatabase {
     pub fn server_addr(&self) -> String {
         self.server.rsplit_once('@').map_or(self.server.as_str(), |(_, addr)| addr).to_owned()
     }
+}
+
+/// Returns a number that differs for other migrations.
+fn hash_of_migrations() -> u64 {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/postgres");
+    let entries = fs::read_dir(folder).expect("the migrations");
+    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    let mut hasher = DefaultHasher::new();
+    for folder in folders {
+        fs::read(folder.join("up.sql")).expect("a migration").hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 impl Drop for TestDatabase {

@@ -173,10 +173,14 @@ impl Cluster {
     }
 }
 
-fn give_to_postgres(path: &str) {
-    if is_root() {
+/// Gives a file or folder to the operating system's user of PostgreSQL, if this process runs as
+/// root. Returns whether it does.
+pub(crate) fn give_to_postgres(path: &str) -> bool {
+    let is_root = is_root();
+    if is_root {
         assert!(Command::new("chown").args(["postgres:", path]).status().unwrap().success());
     }
+    is_root
 }
 
 fn is_root() -> bool {

@@ -45,6 +45,7 @@ impl Process {
             .env("RUST_LOG", "debug")
             .env("AUTH_ADDR", "127.0.0.1:0")
             .env("RESOURCE_ADDR", "127.0.0.1:0")
+            .env("APP_ADDR", "127.0.0.1:0")
             .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -120,6 +121,29 @@ impl Process {
     pub fn terminate(&mut self) -> ExitStatus {
         self.send_sigterm();
         self.wait()
+    }
+
+    /// Pauses the process (SIGSTOP): it keeps its connections, and does nothing.
+    pub fn pause(&self) {
+        send_signal("-STOP", self.child.id());
+    }
+
+    /// Lets the paused process continue (SIGCONT).
+    pub fn unpause(&self) {
+        send_signal("-CONT", self.child.id());
+    }
+
+    /// Waits until the process has ended, and returns its status.
+    ///
+    /// # Panics
+    /// If the process runs for another minute.
+    #[track_caller]
+    pub fn wait_for_end(&mut self) -> ExitStatus {
+        let Self { child, output, .. } = self;
+        wait_until_blocking("the process has ended", || {
+            let status = child.try_wait().unwrap();
+            status.ok_or_else(|| output.lock().unwrap().log.clone())
+        })
     }
 
     /// Waits until the process has ended.

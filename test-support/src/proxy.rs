@@ -1,4 +1,4 @@
-//! A TCP proxy. By cutting it, a test takes a shared server away from one service only.
+//! A TCP proxy. A test cuts the proxy to make a shared server unreachable for one service only.
 
 use std::{
     io::{Read, Write},
@@ -11,7 +11,8 @@ use std::{
 };
 
 struct State {
-    server: String,
+    /// Servers that new connections are forwarded to, in turn.
+    servers: Vec<String>,
     is_cut: bool,
     open: Vec<TcpStream>,
     /// Whether the proxy discards the bytes of the connections that share this flag.
@@ -28,10 +29,16 @@ pub struct Proxy {
 impl Proxy {
     /// Starts a proxy to the server at this address.
     pub fn to(server: impl Into<String>) -> Self {
+        Self::in_turn(vec![server.into()])
+    }
+
+    /// Starts a proxy that balances connections, not requests: each new connection goes to the next
+    /// of the servers at these addresses.
+    pub fn in_turn(servers: Vec<String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
         let state = Arc::new(Mutex::new(State {
-            server: server.into(),
+            servers,
             is_cut: false,
             open: Vec::new(),
             black_hole: Arc::default(),
@@ -53,7 +60,7 @@ impl Proxy {
 
     /// Forwards new connections to the server at this address. Open connections stay as they are.
     pub fn redirect_to(&self, server: impl Into<String>) {
-        self.state().server = server.into();
+        self.state().servers = vec![server.into()];
     }
 
     /// Closes all connections, and each new one at once.
@@ -88,7 +95,7 @@ impl Proxy {
         }
     }
 
-    /// Returns the number of connections forwarded so far.
+    /// Returns the number of connections that the proxy has tried to forward so far.
     pub fn connection_count(&self) -> usize {
         self.state().connections
     }
@@ -103,8 +110,9 @@ impl State {
         if self.is_cut {
             return;
         }
-        let Ok(server) = TcpStream::connect(&self.server) else { return };
+        let server = &self.servers[self.connections % self.servers.len()];
         self.connections += 1;
+        let Ok(server) = TcpStream::connect(server) else { return };
         self.open.extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
         let to_server = (client.try_clone().unwrap(), server.try_clone().unwrap());
         for (from, to) in [to_server, (server, client)] {

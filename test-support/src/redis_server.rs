@@ -27,8 +27,8 @@ impl RedisServer {
         Self::start_with(&[])
     }
 
-    /// Starts a server with these options. Unless they say otherwise, the server keeps data only
-    /// at `SAVE`.
+    /// Starts a server with these options. Without an option for persistence, the server keeps
+    /// data only at `SAVE`.
     pub fn start_with(args: &[&str]) -> Self {
         start_on_free_port("redis-server", |port| {
             let args = args.iter().map(|&arg| arg.to_owned()).collect();
@@ -78,8 +78,7 @@ impl RedisServer {
         wait_until_ready(self.port, self.child.insert(child))
     }
 
-    /// Stops the process where it is (SIGSTOP): the server keeps its connections open and answers
-    /// nothing.
+    /// Pauses the process (SIGSTOP): the server keeps its connections open and answers no command.
     pub fn pause(&self) {
         self.signal("-STOP");
     }

@@ -1,4 +1,4 @@
-//! Waiting for a condition. The tests of the workspace wait in no other way.
+//! Waiting for a condition.
 
 use std::{
     fmt::Display,

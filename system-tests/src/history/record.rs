@@ -14,7 +14,7 @@ pub type Moment = Duration;
 pub enum Request {
     /// Begins a session.
     Login,
-    /// Trades a refresh token.
+    /// Exchanges a refresh token for new tokens.
     Refresh {
         /// Generation in the token.
         generation: u64,
@@ -115,7 +115,7 @@ pub struct Disturbance {
 pub struct RedisAway {
     /// The replica for which Redis executed nothing, if not for all replicas.
     pub replica: Option<usize>,
-    /// Begin of the period.
+    /// Start of the period.
     pub from: Moment,
     /// End of the period.
     pub until: Moment,

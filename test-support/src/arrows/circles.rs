@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::sources::Sources;
 
-/// Returns a line for each file from which a circle of files leads back to it, one for each circle.
+/// Returns one line for each circle of files.
 pub fn find(sources: &Sources) -> Vec<String> {
     let mut in_circle = BTreeSet::new();
     let mut problems = Vec::new();

@@ -21,7 +21,7 @@ pub struct NamedPath {
 #[derive(Debug, Default)]
 pub struct Contents {
     pub paths: Vec<NamedPath>,
-    /// Child modules in files of their own.
+    /// Child modules in separate files.
     pub children: BTreeSet<String>,
     /// All identifiers outside `use` and `mod`.
     pub identifiers: BTreeSet<String>,

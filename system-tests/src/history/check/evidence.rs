@@ -27,7 +27,7 @@ impl History {
     pub(super) fn may_have_effect(&self, operation: &Operation) -> bool {
         match operation.outcome {
             Outcome::Unsent => false,
-            // Redis executes no command after the replica has stopped to wait for it.
+            // Redis executes no command after the replica has stopped waiting for the answer.
             Outcome::Unavailable => !self.is_without_redis(operation),
             _ => true,
         }
@@ -50,6 +50,15 @@ impl History {
                 && earlier.invoked <= fault.until
                 && later.completed >= fault.from
         })
+    }
+
+    /// Returns the longest time for which no refresh may have been answered in this period: each
+    /// fault, and the time until every replica has recovered from it.
+    pub(super) fn outages(&self, from: Moment, until: Moment) -> Duration {
+        let faults = self.disturbances.iter();
+        let overlaps = faults
+            .map(|fault| (fault.until + LEARNED).min(until).saturating_sub(fault.from.max(from)));
+        overlaps.sum()
     }
 
     /// Returns the time after which an operation has no further effect.

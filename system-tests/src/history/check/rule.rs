@@ -4,11 +4,11 @@ use std::time::Duration;
 
 /// Maximum difference between our clock and Redis' clock, and between a signal and its effect.
 pub const MARGIN: Duration = Duration::from_millis(100);
-/// Maximum time a request without an answer is still executed, on a busy machine.
+/// Maximum time for which a request without an answer may still execute, on a busy machine.
 pub const SETTLED: Duration = Duration::from_secs(1);
-/// The same time if Redis or the database delays the request: two attempts, each of which waits
-/// one second to bring Redis up to date and one second for the answer of Redis, with a margin for
-/// a busy machine.
+/// [`SETTLED`] if Redis or the database delays the request: two attempts, each of which waits one
+/// second to bring Redis up to date and one second for the answer of Redis, with a margin for a
+/// busy machine.
 pub const SETTLED_IF_DELAYED: Duration = Duration::from_secs(6);
 /// Maximum time until a replica reads in the database what it did not learn from another replica:
 /// one or two seconds, with a margin for a busy machine.

@@ -138,9 +138,12 @@ impl<'a> Session<'a> {
         if refusals.any(|refusal| is_remembered(refusal) || self.is_in_database(refusal)) {
             return Verdict::Refuse(Rule::RefusedStaysRefused);
         }
-        let grace = self.history.grace + MARGIN;
         let mut siblings = self.answers_to(|other| other == generation);
-        if siblings.any(|sibling| sibling.completed + grace < invoked && is_remembered(sibling)) {
+        let has_ended = |sibling: &Operation| {
+            let grace = self.history.grace + self.history.outages(sibling.completed, invoked);
+            sibling.completed + grace + MARGIN < invoked
+        };
+        if siblings.any(|sibling| has_ended(sibling) && is_remembered(sibling)) {
             return Verdict::Refuse(Rule::GracePeriodEnds);
         }
         let mut later = self.answers_to(|other| other > generation);

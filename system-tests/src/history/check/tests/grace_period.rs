@@ -9,7 +9,10 @@ fn a_retry_after_the_grace_period_breaks_rule_5() {
     late().breaks(Rule::GracePeriodEnds);
     late().wiped(2.0).breaks_none();
     late().fault(2.0, 2.1, true, Some(0.9)).breaks_none();
-    late().fault(2.0, 2.1, true, Some(1.5)).breaks(Rule::GracePeriodEnds);
+    // The time of a fault is no part of the grace period.
+    late().fault(2.0, 2.1, true, Some(1.5)).breaks_none();
+    let much_later = scenario().rotates(1.0, 0).retries(12.0, 0, 1.0);
+    much_later.fault(2.0, 2.1, true, Some(1.5)).breaks(Rule::GracePeriodEnds);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
 use futures_util::{StreamExt, stream};
 use reqwest::Method;
 use system_tests::{Deployment, is_accepted, wait_until_refused};
-use test_support::{Client, Proxy, Tokens, program, sized, wait_until};
+use test_support::{Client, Proxy, RedisServer, Tokens, program, sized, wait_until};
 
 /// Waits until a service reports this state of the feed in `/readyz`.
 async fn wait_for_feed(resource: &Client, state: &str) {
@@ -150,7 +150,7 @@ async fn the_outage_policy_decides_while_the_feed_is_cut() {
     let feed = proxy.addr().to_string();
     let policy = |policy| [("REVOCATIONS_OUTAGE", policy)];
     let (_closed, closed) = deployment.resource_service(&feed, &policy("closed")).await;
-    let (_bounded, bounded) = deployment.resource_service(&feed, &policy("bounded:4")).await;
+    let (_bounded, bounded) = deployment.resource_service(&feed, &policy("bounded:8")).await;
     let (_open, open) = deployment.resource_service(&feed, &[]).await;
     let tokens = auth.new_user("ada").await;
     for resource in [&closed, &bounded, &open] {
@@ -186,9 +186,47 @@ async fn a_service_reconnects_to_a_feed_that_hangs() {
     let (process, resource) = deployment.resource_service(&feed, &[]).await;
     proxy.blackhole_open();
     wait_for_feed(&resource, "unavailable").await;
-    process.wait_for_log("no data for 10 s");
+    process.wait_for_log("no data for 5 s");
     proxy.restore();
     wait_for_feed(&resource, "ok").await;
+}
+
+#[tokio::test]
+async fn a_service_leaves_a_replica_that_has_lost_both_stores() {
+    let redis = RedisServer::start();
+    let to_redis = Proxy::to(redis.addr());
+    let mut deployment = Deployment::start_with(1, &[("REDIS_URL", &redis.url())]).await;
+    let (to_database, database_url) = deployment.database_proxy();
+    let redis_url = format!("redis://{}/", to_redis.addr());
+    let settings = [("REDIS_URL", redis_url.as_str()), ("DATABASE_URL", &database_url)];
+    let deaf = deployment.add_replica(&settings).await;
+    // Like a Service of Kubernetes: the balancer does not look at requests. The first connection
+    // and the next one lead to the same replica.
+    let replicas = [1, 1, 0].map(|replica| deployment.addr(replica));
+    let balancer = Proxy::in_turn(replicas.into());
+    let feed = balancer.addr().to_string();
+    let closed = [("REVOCATIONS_OUTAGE", "closed")];
+    let (_process, resource) = deployment.resource_service(&feed, &closed).await;
+    let auth = deployment.client(0);
+    let (tokens, ended) = (auth.new_user("ada").await, auth.login("ada").await.tokens());
+    assert!(is_accepted(&resource, &tokens).await);
+    assert_eq!(balancer.connection_count(), 1);
+
+    to_redis.blackhole_all();
+    to_database.blackhole_all();
+    wait_until("the service connects to another replica", async || {
+        balancer.connection_count() == 3
+    })
+    .await;
+    wait_for_feed(&resource, "ok").await;
+    assert_eq!(auth.logout(&ended).await.status, 204);
+    wait_until_refused(&resource, &ended).await;
+    assert!(is_accepted(&resource, &tokens).await);
+
+    let secret = Some(deployment.feed_secret());
+    let request = deaf.request(Method::GET, "/revocations").basic_auth("resource-service", secret);
+    let answer = deaf.send(request).await;
+    assert_eq!((answer.status, answer.header("connection")), (503, "close"), "{answer:?}");
 }
 
 #[tokio::test]

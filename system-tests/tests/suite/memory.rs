@@ -47,7 +47,10 @@ async fn a_service_follows_a_feed_of_a_million_recently_ended_sessions() {
     let resource = Client::new(process.addr(0));
     let without_feed = [("keys", "ok"), ("revocations", "unavailable")];
     resource.wait_for_fields("/readyz", &without_feed).await;
-    assert!(is_accepted(&resource, &alive).await && is_accepted(&resource, &ended).await);
+    // Until its first connection to the feed, a service waits for some seconds.
+    for tokens in [&alive, &ended] {
+        resource.wait_for_status_as("/whoami", &tokens.access, 200).await;
+    }
     let before = process.memory();
     proxy.restore();
     let began = Instant::now();

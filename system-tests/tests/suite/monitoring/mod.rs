@@ -85,8 +85,8 @@ fn start_prometheus(addrs: [SocketAddr; 2]) -> Prometheus {
         lines.join("\n")
     };
     for (deployed, test) in [
-        (discovery("auth-service", 8080), auth),
-        (discovery("resource-service", 8081), resource),
+        (discovery("auth-service", 9090), auth),
+        (discovery("resource-service", 9090), resource),
         ("scrape_interval: 15s".into(), "scrape_interval: 1s".into()),
         ("evaluation_interval: 15s".into(), "evaluation_interval: 1s".into()),
     ] {

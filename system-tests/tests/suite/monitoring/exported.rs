@@ -8,7 +8,7 @@ use std::{
 use system_tests::promql;
 use test_support::Client;
 
-use crate::services::scrape;
+use super::services::scrape;
 
 /// Labels that Prometheus adds to each metric.
 const ADDED_LABELS: [&str; 2] = ["job", "instance"];

@@ -54,8 +54,15 @@ async fn a_full_disk_is_answered_503_and_loses_nothing() {
         }
         registered.push(name);
     };
-    // Requests that write nothing still work.
+    wait_until("the replica is not ready", async || {
+        let answer = client.get("/readyz", None).await;
+        let reason = &answer.json["reasons"]["database"];
+        if reason == "the disk is full" { Ok(()) } else { Err(answer) }
+    })
+    .await;
+    // Requests that write nothing still work, and do not make the replica ready.
     assert_eq!(client.get("/me", Some(&tokens.access)).await.status, 200);
+    assert_eq!(client.get("/readyz", None).await.status, 503);
 
     drop(file);
     fs::remove_file(&filler).unwrap();
@@ -68,5 +75,6 @@ async fn a_full_disk_is_answered_503_and_loses_nothing() {
         assert_eq!(client.login(name).await.status, 200, "{name}: {}", process.log());
     }
     client.refreshed(&tokens.refresh).await;
+    client.wait_for_status("/readyz", 200).await;
     println!("{} users registered while the disk was full, and none was lost", registered.len());
 }

@@ -114,10 +114,10 @@ impl Users {
             [first, auth[1].login(name).await.tokens()]
         };
         Self {
-            logout: sessions("logout").await,
-            logout_all: sessions("logout-all").await,
-            delete_session: sessions("delete-session").await,
-            password: sessions("password").await,
+            logout: sessions("ada-logout").await,
+            logout_all: sessions("ada-logout-all").await,
+            delete_session: sessions("ada-delete-session").await,
+            password: sessions("ada-password").await,
         }
     }
 
@@ -236,7 +236,10 @@ async fn assert_logout_survives_kill(others: usize) {
     assert!(logout.await.unwrap().is_err(), "the logout was answered");
     let entries: Vec<String> = redis.query(&["KEYS", "*bl{*"]);
     let is_ended = |entry: &String| redis.query::<Vec<u8>>(&["GET", entry]) == b"revoked";
-    assert!(others > 0 || !entries.iter().any(is_ended), "no other replica can have told Redis");
+    assert!(
+        others > 0 || !entries.iter().any(is_ended),
+        "no other replica can have written the end to Redis"
+    );
 
     deployment.add_replica(&[]).await;
     for replica in 0..=others {

@@ -1,9 +1,10 @@
-//! Replicas whose clocks differ by less than the leeway behave like replicas with equal clocks.
+//! Replicas whose clocks differ by less than the leeway behave like replicas with equal clocks. A
+//! replica whose clock differs by more is not ready.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use system_tests::{Deployment, is_accepted, wait_until_refused};
-use test_support::{Client, Process, Tokens, claims_of, clock_ahead};
+use system_tests::{Deployment, is_accepted, outstay_grace_period, wait_until_refused};
+use test_support::{Client, Process, claims_of, clock_ahead, clock_set};
 
 /// Seconds by which the second replica's clock is ahead.
 const AHEAD: i64 = 5;
@@ -31,7 +32,7 @@ impl Skewed {
         let ahead = add_replica_ahead(&mut deployment, AHEAD as u32).await;
         let right = deployment.client(0);
         assert_eq!(right.register("ada").await.status, 201);
-        // The loader may load libfaketime without effect.
+        // If the loader cannot load libfaketime, it only prints a warning, and the clocks agree.
         let first = right.login("ada").await.tokens();
         let second = ahead.login("ada").await.tokens();
         let difference = claim(&second.access, "iat") - claim(&first.access, "iat");
@@ -39,14 +40,6 @@ impl Skewed {
         let feed = deployment.addr(0);
         let (_resource, resource) = deployment.resource_service(&feed, resource_settings).await;
         Self { deployment, right, ahead, resource, _resource }
-    }
-
-    /// Refreshes until the grace period of a token that was just rotated is over, by Redis' clock.
-    async fn outstay_grace_period(&self, rotated: &Tokens, grace_ms: i64) {
-        let mut other = self.right.login("ada").await.tokens();
-        while claim(&other.refresh, "rot") < claim(&rotated.refresh, "rot") + grace_ms {
-            other = self.right.refreshed(&other.refresh).await;
-        }
     }
 
     /// Returns both replicas in both orders.
@@ -62,7 +55,7 @@ async fn add_replica_ahead(deployment: &mut Deployment, seconds: u32) -> Client 
 }
 
 #[tokio::test]
-async fn refreshes_at_replicas_whose_clocks_differ_are_no_reuse() {
+async fn refreshes_at_replicas_whose_clocks_differ_are_not_reuse() {
     let skewed = Skewed::start(&[], &[]).await;
     for first in [&skewed.right, &skewed.ahead] {
         let mut tokens = first.login("ada").await.tokens();
@@ -134,7 +127,7 @@ async fn the_grace_period_has_the_same_length_at_every_replica() {
         let second = one.refreshed(&first.refresh).await;
         let retried = other.refreshed(&first.refresh).await;
         assert_eq!(claim(&retried.refresh, "gen"), claim(&second.refresh, "gen"));
-        skewed.outstay_grace_period(&second, 4000).await;
+        outstay_grace_period(&skewed.right, &second, 4000).await;
         other.refresh(&first.refresh).await.assert_problem(401, "token_not_valid");
         for auth in [one, other] {
             auth.refresh(&second.refresh).await.assert_problem(401, "token_not_valid");
@@ -159,9 +152,32 @@ async fn a_logout_at_one_replica_takes_effect_at_both() {
 }
 
 #[tokio::test]
-async fn a_replica_signs_with_a_key_that_a_replica_ahead_has_just_made() {
+async fn a_replica_whose_clock_differs_by_more_than_the_leeway_is_not_ready() {
+    let deployment = Deployment::start_with(0, &[]).await;
+    for (difference, direction) in [("+3600s", "ahead of"), ("-3600s", "behind")] {
+        let clock = clock_set(difference);
+        let env = clock.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let process = deployment.start_replica(&env);
+        let replica = Client::new(process.addr(0));
+        let answer =
+            replica.wait_for_fields("/readyz", &[("keys", "ok"), ("database", "ok")]).await;
+        assert_eq!((answer.status, answer.json["clock"].as_str()), (503, Some("unavailable")));
+        let reasons = answer.json["reasons"].as_object().unwrap();
+        assert_eq!(reasons.keys().collect::<Vec<_>>(), ["clock"], "{reasons:?}");
+        let reason = reasons["clock"].as_str().unwrap();
+        let (seconds, rest) = reason.split_once(' ').unwrap();
+        // The time of the query is no part of the difference.
+        assert!((3590..=3600).contains(&seconds.parse().unwrap()), "{reason}");
+        let expected = format!("s {direction} the database's clock (LEEWAY is 10 s)");
+        assert_eq!(rest, expected);
+        process.wait_for_log(&format!("this replica is not ready: {reason}"));
+    }
+}
+
+#[tokio::test]
+async fn a_replica_signs_with_a_key_that_a_replica_ahead_has_just_created() {
     let mut deployment = Deployment::start_with(0, &[("LEEWAY", "60")]).await;
-    // More than this test can wait.
+    // More seconds than this test waits.
     add_replica_ahead(&mut deployment, 60).await;
     let right = deployment.add_replica(&[]).await;
     let feed = deployment.addr(1);

@@ -2,7 +2,7 @@
 //! test takes ten seconds, unless `SOAK_MINUTES` sets another length:
 //!
 //! ```sh
-//! SOAK_MINUTES=30 scripts/test -E 'binary(soak)' --no-capture
+//! SOAK_MINUTES=30 scripts/test -E 'test(soak::)' --no-capture
 //! ```
 
 use std::{
