@@ -1,29 +1,47 @@
-//! Both services in one process, for a first look and for development. `cargo run` starts it.
+//! Both services and a sample browser app in one process, for a first look and for development.
+//! `cargo run` starts it.
 
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
+mod browser_app;
 mod first_steps;
 
-use std::{env, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{env, io, net::SocketAddr, process::ExitCode};
 
 use auth_service::{
-    cli::{OperatorCommand, run_operator_command},
+    cli::{Format, OperatorCommand, run_operator_command},
     config,
 };
 use clap::{Parser, Subcommand};
-use futures_util::future::try_join;
-use service_kit::{CommandError, exit_code, init_logs, parse_settings, traces::Traces};
-use shared::{clock::Clock, revocations::OutagePolicy};
+use futures_util::future::try_join3;
+use service_kit::{
+    CommandError, disable_core_dumps, exit_code, init_logs, output::print, parse_settings,
+    traces::Traces,
+};
+use shared::clock::Clock;
+
+use crate::{
+    browser_app::{BrowserApp, RunningBrowserApp},
+    first_steps::Addresses,
+};
 
 /// Id of the client that follows the revocation feed for resource-service. Each start renews its
 /// secret.
 const FEED_CLIENT: &str = "local-stack";
 
-/// Runs auth-service and resource-service in one process, for a first look and for development.
+/// Runs auth-service, resource-service and a sample browser app in one process, for a first look and
+/// for development.
 ///
-/// The settings are those of auth-service, and the address of resource-service. The other settings
-/// of resource-service follow from them. The commands for operators are those of auth-service.
+/// The settings are those of auth-service, and the addresses of resource-service and of the app. The
+/// other settings of resource-service follow from them. BROWSER_ORIGINS contains the app's origin
+/// always. The commands for operators are those of auth-service.
 #[derive(Debug, Parser)]
 #[command(name = "local-stack", version)]
 struct Command {
+    // First, because the heading of the settings applies to all options after them.
+    #[command(flatten)]
+    format: Format,
+
     #[command(flatten)]
     auth: config::Settings,
 
@@ -37,13 +55,23 @@ struct Command {
     )]
     resource_addr: SocketAddr,
 
+    /// Address of the sample browser app
+    #[arg(
+        long,
+        env = "APP_ADDR",
+        value_name = "IP:PORT",
+        default_value = first_steps::APP_ADDR,
+        help_heading = "Settings"
+    )]
+    app_addr: SocketAddr,
+
     #[command(subcommand)]
     subcommand: Option<Subcommands>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Subcommands {
-    /// Run both services (the default)
+    /// Run both services and the browser app (the default)
     Serve,
     /// Print shell commands that register, log in, call resource-service, refresh and log out
     Walkthrough,
@@ -58,42 +86,71 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), CommandError> {
     init_logs()?;
-    let Command { auth, resource_addr, subcommand } = parse_settings(env::args_os())?;
+    disable_core_dumps();
+    let Command { format, auth, resource_addr, app_addr, subcommand } =
+        parse_settings(env::args_os())?;
     match subcommand.unwrap_or(Subcommands::Serve) {
-        Subcommands::Serve => serve(auth, resource_addr).await,
-        Subcommands::Walkthrough => {
-            print!("{}", first_steps::walkthrough(auth.auth_addr, resource_addr));
-            Ok(())
-        }
-        Subcommands::Operator(command) => run_operator_command(&auth, command).await,
+        Subcommands::Serve => serve(auth, resource_addr, app_addr).await,
+        Subcommands::Walkthrough => print(&first_steps::walkthrough(auth.auth_addr, resource_addr)),
+        Subcommands::Operator(command) => run_operator_command(&auth, command, format).await,
     }
 }
 
-async fn serve(settings: config::Settings, resource_addr: SocketAddr) -> Result<(), CommandError> {
+async fn serve(
+    mut settings: config::Settings,
+    resource_addr: SocketAddr,
+    app_addr: SocketAddr,
+) -> Result<(), CommandError> {
     let traces = Traces::start(&settings.traces, "local-stack")?;
+    let app = BrowserApp::bind(app_addr, settings.limits, settings.shutdown)?;
+    settings.cors.browser_origins.push(app.origin());
     let auth = auth_service::start(settings.clone(), Clock::system()).await?;
     let feed_secret = auth.app.renew_client(FEED_CLIENT, "revocations:read").await?;
-    let resource = resource_service::start(resource_service::Settings {
+    let resource =
+        resource_service::start(resource_settings(&settings, resource_addr, &auth, feed_secret))?;
+    let addresses = Addresses { app: app.addr(), auth: auth.addr, resource: resource.addr };
+    let app = app.serve(auth.addr, resource.addr)?;
+    let mails_are_files = settings.mail.url().is_none() && settings.database.url().is_none();
+    let welcome = first_steps::welcome(addresses, &settings.data_dir, mails_are_files);
+    // All serve, even if standard output takes no text.
+    let _ = print(&format!("{welcome}\n"));
+    let shutdown = auth.shutdown();
+    let ended = run_until_stopped(auth, resource, app).await;
+    traces.end(shutdown.closing_time()).await;
+    ended.map_err(|error| CommandError::new(error.to_string()))
+}
+
+/// Returns the settings of resource-service, which follow from those of auth-service.
+fn resource_settings(
+    settings: &config::Settings,
+    resource_addr: SocketAddr,
+    auth: &auth_service::Running,
+    feed_secret: String,
+) -> resource_service::Settings {
+    resource_service::Settings {
         resource_addr,
-        // METRICS_ADDR is the ops listener of auth-service.
-        metrics_addr: None,
+        // METRICS_ADDR is the ops listener of auth-service, so the default stays: none.
         issuer: auth.issuer.clone(),
         jwks_url: Some(format!("http://{}/.well-known/jwks.json", auth.addr)),
-        jwks_refresh_interval: Duration::from_secs(300),
         revocations_client_id: Some(FEED_CLIENT.into()),
         revocations_client_secret: Some(resource_service::Secret(feed_secret)),
-        revocations_client_secret_file: None,
         revocations_url: Some(format!("http://{}/revocations", auth.addr)),
-        revocations_outage: OutagePolicy::default(),
-        audience: settings.audience,
+        audience: settings.audience.clone(),
         leeway: settings.leeway,
-        resource_workers: None,
+        cors: settings.cors.clone(),
         limits: settings.limits,
         shutdown: settings.shutdown,
-        traces: settings.traces,
-    })?;
-    println!("{}", first_steps::welcome(auth.addr, resource.addr, &settings.data_dir));
-    let ended = try_join(auth.run_until_stopped(), resource.run_until_stopped()).await;
-    traces.end(settings.shutdown.shutdown_timeout).await;
-    ended.map(drop).map_err(|error| CommandError::new(error.to_string()))
+        traces: settings.traces.clone(),
+        ..resource_service::Settings::default()
+    }
+}
+
+async fn run_until_stopped(
+    auth: auth_service::Running,
+    resource: resource_service::server::Running,
+    app: RunningBrowserApp,
+) -> io::Result<()> {
+    let all =
+        try_join3(auth.run_until_stopped(), resource.run_until_stopped(), app.run_until_stopped());
+    all.await.map(drop)
 }

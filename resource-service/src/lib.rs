@@ -40,7 +40,8 @@ pub struct Command {
 enum Subcommands {
     /// Serve requests (the default)
     Serve,
-    /// Check that the service on RESOURCE_ADDR is ready, and exit
+    /// Check that the service on METRICS_ADDR or, if that is unset, on RESOURCE_ADDR is ready, and
+    /// exit
     Healthcheck,
 }
 
@@ -51,18 +52,21 @@ enum Subcommands {
 pub async fn run(command: Command) -> Result<(), CommandError> {
     match command.subcommand.unwrap_or(Subcommands::Serve) {
         Subcommands::Serve => serve(command.settings).await,
-        Subcommands::Healthcheck => check_health(command.settings.resource_addr).await,
+        Subcommands::Healthcheck => {
+            let settings = &command.settings;
+            check_health(settings.metrics_addr.unwrap_or(settings.resource_addr)).await
+        }
     }
 }
 
 async fn serve(settings: Settings) -> Result<(), CommandError> {
-    let limit = settings.shutdown.shutdown_timeout;
     let traces = Traces::start(&settings.traces, "resource-service")?;
     let secret_file = settings.revocations_client_secret_file.clone();
     let running = start(settings)?;
     let secret_hook = secret_file.map(|file| running.secret_reload_hook(file));
     reload_on_sighup(logs::reload_hook().into_iter().chain(secret_hook).collect())?;
+    let shutdown = running.shutdown();
     let ended = running.run_until_stopped().await;
-    traces.end(limit).await;
+    traces.end(shutdown.closing_time()).await;
     ended.map_err(|error| CommandError::new(error.to_string()))
 }

@@ -2,13 +2,15 @@
 
 use std::{env, process::ExitCode};
 
-use service_kit::{exit_code, init_logs, parse_settings};
+use service_kit::{CommandError, disable_core_dumps, exit_code, init_logs, parse_settings};
 
 #[actix_web::main]
 async fn main() -> ExitCode {
-    let outcome = match init_logs().and_then(|()| parse_settings(env::args_os())) {
-        Ok(command) => resource_service::run(command).await,
-        Err(error) => Err(error),
-    };
-    exit_code(outcome)
+    exit_code(run().await)
+}
+
+async fn run() -> Result<(), CommandError> {
+    init_logs()?;
+    disable_core_dumps();
+    resource_service::run(parse_settings(env::args_os())?).await
 }

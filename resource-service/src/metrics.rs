@@ -64,7 +64,7 @@ impl FeedMetrics {
         self.is_current.set(now.is_current.into());
         self.silence.set(now.silent_for.as_secs() as i64);
         self.held.set(now.held as i64);
-        // The verifier counts; this copies its count.
+        // The verifier counts the reconnections. The metric is a copy of that count.
         self.reconnects.inner().store(now.reconnects, Ordering::Relaxed);
     }
 }

@@ -29,6 +29,7 @@ pub struct Running {
     /// Address of the main listener.
     pub addr: SocketAddr,
     server: RunningServer,
+    shutdown: ShutdownToken,
     verifier: Verifier,
 }
 
@@ -42,16 +43,28 @@ impl Running {
         self.server.run_until_stopped(std::future::ready(())).await
     }
 
+    /// Returns the token that tells whether the shutdown has begun, and how much time is left.
+    pub(crate) fn shutdown(&self) -> ShutdownToken {
+        self.shutdown.clone()
+    }
+
     /// Returns the server alone, which serves while it is polled and ignores signals. For tests.
     pub fn into_server(self) -> Server {
         self.server.into_server()
+    }
+
+    /// Returns the verifier, for example for [`Verifier::ready`].
+    pub fn verifier(&self) -> Verifier {
+        self.verifier.clone()
     }
 
     /// Returns the hook that reads the feed client's secret again.
     pub(crate) fn secret_reload_hook(&self, SecretFile { file, .. }: SecretFile) -> ReloadHook {
         let verifier = self.verifier.clone();
         ReloadHook::new("REVOCATIONS_CLIENT_SECRET_FILE", move || {
-            let Secret(secret) = SecretFile::read(&file)?.secret;
+            let file = SecretFile::read(&file)?;
+            file.check_mode()?;
+            let Secret(secret) = file.secret;
             verifier.set_feed_secret(secret);
             Ok(())
         })
@@ -61,11 +74,17 @@ impl Running {
 /// Starts to serve. auth-service need not be reachable yet.
 ///
 /// # Errors
-/// If an address cannot be bound.
+/// If an address cannot be bound, or other users of this machine can read the secret's file.
 pub fn start(settings: Settings) -> Result<Running, CommandError> {
+    if let Some(secret) = &settings.revocations_client_secret_file {
+        secret.check_mode().map_err(|why| {
+            let file = &secret.file;
+            CommandError::new(format!("{file} (REVOCATIONS_CLIENT_SECRET_FILE) {why}"))
+        })?;
+    }
     let bound = BoundServer::bind(settings.server())?;
     let addr = bound.addr();
-    let serves_metrics = bound.serves_metrics();
+    let serves_ops_routes = bound.serves_ops_routes();
     let verifier = build_verifier(&settings);
     let metrics = Metrics::new(&verifier);
     let request_metrics = metrics.requests.clone();
@@ -75,20 +94,22 @@ pub fn start(settings: Settings) -> Result<Running, CommandError> {
         metrics: Data::new(metrics),
         shutdown: Data::new(shutdown.clone()),
     };
+    let cors = Data::new(settings.cors);
     let ops_data = data.clone();
     let server = bound.serve(
         request_metrics,
-        shutdown,
+        shutdown.clone(),
         move |app| {
             data.add_to(app);
-            mount(app, serves_metrics);
+            app.app_data(cors.clone());
+            mount(app, serves_ops_routes);
         },
         move |app| {
             ops_data.add_to(app);
             mount_ops(app);
         },
     )?;
-    Ok(Running { addr, server, verifier })
+    Ok(Running { addr, server, shutdown, verifier })
 }
 
 fn build_verifier(settings: &Settings) -> Verifier {
@@ -143,7 +164,7 @@ impl SharedData {
         description = "Sample of a service behind auth-service: accepts only requests with a \
             valid access token. To call it here, log in at auth-service and paste the access \
             token below.\n\n\
-            Every path may end with a slash. Every GET route answers HEAD.",
+            Every path also works with a trailing slash. Every route with GET also answers HEAD.",
     ),
     tags(
         (name = "resources", description = "Protected resources."),
@@ -164,22 +185,24 @@ impl SharedData {
 )]
 struct Document;
 
-/// Mounts the routes in an actix-web app. `/metrics` is one of them if `serves_metrics`.
-pub fn configure(app: &mut ServiceConfig, verifier: Verifier, serves_metrics: bool) {
+/// Mounts the routes in an actix-web app. `/metrics` and `/readyz` are among them if
+/// `serves_ops_routes`.
+pub fn configure(app: &mut ServiceConfig, verifier: Verifier, serves_ops_routes: bool) {
     app.app_data(Data::new(verifier));
-    mount(app, serves_metrics);
+    mount(app, serves_ops_routes);
 }
 
-fn mount(app: &mut ServiceConfig, serves_metrics: bool) {
+fn mount(app: &mut ServiceConfig, serves_ops_routes: bool) {
     app.service(resource(routes::__path_whoami, routes::whoami))
         .service(resource(routes::__path_reports, routes::reports))
         .service(resource(routes::__path_admin, routes::admin))
-        .service(resource(health::__path_healthz, health::healthz))
-        .service(resource(readyz::__path_readyz, readyz::readyz));
-    if serves_metrics {
-        app.service(resource(metrics::__path_metrics, metrics::metrics));
+        .service(resource(health::__path_healthz, health::healthz));
+    if serves_ops_routes {
+        app.service(resource(readyz::__path_readyz, readyz::readyz))
+            .service(resource(metrics::__path_metrics, metrics::metrics));
     }
-    openapi::mount(app, Document::openapi, serves_metrics);
+    openapi::mount(app, Document::openapi, "", serves_ops_routes);
+    openapi::mount_home(app);
 }
 
 /// Mounts the routes of the ops listener.

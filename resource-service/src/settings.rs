@@ -1,12 +1,14 @@
 //! Settings of resource-service.
 
-use std::{fmt, fs, net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
-use clap::{Args, value_parser};
+use clap::{Args, Command, FromArgMatches, builder::Resettable, value_parser};
 use service_kit::{
     connection_limits::ConnectionLimits,
+    cors::CorsSettings,
+    secret_file,
     server::ServerSettings,
-    settings::{http_url, leeway, name, positive_seconds},
+    settings::{http_url, leeway, name, only_line, positive_seconds},
     shutdown::ShutdownSettings,
     traces::TraceSettings,
 };
@@ -21,7 +23,7 @@ pub struct Settings {
     pub resource_addr: SocketAddr,
 
     /// Address of a separate listener for operators, with `/metrics`, `/healthz` and `/readyz`.
-    /// Unset: the main listener serves `/metrics`
+    /// Unset: the main listener serves `/metrics` and `/readyz`
     #[arg(long, env = "METRICS_ADDR", value_name = "IP:PORT")]
     pub metrics_addr: Option<SocketAddr>,
 
@@ -81,7 +83,7 @@ pub struct Settings {
     pub revocations_url: Option<String>,
 
     /// How access tokens are treated while the revocation feed is down: accepted until_expiry,
-    /// accepted for bounded:SECONDS, or refused (closed)
+    /// accepted for bounded:SECONDS after the last event or comment, or refused (closed)
     #[arg(long, env = "REVOCATIONS_OUTAGE", value_name = "POLICY", default_value = "until_expiry")]
     pub revocations_outage: OutagePolicy,
 
@@ -114,6 +116,10 @@ pub struct Settings {
         value_parser = value_parser!(u16).range(1..=512)
     )]
     pub resource_workers: Option<u16>,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "its own settings are documented")]
+    pub cors: CorsSettings,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "its own settings are documented")]
@@ -151,8 +157,22 @@ pub struct SecretFile {
 
 impl SecretFile {
     pub(crate) fn read(file: &str) -> Result<Self, String> {
-        let text = fs::read_to_string(file).map_err(|error| error.to_string())?;
-        Ok(Self { file: file.to_owned(), secret: secret(&text)? })
+        Ok(Self { file: file.to_owned(), secret: Secret(only_line(file)?) })
+    }
+
+    /// Checks that other users of this machine can neither read nor change the file.
+    pub(crate) fn check_mode(&self) -> Result<(), String> {
+        secret_file::check_mode(self.file.as_ref())
+    }
+}
+
+impl Default for Settings {
+    /// Returns the settings of a start without options, in an empty environment.
+    fn default() -> Self {
+        let command = Self::augment_args(Command::new("resource-service"));
+        let command = command.mut_args(|arg| arg.env(Resettable::Reset));
+        let no_options = command.get_matches_from(["resource-service"]);
+        Self::from_arg_matches(&no_options).expect("every default value is valid")
     }
 }
 

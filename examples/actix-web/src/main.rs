@@ -6,11 +6,15 @@ mod tests;
 use std::env;
 
 use actix_web::{
-    App, HttpResponse, HttpServer, get,
-    web::{Data, ServiceConfig},
+    App, Error, HttpResponse, HttpServer,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    get,
+    middleware::{Next, from_fn},
+    web::{self, Data, ServiceConfig},
 };
 use shared::{
-    AccessToken, Requirement, Requires, Verifier,
+    AccessToken, OptionalToken, Requirement, Requires, Verifier,
     revocations::{Feed, OutagePolicy},
 };
 
@@ -18,6 +22,15 @@ use shared::{
 #[get("/")]
 async fn index() -> &'static str {
     "public\n"
+}
+
+/// Needs no token, and knows the user if there is one. A token that is refused gets 401.
+#[get("/hello")]
+async fn hello(OptionalToken(token): OptionalToken) -> String {
+    match token {
+        Some(token) => format!("hello, user {}\n", token.sub),
+        None => "hello, guest\n".to_owned(),
+    }
 }
 
 /// Needs a valid access token. Without one, the client gets 401 and this function does not run.
@@ -48,6 +61,21 @@ impl Requirement for Admin {
 #[get("/admin")]
 async fn admin(token: Requires<Admin>) -> String {
     format!("administrator {}\n", token.sub)
+}
+
+/// Guards a scope: every route below it needs the role `admin`.
+async fn admins_only(
+    _: Requires<Admin>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    next.call(request).await
+}
+
+/// Needs the role `admin`, because the scope does.
+#[get("/users")]
+async fn users() -> &'static str {
+    "users\n"
 }
 
 /// For the load balancer: 503 with the reason while the service cannot verify tokens.
@@ -82,7 +110,10 @@ fn verifier() -> Verifier {
 
 /// Adds the routes. The extractors find the verifier in the app's data.
 fn configure(config: &mut ServiceConfig, verifier: Verifier) {
-    config.app_data(Data::new(verifier)).service((index, me, reports, admin, readyz));
+    let settings = web::scope("/settings").wrap(from_fn(admins_only)).service(users);
+    config
+        .app_data(Data::new(verifier))
+        .service((index, hello, me, reports, admin, readyz, settings));
 }
 
 #[actix_web::main]
@@ -91,6 +122,13 @@ async fn main() -> std::io::Result<()> {
     env_logger::init_from_env(env_logger::Env::default().default_filter_or("info"));
     let addr = env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let verifier = verifier();
+    let checked = verifier.clone();
+    // The service listens meanwhile, because a load balancer asks /readyz.
+    actix_web::rt::spawn(async move {
+        if let Err(why) = checked.ready().await {
+            log::error!("no access token can be verified: {why}");
+        }
+    });
     HttpServer::new(move || App::new().configure(|config| configure(config, verifier.clone())))
         .bind(addr)?
         .run()

@@ -2,7 +2,7 @@
 
 use actix_web::{
     App,
-    test::{TestRequest, call_and_read_body, call_service, init_service},
+    test::{TestRequest, call_and_read_body, init_service, try_call_service},
 };
 use shared::{Verifier, testing::TestIssuer};
 
@@ -16,7 +16,12 @@ async fn status(verifier: Verifier, path: &str, token: Option<&str>) -> u16 {
     if let Some(token) = token {
         request = request.insert_header(("Authorization", format!("Bearer {token}")));
     }
-    call_service(&app, request.to_request()).await.status().as_u16()
+    let status = match try_call_service(&app, request.to_request()).await {
+        Ok(response) => response.status(),
+        // The server turns the error of a guard into its response.
+        Err(error) => error.error_response().status(),
+    };
+    status.as_u16()
 }
 
 #[actix_web::test]
@@ -26,7 +31,7 @@ async fn the_public_route_needs_no_token() {
 
 #[actix_web::test]
 async fn a_request_without_a_token_gets_401() {
-    for path in ["/me", "/reports", "/admin"] {
+    for path in ["/me", "/reports", "/admin", "/settings/users"] {
         assert_eq!(status(TestIssuer::new().verifier(), path, None).await, 401, "{path}");
     }
 }
@@ -55,6 +60,8 @@ async fn a_token_without_the_scope_or_the_role_gets_403() {
         ("/admin", &plain, 403),
         ("/admin", &reader, 403),
         ("/admin", &admin, 200),
+        ("/settings/users", &plain, 403),
+        ("/settings/users", &admin, 200),
     ] {
         assert_eq!(status(issuer.verifier(), path, Some(token)).await, expected, "{path}");
     }
@@ -64,7 +71,10 @@ async fn a_token_without_the_scope_or_the_role_gets_403() {
 async fn an_expired_token_gets_401() {
     let issuer = TestIssuer::new();
     let token = issuer.token().lifetime_secs(-60).mint();
-    assert_eq!(status(issuer.verifier(), "/me", Some(&token)).await, 401);
+    for path in ["/me", "/hello", "/settings/users"] {
+        assert_eq!(status(issuer.verifier(), path, Some(&token)).await, 401, "{path}");
+    }
+    assert_eq!(status(issuer.verifier(), "/hello", None).await, 200);
 }
 
 #[actix_web::test]

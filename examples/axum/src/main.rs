@@ -5,7 +5,9 @@ mod tests;
 
 use std::env;
 
-use axum::{Router, extract::State, http::StatusCode, routing::get};
+use axum::{
+    Router, extract::State, http::StatusCode, middleware::from_extractor_with_state, routing::get,
+};
 use shared::{
     AccessToken, Requirement, Requires, Verifier,
     revocations::{Feed, OutagePolicy},
@@ -15,6 +17,14 @@ use tokio::net::TcpListener;
 /// Public: needs no token.
 async fn index() -> &'static str {
     "public\n"
+}
+
+/// Needs no token, and knows the user if there is one. A token that is refused gets 401.
+async fn hello(token: Option<AccessToken>) -> String {
+    match token {
+        Some(token) => format!("hello, user {}\n", token.sub),
+        None => "hello, guest\n".to_owned(),
+    }
 }
 
 /// Needs a valid access token. Without one, the client gets 401 and this function does not run.
@@ -42,6 +52,17 @@ impl Requirement for Admin {
 /// Needs the role `admin`.
 async fn admin(token: Requires<Admin>) -> String {
     format!("administrator {}\n", token.sub)
+}
+
+/// Needs the role `admin`, because the router of the settings does.
+async fn users() -> &'static str {
+    "users\n"
+}
+
+/// Returns routes that all need the role `admin`.
+fn settings(verifier: &Verifier) -> Router<Verifier> {
+    let admins_only = from_extractor_with_state::<Requires<Admin>, _>(verifier.clone());
+    Router::new().route("/users", get(users)).route_layer(admins_only)
 }
 
 /// For the load balancer: 503 with the reason while the service cannot verify tokens.
@@ -74,14 +95,16 @@ fn verifier() -> Verifier {
 }
 
 /// Returns the routes. The verifier is the router's state. If your state is a type of its own,
-/// implement `FromRef` to give the verifier from it.
+/// implement `FromRef` to get the verifier from it.
 fn app(verifier: Verifier) -> Router {
     Router::new()
         .route("/", get(index))
+        .route("/hello", get(hello))
         .route("/me", get(me))
         .route("/reports", get(reports))
         .route("/admin", get(admin))
         .route("/readyz", get(readyz))
+        .nest("/settings", settings(&verifier))
         .with_state(verifier)
 }
 
@@ -91,5 +114,13 @@ async fn main() -> std::io::Result<()> {
     env_logger::init_from_env(env_logger::Env::default().default_filter_or("info"));
     let addr = env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let listener = TcpListener::bind(addr).await?;
-    axum::serve(listener, app(verifier())).await
+    let verifier = verifier();
+    let checked = verifier.clone();
+    // The service listens meanwhile, because a load balancer asks /readyz.
+    tokio::spawn(async move {
+        if let Err(why) = checked.ready().await {
+            log::error!("no access token can be verified: {why}");
+        }
+    });
+    axum::serve(listener, app(verifier)).await
 }

@@ -30,7 +30,7 @@ async fn the_public_route_needs_no_token() {
 
 #[tokio::test]
 async fn a_request_without_a_token_gets_401() {
-    for path in ["/me", "/reports", "/admin"] {
+    for path in ["/me", "/reports", "/admin", "/settings/users"] {
         assert_eq!(status(TestIssuer::new().verifier(), path, None).await, 401, "{path}");
     }
 }
@@ -56,6 +56,8 @@ async fn a_token_without_the_scope_or_the_role_gets_403() {
         ("/admin", &plain, 403),
         ("/admin", &reader, 403),
         ("/admin", &admin, 200),
+        ("/settings/users", &plain, 403),
+        ("/settings/users", &admin, 200),
     ] {
         assert_eq!(status(issuer.verifier(), path, Some(token)).await, expected, "{path}");
     }
@@ -65,7 +67,10 @@ async fn a_token_without_the_scope_or_the_role_gets_403() {
 async fn an_expired_token_gets_401() {
     let issuer = TestIssuer::new();
     let token = issuer.token().lifetime_secs(-60).mint();
-    assert_eq!(status(issuer.verifier(), "/me", Some(&token)).await, 401);
+    for path in ["/me", "/hello", "/settings/users"] {
+        assert_eq!(status(issuer.verifier(), path, Some(&token)).await, 401, "{path}");
+    }
+    assert_eq!(status(issuer.verifier(), "/hello", None).await, 200);
 }
 
 #[tokio::test]

@@ -65,8 +65,22 @@ async fn operator_commands_read_and_change_the_data_of_the_server() {
     assert!(stack.succeed(&["audit", "--client", "billing-job"]).contains("client_created"));
     assert!(stack.succeed(&["doctor"]).contains("ok      database"));
 
-    let output = stack.run(&["users", "show", "nobody"]);
+    let output = stack.run(&["users", "show", "unknown"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let errors = String::from_utf8(output.stderr).unwrap();
-    assert!(errors.contains("error: the user nobody does not exist"), "{errors}");
+    assert!(errors.contains("error: the user unknown does not exist"), "{errors}");
+}
+
+#[test]
+fn commands_that_read_create_nothing() {
+    let folder = temp_dir();
+    for args in [&["keys", "list"][..], &["users", "show", "ada"], &["clients", "list"]] {
+        let mut command = Command::new(PROGRAM);
+        let output = command.env_clear().env("DATA_DIR", folder.path()).args(args).output();
+        let output = output.unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert!(errors.contains("does not exist: run `auth-service migrate`"), "{errors}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

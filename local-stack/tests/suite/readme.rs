@@ -1,29 +1,18 @@
 //! The walk-through of the README works, and the program prints a longer one. `guides.rs` runs the
 //! other samples of the README.
 
-mod support;
-
 use std::process::Command;
 
-use support::{
+use crate::support::{
     PROGRAM, Stack,
     samples::readme_sample,
-    shell::{printed, run},
+    shell::{assert_in_order, printed, run},
 };
 
 /// Runs shell commands as a user who pastes them, on a local stack. Returns what they print.
 fn paste(commands: &str) -> String {
     let stack = Stack::start();
     printed(run(&mut Command::new("bash"), &stack.localize(commands)))
-}
-
-/// Asserts that a text contains these parts in this order.
-fn assert_in_order(text: &str, parts: &[&str]) {
-    let mut rest = text;
-    for part in parts {
-        let found = rest.split_once(part);
-        rest = found.unwrap_or_else(|| panic!("{part} is missing in\n{text}")).1;
-    }
 }
 
 fn print_walkthrough(args: &[&str]) -> String {

@@ -1,8 +1,7 @@
 //! Support for the tests of the documentation: its pages, their code samples, and a local stack to
 //! run the samples against.
 
-#![allow(dead_code, reason = "each test uses a part")]
-
+pub mod guarded_app;
 pub mod pages;
 pub mod samples;
 pub mod shell;
@@ -25,11 +24,13 @@ impl Stack {
         Self { process, data }
     }
 
-    /// Returns text in which the default addresses are those of this stack.
+    /// Returns text in which the default addresses, and the default folder of mails, are those of
+    /// this stack.
     pub fn localize(&self, text: &str) -> String {
         let auth = self.process.addr(0).to_string();
         text.replace("127.0.0.1:8080", &auth)
             .replace("localhost:8080", &auth)
             .replace("127.0.0.1:8081", &self.process.addr(1).to_string())
+            .replace(" data/mail/", &format!(" {}/mail/", self.data.path().display()))
     }
 }

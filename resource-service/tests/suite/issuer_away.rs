@@ -77,7 +77,8 @@ async fn an_issuer_that_hangs_delays_no_token_with_a_known_key() {
     let (keys, _) = serve_keys(&issuer);
     let proxy = Proxy::to(keys.to_string());
     let (_process, client) = resource_service(proxy.addr()).await;
-    proxy.blackhole_open();
+    let connections = proxy.connection_count();
+    proxy.blackhole_all();
     let forged: Vec<String> = (0..50).map(|number| with_unknown_key(&issuer, number)).collect();
     let flood = {
         let client = client.clone();
@@ -92,6 +93,7 @@ async fn an_issuer_that_hangs_delays_no_token_with_a_known_key() {
     assert!(!flood.is_finished(), "no request waits for the issuer");
     proxy.restore();
     assert!(flood.await.unwrap().iter().all(|answer| answer.status == 401));
+    assert_eq!(proxy.connection_count(), connections + 1, "the requests share one new connection");
 }
 
 #[actix_web::test]

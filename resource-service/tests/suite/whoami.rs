@@ -74,7 +74,10 @@ async fn accepts_only_a_valid_access_token() {
 
         resource.get("/nowhere", None).await.assert_problem(404, "not_found");
         let answer = resource.send(resource.request(Method::POST, "/whoami")).await;
-        assert_eq!(answer.assert_problem(405, "method_not_allowed").header("allow"), "GET, HEAD");
+        assert_eq!(
+            answer.assert_problem(405, "method_not_allowed").header("allow"),
+            "GET, HEAD, OPTIONS"
+        );
     }
 }
 
@@ -179,7 +182,7 @@ async fn the_program_serves_checks_its_health_and_stops() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr).unwrap().contains("is not ready: 503"));
     let output = check(("RESOURCE_ADDR", "nonsense"));
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("RESOURCE_ADDR"));
     assert!(process.terminate().success(), "{}", process.log());
 }

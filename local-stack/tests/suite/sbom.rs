@@ -117,17 +117,17 @@ fn crates(program: &str, features: &[&str]) -> BTreeSet<(String, String)> {
 }
 
 #[test]
-fn it_is_valid_and_reproducible() {
+fn bill_of_materials_is_valid_and_reproducible() {
     for (program, features) in PROGRAMS {
         let sbom = Sbom::of(program, features);
-        let validator = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/sbom.py");
+        let validator = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/support/sbom.py");
         assert_eq!(run_python(validator, &[], &sbom.text), Value::Null, "{program}");
         assert_eq!(Sbom::of(program, features).text, sbom.text);
     }
 }
 
 #[test]
-fn it_names_all_crates_with_licences_and_hashes() {
+fn bill_of_materials_names_all_crates_with_licences_and_hashes() {
     let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
     for (program, features) in PROGRAMS {
         let sbom = Sbom::of(program, features);
@@ -151,7 +151,7 @@ fn it_names_all_crates_with_licences_and_hashes() {
 }
 
 #[test]
-fn it_names_all_compiled_in_libraries() {
+fn bill_of_materials_names_all_compiled_in_libraries() {
     let args = ["metadata", "--locked", "--all-features", "--format-version", "1"];
     let metadata: Value = serde_json::from_str(&cargo(&args)).unwrap();
     for (program, features) in PROGRAMS {

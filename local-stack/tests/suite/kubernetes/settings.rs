@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, ffi::OsStr, path::Path};
 
 use clap::{Arg, Args, Command};
 
-use crate::manifests::{containers, list, name, of_kind, pod, ports, settings, text};
+use super::manifests::{containers, list, name, of_kind, pod, ports, settings, text};
 
 /// Variables that configure the log before the settings are parsed.
 const LOG_VARIABLES: [&str; 2] = ["RUST_LOG", "LOG_FORMAT"];

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::manifests::{containers, includes, name, of_kind, pod};
+use super::manifests::{containers, includes, name, of_kind, pod};
 
 #[test]
 fn no_container_has_more_privileges_than_it_needs() {

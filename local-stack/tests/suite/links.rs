@@ -1,10 +1,8 @@
 //! Links, anchors, and names of files and commands in the documentation lead somewhere.
 
-mod support;
-
 use std::path::Path;
 
-use support::{
+use crate::support::{
     pages::{anchors, code_spans, links, pages_below, read, root},
     shell::assert_is_a_command_of_auth_service,
 };
@@ -62,7 +60,7 @@ fn is_file(span: &str) -> bool {
     span.contains('/') && is_relative && span.chars().all(is_path) && ENDINGS.contains(&ending)
 }
 
-/// Pages whose rooms are folders of auth-service.
+/// Page whose rooms are folders of auth-service.
 const MAP: &str = "docs/ARCHITECTURE.md";
 
 #[test]

@@ -1,13 +1,11 @@
 //! Every code sample of the documentation works as it stands. A comment above each sample states
 //! how it is tested: a sample without a comment, or with an unknown one, fails.
 
-mod support;
-
 use std::process::Command;
 
-use serde_json::Value;
-use support::{
+use crate::support::{
     Stack,
+    guarded_app::{GuardedApp, forged_headers},
     pages::{pages_below, read, root},
     samples::{Sample, samples},
     shell::{
@@ -15,7 +13,10 @@ use support::{
         auth_service_commands, printed, python, run, run_on, without_cargo,
     },
 };
-use test_support::{Client, Nginx, Process, TestDatabase, program, redis_url, temp_dir, unique};
+use serde_json::{Value, json};
+use test_support::{
+    Caddy, Client, Nginx, Process, TestDatabase, program, redis_url, temp_dir, unique,
+};
 
 /// Returns the pages with samples that users copy.
 fn pages() -> Vec<String> {
@@ -51,11 +52,12 @@ const KINDS: &[(&str, &[&str], &[&str])] = &[
     ("python", &["python"], &["local stack running"]),
     ("rust doctest", &["rust", "rust,no_run"], RUST_FEATURES),
     ("nginx", &["nginx"], &["auth-service and app:3000 running"]),
+    ("caddy", &["caddyfile"], &["auth-service and app:3000 running"]),
     ("traefik", &["yaml"], &["parsed only: Traefik is not a program of the tests"]),
     ("sql", &["sql"], &["auth-service on PostgreSQL running"]),
     ("json", &["json"], &["parsed"]),
     ("elsewhere", &["sh"], &["auth-service/tests/suite/readyz.rs"]),
-    ("none", &["sh", "toml", "text", "caddyfile"], REASONS),
+    ("none", &["sh", "toml", "text", "html"], REASONS),
 ];
 
 const SHELL_CONDITIONS: &[&str] = &[
@@ -75,12 +77,14 @@ const REASONS: &[&str] = &[
     "needs a Docker engine",
     "needs a Docker engine and a registry",
     "needs a cluster",
+    "needs a mail server",
     "needs servers that fail over",
-    "needs Caddy",
     "installs a program",
     "runs all tests",
     "lines of Cargo.toml",
     "a sample of the stream",
+    "part of a page",
+    "needs a logo",
 ];
 
 #[test]
@@ -142,7 +146,7 @@ async fn run_shell_sample(sample: &Sample) {
     }
     let printed = run_on(&stack, &code, &[("ACCESS", &access), ("KID", &kid)]);
     if proxy.is_some() {
-        assert!(printed.contains("HTTP/1.1 401") && printed.contains("hello, ada"), "{printed}");
+        assert!(printed.contains("HTTP/1.1 401") && printed.contains("(ada)"), "{printed}");
     } else {
         // curl succeeds if a server answers, whatever the answer is.
         let is_refused = printed.contains("\"error\":") || printed.contains("\"code\":");
@@ -204,20 +208,19 @@ async fn python_samples_accept_a_token_and_refuse_a_changed_one() {
 }
 
 #[actix_web::test]
-async fn nginx_sample_lets_valid_tokens_through_and_removes_forged_headers() {
+async fn nginx_sample_protects_a_service_that_trusts_its_headers() {
     let sample = &samples_for(&["nginx"])[0];
-    let stack = Stack::start();
-    let tokens = Client::new(stack.process.addr(0)).new_user("ada").await;
-    let nginx = Nginx::with_locations(&sample.code, stack.process.addr(0));
-    let bearer = format!("Authorization: Bearer {}", tokens.access);
-    let url = nginx.resource_url("/");
-    let get = |header: &str| {
-        let mut curl = Command::new("curl");
-        curl.args(["-sS", "-w", "%{http_code}", "-H", header, "-H", "X-Auth-User: eve", &url]);
-        printed(run(&mut curl, ""))
-    };
-    assert_eq!(get(&bearer), "hello, ada\n200");
-    assert!(get("Accept: */*").ends_with("401"));
+    let guarded = GuardedApp::start();
+    let nginx = Nginx::with_server(&sample.code, guarded.auth_addr(), guarded.app);
+    guarded.assert_protected_by(&nginx.resource_url("/")).await;
+}
+
+#[actix_web::test]
+async fn caddy_sample_protects_a_service_that_trusts_its_headers() {
+    let sample = &samples_for(&["caddy"])[0];
+    let guarded = GuardedApp::start();
+    let caddy = Caddy::with_directives(&sample.code, guarded.auth_addr(), guarded.app);
+    guarded.assert_protected_by(&caddy.url("/")).await;
 }
 
 /// Loads a sample in YAML, and prints it as JSON.
@@ -225,15 +228,28 @@ const YAML_TO_JSON: &str =
     "import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout)";
 
 #[test]
-fn traefik_sample_names_the_route_and_headers_of_auth_service() {
+fn traefik_sample_names_the_route_and_removes_every_spelling_of_the_headers() {
     let sample = &samples_for(&["traefik"])[0];
     let json = printed(run(Command::new(python()).args(["-c", YAML_TO_JSON]), &sample.code));
     let parsed: Value = serde_json::from_str(&json).unwrap();
-    let forward_auth = &parsed["http"]["middlewares"]["signed-in"]["forwardAuth"];
-    assert_eq!(forward_auth["address"], "http://auth-service:8080/auth/verify");
+    let http = &parsed["http"];
+    let forward_auth = &http["middlewares"]["signed-in"]["forwardAuth"];
+    let address = "http://auth-service:8080/auth/verify?sign_in=redirect";
+    assert_eq!(forward_auth["address"], address);
+    assert_eq!(forward_auth["addAuthCookiesToResponse"], json!(["__Host-session"]));
     let reference = read("docs/reference/http.md");
     for name in forward_auth["authResponseHeaders"].as_array().unwrap() {
         assert!(reference.contains(&format!("| `{}` |", name.as_str().unwrap())), "{name}");
+    }
+    let removed = &http["middlewares"]["without-user"]["headers"]["customRequestHeaders"];
+    let mut spellings: Vec<&String> = removed.as_object().unwrap().keys().collect();
+    spellings.sort();
+    let mut expected = forged_headers().map(|(name, _)| name);
+    expected.sort();
+    assert_eq!(spellings, expected.each_ref());
+    assert!(removed.as_object().unwrap().values().all(|value| value == ""), "{removed}");
+    for router in http["routers"].as_object().unwrap().values() {
+        assert_eq!(router["middlewares"][0], "without-user", "{router}");
     }
 }
 

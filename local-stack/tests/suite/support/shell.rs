@@ -55,6 +55,8 @@ pub fn run_on(stack: &Stack, code: &str, variables: &[(&str, &str)]) -> String {
     let commands = Commands::new();
     let mut bash = Command::new("bash");
     bash.args(["-e", "-o", "pipefail"])
+        // Files that a sample writes go with this folder.
+        .current_dir(commands.0.path())
         .env_clear()
         .env("PATH", commands.path())
         .env("DATA_DIR", stack.data.path())
@@ -86,12 +88,22 @@ pub fn printed(output: Output) -> String {
     printed
 }
 
+/// Asserts that a text contains these parts in this order.
+#[track_caller]
+pub fn assert_in_order(text: &str, parts: &[&str]) {
+    let mut rest = text;
+    for part in parts {
+        let found = rest.split_once(part);
+        rest = found.unwrap_or_else(|| panic!("{part} is missing in\n{text}")).1;
+    }
+}
+
 /// Asserts that bash can parse a sample.
 pub fn assert_parses(code: &str) {
     printed(run(Command::new("bash").arg("-n"), code));
 }
 
-/// Returns the commands `auth-service …` of a sample, in a container as well: their arguments.
+/// Returns the arguments of each command of auth-service in a sample, with or without a container.
 pub fn auth_service_commands(code: &str) -> Vec<Vec<String>> {
     let joined = code.replace("\\\n", " ");
     let mut commands = Vec::new();

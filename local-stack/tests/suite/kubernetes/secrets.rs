@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs};
 
 use serde_json::Value;
 
-use crate::manifests::{VALIDATED, containers, in_package, list, of_kind, pod, text};
+use super::manifests::{VALIDATED, containers, in_package, list, of_kind, pod, text};
 
 fn readme() -> String {
     fs::read_to_string(in_package("../deploy/kubernetes/README.md")).unwrap()

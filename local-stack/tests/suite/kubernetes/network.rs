@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::manifests::{list, name, of_kind, pod, ports, selected, text};
+use super::manifests::{list, name, of_kind, pod, ports, selected, text};
 
 #[test]
 fn every_service_selects_one_deployment_and_names_its_ports() {
@@ -35,6 +35,9 @@ fn every_probe_asks_for_health_at_a_port_that_exists() {
                 let get = &container[probe]["httpGet"];
                 assert!(["/healthz", "/readyz"].contains(&text(&get["path"])), "{probe}: {get}");
                 assert!(ports(deployment).contains_key(text(&get["port"])), "{probe}: {get}");
+                // The main listener has no /readyz, because METRICS_ADDR is set.
+                let is_readiness = get["path"] == "/readyz";
+                assert!(!is_readiness || get["port"] == "metrics", "{probe}: {get}");
             }
         }
     }

@@ -15,7 +15,7 @@ const RELEASES: [&str; 2] = ["1.27", "1.37"];
 /// The faults that the schemas find, and the manifests.
 pub static VALIDATED: LazyLock<Value> = LazyLock::new(|| {
     let manifests = kustomize(&in_package("../deploy/kubernetes"));
-    run_python(in_package("tests/support/manifests.py"), &RELEASES, &manifests)
+    run_python(in_package("tests/suite/support/manifests.py"), &RELEASES, &manifests)
 });
 
 /// Returns a path relative to this package.
