@@ -66,7 +66,7 @@ def write_results(folder, name, results, text, image=None):
 
 
 def run(options, folder):
-    """Runs the measurements. Returns whether all counts are within the tolerance."""
+    """Runs the measurements. Returns whether no count exceeds the tolerance."""
     if "peers" in options.measurements:
         results = peers.measure_peers(options, folder, log)
         image = chart.svg(results)

@@ -18,12 +18,12 @@ RESULT_PREFIX = "RESULT "
 REQUESTS_PER_CONNECTION = {"repeat": 0, "once": 8, "rotate": 2}
 
 
-def request_line(method, path, authorization="", body=None, content_type=JSON):
+def request_line(method, path, authorization="", body=None, content_type=JSON, cookie=""):
     """Returns a request in the form that load/requests.lua reads."""
     if body is None:
-        return "\t".join((method, path, authorization, "", ""))
+        return "\t".join((method, path, authorization, cookie, "", ""))
     text = body if isinstance(body, str) else json.dumps(body)
-    return "\t".join((method, path, authorization, content_type, text))
+    return "\t".join((method, path, authorization, cookie, content_type, text))
 
 
 class Load:

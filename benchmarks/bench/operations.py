@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from . import load
 from .load import FORM, request_line
-from .processes import call
+from .processes import call_with_headers
 from .systems import PASSWORD
 
 CONNECTIONS = 64
@@ -42,15 +42,15 @@ class Client:
 
         Without this check a load of wrong responses would be measured like any other.
         """
-        method, path, authorization, content_type, body = request.split("\t")
-        actual, text = call(
-            self.system.port(operation),
-            method,
-            path,
-            body if content_type else None,
-            authorization,
-            content_type,
-        )
+        method, path, authorization, cookie, content_type, body = request.split("\t")
+        port = self.system.port(operation)
+        headers = {"Content-Type": content_type} if content_type else {}
+        if authorization:
+            headers["Authorization"] = authorization
+        if cookie:
+            headers |= {"Cookie": cookie, "Origin": f"http://127.0.0.1:{port}"}
+        body = body if content_type else None
+        actual, text, _ = call_with_headers(port, method, path, body, headers)
         if actual != status or not is_expected(text):
             sys.exit(f"{self.system.name}, {operation}: {actual} {text[:300]}")
         return text
@@ -80,6 +80,20 @@ class Client:
 
     def refresh_line(self, refresh_token):
         return request_line("POST", "/token/refresh", body={"refresh": refresh_token})
+
+    def refresh_cookie_line(self, cookie):
+        return request_line("POST", self.system.cookie_refresh_path, cookie=cookie)
+
+    def log_in_with_cookie(self, name):
+        """Logs a user in. Returns the header with the cookie of the session."""
+        port = self.system.port("login")
+        body = json.dumps({"username": name, "password": PASSWORD, "cookie": True})
+        headers = {"Content-Type": "application/json", "Origin": f"http://127.0.0.1:{port}"}
+        status, text, answer = call_with_headers(port, "POST", "/login", body, headers)
+        cookie = answer.get_all("Set-Cookie", [""])[0].split(";")[0]
+        if status != 200 or not cookie:
+            sys.exit(f"{self.system.name}, login with a cookie: {status} {text[:300]}")
+        return cookie
 
     def logout_line(self, pair):
         body = {"refresh": pair["refresh"]}
@@ -142,6 +156,15 @@ class Client:
         self.new_access_tokens = [body["access"] for body in bodies]
         return result
 
+    def refresh_cookie(self, seconds):
+        if not self.system.cookie_refresh_path:
+            return None
+        line = self.refresh_cookie_line(self.log_in_with_cookie(self.users[0]))
+        self.check("refresh_cookie", line, 200, lambda text: '"access"' in text)
+        wrong = self.refresh_cookie_line("auth-session=wrong")
+        self.check("refresh_cookie", wrong, 401, lambda text: '"access"' not in text)
+        return self.measure_repeated("refresh_cookie", line, seconds)
+
     def protected_same(self, seconds):
         self.access = self.new_access_tokens.pop()
         anonymous = request_line("GET", "/whoami")
@@ -180,6 +203,13 @@ class Client:
         self.check("jwks", self.jwks_line(), 200, lambda text: '"kty"' in text)
         return self.measure_repeated("jwks", self.jwks_line(), seconds)
 
+    def sign_in_page(self, seconds):
+        if not self.system.has_pages:
+            return None
+        line = request_line("GET", "/sign-in")
+        self.check("sign_in_page", line, 200, lambda text: "</form>" in text)
+        return self.measure_repeated("sign_in_page", line, seconds)
+
     def plaintext(self, seconds):
         return self.measure_repeated("plaintext", self.healthz_line(), seconds)
 
@@ -210,11 +240,13 @@ OPERATIONS = {
     "login": "login, one at a time",
     "login_under_load": f"login, {LOGIN_CONNECTIONS} at a time",
     "refresh": "refresh with rotation",
+    "refresh_cookie": "refresh by cookie",
     "protected_same": "protected call, token seen before",
     "protected_new": "protected call, every token new",
     "verify": "token/verify",
     "introspect": "introspect",
     "jwks": "JWKS",
+    "sign_in_page": "sign-in page",
     "plaintext": "healthz",
     "logout": "logout",
 }

@@ -1,7 +1,6 @@
 """Child processes that listen on free ports of 127.0.0.1, and requests to them."""
 
 import http.client
-import json
 import os
 import pwd
 import signal
@@ -21,20 +20,21 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def call(
-    port, method, path, body=None, authorization=None, content_type="application/json", timeout=30
-):
+def call(port, method, path, body=None, authorization=None, content_type="application/json"):
     """Sends one request on a new connection. Returns the status and the body."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     headers = {"Content-Type": content_type} if body is not None else {}
     if authorization:
         headers["Authorization"] = authorization
-    if body is not None and not isinstance(body, str):
-        body = json.dumps(body)
+    return call_with_headers(port, method, path, body, headers)[:2]
+
+
+def call_with_headers(port, method, path, body, headers):
+    """Sends one request on a new connection. Returns the status, the body and the headers."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request(method, path, body, headers)
         response = connection.getresponse()
-        return response.status, response.read().decode()
+        return response.status, response.read().decode(), response.headers
     finally:
         connection.close()
 

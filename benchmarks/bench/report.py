@@ -48,6 +48,7 @@ TARGETS = [
     ("login_under_load", "simplejwt", 3),
     ("refresh", "limit", 0.80),
     ("refresh", "simplejwt", 100),
+    ("refresh_cookie", "limit", 0.80),
     ("logout", "limit", 0.70),
     ("logout", "simplejwt", 5),
     ("protected_same", "limit", 0.90),
@@ -71,6 +72,11 @@ def targets(results):
         is_met = value and value >= bound
         name = f"{OPERATIONS[operation]}, against {to}"
         rows.append((name, f"at least {number(bound)}", value, is_met))
+    page = median(results, "sign_in_page", "ours", "per_second")
+    json = median(results, "jwks", "ours", "per_second")
+    value = page / json if page and json else None
+    name = "sign-in page, against JWKS of the same service"
+    rows.append((name, "at least 0.5", value, value and value >= 0.5))
     for name, bound, value in upper_bounds(results):
         is_met = value and value <= bound
         rows.append((name, f"at most {number(bound)}", value, is_met))

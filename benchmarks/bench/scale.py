@@ -113,7 +113,7 @@ def sizes_table(sizes):
             for refreshes, used in result["redis_bytes_per_session"].items()
         ]
         rows.append([
-            f"{int(size):,}",
+            f"{size:,}",
             median(result["refresh"], "per_second"),
             median(result["refresh"], "p99_ms"),
             median(result["login"], "per_second"),
@@ -133,10 +133,8 @@ def sizes_table(sizes):
 
 def ended_sessions_table(results):
     count = results["count"]
-    calls = [
-        report.number(by_count(results["protected_per_second"], number)) for number in (0, count)
-    ]
-    starts = [milliseconds(by_count(results["start_seconds"], number)) for number in (0, count)]
+    calls = [report.number(results["protected_per_second"][number]) for number in (0, count)]
+    starts = [milliseconds(results["start_seconds"][number]) for number in (0, count)]
     rebuild = milliseconds(results["rebuild_seconds"])
     return report.table(["", "0", f"{count:,}"], [
         ["protected calls per second", *calls],
@@ -147,11 +145,6 @@ def ended_sessions_table(results):
 
 def median(rounds, figure):
     return report.number(statistics.median(result[figure] for result in rounds))
-
-
-def by_count(values, count):
-    """Returns the value of a count. In results from a JSON file the counts are strings."""
-    return values.get(count, values.get(str(count)))
 
 
 def milliseconds(seconds):

@@ -10,8 +10,8 @@ from .processes import Process, answers_ok, free_port
 BENCHMARKS = Path(__file__).resolve().parent.parent
 WORKSPACE = BENCHMARKS.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", WORKSPACE / "target"))
-# Folder of the programs. benchmarks/run sets the profile.
-PROGRAMS = TARGET / os.environ.get("BENCHMARK_PROFILE", "release")
+# Folder of auth-service and resource-service.
+PROGRAMS = Path(os.environ.get("BENCHMARK_PROGRAMS", TARGET / "release"))
 VENV = TARGET / "simplejwt-venv"
 PASSWORD = "correct horse battery"
 # Longer than a run, so that no token expires during a measurement.
@@ -26,6 +26,9 @@ class System:
     name = ""
     # The id and the secret of a client for introspection. `None` if the system has none.
     client = None
+    # The path at which a cookie refreshes. `None` if the system has no cookie sessions.
+    cookie_refresh_path = None
+    has_pages = False
 
     def __init__(self, folder):
         folder.mkdir()
@@ -61,6 +64,8 @@ class Ours(System):
     """auth-service and resource-service."""
 
     name = "ours"
+    cookie_refresh_path = "/token/refresh"
+    has_pages = True
     programs = PROGRAMS
     # A command that runs the services, and settings for both services.
     wrapper = ()
@@ -128,6 +133,7 @@ class Limit(System):
     """The minimal server: benchmarks/src/bin/limit-server."""
 
     name = "limit"
+    cookie_refresh_path = "/token/refresh/cookie"
 
     def __init__(self, stores, folder, cost):
         super().__init__(folder)
@@ -144,7 +150,7 @@ class Limit(System):
         }
 
     def start(self):
-        server = Process("limit-server", self.folder, [PROGRAMS / "limit-server"], self.env)
+        server = Process("limit-server", self.folder, [TARGET / "release/limit-server"], self.env)
         self.processes = [server]
         return (server.wait_until_ready(lambda: answers_ok(self.auth_port, "/healthz")),)
 
@@ -153,7 +159,7 @@ class SimpleJwt(System):
     """The peer, Django REST framework with simplejwt: benchmarks/simplejwt."""
 
     name = "simplejwt"
-    # The number of workers and of threads in each worker. `extras.best_layout` sets it.
+    # The number of workers and of threads in each worker. `extras.choose_layout` sets it.
     layout = (CORES + 1, 1)
 
     def __init__(self, stores, folder, cost):

@@ -1,7 +1,7 @@
 -- The requests of a load, for wrk. Settings come from the environment:
 --
---   REQUESTS  a file with one request a line: method, path, Authorization, Content-Type and body,
---             separated by tabs
+--   REQUESTS  a file with one request a line: method, path, Authorization, Cookie, Content-Type and
+--             body, separated by tabs. A request with a cookie is one of a page of the service
 --   MODE      repeat: sends the requests in turn, again and again
 --             once:   sends each request once, and ends the run with the last one
 --             rotate: each request body holds a refresh token; the next request of that session
@@ -44,10 +44,14 @@ answered_at = 0
 answered = 0
 
 local function parse(line)
-  local method, path, authorization, content_type, body =
-    line:match("^([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t(.*)$")
+  local method, path, authorization, cookie, content_type, body =
+    line:match("^([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t(.*)$")
   local headers = { Host = wrk.headers.Host }
   if authorization ~= "" then headers.Authorization = authorization end
+  if cookie ~= "" then
+    headers.Cookie = cookie
+    headers.Origin = "http://" .. wrk.headers.Host
+  end
   if content_type ~= "" then headers["Content-Type"] = content_type end
   return wrk.format(method, path, headers, body ~= "" and body or nil)
 end

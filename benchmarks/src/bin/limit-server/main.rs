@@ -55,6 +55,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .route("/register", post().to(routes::register))
             .route("/login", post().to(routes::login))
             .route("/token/refresh", post().to(routes::refresh))
+            .route("/token/refresh/cookie", post().to(routes::refresh_by_cookie))
             .route("/logout", post().to(routes::logout))
             .route("/whoami", get().to(routes::whoami))
             .route("/open", get().to(routes::open))

@@ -3,7 +3,7 @@
 use actix_web::{
     Error, HttpRequest, HttpResponse,
     error::{ErrorServiceUnavailable, ErrorUnauthorized},
-    http::header::AUTHORIZATION,
+    http::header::{AUTHORIZATION, COOKIE, SET_COOKIE},
     web::{Data, Form, Json},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -20,7 +20,11 @@ use crate::{
 pub struct Credentials {
     username: String,
     password: String,
+    #[serde(default)]
+    cookie: bool,
 }
+
+const COOKIE_NAME: &str = "auth-session";
 
 #[derive(Serialize)]
 struct Registered {
@@ -30,7 +34,7 @@ struct Registered {
 
 /// One hash and one row.
 pub async fn register(state: Data<State>, body: Json<Credentials>) -> Result<HttpResponse, Error> {
-    let Credentials { username, password } = body.into_inner();
+    let Credentials { username, password, .. } = body.into_inner();
     let cost = state.bcrypt_cost;
     let password_hash = state.run_hash(move || bcrypt::hash(password, cost)).await?;
     let id = Uuid::now_v7().to_string();
@@ -39,8 +43,8 @@ pub async fn register(state: Data<State>, body: Json<Credentials>) -> Result<Htt
 }
 
 /// One look-up, one hash, one row, one signature and one MAC.
-pub async fn login(state: Data<State>, body: Json<Credentials>) -> Result<Json<TokenPair>, Error> {
-    let Credentials { username, password } = body.into_inner();
+pub async fn login(state: Data<State>, body: Json<Credentials>) -> Result<HttpResponse, Error> {
+    let Credentials { username, password, cookie } = body.into_inner();
     let user = state.store.user(username.clone()).await?;
     let (id, password_hash) = user.ok_or_else(|| ErrorUnauthorized("unknown user"))?;
     if !state.run_hash(move || bcrypt::verify(password, &password_hash)).await? {
@@ -48,7 +52,12 @@ pub async fn login(state: Data<State>, body: Json<Credentials>) -> Result<Json<T
     }
     let claims = RefreshClaims::new_session(&id, &username);
     state.store.insert_session(claims.sid, id).await?;
-    Ok(Json(state.keys.mint_pair(&claims)))
+    let pair = state.keys.mint_pair(&claims);
+    let mut response = HttpResponse::Ok();
+    if cookie {
+        response.insert_header((SET_COOKIE, format!("{COOKIE_NAME}={}", pair.refresh)));
+    }
+    Ok(response.json(pair))
 }
 
 #[derive(Deserialize)]
@@ -74,6 +83,26 @@ pub async fn refresh(
     let exp = iat + REFRESH_SECONDS;
     let next = RefreshClaims { generation, iat, exp, jti: Uuid::now_v7(), ..claims };
     Ok(Json(state.keys.mint_pair(&next)))
+}
+
+/// Checks one MAC, reads one Redis key for the session's state, and makes one signature.
+pub async fn refresh_by_cookie(
+    state: Data<State>,
+    redis: Data<MultiplexedConnection>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Error> {
+    let cookie = request.headers().get(COOKIE).and_then(|value| value.to_str().ok());
+    let value = cookie.and_then(|cookie| cookie.strip_prefix(COOKIE_NAME)?.strip_prefix('='));
+    let claims = value.and_then(|value| state.keys.verify_refresh(value));
+    let claims = claims.ok_or_else(|| ErrorUnauthorized("invalid cookie"))?;
+    state.refuse_ended(claims.sid, &redis).await?;
+    let claims = RefreshClaims { iat: now(), ..claims };
+    Ok(HttpResponse::Ok().json(AccessToken { access: state.keys.mint_access(&claims) }))
+}
+
+#[derive(Serialize)]
+struct AccessToken {
+    access: String,
 }
 
 /// Verifies one token, checks one MAC, changes one row, and writes one Redis key.
@@ -159,9 +188,10 @@ pub async fn introspect(
 /// Returns constant bytes.
 pub async fn jwks() -> HttpResponse {
     const KEYS: &str = concat!(
-        r#"{"keys":[{"kty":"OKP","crv":"Ed25519","use":"sig","alg":"EdDSA","#,
+        r#"{"keys":[{"kty":"EC","crv":"P-256","use":"sig","alg":"ES256","#,
         r#""kid":"0123456789012345678901234567890123456789012","#,
-        r#""x":"0123456789012345678901234567890123456789012"}]}"#,
+        r#""x":"0123456789012345678901234567890123456789012","#,
+        r#""y":"0123456789012345678901234567890123456789012"}]}"#,
     );
     HttpResponse::Ok().content_type("application/json").body(KEYS)
 }

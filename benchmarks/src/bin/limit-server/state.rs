@@ -74,13 +74,23 @@ impl State {
         redis: &MultiplexedConnection,
     ) -> Result<Arc<AccessClaims>, Error> {
         let claims = self.verify(token)?;
+        self.refuse_ended(claims.sid, redis).await?;
+        Ok(claims)
+    }
+
+    /// Refuses a session that has ended.
+    pub async fn refuse_ended(
+        &self,
+        sid: Uuid,
+        redis: &MultiplexedConnection,
+    ) -> Result<(), Error> {
         let mut get = cmd("GET");
-        get.arg(session_key(claims.sid));
+        get.arg(session_key(sid));
         let mut redis = redis.clone();
         let entry: Result<Option<String>, _> = get.query_async(&mut redis).await;
         match entry.map_err(ErrorServiceUnavailable)?.as_deref() {
             Some(ENDED) => Err(ErrorUnauthorized("session ended")),
-            _ => Ok(claims),
+            _ => Ok(()),
         }
     }
 }

@@ -6,7 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use aws_lc_rs::{
     hmac,
     rand::{SystemRandom, generate},
-    signature::{ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey},
+    signature::{
+        ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
+        ParsedPublicKey,
+    },
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -14,7 +17,7 @@ use uuid::Uuid;
 
 const ISSUER: &str = "http://127.0.0.1:18180";
 const ACCESS_HEADER: &str =
-    r#"{"typ":"at+jwt","alg":"EdDSA","kid":"0123456789012345678901234567890123456789012"}"#;
+    r#"{"typ":"at+jwt","alg":"ES256","kid":"0123456789012345678901234567890123456789012"}"#;
 const REFRESH_HEADER: &str = r#"{"typ":"rt+jwt","alg":"HS256"}"#;
 const ACCESS_SECONDS: u64 = 300;
 pub const REFRESH_SECONDS: u64 = 604_800;
@@ -23,7 +26,7 @@ pub const REFRESH_SECONDS: u64 = 604_800;
 pub struct AccessClaims {
     pub iss: String,
     pub sub: String,
-    pub aud: String,
+    pub aud: Vec<String>,
     pub exp: u64,
     pub iat: u64,
     pub jti: Uuid,
@@ -56,13 +59,13 @@ pub struct RefreshClaims {
 
 #[derive(Serialize)]
 pub struct TokenPair {
-    access: String,
-    refresh: String,
+    pub access: String,
+    pub refresh: String,
 }
 
 /// The keys of both kinds of tokens.
 pub struct Keys {
-    signing_key: Ed25519KeyPair,
+    signing_key: EcdsaKeyPair,
     public_key: ParsedPublicKey,
     mac_key: hmac::Key,
 }
@@ -97,8 +100,10 @@ impl RefreshClaims {
 
 impl Keys {
     pub fn generate() -> Self {
-        let signing_key = Ed25519KeyPair::generate().expect("a working random source");
-        let public_key = ParsedPublicKey::new(&ED25519, signing_key.public_key().as_ref());
+        let signing_key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING);
+        let signing_key = signing_key.expect("a working random source");
+        let public_key =
+            ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, signing_key.public_key().as_ref());
         let secret = generate(&SystemRandom::new()).expect("a working random source");
         let secret: [u8; 32] = secret.expose();
         Self {
@@ -110,10 +115,19 @@ impl Keys {
 
     /// Mints a refresh token with these claims, and an access token of the same session.
     pub fn mint_pair(&self, refresh: &RefreshClaims) -> TokenPair {
+        let mac = |input: &[u8]| URL_SAFE_NO_PAD.encode(hmac::sign(&self.mac_key, input));
+        TokenPair {
+            access: self.mint_access(refresh),
+            refresh: encode(REFRESH_HEADER, refresh, mac),
+        }
+    }
+
+    /// Mints an access token of the session of these claims.
+    pub fn mint_access(&self, refresh: &RefreshClaims) -> String {
         let access = AccessClaims {
             iss: ISSUER.into(),
             sub: refresh.sub.clone(),
-            aud: "api".into(),
+            aud: vec!["api".into(), ISSUER.into()],
             exp: refresh.iat + ACCESS_SECONDS,
             iat: refresh.iat,
             jti: Uuid::now_v7(),
@@ -123,12 +137,12 @@ impl Keys {
             client_id: "first-party".into(),
             token_type: "access".into(),
         };
-        let sign = |input: &[u8]| URL_SAFE_NO_PAD.encode(self.signing_key.sign(input));
-        let mac = |input: &[u8]| URL_SAFE_NO_PAD.encode(hmac::sign(&self.mac_key, input));
-        TokenPair {
-            access: encode(ACCESS_HEADER, &access, sign),
-            refresh: encode(REFRESH_HEADER, refresh, mac),
-        }
+        let random = SystemRandom::new();
+        let sign = |input: &[u8]| {
+            let signature = self.signing_key.sign(&random, input);
+            URL_SAFE_NO_PAD.encode(signature.expect("a working random source"))
+        };
+        encode(ACCESS_HEADER, &access, sign)
     }
 
     /// Returns the claims of an access token, if the token is valid and has not expired.
