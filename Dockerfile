@@ -45,6 +45,8 @@ COPY . .
 # The sources must be newer than the empty crates, otherwise cargo does not rebuild them.
 RUN find . -name '*.rs' -exec touch {} + \
     && /build-services --features auth-service/postgres-tls \
+    # The profile strips no program of a package with settings of its own.
+    && strip /release/auth-service /release/resource-service \
     && export STATIC_LIBC=1 target="$(rustc -vV | sed -n 's/^host: //p')" \
     && scripts/sbom auth-service --features postgres-tls --target "$target" \
         >/release/auth-service.cdx.json \
