@@ -62,6 +62,7 @@ async fn user_signs_in_by_name_or_address_and_wrong_passwords_are_refused() {
     let empty = browser.submit("/sign-in", &[("username", ""), ("password", "")]).await;
     empty.assert_wrong("username", "This field may not be blank.");
     empty.assert_wrong("password", "This field may not be blank.");
+    assert_eq!(empty.summary(), ["Username or email address", "Password"]);
     browser.submit("/sign-in", &[]).await.assert_wrong("password", "This field is required.");
 }
 
@@ -95,6 +96,7 @@ async fn wrong_fields_are_shown_again_without_the_password() {
         "This password is too short. It must contain at least 8 characters.",
     );
     refused.assert_shows(400, &["<title>Error: Create an account", "value=\"ada\""]);
+    assert_eq!(refused.summary(), ["Email address", "Username", "New password"]);
     assert!(!refused.body.contains("<script"), "{}", refused.body);
     assert!(!refused.body.contains("value=\"short\""), "{}", refused.body);
     app.register("grace").await;

@@ -1,5 +1,6 @@
 """A tour of every page: what a user does from signing up to deleting the account."""
 
+import re
 
 from world import PASSWORD, address_of, unique
 

@@ -51,7 +51,9 @@ pub enum View {
     },
     Confirm,
     SignOut,
+    /// `title` is the key of the title. Templates have the text.
     Problem {
+        #[serde(skip)]
         title: &'static str,
         link: Option<Link>,
     },

@@ -156,6 +156,12 @@ impl Page {
         assert!(input.contains(&format!("aria-describedby=\"{field}-error")), "{input}");
     }
 
+    /// Returns the labels of the wrong fields, in the order of the summary.
+    pub fn summary(&self) -> Vec<&str> {
+        let links = self.body.split("<li><a href=\"#").skip(1);
+        links.map(|link| link.split(&['>', ':'][..]).nth(1).unwrap()).collect()
+    }
+
     /// Returns the value of a hidden field.
     #[track_caller]
     pub fn hidden(&self, name: &str) -> String {
