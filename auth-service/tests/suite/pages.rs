@@ -66,6 +66,30 @@ async fn user_signs_in_by_name_or_address_and_wrong_passwords_are_refused() {
     browser.submit("/sign-in", &[]).await.assert_wrong("password", "This field is required.");
 }
 
+/// The service keeps the page that a visitor first sees.
+#[actix_web::test]
+async fn sign_in_page_shows_nothing_of_another_request() {
+    let app = TestApp::embedded().await;
+    let (english, german) = (PageBrowser::new(&app), PageBrowser::in_language(&app, "de"));
+    let used =
+        ["/sign-in?notice=signed_out", "/sign-in?return_to=%2Fhello", "/sign-in?signed-in=1"];
+    let first = english.get("/sign-in").await.body;
+    let others = [
+        english.submit("/sign-in", &[("username", "grace"), ("password", "wrong")]).await.body,
+        english.get(used[0]).await.body,
+        english.get(used[1]).await.body,
+        english.get(used[2]).await.body,
+        german.get("/sign-in").await.body,
+    ];
+    for other in others {
+        assert_ne!(other, first);
+        assert_eq!(english.get("/sign-in").await.body, first);
+    }
+    german.get("/sign-in").await.assert_shows(200, &["<html lang=\"de\">", "<h1>Anmelden</h1>"]);
+    english.get(used[0]).await.assert_shows(200, &["You are signed out."]);
+    english.get(used[1]).await.assert_shows(200, &["name=\"return_to\""]);
+}
+
 #[actix_web::test]
 async fn too_many_failures_are_answered_with_the_time_to_wait() {
     let app = TestApp::embedded_with(&["--login-failures-per-address=2"]).await;

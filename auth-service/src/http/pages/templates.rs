@@ -66,7 +66,7 @@ pub struct Templates {
 }
 
 /// What is around a page and in its form.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Frame {
     /// Name of the product.
     pub product: String,
@@ -104,7 +104,7 @@ struct Variables<'a> {
 }
 
 /// The user whose account a page shows.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PageUser {
     pub id: String,
     pub username: String,

@@ -232,7 +232,7 @@ impl PageAnswer<'_> {
     /// Returns the response.
     pub fn send(self) -> HttpResponse {
         let Visit { pages, language, .. } = self.visit;
-        let body = match pages.templates.render(*language, &self.frame, &self.view) {
+        let body = match pages.render(*language, &self.frame, &self.view) {
             Ok(body) => body,
             Err(why) => {
                 log::error!("a page template (PAGE_TEMPLATES) fails: {why}");
