@@ -32,7 +32,7 @@ fn refresh_request(refresh: &str, padding: usize) -> String {
     let length = body.len();
     format!(
         "POST /token/refresh HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
-         Content-Length: {length}\r\n\r\n{body}"
+         Connection: close\r\nContent-Length: {length}\r\n\r\n{body}"
     )
 }
 
