@@ -71,7 +71,7 @@ pub use self::{
     audit_trail::{AuditFilter, NamedEvent},
     change_password::{ChangePasswordError, PasswordChangeRequest},
     change_profile::{ChangeProfileError, ProfileChange},
-    claims::{Change, ClaimsChange, ClaimsOutcome},
+    claims::{Change, ClaimsChange, ClaimsEdit, ClaimsOutcome},
     create::{Created, NewAccount, NewPassword},
     current_password::CurrentPasswordError,
     details::{AccountState, PasswordOutcome, UserDetails},

@@ -31,6 +31,8 @@ pub enum AuditEvent {
     /// An operator granted or revoked scopes or roles.
     ClaimsChange,
     ClientCreated,
+    /// An operator changed the scopes or the audiences of a client.
+    ClientChanged,
     ClientSecretRotated,
     ClientDeleted,
     KeyPublished,
@@ -83,6 +85,7 @@ impl AuditEvent {
             Self::UserEnabled,
             Self::ClaimsChange,
             Self::ClientCreated,
+            Self::ClientChanged,
             Self::ClientSecretRotated,
             Self::ClientDeleted,
             Self::KeyPublished,
@@ -124,6 +127,7 @@ impl AuditEvent {
             Self::UserEnabled => "user_enabled",
             Self::ClaimsChange => "claims_change",
             Self::ClientCreated => "client_created",
+            Self::ClientChanged => "client_changed",
             Self::ClientSecretRotated => "client_secret_rotated",
             Self::ClientDeleted => "client_deleted",
             Self::KeyPublished => "key_published",

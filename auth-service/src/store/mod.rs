@@ -14,6 +14,7 @@
 //! | `connection_string`, `database`, `connection` | a database, and connections to it |
 //! | `pooler` | poolers between this process and PostgreSQL |
 //! | `transaction`, `user_lock` | transactions and locks |
+//! | `audited` | several changes and their audit events in one transaction |
 //! | `pool` | the pool of connections |
 //! | `failure` | how a query fails, and the reason in words for an operator |
 //! | [`server_clock`] | the clock of the database server |
@@ -23,6 +24,7 @@
 pub mod address_mails;
 mod applied;
 pub mod audit;
+mod audited;
 mod check;
 pub mod clients;
 mod connection;
@@ -65,6 +67,7 @@ use tokio::sync::SetOnce;
 
 pub use self::{
     applied::Missing,
+    audited::RecordedChange,
     connection::{AnyConnection, ping},
     connection_string::ConnectionString,
     database::Database,
