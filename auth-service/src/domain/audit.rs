@@ -67,6 +67,10 @@ pub enum AuditEvent {
     DeletionCancelled,
     /// A user read everything that is stored about the account.
     AccountExported,
+    /// An operator reserved a username.
+    NameReserved,
+    /// An operator released a reserved username.
+    NameReleased,
 }
 
 impl AuditEvent {
@@ -106,6 +110,8 @@ impl AuditEvent {
             Self::ReauthenticationFailed,
             Self::DeletionCancelled,
             Self::AccountExported,
+            Self::NameReserved,
+            Self::NameReleased,
         ];
         let ends = EndCause::ALL.map(Self::Ended);
         others.into_iter().chain(ends).map(Self::name).collect()
@@ -148,6 +154,8 @@ impl AuditEvent {
             Self::ReauthenticationFailed => "reauthentication_failed",
             Self::DeletionCancelled => "deletion_cancelled",
             Self::AccountExported => "account_exported",
+            Self::NameReserved => "name_reserved",
+            Self::NameReleased => "name_released",
         }
     }
 }

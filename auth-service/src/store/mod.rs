@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`users`], [`credentials`], [`sessions`] | the queries of these tables |
 //! | [`signing_keys`], [`clients`], [`audit`] | the queries of these tables |
-//! | [`one_time_codes`], [`invitations`] | the queries of these tables |
+//! | [`one_time_codes`], [`invitations`], [`reserved_names`] | the queries of these tables |
 //! | [`outbox`], [`address_mails`] | the queries of these tables |
 //! | [`export`] | everything that is stored about a user |
 //! | [`schema`], `schema_access`, `migrate`, `applied` | the tables, and the migrations that create them |
@@ -42,6 +42,7 @@ pub mod one_time_codes;
 pub mod outbox;
 mod pool;
 mod pooler;
+pub mod reserved_names;
 pub mod schema;
 mod schema_access;
 pub mod server_clock;
