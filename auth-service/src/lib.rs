@@ -8,6 +8,7 @@
 //! | `http` | the routes, one file each, and the server |
 //! | `app` | composition: creates the services from the settings |
 //! | [`config`] | the settings, from command line and environment |
+//! | `provisioning` | clients, grants and reserved names from a file |
 //! | `accounts` | use cases of users, and of the operator who administers users |
 //! | `oauth` | use cases of clients, and of the operator who administers clients |
 //! | `sessions` | use cases of sessions; keeps database and session state in agreement |
@@ -46,6 +47,7 @@ mod jobs;
 mod keys;
 mod metrics;
 mod oauth;
+mod provisioning;
 mod redis;
 mod revocation_feed;
 mod session_state;

@@ -15,6 +15,7 @@ use crate::{
     store::{
         StoreError,
         outbox::{self, NewMessage},
+        reserved_names,
         users::{self, RenameOutcome, User},
     },
     throttle::Throttled,
@@ -128,13 +129,20 @@ impl Accounts {
         claims: &AccessClaims,
         next: Username,
     ) -> Result<Option<(Username, NewMessage)>, ChangeProfileError> {
-        let id = claims.sub.clone();
-        let user = self.store.run(move |connection| users::find(connection, &id)).await?;
+        let (id, name) = (claims.sub.clone(), next.clone());
+        let find = move |connection: &mut _| {
+            let user = users::find(connection, &id)?;
+            Ok((user, reserved_names::is_reserved(connection, &name)?))
+        };
+        let (user, is_reserved) = self.store.run(find).await?;
         let user = user.ok_or(ChangeProfileError::UnknownUser)?;
         if user.username == next.as_str() {
             return Ok(None);
         }
         self.rules.names.check(&next)?;
+        if is_reserved {
+            return Err(NameError::Reserved.into());
+        }
         self.require_recent_login(claims).await?;
         let message = MailMessage::UsernameChanged { former: user.username.clone() };
         let renamed = User { username: next.as_str().to_owned(), ..user };

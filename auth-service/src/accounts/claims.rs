@@ -1,7 +1,12 @@
 //! An operator grants and revokes scopes and roles.
 
+use uuid::Uuid;
+
 use super::admin::{AdminError, MAX_CLAIMS_BYTES, User, UserAdmin};
-use crate::{domain::audit::AuditEvent, store::users};
+use crate::{
+    domain::audit::AuditEvent,
+    store::{RecordedChange, users},
+};
 
 /// Scopes and roles that an operator grants or revokes.
 #[derive(Clone, Debug, Default)]
@@ -11,8 +16,43 @@ pub struct ClaimsChange {
 }
 
 impl ClaimsChange {
-    fn is_empty(&self) -> bool {
+    /// Returns whether there is no name.
+    pub fn is_empty(&self) -> bool {
         self.scopes.is_empty() && self.roles.is_empty()
+    }
+
+    /// Returns the names that the user does not have.
+    pub fn missing(&self, user: &User) -> Self {
+        split(user, Change::Grant, self).0
+    }
+
+    /// Returns what the user has beyond these names.
+    pub fn surplus(&self, user: &User) -> Self {
+        let beyond = |held: &str, named: &[String]| {
+            let held = held.split_whitespace().map(str::to_owned);
+            held.filter(|name| !named.contains(name)).collect()
+        };
+        Self { scopes: beyond(&user.scope, &self.scopes), roles: beyond(&user.roles, &self.roles) }
+    }
+}
+
+/// Scopes and roles that one change grants and revokes.
+#[derive(Clone, Debug, Default)]
+pub struct ClaimsEdit {
+    pub granted: ClaimsChange,
+    pub revoked: ClaimsChange,
+}
+
+impl ClaimsEdit {
+    /// Returns whether the edit changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.granted.is_empty() && self.revoked.is_empty()
+    }
+
+    fn describe(&self) -> String {
+        let parts = [("granted", &self.granted), ("revoked", &self.revoked)];
+        let parts = parts.iter().filter(|(_, names)| !names.is_empty());
+        parts.map(|(verb, names)| describe(verb, names)).collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -52,22 +92,56 @@ impl UserAdmin {
             if effective.is_empty() {
                 return Ok(ClaimsOutcome { user, unchanged });
             }
-            let scope = changed(&user.scope, direction, &effective.scopes);
-            let roles = changed(&user.roles, direction, &effective.roles);
-            require_short(&user.username, &scope, &roles)?;
-            let now = self.clock.now_ms();
-            let record = self.record(AuditEvent::ClaimsChange, now, &user);
-            let record = record.detail(describe(direction, &effective));
-            let read = user.clone();
-            let set =
-                move |connection: &mut _| users::set_claims(connection, &read, &scope, &roles, now);
+            let edit = match direction {
+                Change::Grant => ClaimsEdit { granted: effective, ..ClaimsEdit::default() },
+                Change::Revoke => ClaimsEdit { revoked: effective, ..ClaimsEdit::default() },
+            };
+            let change = self.edit_claims(&user, &edit)?;
             // Refused if the user has changed since. The next attempt applies the change to the new
             // scopes and roles.
-            if self.store.audited_if(record, set).await? {
+            if self.store.audited_all(vec![change]).await? {
                 return Ok(ClaimsOutcome { user: self.find_again(&user).await?, unchanged });
             }
             user = self.find_again(&user).await?;
         }
+    }
+
+    /// Returns up to `limit` users who have a scope or a role, ordered by id, starting after the id
+    /// `after`.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn with_claims(
+        &self,
+        after: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<User>, AdminError> {
+        let after = after.map(|id| id.to_string());
+        let list =
+            move |connection: &mut _| users::with_claims(connection, after.as_deref(), limit);
+        Ok(self.store.run(list).await?)
+    }
+
+    /// Returns the change that grants and revokes these scopes and roles. It takes place if the
+    /// user has not changed since `user` was read.
+    ///
+    /// # Errors
+    /// [`AdminError::TooManyClaims`].
+    pub fn edit_claims(
+        &self,
+        user: &User,
+        edit: &ClaimsEdit,
+    ) -> Result<RecordedChange, AdminError> {
+        let ClaimsEdit { granted, revoked } = edit;
+        let scope = changed(&user.scope, &granted.scopes, &revoked.scopes);
+        let roles = changed(&user.roles, &granted.roles, &revoked.roles);
+        require_short(&user.username, &scope, &roles)?;
+        let now = self.clock.now_ms();
+        let record = self.record(AuditEvent::ClaimsChange, now, user).detail(edit.describe());
+        let read = user.clone();
+        let set =
+            move |connection: &mut _| users::set_claims(connection, &read, &scope, &roles, now);
+        Ok(RecordedChange::new(record, set))
     }
 }
 
@@ -95,27 +169,18 @@ fn split(user: &User, direction: Change, claims: &ClaimsChange) -> (ClaimsChange
 }
 
 /// Returns the names that a user holds after a change, separated by spaces.
-fn changed(held: &str, direction: Change, names: &[String]) -> String {
+fn changed(held: &str, granted: &[String], revoked: &[String]) -> String {
     let mut all: Vec<&str> = held.split_whitespace().collect();
-    match direction {
-        Change::Grant => {
-            let new = names.iter().map(String::as_str);
-            for name in new {
-                if !all.contains(&name) {
-                    all.push(name);
-                }
-            }
+    all.retain(|held| !revoked.iter().any(|name| name == held));
+    for name in granted {
+        if !all.contains(&name.as_str()) {
+            all.push(name);
         }
-        Change::Revoke => all.retain(|held| !names.iter().any(|name| name == held)),
     }
     all.join(" ")
 }
 
-fn describe(direction: Change, ClaimsChange { scopes, roles }: &ClaimsChange) -> String {
-    let verb = match direction {
-        Change::Grant => "granted",
-        Change::Revoke => "revoked",
-    };
+fn describe(verb: &str, ClaimsChange { scopes, roles }: &ClaimsChange) -> String {
     let scopes = scopes.iter().map(|name| format!(" scope {name}"));
     let roles = roles.iter().map(|name| format!(" role {name}"));
     let names: String = scopes.chain(roles).collect();

@@ -14,12 +14,13 @@ use crate::{
         address::AddressPrefix,
         audit::{AuditEvent, AuditRecord},
         email::Email,
+        name_rules::NameError,
         one_time_code::{CodePurpose, OneTimeCode},
         password::Password,
         username::Username,
     },
     store::{
-        one_time_codes,
+        one_time_codes, reserved_names,
         users::{self, InsertOutcome, NewUser, Taken},
     },
 };
@@ -66,7 +67,7 @@ impl UserAdmin {
             account;
         if !allow_reserved {
             rules.names.check(&username).map_err(AdminError::Name)?;
-            self.refuse_name_of_deleted(&username).await?;
+            self.refuse_reserved_name(&username).await?;
         }
         let (scope, roles) = (names(scopes), names(roles));
         require_short(username.as_str(), &scope, &roles)?;
@@ -117,11 +118,18 @@ impl UserAdmin {
         }
     }
 
-    async fn refuse_name_of_deleted(&self, username: &Username) -> Result<(), AdminError> {
+    async fn refuse_reserved_name(&self, username: &Username) -> Result<(), AdminError> {
         let username = username.clone();
-        let is_kept =
-            move |connection: &mut _| users::is_kept_name(connection, &username, users::NO_USER);
-        if self.store.run(is_kept).await? { Err(AdminError::NameOfDeleted) } else { Ok(()) }
+        let reasons = move |connection: &mut _| {
+            let is_reserved = reserved_names::is_reserved(connection, &username)?;
+            let is_kept = users::is_kept_name(connection, &username, users::NO_USER)?;
+            Ok((is_reserved, is_kept))
+        };
+        match self.store.run(reasons).await? {
+            (true, _) => Err(AdminError::Name(NameError::Reserved)),
+            (false, true) => Err(AdminError::NameOfDeleted),
+            (false, false) => Ok(()),
+        }
     }
 }
 

@@ -27,6 +27,7 @@
 //! | `create` | an operator creates a user |
 //! | `profile`, `change_profile` | a user reads and changes the profile |
 //! | `admin` | an operator reads and changes users |
+//! | `reserved_names` | an operator reserves usernames |
 //! | `claims` | an operator grants and revokes scopes and roles |
 //! | `audit_trail` | an operator reads the audit trail |
 //! | `throttling` | attempts that prove a password are counted |
@@ -61,6 +62,7 @@ mod recovery;
 mod register;
 mod registration;
 mod repeated_registration;
+mod reserved_names;
 mod service;
 mod throttling;
 
@@ -71,7 +73,7 @@ pub use self::{
     audit_trail::{AuditFilter, NamedEvent},
     change_password::{ChangePasswordError, PasswordChangeRequest},
     change_profile::{ChangeProfileError, ProfileChange},
-    claims::{Change, ClaimsChange, ClaimsOutcome},
+    claims::{Change, ClaimsChange, ClaimsEdit, ClaimsOutcome},
     create::{Created, NewAccount, NewPassword},
     current_password::CurrentPasswordError,
     details::{AccountState, PasswordOutcome, UserDetails},

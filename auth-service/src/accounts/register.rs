@@ -15,11 +15,12 @@ use crate::{
     domain::{
         account_rules::{self, EmailVerification},
         email::Email,
+        name_rules::NameError,
         session::Origin,
         throttle::Settlement,
         username::Username,
     },
-    store::{one_time_codes, users},
+    store::{one_time_codes, reserved_names, users},
 };
 
 impl Accounts {
@@ -66,7 +67,7 @@ impl Accounts {
             invitation.is_none() && self.rules.email_verification == EmailVerification::Required;
         let permit = self.passwords.queue(origin.address_prefix()).await?;
         // An early answer, because a hash is costly. The insert decides.
-        self.refuse_taken(&username, &email, hides_address).await?;
+        self.refuse_unavailable(&username, &email, hides_address).await?;
         let password_hash = self.passwords.hash(permit, &password).await?;
         let account = AccountToInsert {
             id: Uuid::now_v7(),
@@ -93,7 +94,7 @@ impl Accounts {
         }
     }
 
-    async fn refuse_taken(
+    async fn refuse_unavailable(
         &self,
         username: &Username,
         email: &Email,
@@ -103,14 +104,17 @@ impl Accounts {
         let email = email.clone();
         let now = self.clock.now_ms();
         let taken = move |connection: &mut _| {
+            if reserved_names::is_reserved(connection, &username)? {
+                return Ok(Err(NameError::Reserved));
+            }
             let mut taken = users::taken(connection, &username, &email)?;
             taken.username |= users::is_kept_name(connection, &username, users::NO_USER)?;
             taken.email |=
                 one_time_codes::is_kept_address(connection, &email, users::NO_USER, now)?;
             taken.email &= !hides_address;
-            Ok(taken)
+            Ok(Ok(taken))
         };
-        let taken = self.store.run(taken).await?;
+        let taken = self.store.run(taken).await??;
         if taken == Taken::default() { Ok(()) } else { Err(RegistrationError::Taken(taken)) }
     }
 }

@@ -6,8 +6,8 @@ pub use crate::store::users::Taken;
 use crate::{
     credentials::HashPoolBusy,
     domain::{
-        email::Email, language::Language, one_time_code::OneTimeCode, password::Password,
-        username::Username,
+        email::Email, language::Language, name_rules::NameError, one_time_code::OneTimeCode,
+        password::Password, username::Username,
     },
     store::StoreError,
     throttle::Throttled,
@@ -42,6 +42,9 @@ pub enum RegistrationError {
     Closed,
     #[error("another user has the username or the email address")]
     Taken(Taken),
+    /// An operator reserved the username, or one that looks like it.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// The invitation is wrong, used, expired or of another address.
     #[error("the invitation is refused")]
     WrongInvitation,

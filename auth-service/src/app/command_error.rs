@@ -4,7 +4,7 @@ use service_kit::CommandError;
 
 use crate::{
     accounts::AdminError, jobs::outbox::OutboxAdminError, keys::KeysError, oauth::ClientAdminError,
-    store::StoreError,
+    provisioning::ApplyError, store::StoreError,
 };
 
 impl From<StoreError> for CommandError {
@@ -38,5 +38,18 @@ impl From<KeysError> for CommandError {
 impl From<OutboxAdminError> for CommandError {
     fn from(why: OutboxAdminError) -> Self {
         Self::new(why.to_string())
+    }
+}
+
+impl From<ApplyError> for CommandError {
+    fn from(why: ApplyError) -> Self {
+        let line = why.to_string();
+        match why {
+            ApplyError::Faults(_)
+            | ApplyError::KindNotInFile(_)
+            | ApplyError::TooManyPruned(_)
+            | ApplyError::LastAdmin(_) => Self::usage(line),
+            _ => Self::new(line),
+        }
     }
 }

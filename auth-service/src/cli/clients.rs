@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use service_kit::{
     CommandError,
     output::{print, print_outcome, print_secret},
-    settings::name,
 };
 use shared::clock::Clock;
 
@@ -18,7 +17,7 @@ use super::{
     format::Format,
     open::open_store,
     operator,
-    text::{names, scope_name, time},
+    text::{audience_name, names, scope_name, time},
 };
 use crate::{
     config::Settings,
@@ -62,14 +61,6 @@ pub struct Create {
     /// File to write the secret to instead of printing it. Does nothing if client and file exist
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
-}
-
-/// Parses an audience. It has no spaces, because the database separates several with them.
-fn audience_name(text: &str) -> Result<String, String> {
-    name(text).and_then(|name| match name.contains(char::is_whitespace) {
-        true => Err("must not contain spaces".into()),
-        false => Ok(name),
-    })
 }
 
 pub async fn run(settings: &Settings, action: Action, format: Format) -> Result<(), CommandError> {

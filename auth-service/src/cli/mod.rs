@@ -1,9 +1,11 @@
 //! The command line. Each subcommand has a file, which parses its options, calls a use case, and
 //! prints the outcome.
 
+mod apply;
 mod audit;
 mod cleanup;
 mod clients;
+mod differences;
 mod doctor;
 mod format;
 mod keys;
@@ -81,6 +83,8 @@ pub enum OperatorCommand {
         #[command(subcommand)]
         action: clients::Action,
     },
+    /// Make clients, grants and reserved names as a file states, and print what differs
+    Apply(apply::Apply),
     /// Print the audit trail: what users, clients and operators did, oldest first
     Audit(audit::Query),
     /// List messages that are still to be sent, and send them again
@@ -133,6 +137,7 @@ pub async fn run_operator_command(
         OperatorCommand::GenerateSecret => secret::run(settings, format).await,
         OperatorCommand::Users { action } => users::run(settings, action, format).await,
         OperatorCommand::Clients { action } => clients::run(settings, action, format).await,
+        OperatorCommand::Apply(apply) => apply::run(settings, apply, format).await,
         OperatorCommand::Audit(query) => audit::run(settings, query, format).await,
         OperatorCommand::Outbox { action } => outbox::run(settings, action, format).await,
         OperatorCommand::Cleanup => cleanup::run(settings, format).await,

@@ -2,6 +2,19 @@
 
 use shared::claims::Audience;
 
+/// Parses the name of an audience. It has no spaces, because the database separates several with
+/// them.
+///
+/// # Errors
+/// The rule that the name breaks.
+pub fn parse_name(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("must not be empty".into()),
+        name if name.contains(char::is_whitespace) => Err("must not contain spaces".into()),
+        name => Ok(name.into()),
+    }
+}
+
 /// Error returned when a caller asks for an audience that it may not have, or has no audience.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an audience is not one that may be granted")]

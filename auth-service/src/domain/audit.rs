@@ -31,6 +31,8 @@ pub enum AuditEvent {
     /// An operator granted or revoked scopes or roles.
     ClaimsChange,
     ClientCreated,
+    /// An operator changed the scopes or the audiences of a client.
+    ClientChanged,
     ClientSecretRotated,
     ClientDeleted,
     KeyPublished,
@@ -65,6 +67,10 @@ pub enum AuditEvent {
     DeletionCancelled,
     /// A user read everything that is stored about the account.
     AccountExported,
+    /// An operator reserved a username.
+    NameReserved,
+    /// An operator released a reserved username.
+    NameReleased,
 }
 
 impl AuditEvent {
@@ -83,6 +89,7 @@ impl AuditEvent {
             Self::UserEnabled,
             Self::ClaimsChange,
             Self::ClientCreated,
+            Self::ClientChanged,
             Self::ClientSecretRotated,
             Self::ClientDeleted,
             Self::KeyPublished,
@@ -103,6 +110,8 @@ impl AuditEvent {
             Self::ReauthenticationFailed,
             Self::DeletionCancelled,
             Self::AccountExported,
+            Self::NameReserved,
+            Self::NameReleased,
         ];
         let ends = EndCause::ALL.map(Self::Ended);
         others.into_iter().chain(ends).map(Self::name).collect()
@@ -124,6 +133,7 @@ impl AuditEvent {
             Self::UserEnabled => "user_enabled",
             Self::ClaimsChange => "claims_change",
             Self::ClientCreated => "client_created",
+            Self::ClientChanged => "client_changed",
             Self::ClientSecretRotated => "client_secret_rotated",
             Self::ClientDeleted => "client_deleted",
             Self::KeyPublished => "key_published",
@@ -144,6 +154,8 @@ impl AuditEvent {
             Self::ReauthenticationFailed => "reauthentication_failed",
             Self::DeletionCancelled => "deletion_cancelled",
             Self::AccountExported => "account_exported",
+            Self::NameReserved => "name_reserved",
+            Self::NameReleased => "name_released",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Ids and secrets of OAuth clients.
 
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
 use aws_lc_rs::{
     constant_time::verify_slices_are_equal,
@@ -10,7 +10,12 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
+use super::secret_strength::weakness;
+
 const MAX_ID_BYTES: usize = 100;
+
+/// Size of a secret that an operator chose. 32 hexadecimal digits have 128 random bits.
+const SECRET_BYTES: RangeInclusive<usize> = 32..=256;
 
 /// The client id in the tokens of a user, whichever program the user logged in with. No registered
 /// client may have this id.
@@ -66,6 +71,23 @@ impl ClientSecret {
         let mut bytes = [0; 32];
         rand::fill(&mut bytes).expect("a working random source");
         Self(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// Parses a secret that an operator chose. It has only characters that a client need not escape
+    /// in a form or a header, so that it has one spelling.
+    ///
+    /// # Errors
+    /// The rule that the secret breaks, without the secret.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        if !SECRET_BYTES.contains(&text.len()) || !text.bytes().all(is_allowed) {
+            let (min, max) = (SECRET_BYTES.start(), SECRET_BYTES.end());
+            return Err(format!("is not {min} to {max} letters, digits and -._~"));
+        }
+        match weakness(text) {
+            Some(weakness) => Err(weakness.into()),
+            None => Ok(Self(text.into())),
+        }
     }
 
     /// Wraps a secret that a client sent.
@@ -145,5 +167,17 @@ mod tests {
         assert!(!secret.hash().matches(&other));
         assert!(!format!("{secret:?} {:?}", secret.hash()).contains(secret.reveal()));
         assert!(!secret.hash().as_str().contains(secret.reveal()));
+    }
+
+    #[test]
+    fn chosen_secret_is_hard_to_guess_and_needs_no_escaping() {
+        let secret = ClientSecret::generate();
+        assert!(ClientSecret::parse(secret.reveal()).is_ok());
+        let with_plus = format!("{}+", secret.reveal());
+        let too_long = secret.reveal().repeat(6);
+        for bad in [&secret.reveal()[..31], &with_plus, &too_long, &"ab".repeat(32), ""] {
+            let why = ClientSecret::parse(bad).unwrap_err();
+            assert!(bad.is_empty() || !why.contains(bad), "{why}");
+        }
     }
 }

@@ -64,7 +64,7 @@ impl NameRules {
 
 /// Returns the text that names of one appearance share: the skeleton of UTS 39 section 4, without
 /// case, and without the characters that separate words.
-fn appearance(name: &str) -> String {
+pub fn appearance(name: &str) -> String {
     let letters: String = fold(name).chars().filter(|c| !"_.-".contains(*c)).collect();
     fold(&skeleton(&letters).collect::<String>())
 }

@@ -1,6 +1,20 @@
-//! Scopes that a client asks for (RFC 6749 section 3.3).
+//! Names of scopes and roles, and scopes that a client asks for (RFC 6749 section 3.3).
 
-use shared::claims::Scope;
+use shared::claims::{Scope, is_scope_name};
+
+const MAX_NAME_BYTES: usize = 100;
+
+/// Parses the name of a scope (RFC 6749 section 3.3) or a role.
+///
+/// # Errors
+/// The rule that the name breaks.
+pub fn parse_name(text: &str) -> Result<String, String> {
+    if text.len() <= MAX_NAME_BYTES && is_scope_name(text) {
+        return Ok(text.into());
+    }
+    let characters = "printable ASCII characters without spaces, quotes and backslashes";
+    Err(format!("must be 1 to {MAX_NAME_BYTES} {characters}"))
+}
 
 /// Error returned when a client asks for more scope than may be granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -8,7 +8,7 @@ use crate::{
         audit::{AuditEvent, AuditRecord, Initiator},
         client::{ClientId, ClientSecret},
     },
-    store::{Store, StoreError, clients as rows},
+    store::{RecordedChange, Store, StoreError, clients as rows},
 };
 
 /// Maximum size of a client's scopes. Every token contains them, and the size of a token is
@@ -37,11 +37,103 @@ pub struct NewClient {
     pub audiences: Vec<String>,
 }
 
+/// What a client may do, as the database has it: names in their order, separated by spaces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientDefinition {
+    pub scope: String,
+    pub audiences: String,
+}
+
+impl NewClient {
+    /// Returns the scopes and audiences as the database has them.
+    ///
+    /// # Errors
+    /// [`ClientAdminError::TooManyScopes`].
+    pub fn definition(&self) -> Result<ClientDefinition, ClientAdminError> {
+        let scope = sorted_names(self.scopes.clone());
+        if scope.len() > MAX_SCOPE_BYTES {
+            return Err(ClientAdminError::TooManyScopes);
+        }
+        Ok(ClientDefinition { scope, audiences: sorted_names(self.audiences.clone()) })
+    }
+}
+
+impl ClientDefinition {
+    /// Returns the definition of a client that exists.
+    pub fn of(client: &Client) -> Self {
+        Self { scope: client.scope.clone(), audiences: client.audiences.clone() }
+    }
+
+    fn describe(&self) -> String {
+        let scope = format!("scope: {}", self.scope);
+        if self.audiences.is_empty() {
+            scope
+        } else {
+            format!("{scope}; audiences: {}", self.audiences)
+        }
+    }
+}
+
 /// Use cases of an operator who administers clients.
 pub struct ClientAdmin {
     pub store: Store,
     pub clock: Clock,
     pub initiator: Initiator,
+}
+
+/// Changes of one client each. A change takes place if the client is still as it was read.
+impl ClientAdmin {
+    /// Returns the change that registers a client with this secret.
+    pub fn creation(
+        &self,
+        id: &ClientId,
+        definition: ClientDefinition,
+        secret: &ClientSecret,
+    ) -> RecordedChange {
+        let now = self.clock.now_ms();
+        let record = self.record(AuditEvent::ClientCreated, id, now);
+        let record = record.detail(definition.describe());
+        let client = Client {
+            id: id.clone(),
+            secret_hash: secret.hash(),
+            scope: definition.scope,
+            audiences: definition.audiences,
+            created_at_ms: now,
+            secret_changed_at_ms: now,
+        };
+        RecordedChange::new(record, move |connection| rows::insert(connection, &client))
+    }
+
+    /// Returns the change of a client's scopes and audiences, and the client after it.
+    pub fn redefinition(
+        &self,
+        read: &Client,
+        definition: ClientDefinition,
+    ) -> (Client, RecordedChange) {
+        let record = self.record(AuditEvent::ClientChanged, &read.id, self.clock.now_ms());
+        let record = record.detail(definition.describe());
+        let ClientDefinition { scope, audiences } = definition;
+        replacement(record, read, Client { scope, audiences, ..read.clone() })
+    }
+
+    /// Returns the change of a client's secret, and the client after it.
+    pub fn rotation(&self, read: &Client, secret: &ClientSecret) -> (Client, RecordedChange) {
+        let now = self.clock.now_ms();
+        let record = self.record(AuditEvent::ClientSecretRotated, &read.id, now);
+        let secret_hash = secret.hash();
+        replacement(record, read, Client { secret_hash, secret_changed_at_ms: now, ..read.clone() })
+    }
+
+    /// Returns the change that deletes a client.
+    pub fn deletion(&self, id: &ClientId) -> RecordedChange {
+        let record = self.record(AuditEvent::ClientDeleted, id, self.clock.now_ms());
+        let id = id.clone();
+        RecordedChange::new(record, move |connection| rows::delete(connection, &id))
+    }
+
+    fn record(&self, event: AuditEvent, id: &ClientId, now_ms: i64) -> AuditRecord {
+        AuditRecord::new(event, self.initiator.clone(), now_ms).client(id.as_str())
+    }
 }
 
 impl ClientAdmin {
@@ -50,27 +142,11 @@ impl ClientAdmin {
     /// # Errors
     /// [`ClientAdminError`].
     pub async fn create(&self, new: NewClient) -> Result<ClientSecret, ClientAdminError> {
-        let NewClient { id, scopes, audiences } = new;
-        let scope = sorted_names(scopes);
-        if scope.len() > MAX_SCOPE_BYTES {
-            return Err(ClientAdminError::TooManyScopes);
-        }
         let secret = ClientSecret::generate();
-        let now = self.clock.now_ms();
-        let client = Client {
-            id: id.clone(),
-            secret_hash: secret.hash(),
-            scope,
-            audiences: sorted_names(audiences),
-            created_at_ms: now,
-            secret_changed_at_ms: now,
-        };
-        let record = self.record(AuditEvent::ClientCreated, &id, now);
-        let record = record.detail(describe(&client));
-        let insert = move |connection: &mut _| rows::insert(connection, &client);
-        match self.store.audited_if(record, insert).await? {
+        let creation = self.creation(&new.id, new.definition()?, &secret);
+        match self.store.audited_all(vec![creation]).await? {
             true => Ok(secret),
-            false => Err(ClientAdminError::Exists(id)),
+            false => Err(ClientAdminError::Exists(new.id)),
         }
     }
 
@@ -80,15 +156,15 @@ impl ClientAdmin {
     /// [`ClientAdminError::Unknown`] or [`ClientAdminError::Store`].
     pub async fn rotate_secret(&self, id: &ClientId) -> Result<ClientSecret, ClientAdminError> {
         let secret = ClientSecret::generate();
-        let hash = secret.hash();
-        let now = self.clock.now_ms();
-        let record = self.record(AuditEvent::ClientSecretRotated, id, now);
-        let client_id = id.clone();
-        let replace =
-            move |connection: &mut _| rows::replace_secret(connection, &client_id, &hash, now);
-        match self.store.audited_if(record, replace).await? {
-            true => Ok(secret),
-            false => Err(ClientAdminError::Unknown(id.clone())),
+        loop {
+            let read = id.clone();
+            let found = self.store.run(move |connection| rows::find(connection, &read)).await?;
+            let client = found.ok_or_else(|| ClientAdminError::Unknown(id.clone()))?;
+            let (_, rotation) = self.rotation(&client, &secret);
+            // Refused if the client has changed since.
+            if self.store.audited_all(vec![rotation]).await? {
+                return Ok(secret);
+            }
         }
     }
 
@@ -108,10 +184,7 @@ impl ClientAdmin {
     /// # Errors
     /// [`ClientAdminError::Unknown`] or [`ClientAdminError::Store`].
     pub async fn delete(&self, id: &ClientId) -> Result<(), ClientAdminError> {
-        let record = self.record(AuditEvent::ClientDeleted, id, self.clock.now_ms());
-        let client_id = id.clone();
-        let delete = move |connection: &mut _| rows::delete(connection, &client_id);
-        match self.store.audited_if(record, delete).await? {
+        match self.store.audited_all(vec![self.deletion(id)]).await? {
             true => Ok(()),
             false => Err(ClientAdminError::Unknown(id.clone())),
         }
@@ -124,23 +197,16 @@ impl ClientAdmin {
     pub async fn list(&self) -> Result<Vec<Client>, ClientAdminError> {
         Ok(self.store.run(rows::all).await?)
     }
+}
 
-    fn record(&self, event: AuditEvent, id: &ClientId, now_ms: i64) -> AuditRecord {
-        AuditRecord::new(event, self.initiator.clone(), now_ms).client(id.as_str())
-    }
+fn replacement(record: AuditRecord, read: &Client, next: Client) -> (Client, RecordedChange) {
+    let (read, replaced) = (read.clone(), next.clone());
+    let replace = move |connection: &mut _| rows::replace(connection, &read, &replaced);
+    (next, RecordedChange::new(record, replace))
 }
 
 fn sorted_names(mut names: Vec<String>) -> String {
     names.sort();
     names.dedup();
     names.join(" ")
-}
-
-fn describe(client: &Client) -> String {
-    let scope = format!("scope: {}", client.scope);
-    if client.audiences.is_empty() {
-        scope
-    } else {
-        format!("{scope}; audiences: {}", client.audiences)
-    }
 }

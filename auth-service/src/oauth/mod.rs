@@ -21,7 +21,7 @@ mod refresh;
 mod revoke;
 
 pub use self::{
-    client_admin::{ClientAdmin, ClientAdminError, NewClient},
+    client_admin::{ClientAdmin, ClientAdminError, ClientDefinition, NewClient},
     client_credentials::{ClientCredentialsError, ClientToken},
     clients::{Client, Clients},
     follow_revocations::{FeedAccess, FeedItem, FollowError},

@@ -53,15 +53,21 @@ pub fn insert(connection: &mut AnyConnection, client: &Client) -> QueryResult<bo
     insert_unless_exists(connection, |connection| insert.execute(connection))
 }
 
-/// Replaces the secret of a client. Returns whether the client exists.
-pub fn replace_secret(
-    connection: &mut AnyConnection,
-    id: &ClientId,
-    hash: &SecretHash,
-    now_ms: i64,
-) -> QueryResult<bool> {
-    diesel::update(clients::table.find(id.as_str()))
-        .set((clients::secret_hash.eq(hash.as_str()), clients::secret_changed_at.eq(now_ms)))
+/// Replaces a client, unless it has changed since `read` was read. Returns whether it did. Both have
+/// the same id.
+pub fn replace(connection: &mut AnyConnection, read: &Client, next: &Client) -> QueryResult<bool> {
+    let unchanged = clients::table
+        .find(read.id.as_str())
+        .filter(clients::secret_hash.eq(read.secret_hash.as_str()))
+        .filter(clients::scope.eq(&read.scope))
+        .filter(clients::audiences.eq(&read.audiences));
+    diesel::update(unchanged)
+        .set((
+            clients::secret_hash.eq(next.secret_hash.as_str()),
+            clients::scope.eq(&next.scope),
+            clients::audiences.eq(&next.audiences),
+            clients::secret_changed_at.eq(next.secret_changed_at_ms),
+        ))
         .execute(connection)
         .map(|changed| changed > 0)
 }

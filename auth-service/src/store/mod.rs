@@ -7,13 +7,14 @@
 //! |---|---|
 //! | [`users`], [`credentials`], [`sessions`] | the queries of these tables |
 //! | [`signing_keys`], [`clients`], [`audit`] | the queries of these tables |
-//! | [`one_time_codes`], [`invitations`] | the queries of these tables |
+//! | [`one_time_codes`], [`invitations`], [`reserved_names`] | the queries of these tables |
 //! | [`outbox`], [`address_mails`] | the queries of these tables |
 //! | [`export`] | everything that is stored about a user |
 //! | [`schema`], `schema_access`, `migrate`, `applied` | the tables, and the migrations that create them |
 //! | `connection_string`, `database`, `connection` | a database, and connections to it |
 //! | `pooler` | poolers between this process and PostgreSQL |
 //! | `transaction`, `user_lock` | transactions and locks |
+//! | `audited` | several changes and their audit events in one transaction |
 //! | `pool` | the pool of connections |
 //! | `failure` | how a query fails, and the reason in words for an operator |
 //! | [`server_clock`] | the clock of the database server |
@@ -23,6 +24,7 @@
 pub mod address_mails;
 mod applied;
 pub mod audit;
+mod audited;
 mod check;
 pub mod clients;
 mod connection;
@@ -40,6 +42,7 @@ pub mod one_time_codes;
 pub mod outbox;
 mod pool;
 mod pooler;
+pub mod reserved_names;
 pub mod schema;
 mod schema_access;
 pub mod server_clock;
@@ -65,6 +68,7 @@ use tokio::sync::SetOnce;
 
 pub use self::{
     applied::Missing,
+    audited::RecordedChange,
     connection::{AnyConnection, ping},
     connection_string::ConnectionString,
     database::Database,

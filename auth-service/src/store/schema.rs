@@ -198,3 +198,11 @@ diesel::table! {
         given_up_at -> Nullable<BigInt>,
     }
 }
+
+diesel::table! {
+    reserved_names (name) {
+        name -> Text,
+        appearance -> Text,
+        created_at -> BigInt,
+    }
+}

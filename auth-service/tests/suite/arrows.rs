@@ -38,6 +38,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "accounts",
         &["credentials", "domain", "jobs", "metrics", "sessions", "store", "throttle", "tokens"],
     ),
+    ("provisioning", &["accounts", "domain", "oauth", "store"]),
     ("config", &["domain", "jobs::mail", "redis", "store::ConnectionString"]),
     (
         "app",
@@ -50,6 +51,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "keys",
             "metrics",
             "oauth",
+            "provisioning",
             "redis",
             "revocation_feed",
             "session_state",
@@ -90,6 +92,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "jobs",
             "keys",
             "oauth",
+            "provisioning",
             "redis::info_field",
             "session_state",
             "store",

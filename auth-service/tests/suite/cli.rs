@@ -123,7 +123,9 @@ fn every_command_prints_json() {
     let folder = temp_dir();
     let data = folder.path().to_str().unwrap();
     let secret_file = folder.path().join("client.secret");
-    let commands: [&[&str]; 21] = [
+    let file = folder.path().join("access.toml");
+    std::fs::write(&file, "[[grants]]\nuser = \"ada\"\n").unwrap();
+    let commands: [&[&str]; 22] = [
         &["migrate"],
         &["generate-secret"],
         &["doctor", "--issuer", "http://127.0.0.1:1"],
@@ -140,6 +142,7 @@ fn every_command_prints_json() {
         &["users", "create", "ada", "--email", "ada@example.com"],
         &["users", "show", "ada"],
         &["users", "grant", "ada", "--role", "admin"],
+        &["apply", file.to_str().unwrap()],
         &["users", "disable", "ada"],
         &["users", "reset-password", "ada"],
         &["users", "list"],

@@ -5,6 +5,7 @@ mod support;
 mod access_tokens;
 mod account_deletion;
 mod account_mail;
+mod apply;
 mod arrows;
 mod audiences;
 mod audit;

@@ -150,6 +150,7 @@ impl From<RegistrationError> for ApiError {
         match why {
             RegistrationError::Closed => Self::RegistrationClosed,
             RegistrationError::Taken(taken) => taken_fields(taken),
+            RegistrationError::Name(why) => Form::single_error("username", &why.to_string()),
             RegistrationError::WrongInvitation => {
                 Form::single_error("invitation", WRONG_INVITATION)
             }

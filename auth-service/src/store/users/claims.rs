@@ -5,7 +5,7 @@
 
 use diesel::prelude::*;
 
-use super::lookup::User;
+use super::lookup::{User, UserRow};
 use crate::store::{AnyConnection, one_time_codes, schema::users};
 
 /// Replaces a user's scopes and roles, unless the user has changed since `read` was read. Returns
@@ -84,4 +84,21 @@ pub fn set_claims_marked(
         .set(users::claims_marked_at.eq(changed_at_ms))
         .execute(connection)
         .map(drop)
+}
+
+/// Returns up to `limit` users who have a scope or a role, ordered by id, starting after the id
+/// `after`.
+pub fn with_claims(
+    connection: &mut AnyConnection,
+    after: Option<&str>,
+    limit: i64,
+) -> QueryResult<Vec<User>> {
+    let has_claims = users::scope.ne("").or(users::roles.ne(""));
+    let rows: Vec<UserRow> = users::table
+        .filter(has_claims.and(users::id.gt(after.unwrap_or_default())))
+        .select(UserRow::as_select())
+        .order(users::id)
+        .limit(limit)
+        .load(connection)?;
+    rows.into_iter().map(UserRow::parse).collect()
 }

@@ -28,7 +28,7 @@ mod reset;
 
 pub use self::{
     change::{AfterPasswordChange, PasswordChange, change_password, delete, set_disabled, unlock},
-    claims::{set_claims, set_claims_marked, with_changed_claims},
+    claims::{set_claims, set_claims_marked, with_changed_claims, with_claims},
     deleted::{free_names, ids_of_deleted},
     deletion::{
         AccountDeletion, Cancellation, DueOutcome, cancel_deletion, delete_due, due_deletions,
