@@ -153,7 +153,7 @@ impl UserAdmin {
             let Some(ended) = users::set_disabled(connection, &id, disabled, now)? else {
                 return Ok((false, None));
             };
-            let record = if disabled { record.ended_sessions(ended.len()) } else { record };
+            let record = if disabled { record.ended_sessions(&ended) } else { record };
             Ok((true, Some(record)))
         };
         let is_changed = self.store.audited(set).await?;
@@ -184,7 +184,7 @@ impl UserAdmin {
         let id = user.id.to_string();
         let delete = move |connection: &mut _| {
             let ended = users::delete(connection, &id, now)?;
-            Ok(((), Some(record.ended_sessions(ended.len()))))
+            Ok(((), Some(record.ended_sessions(&ended))))
         };
         Ok(self.store.audited(delete).await?)
     }
@@ -209,8 +209,9 @@ impl UserAdmin {
         let record = self.record(AuditEvent::Ended(cause), now, &user);
         let id = user.id.to_string();
         let end = move |connection: &mut _| {
-            let ended = sessions::end_all(connection, &id, None, cause, now)?.len();
-            Ok((ended, (ended > 0).then(|| record.ended_sessions(ended))))
+            let ended = sessions::end_all(connection, &id, None, cause, now)?;
+            let record = (!ended.is_empty()).then(|| record.ended_sessions(&ended));
+            Ok((ended.len(), record))
         };
         let ended = self.store.audited(end).await?;
         Ok((user, ended))
@@ -232,8 +233,9 @@ impl UserAdmin {
         let record = self.record(AuditEvent::Ended(EndCause::PasswordReset), now, &user);
         let (code, row) = codes.issue(CodePurpose::PrintedReset, &user, now);
         let void = move |connection: &mut _| {
-            let ended = users::void_password(connection, &row)?.map(|ended| ended.len());
-            Ok((ended, ended.map(|ended| record.ended_sessions(ended))))
+            let ended = users::void_password(connection, &row)?;
+            let record = ended.as_ref().map(|ended| record.ended_sessions(ended));
+            Ok((ended.map(|ended| ended.len()), record))
         };
         match self.store.audited(void).await? {
             Some(ended) => Ok((user, ended, code)),

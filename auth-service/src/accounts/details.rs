@@ -108,8 +108,9 @@ impl UserAdmin {
         let record = self.record(AuditEvent::Ended(cause), now, &user);
         let id = user.id.to_string();
         let set = move |connection: &mut _| {
-            let ended = users::set_password(connection, &id, &hash, now)?.map(|ended| ended.len());
-            Ok((ended, ended.map(|ended| record.ended_sessions(ended))))
+            let ended = users::set_password(connection, &id, &hash, now)?;
+            let record = ended.as_ref().map(|ended| record.ended_sessions(ended));
+            Ok((ended.map(|ended| ended.len()), record))
         };
         match self.store.audited(set).await? {
             Some(sessions_ended) => Ok(PasswordOutcome { user, sessions_ended }),

@@ -3,8 +3,12 @@
 use service_kit::CommandError;
 
 use crate::{
-    accounts::AdminError, jobs::outbox::OutboxAdminError, keys::KeysError, oauth::ClientAdminError,
-    provisioning::ApplyError, store::StoreError,
+    accounts::AdminError,
+    jobs::{outbox::OutboxAdminError, webhooks::WebhookAdminError},
+    keys::KeysError,
+    oauth::ClientAdminError,
+    provisioning::ApplyError,
+    store::StoreError,
 };
 
 impl From<StoreError> for CommandError {
@@ -37,6 +41,12 @@ impl From<KeysError> for CommandError {
 
 impl From<OutboxAdminError> for CommandError {
     fn from(why: OutboxAdminError) -> Self {
+        Self::new(why.to_string())
+    }
+}
+
+impl From<WebhookAdminError> for CommandError {
+    fn from(why: WebhookAdminError) -> Self {
         Self::new(why.to_string())
     }
 }

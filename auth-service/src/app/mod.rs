@@ -14,7 +14,9 @@ use shared::{Verifier, clock::Clock, keys::JwkSet};
 use self::proofs::Proofs;
 pub(crate) use self::{
     database::{database, open_existing_store, open_store, open_store_to_migrate, sqlite_file},
-    settings::{account_rules, cleanup, key_settings, mailer_settings, token_lifetime},
+    settings::{
+        account_rules, cleanup, key_settings, mailer_settings, token_lifetime, webhook_sender,
+    },
 };
 use crate::{
     accounts::{Accounts, AfterAnswer, OneTimeCodes, follow_hash_mix},
@@ -27,6 +29,7 @@ use crate::{
         clock_check::ClockCheck,
         mail::Mailer,
         outbox::{Outbox, OutboxMetrics, OutboxServices},
+        webhooks::{Receivers, WebhookMetrics, WebhookServices, Webhooks},
     },
     keys::{KeySettings, KeysError, Secret, SigningKeys},
     metrics::{ExternalMetrics, Metrics},
@@ -52,6 +55,7 @@ pub struct App {
     pub(crate) accounts: Accounts,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) outbox: Arc<Outbox>,
+    pub(crate) webhooks: Arc<Webhooks>,
     pub(crate) clients: Arc<Clients>,
     pub(crate) grants: Grants,
     pub(crate) feed_access: FeedAccess,
@@ -102,7 +106,10 @@ impl App {
         }
         let hash_pool_metrics = HashPoolMetrics::default();
         let outbox_metrics = OutboxMetrics::default();
-        let metrics = Arc::new(metrics(&store, &hash_pool_metrics, &outbox_metrics));
+        let webhook_metrics = WebhookMetrics::default();
+        let metrics =
+            Arc::new(metrics(&store, &hash_pool_metrics, &outbox_metrics, &webhook_metrics));
+        let webhooks = webhooks(settings, webhook_metrics, &store, &secret, &clock);
         let outbox = outbox(settings, outbox_metrics, &store, &secret, &clock)?;
         let proofs = Proofs::start(settings, hash_pool_metrics, redis.clone(), &secret, &clock)?;
         let services = SessionServices {
@@ -116,8 +123,15 @@ impl App {
             token_lifetime,
         };
         let codes = one_time_codes(settings, &secret);
-        let app =
-            Self::with_services(settings, services, proofs, codes, signing_keys, verifier, outbox);
+        let app = Self::with_services(
+            settings,
+            services,
+            proofs,
+            codes,
+            signing_keys,
+            verifier,
+            Messages { outbox, webhooks },
+        );
         app.start_background_work();
         Ok(app)
     }
@@ -129,7 +143,7 @@ impl App {
         codes: OneTimeCodes,
         signing_keys: Arc<SigningKeys>,
         verifier: Verifier,
-        outbox: Arc<Outbox>,
+        Messages { outbox, webhooks }: Messages,
     ) -> Self {
         let store = services.store.clone();
         let clock = services.clock.clone();
@@ -172,6 +186,7 @@ impl App {
             shutdown,
             sessions,
             outbox,
+            webhooks,
             clients,
             revocations,
             signing_keys,
@@ -195,6 +210,7 @@ impl App {
         let mix = Arc::downgrade(self.accounts.passwords.mix());
         tokio::spawn(follow_hash_mix(self.store.clone(), mix));
         tokio::spawn(Outbox::run(Arc::downgrade(&self.outbox)));
+        tokio::spawn(Webhooks::run(Arc::downgrade(&self.webhooks)));
         tokio::spawn(Sessions::clean_up(Arc::downgrade(&self.sessions)));
         tokio::spawn(Sessions::watch_readiness(Arc::downgrade(&self.sessions)));
     }
@@ -353,7 +369,38 @@ fn outbox(
     Ok(Arc::new(Outbox::new(services)))
 }
 
-fn metrics(store: &Store, hash_pool: &HashPoolMetrics, outbox: &OutboxMetrics) -> Metrics {
+/// The services that send messages.
+struct Messages {
+    outbox: Arc<Outbox>,
+    webhooks: Arc<Webhooks>,
+}
+
+fn webhooks(
+    settings: &Settings,
+    metrics: WebhookMetrics,
+    store: &Store,
+    secret: &Arc<Secret>,
+    clock: &Clock,
+) -> Arc<Webhooks> {
+    let receivers = Arc::new(Receivers::new(Some(Arc::clone(secret))));
+    store.observe(Arc::clone(&receivers) as _);
+    Arc::new(Webhooks::new(WebhookServices {
+        store: store.clone(),
+        secret: Arc::clone(secret),
+        clock: clock.clone(),
+        receivers,
+        sender: webhook_sender(settings),
+        metrics,
+        give_up: settings.webhooks.give_up,
+    }))
+}
+
+fn metrics(
+    store: &Store,
+    hash_pool: &HashPoolMetrics,
+    outbox: &OutboxMetrics,
+    webhooks: &WebhookMetrics,
+) -> Metrics {
     Metrics::new(&ExternalMetrics {
         database_failures: store.failures(),
         database_failure_kinds: &FailureKind::ALL.map(FailureKind::name),
@@ -364,6 +411,9 @@ fn metrics(store: &Store, hash_pool: &HashPoolMetrics, outbox: &OutboxMetrics) -
         outbox_sent: &outbox.sent,
         outbox_failed: &outbox.failed,
         outbox_given_up: &outbox.given_up,
+        webhooks_sent: &webhooks.sent,
+        webhooks_failed: &webhooks.failed,
+        webhooks_given_up: &webhooks.given_up,
     })
 }
 

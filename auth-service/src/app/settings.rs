@@ -13,6 +13,7 @@ use crate::{
     jobs::{
         cleanup::Cleanup,
         mail::{Mailbox, MailerSettings, Templates, Transport},
+        webhooks::{AddressPolicy, Sender},
     },
     keys::KeySettings,
     revocation_feed::FeedSettings,
@@ -92,6 +93,14 @@ pub fn throttle_limits(settings: &Settings) -> Limits {
 
 pub fn cleanup(settings: &Settings) -> Cleanup {
     Cleanup::new(settings.audit_retention)
+}
+
+/// Returns the sender of webhooks.
+pub fn webhook_sender(settings: &Settings) -> Sender {
+    Sender::new(match settings.webhooks.private_addresses {
+        true => AddressPolicy::PublicAndPrivate,
+        false => AddressPolicy::PublicOnly,
+    })
 }
 
 /// Returns the settings of mail: the templates, the sender and the mail server.

@@ -1,4 +1,5 @@
-//! `auth-service apply`: makes clients, grants and reserved names as a file states.
+//! `auth-service apply`: makes clients, grants, reserved names and receivers of webhooks as a file
+//! states.
 
 use std::{fs, path::PathBuf};
 
@@ -10,11 +11,13 @@ use service_kit::{
 };
 use shared::clock::Clock;
 
-use super::{differences, format::Format, open::open_store, operator};
+use super::{differences, format::Format, open::open_recorded_store, operator};
 use crate::{
     accounts::UserAdmin,
     app::mark_claims_stale,
     config::Settings,
+    jobs::webhooks::WebhookAdmin,
+    keys::Secret,
     oauth::ClientAdmin,
     provisioning::{Applied, ApplyError, ApplyOptions, Difference, Fault, Provisioning, Prune},
 };
@@ -27,7 +30,7 @@ pub struct Apply {
     #[arg(long)]
     dry_run: bool,
     /// Also remove what the file does not name, of each kind that the file has, or only of KINDS:
-    /// clients, grants, reserved_names, separated by commas
+    /// clients, grants, reserved_names, webhooks, separated by commas
     #[arg(
         long,
         value_name = "KINDS",
@@ -70,11 +73,18 @@ pub async fn run(settings: &Settings, apply: Apply, format: Format) -> Result<()
 }
 
 async fn provisioning(settings: &Settings) -> Result<Provisioning, CommandError> {
-    let store = open_store(settings).await?;
+    let store = open_recorded_store(settings).await?;
     let (clock, initiator) = (Clock::system(), operator::initiator());
+    // Only a file with webhooks needs the secret.
+    let webhooks = Secret::read(&settings.secret_key_file()).ok().map(|secret| WebhookAdmin {
+        store: store.clone(),
+        clock: clock.clone(),
+        initiator: initiator.clone(),
+        secret,
+    });
     let users =
         UserAdmin { store: store.clone(), clock: clock.clone(), initiator: initiator.clone() };
-    Ok(Provisioning { clients: ClientAdmin { store, clock, initiator }, users })
+    Ok(Provisioning { clients: ClientAdmin { store, clock, initiator }, users, webhooks })
 }
 
 async fn mark_changed_claims(

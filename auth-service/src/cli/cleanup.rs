@@ -4,11 +4,11 @@ use serde_json::json;
 use service_kit::{CommandError, output::print_outcome};
 use shared::clock::Clock;
 
-use super::{format::Format, open::open_store};
+use super::{format::Format, open::open_recorded_store};
 use crate::{app, config::Settings, jobs::cleanup::Deleted};
 
 pub async fn run(settings: &Settings, format: Format) -> Result<(), CommandError> {
-    let store = open_store(settings).await?;
+    let store = open_recorded_store(settings).await?;
     let deleted = app::cleanup(settings).run(&store, &Clock::system()).await?;
     let Deleted { sessions, audit_events } = deleted;
     let text = || {

@@ -34,6 +34,21 @@ pub fn line(difference: &Difference) -> String {
             };
             format!("{sign} grants of {username}: {}", claims(edit).join(", "))
         }
+        Difference::ReceiverAdded { url, events, secret_file } => {
+            format!(
+                "+ webhook {url}: {}",
+                [list("event", events), vec![format!("secret from {secret_file}")]]
+                    .concat()
+                    .join(", ")
+            )
+        }
+        Difference::ReceiverChanged { url, events } => {
+            format!("~ webhook {url}: {}", named("event", events).join(", "))
+        }
+        Difference::ReceiverSecretReplaced { url, secret_file } => {
+            format!("~ webhook {url}: secret from {secret_file}")
+        }
+        Difference::ReceiverRemoved { url } => format!("- webhook {url}"),
         Difference::NameReserved(name) => format!("+ reserved name {name}"),
         Difference::NameReleased(name) => format!("- reserved name {name}"),
     };
@@ -63,6 +78,17 @@ pub fn object(difference: &Difference) -> Value {
                 "roles_added": granted.roles, "roles_removed": revoked.roles,
             })
         }
+        Difference::ReceiverAdded { url, events, secret_file } => json!({
+            "change": "webhook_created", "url": url, "events": events, "secret_file": secret_file,
+        }),
+        Difference::ReceiverChanged { url, events } => json!({
+            "change": "webhook_changed", "url": url,
+            "events_added": events.added, "events_removed": events.removed,
+        }),
+        Difference::ReceiverSecretReplaced { url, secret_file } => json!({
+            "change": "webhook_secret_rotated", "url": url, "secret_file": secret_file,
+        }),
+        Difference::ReceiverRemoved { url } => json!({"change": "webhook_deleted", "url": url}),
         Difference::NameReserved(name) => json!({"change": "name_reserved", "name": name}),
         Difference::NameReleased(name) => json!({"change": "name_released", "name": name}),
     }

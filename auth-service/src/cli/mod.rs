@@ -17,6 +17,7 @@ mod prompt;
 mod secret;
 mod text;
 mod users;
+mod webhooks;
 
 use clap::{Parser, Subcommand};
 use serde_json::json;
@@ -83,7 +84,13 @@ pub enum OperatorCommand {
         #[command(subcommand)]
         action: clients::Action,
     },
-    /// Make clients, grants and reserved names as a file states, and print what differs
+    /// List receivers of webhooks, test them, and send webhooks again
+    Webhooks {
+        #[command(subcommand)]
+        action: webhooks::Action,
+    },
+    /// Make clients, grants, reserved names and receivers of webhooks as a file states, and print
+    /// what differs
     Apply(apply::Apply),
     /// Print the audit trail: what users, clients and operators did, oldest first
     Audit(audit::Query),
@@ -137,6 +144,7 @@ pub async fn run_operator_command(
         OperatorCommand::GenerateSecret => secret::run(settings, format).await,
         OperatorCommand::Users { action } => users::run(settings, action, format).await,
         OperatorCommand::Clients { action } => clients::run(settings, action, format).await,
+        OperatorCommand::Webhooks { action } => webhooks::run(settings, action, format).await,
         OperatorCommand::Apply(apply) => apply::run(settings, apply, format).await,
         OperatorCommand::Audit(query) => audit::run(settings, query, format).await,
         OperatorCommand::Outbox { action } => outbox::run(settings, action, format).await,

@@ -1,5 +1,7 @@
 //! The services that commands take.
 
+use std::sync::Arc;
+
 use service_kit::CommandError;
 use shared::clock::Clock;
 
@@ -9,7 +11,10 @@ use crate::{
     app::{self, database, open_existing_store},
     config::Settings,
     credentials::{HashPool, HashPoolMetrics, Passwords},
-    jobs::outbox::MailSealer,
+    jobs::{
+        outbox::MailSealer,
+        webhooks::{Receivers, WebhookAdmin},
+    },
     keys::Secret,
     store::{Database, Missing, Store},
 };
@@ -44,9 +49,25 @@ pub fn unavailable(store: &Store) -> CommandError {
     CommandError::new(format!("the database is not available: {}", store.unavailable_reason()))
 }
 
+/// Opens the database for changes that receivers of webhooks learn of.
+pub async fn open_recorded_store(settings: &Settings) -> Result<Store, CommandError> {
+    let store = open_store(settings).await?;
+    // Most commands need no secret, so a missing one matters only if there is a receiver.
+    let secret = Secret::read(&settings.secret_key_file()).ok();
+    store.observe(Arc::new(Receivers::new(secret.map(Arc::new))));
+    Ok(store)
+}
+
+/// Opens the database for the use cases of an operator who administers webhooks.
+pub async fn webhook_admin(settings: &Settings) -> Result<WebhookAdmin, CommandError> {
+    let secret = Secret::read(&settings.secret_key_file())?;
+    let store = open_store(settings).await?;
+    Ok(WebhookAdmin { store, clock: Clock::system(), initiator: operator::initiator(), secret })
+}
+
 /// Opens the database for the use cases of an operator who administers users.
 pub async fn user_admin(settings: &Settings) -> Result<UserAdmin, CommandError> {
-    let store = open_store(settings).await?;
+    let store = open_recorded_store(settings).await?;
     Ok(UserAdmin { store, clock: Clock::system(), initiator: operator::initiator() })
 }
 

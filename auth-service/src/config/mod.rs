@@ -14,6 +14,7 @@ mod secret_files;
 mod secret_url;
 mod switch;
 mod verification;
+mod webhooks;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -41,6 +42,7 @@ pub use self::{
     redis::RedisSettings,
     secret_url::{SecretUrl, UrlFile},
     verification::VerificationSettings,
+    webhooks::WebhookSettings,
 };
 
 /// Settings of auth-service.
@@ -314,6 +316,10 @@ pub struct Settings {
     #[command(flatten)]
     #[expect(missing_docs, reason = "its settings are documented")]
     pub mail: MailSettings,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "its settings are documented")]
+    pub webhooks: WebhookSettings,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "its settings are documented")]

@@ -35,6 +35,12 @@ pub enum AuditEvent {
     ClientChanged,
     ClientSecretRotated,
     ClientDeleted,
+    /// An operator added a receiver of webhooks.
+    WebhookCreated,
+    /// An operator changed the events of a receiver.
+    WebhookChanged,
+    WebhookSecretRotated,
+    WebhookDeleted,
     KeyPublished,
     /// The time from which a signing key signs was set.
     KeyActivated,
@@ -92,6 +98,10 @@ impl AuditEvent {
             Self::ClientChanged,
             Self::ClientSecretRotated,
             Self::ClientDeleted,
+            Self::WebhookCreated,
+            Self::WebhookChanged,
+            Self::WebhookSecretRotated,
+            Self::WebhookDeleted,
             Self::KeyPublished,
             Self::KeyActivated,
             Self::KeyRetired,
@@ -136,6 +146,10 @@ impl AuditEvent {
             Self::ClientChanged => "client_changed",
             Self::ClientSecretRotated => "client_secret_rotated",
             Self::ClientDeleted => "client_deleted",
+            Self::WebhookCreated => "webhook_created",
+            Self::WebhookChanged => "webhook_changed",
+            Self::WebhookSecretRotated => "webhook_secret_rotated",
+            Self::WebhookDeleted => "webhook_deleted",
             Self::KeyPublished => "key_published",
             Self::KeyActivated => "key_activated",
             Self::KeyRetired => "key_retired",
@@ -241,6 +255,8 @@ pub struct AuditRecord {
     pub origin: Origin,
     /// More about the event, as text for an operator.
     pub detail: Option<String>,
+    /// The sessions that an end of several sessions ended. Not stored with the event.
+    pub ended: Vec<SessionId>,
 }
 
 impl AuditRecord {
@@ -255,6 +271,7 @@ impl AuditRecord {
             operator: initiator.operator,
             origin: initiator.origin,
             detail: None,
+            ended: Vec::new(),
         }
     }
 
@@ -284,11 +301,19 @@ impl AuditRecord {
         self
     }
 
-    /// Sets the detail to the number of sessions that the event ended.
-    pub fn ended_sessions(self, count: usize) -> Self {
-        match count {
+    /// Sets the sessions that the event ended, each with its latest possible end, and the detail to
+    /// their number.
+    pub fn ended_sessions(self, ended: &[(SessionId, i64)]) -> Self {
+        let record = match ended.len() {
             1 => self.detail("1 session ended"),
             many => self.detail(format!("{many} sessions ended")),
-        }
+        };
+        record.ending(ended)
+    }
+
+    /// Sets the sessions that the event ended, each with its latest possible end.
+    pub fn ending(mut self, ended: &[(SessionId, i64)]) -> Self {
+        self.ended = ended.iter().map(|(sid, _)| *sid).collect();
+        self
     }
 }

@@ -9,13 +9,15 @@ use shared::clock::Clock;
 use super::account_deletions::delete_due_accounts;
 use crate::store::{
     Store, StoreError, address_mails, audit, invitations, one_time_codes, outbox, sessions, users,
-    with_cleanup_lock,
+    webhook_messages, with_cleanup_lock,
 };
 
 /// Maximum number of rows of each kind that one transaction deletes.
 const PAGE: i64 = 1000;
 /// Time in which mails to one address are counted.
 const DAY: Duration = Duration::from_secs(86_400);
+/// Time for which messages to receivers of webhooks are kept after they were sent or given up.
+const WEBHOOK_MESSAGES_KEPT: Duration = Duration::from_secs(7 * 86_400);
 
 /// The minimum age of rows to delete.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +47,7 @@ impl Cleanup {
         let sessions_before = before(MAX_LEEWAY);
         let events_before = before(self.audit_retention);
         let mails_before = before(DAY);
+        let webhooks_before = before(WEBHOOK_MESSAGES_KEPT);
         delete_due_accounts(store, clock).await?;
         let mut deleted = Deleted::default();
         loop {
@@ -60,7 +63,9 @@ impl Cleanup {
                         invitations::delete_expired(connection, sessions_before, PAGE)?;
                     let former = users::free_former_usernames(connection, events_before, PAGE)?;
                     let mails = address_mails::delete_older(connection, mails_before, PAGE)?;
-                    let others = codes.max(messages).max(names).max(invitations);
+                    let webhooks =
+                        webhook_messages::delete_older(connection, webhooks_before, PAGE)?;
+                    let others = codes.max(messages).max(names).max(invitations).max(webhooks);
                     let most = sessions.max(audit_events).max(others).max(former).max(mails);
                     Ok((Deleted { sessions, audit_events }, most))
                 })

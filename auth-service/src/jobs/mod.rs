@@ -6,3 +6,4 @@ pub mod clock_check;
 pub mod fold_names;
 pub mod mail;
 pub mod outbox;
+pub mod webhooks;

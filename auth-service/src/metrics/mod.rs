@@ -53,6 +53,12 @@ pub struct ExternalMetrics<'a> {
     pub outbox_failed: &'a Counter,
     /// Messages of the outbox that were given up.
     pub outbox_given_up: &'a Counter,
+    /// Webhooks that were sent.
+    pub webhooks_sent: &'a Counter,
+    /// Attempts to send a webhook that failed.
+    pub webhooks_failed: &'a Counter,
+    /// Webhooks that were given up.
+    pub webhooks_given_up: &'a Counter,
 }
 
 impl Metrics {
@@ -170,6 +176,13 @@ fn register_external(registry: &mut Registry, external: &ExternalMetrics) {
         ("outbox_sent", "Messages that this process sent", external.outbox_sent),
         ("outbox_failures", "Failed attempts to send a message", external.outbox_failed),
         ("outbox_given_up", "Messages that could not be sent in time", external.outbox_given_up),
+        ("webhooks_sent", "Webhooks that this process sent", external.webhooks_sent),
+        ("webhooks_failures", "Failed attempts to send a webhook", external.webhooks_failed),
+        (
+            "webhooks_given_up",
+            "Webhooks that could not be sent in time",
+            external.webhooks_given_up,
+        ),
     ] {
         registry.register(name, help, counter.clone());
     }

@@ -10,8 +10,9 @@ use super::{
     parse::{Parsed, parse},
     plan::Plan,
     prune::{Kind, Prune},
+    receivers,
 };
-use crate::{accounts::UserAdmin, oauth::ClientAdmin};
+use crate::{accounts::UserAdmin, jobs::webhooks::WebhookAdmin, oauth::ClientAdmin};
 
 /// Number of attempts if other commands change the same rows at the same time.
 const MAX_ATTEMPTS: usize = 10;
@@ -38,6 +39,8 @@ pub struct Applied {
 pub struct Provisioning {
     pub clients: ClientAdmin,
     pub users: UserAdmin,
+    /// `None` without the secret of the replicas.
+    pub webhooks: Option<WebhookAdmin>,
 }
 
 impl Provisioning {
@@ -81,6 +84,10 @@ impl Provisioning {
         }
         if let Some(reserved) = &document.reserved_names {
             names::compare(&self.users, reserved, prunes(Kind::ReservedNames), &mut plan).await?;
+        }
+        if let Some(entries) = &document.webhooks {
+            let admin = self.webhooks.as_ref().ok_or(ApplyError::NoSecret)?;
+            receivers::compare(admin, entries, prunes(Kind::Webhooks), &mut plan).await?;
         }
         if !plan.faults.is_empty() {
             plan.faults.sort();

@@ -31,6 +31,23 @@ pub enum Difference {
         username: String,
         edit: ClaimsEdit,
     },
+    ReceiverAdded {
+        url: String,
+        events: Vec<String>,
+        secret_file: String,
+    },
+    ReceiverChanged {
+        url: String,
+        events: NameChanges,
+    },
+    /// The secret in the file is another one than the receiver's.
+    ReceiverSecretReplaced {
+        url: String,
+        secret_file: String,
+    },
+    ReceiverRemoved {
+        url: String,
+    },
     NameReserved(String),
     NameReleased(String),
 }

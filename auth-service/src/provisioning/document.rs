@@ -2,7 +2,11 @@
 
 use crate::{
     accounts::ClaimsChange,
-    domain::{client::ClientSecret, username::Username},
+    domain::{
+        client::ClientSecret,
+        username::Username,
+        webhook::{WebhookEvent, WebhookSecret, WebhookUrl},
+    },
     oauth::NewClient,
 };
 
@@ -12,6 +16,7 @@ pub struct Document {
     pub clients: Option<Vec<ClientEntry>>,
     pub grants: Option<Vec<GrantEntry>>,
     pub reserved_names: Option<Vec<Username>>,
+    pub webhooks: Option<Vec<WebhookEntry>>,
 }
 
 /// A client. The file states all of its scopes and audiences.
@@ -19,15 +24,24 @@ pub struct Document {
 pub struct ClientEntry {
     pub line: usize,
     pub client: NewClient,
-    pub secret: Option<SecretOfFile>,
+    pub secret: Option<SecretOfFile<ClientSecret>>,
 }
 
 /// The secret that a file contains.
 #[derive(Debug)]
-pub struct SecretOfFile {
+pub struct SecretOfFile<S> {
     /// Name of the file, as the operator wrote it.
     pub file: String,
-    pub secret: ClientSecret,
+    pub secret: S,
+}
+
+/// A receiver of webhooks. The file states all of its events.
+#[derive(Debug)]
+pub struct WebhookEntry {
+    pub line: usize,
+    pub url: WebhookUrl,
+    pub events: Vec<WebhookEvent>,
+    pub secret: Option<SecretOfFile<WebhookSecret>>,
 }
 
 /// Scopes and roles that a user has at least.

@@ -1,7 +1,10 @@
 //! Why a file is not applied.
 
 use super::fault::Fault;
-use crate::{accounts::AdminError, oauth::ClientAdminError, store::StoreError};
+use crate::{
+    accounts::AdminError, jobs::webhooks::WebhookAdminError, oauth::ClientAdminError,
+    store::StoreError,
+};
 
 /// Error returned when a file is not applied. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +28,13 @@ pub enum ApplyError {
     LastAdmin(Vec<String>),
     #[error("other commands keep changing the same entries: apply the file again")]
     Contended,
+    #[error(
+        "the file has webhooks, whose secrets are sealed with the secret of the replicas: set \
+         SECRET_KEY_FILE or DATA_DIR as they have it"
+    )]
+    NoSecret,
+    #[error(transparent)]
+    Webhooks(#[from] WebhookAdminError),
     #[error(transparent)]
     Clients(#[from] ClientAdminError),
     #[error(transparent)]

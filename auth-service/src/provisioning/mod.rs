@@ -1,8 +1,8 @@
-//! Clients, grants and reserved names from a file of the operator (`auth-service apply`).
+//! Clients, grants, reserved names and receivers of webhooks from a file of the operator (`auth-service apply`).
 //!
 //! The file states what is to be. An application of the file compares it with the database, and
 //! makes the changes that differ in one transaction, each with its audit event. The changes are
-//! those of the use cases of `oauth` and `accounts`, so the rules are the same as for other
+//! those of the use cases of `oauth`, `accounts` and `jobs`, so the rules are the same as for other
 //! commands. Each change takes place only if its row is still as it was compared: if another
 //! command changed it meanwhile, nothing changes, and the comparison begins anew.
 //!
@@ -14,7 +14,7 @@
 //! | `parse` | reads the file, and finds all faults that need no database |
 //! | `difference` | what a change does, for the operator |
 //! | `plan` | the changes that are to be made, and the faults that the database shows |
-//! | `clients`, `grants`, `names` | compare these kinds with the database |
+//! | `clients`, `grants`, `names`, `receivers` | compare these kinds with the database |
 //! | `prune` | which kinds are also removed |
 //! | `error` | why a file is not applied |
 //! | `apply` | the use case |
@@ -31,6 +31,7 @@ mod parse;
 mod plan;
 mod prune;
 mod reader;
+mod receivers;
 
 pub use self::{
     apply::{Applied, ApplyOptions, Provisioning},

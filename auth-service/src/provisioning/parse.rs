@@ -6,7 +6,7 @@ use service_kit::{secret_file::check_mode, settings::only_line};
 use toml::de::DeTable;
 
 use super::{
-    document::{ClientEntry, Document, GrantEntry, SecretOfFile},
+    document::{ClientEntry, Document, GrantEntry, SecretOfFile, WebhookEntry},
     fault::Fault,
     reader::{Reader, Table, Text},
 };
@@ -17,13 +17,15 @@ use crate::{
         client::{ClientId, ClientSecret},
         scope,
         username::Username,
+        webhook::{WebhookEvent, WebhookSecret, WebhookUrl},
     },
     oauth::NewClient,
 };
 
-const KINDS: [&str; 3] = ["clients", "grants", "reserved_names"];
+const KINDS: [&str; 4] = ["clients", "grants", "reserved_names", "webhooks"];
 const CLIENT_KEYS: [&str; 4] = ["id", "scope", "audience", "secret_file"];
 const GRANT_KEYS: [&str; 3] = ["user", "scope", "roles"];
+const WEBHOOK_KEYS: [&str; 3] = ["url", "events", "secret_file"];
 
 /// A file that is TOML.
 pub struct Parsed {
@@ -45,6 +47,7 @@ pub fn parse(text: &str, folder: &Path) -> Result<Parsed, Vec<Fault>> {
         clients: clients(&mut reader, &root, folder),
         grants: grants(&mut reader, &root),
         reserved_names: reserved_names(&mut reader, &root),
+        webhooks: webhooks(&mut reader, &root, folder),
     };
     Ok(Parsed { document, faults: reader.into_faults() })
 }
@@ -82,8 +85,7 @@ fn client<'a>(
     let id = reader.required_text(table, "id");
     let scopes = reader.names(table, "scope", scope::parse_name);
     let audiences = reader.names(table, "audience", audience::parse_name);
-    let file = reader.text(table, "secret_file");
-    let secret = file.map(|file| secret(reader, &file, folder));
+    let secret = secret_file(reader, table, folder, ClientSecret::parse);
     let Text { text, line } = id?;
     match ClientId::parse(text) {
         Ok(id) => {
@@ -102,9 +104,25 @@ fn client<'a>(
     }
 }
 
-/// Reads a secret file. `None`: it has a fault, which is added.
-fn secret(reader: &mut Reader<'_>, file: &Text<'_>, folder: &Path) -> Option<SecretOfFile> {
-    match read_secret(&folder.join(file.text)) {
+/// Reads the secret file of a table, if it has one. `Some(None)`: the file has a fault, which is
+/// added.
+fn secret_file<'a, S>(
+    reader: &mut Reader<'a>,
+    table: &Table<'_, 'a>,
+    folder: &Path,
+    parse: impl Fn(&str) -> Result<S, String>,
+) -> Option<Option<SecretOfFile<S>>> {
+    let file = reader.text(table, "secret_file")?;
+    Some(read_into(reader, &file, folder, parse))
+}
+
+fn read_into<S>(
+    reader: &mut Reader<'_>,
+    file: &Text<'_>,
+    folder: &Path,
+    parse: impl Fn(&str) -> Result<S, String>,
+) -> Option<SecretOfFile<S>> {
+    match read_secret(&folder.join(file.text), parse) {
         Ok(secret) => Some(SecretOfFile { file: file.text.to_owned(), secret }),
         Err(why) => {
             reader.fault(file.line, format!("the secret file {} {why}", file.text));
@@ -113,11 +131,62 @@ fn secret(reader: &mut Reader<'_>, file: &Text<'_>, folder: &Path) -> Option<Sec
     }
 }
 
-fn read_secret(file: &Path) -> Result<ClientSecret, String> {
+fn read_secret<S>(file: &Path, parse: impl Fn(&str) -> Result<S, String>) -> Result<S, String> {
     check_mode(file)?;
     let name = file.to_str().ok_or("has a name that is not UTF-8")?;
     let line = only_line(name)?;
-    ClientSecret::parse(&line).map_err(|why| format!("contains a secret that {why}"))
+    parse(&line).map_err(|why| format!("contains a secret that {why}"))
+}
+
+fn webhooks<'a>(
+    reader: &mut Reader<'a>,
+    root: &DeTable<'a>,
+    folder: &Path,
+) -> Option<Vec<WebhookEntry>> {
+    let value = root.get("webhooks")?;
+    let mut lines = BTreeMap::new();
+    let mut entries = Vec::new();
+    for table in reader.tables("webhooks", value, "a webhook", &WEBHOOK_KEYS) {
+        let Some(entry) = webhook(reader, &table, folder) else { continue };
+        let url = entry.url.as_str();
+        match lines.get(url) {
+            Some(first) => {
+                let text = format!("the receiver {url} is in line {first} already");
+                reader.fault(entry.line, text);
+            }
+            None => {
+                lines.insert(url.to_owned(), entry.line);
+                entries.push(entry);
+            }
+        }
+    }
+    Some(entries)
+}
+
+fn webhook<'a>(
+    reader: &mut Reader<'a>,
+    table: &Table<'_, 'a>,
+    folder: &Path,
+) -> Option<WebhookEntry> {
+    let url = reader.required_text(table, "url");
+    let events = reader.names(table, "events", WebhookEvent::parse);
+    let parse = |text: &str| WebhookSecret::parse(text).map_err(str::to_owned);
+    let secret = secret_file(reader, table, folder, parse);
+    let Text { text, line } = url?;
+    match WebhookUrl::parse(text) {
+        Ok(url) => {
+            // A secret with a fault is no missing secret.
+            let secret = match secret {
+                Some(secret) => Some(secret?),
+                None => None,
+            };
+            Some(WebhookEntry { line, url, events, secret })
+        }
+        Err(why) => {
+            reader.fault(line, format!("the url {why}"));
+            None
+        }
+    }
 }
 
 fn grants<'a>(reader: &mut Reader<'a>, root: &DeTable<'a>) -> Option<Vec<GrantEntry>> {

@@ -8,10 +8,11 @@ pub enum Kind {
     Clients,
     Grants,
     ReservedNames,
+    Webhooks,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Clients, Self::Grants, Self::ReservedNames];
+    const ALL: [Self; 4] = [Self::Clients, Self::Grants, Self::ReservedNames, Self::Webhooks];
 
     /// Returns the name in the file and on the command line.
     pub fn name(self) -> &'static str {
@@ -19,6 +20,7 @@ impl Kind {
             Self::Clients => "clients",
             Self::Grants => "grants",
             Self::ReservedNames => "reserved_names",
+            Self::Webhooks => "webhooks",
         }
     }
 
@@ -27,6 +29,7 @@ impl Kind {
             Self::Clients => document.clients.is_some(),
             Self::Grants => document.grants.is_some(),
             Self::ReservedNames => document.reserved_names.is_some(),
+            Self::Webhooks => document.webhooks.is_some(),
         }
     }
 }

@@ -52,8 +52,9 @@ impl Sessions {
             login: record(AuditEvent::Login).session(session.sid),
             end: record(AuditEvent::Ended(EndCause::SessionLimit)),
         };
+        let recorder = self.store.recorder();
         let begin = move |connection: &mut _| {
-            let ended = rows::begin(connection, &new, &records)?;
+            let ended = rows::begin(connection, &new, &records, &recorder)?;
             if let Some(ended) = &ended {
                 audit_log::write(&records.login);
                 for (sid, _) in ended {

@@ -58,7 +58,7 @@ impl Sessions {
             let after = users::change_password(connection, &change)?;
             let Some(AfterPasswordChange { ended, kept }) = after else { return Ok((None, None)) };
             *found.lock().unwrap_or_else(PoisonError::into_inner) = kept;
-            let record = record.ended_sessions(ended.len());
+            let record = record.ended_sessions(&ended);
             Ok((Some(ended), Some(record)))
         };
         if !self.end_sessions(cause, Some(all), end).await? {

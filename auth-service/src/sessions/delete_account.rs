@@ -30,7 +30,7 @@ impl Sessions {
         let record = all.record(deletion.at_ms);
         let end = move |connection: &mut _| {
             let ended = users::request_deletion(connection, &deletion)?;
-            let record = ended.as_ref().map(|ended| record.ended_sessions(ended.len()));
+            let record = ended.as_ref().map(|ended| record.ended_sessions(ended));
             Ok((ended, record))
         };
         self.end_sessions(cause, Some(all), end).await

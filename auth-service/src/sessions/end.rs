@@ -169,7 +169,7 @@ impl Sessions {
         let record = all.record(now);
         let end = move |connection: &mut _| {
             let ended = rows::end_all(connection, &user_id, keep, cause, now)?;
-            let record = record.ended_sessions(ended.len());
+            let record = record.ended_sessions(&ended);
             Ok((Some(ended), Some(record)))
         };
         self.end_sessions(cause, Some(all), end).await.map(drop)
@@ -267,8 +267,9 @@ impl Sessions {
         record: AuditRecord,
     ) -> Result<bool, StoreError> {
         let now = self.clock.now_ms();
+        let recorder = self.store.recorder();
         let end = move |connection: &mut _| {
-            let is_new = rows::end_audited(connection, sid, cause, now, &record)?;
+            let is_new = rows::end_audited(connection, sid, cause, now, &record, &recorder)?;
             if is_new {
                 audit_log::write(&record);
             }

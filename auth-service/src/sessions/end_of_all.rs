@@ -69,7 +69,7 @@ impl EndOfAll {
         let Self { user_id, keep, cause, .. } = self.clone();
         let end = move |connection: &mut _| {
             let ended = rows::end_surplus(connection, &user_id, keep, cause, now_ms)?;
-            let record = (!ended.is_empty()).then(|| record.ended_sessions(ended.len()));
+            let record = (!ended.is_empty()).then(|| record.ended_sessions(&ended));
             Ok((ended, record))
         };
         store.audited(end).await

@@ -31,16 +31,19 @@ impl Sessions {
         let verified = verified.user(&reset.user_id).detail("with a mailed reset");
         let all = EndOfAll { user_id: reset.user_id.clone(), keep: None, cause, initiator };
         let record = all.record(reset.at_ms);
+        let recorder = self.store.recorder();
         let end = move |connection: &mut _| {
             let Some(after) = users::reset_password(connection, &reset)? else {
                 return Ok((None, None));
             };
             if after.is_newly_verified {
                 audit::insert(connection, &verified)?;
+                recorder.write(connection, &verified)?;
                 audit_log::write(&verified);
             }
             let count = after.ended.len();
             let record = record.detail(format!("with a one-time code, {count} sessions ended"));
+            let record = record.ending(&after.ended);
             Ok((Some(after.ended), Some(record)))
         };
         self.end_sessions(cause, Some(all), end).await

@@ -27,7 +27,7 @@ impl Sessions {
         let record = all.record(undo.at_ms);
         let end = move |connection: &mut _| {
             let ended = users::undo_email_change(connection, &undo)?;
-            let record = ended.as_ref().map(|ended| record.ended_sessions(ended.len()));
+            let record = ended.as_ref().map(|ended| record.ended_sessions(ended));
             Ok((ended, record))
         };
         self.end_sessions(cause, Some(all), end).await

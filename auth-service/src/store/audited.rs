@@ -5,8 +5,8 @@ use std::time::Instant;
 use diesel::{QueryResult, result::Error as DieselError};
 
 use super::{
-    AnyConnection, Store, StoreError, audit, database::OpenConnection, failure::timed_out,
-    write_access::Access,
+    AnyConnection, Recorder, Store, StoreError, audit, database::OpenConnection,
+    failure::timed_out, write_access::Access,
 };
 use crate::{audit_log, domain::audit::AuditRecord};
 
@@ -27,12 +27,17 @@ impl RecordedChange {
         Self { record, change: Box::new(change) }
     }
 
-    fn perform(self, connection: &mut AnyConnection) -> QueryResult<AuditRecord> {
+    fn perform(
+        self,
+        connection: &mut AnyConnection,
+        recorder: &Recorder,
+    ) -> QueryResult<AuditRecord> {
         let Self { record, change } = self;
         if !change(connection)? {
             return Err(DieselError::RollbackTransaction);
         }
         audit::insert(connection, &record)?;
+        recorder.write(connection, &record)?;
         Ok(record)
     }
 }
@@ -46,9 +51,11 @@ impl Store {
     /// As [`Store::run`].
     pub async fn audited_all(&self, changes: Vec<RecordedChange>) -> Result<bool, StoreError> {
         let deadline = Instant::now() + self.settings.timeout;
+        let recorder = self.recorder();
         let perform = move |connection: &mut OpenConnection| {
             let performed = connection.transaction(|connection| {
-                let performed = changes.into_iter().map(|change| change.perform(connection));
+                let performed =
+                    changes.into_iter().map(|change| change.perform(connection, &recorder));
                 let records: Vec<AuditRecord> = performed.collect::<QueryResult<_>>()?;
                 // After the deadline the caller already has an error, so the changes are rolled
                 // back.

@@ -9,6 +9,8 @@
 //! | [`signing_keys`], [`clients`], [`audit`] | the queries of these tables |
 //! | [`one_time_codes`], [`invitations`], [`reserved_names`] | the queries of these tables |
 //! | [`outbox`], [`address_mails`] | the queries of these tables |
+//! | [`webhooks`], [`webhook_messages`] | the queries of these tables |
+//! | `recorder` | messages in the transaction of the change that they tell of |
 //! | [`export`] | everything that is stored about a user |
 //! | [`schema`], `schema_access`, `migrate`, `applied` | the tables, and the migrations that create them |
 //! | `connection_string`, `database`, `connection` | a database, and connections to it |
@@ -42,6 +44,7 @@ pub mod one_time_codes;
 pub mod outbox;
 mod pool;
 mod pooler;
+mod recorder;
 pub mod reserved_names;
 pub mod schema;
 mod schema_access;
@@ -51,6 +54,8 @@ pub mod signing_keys;
 mod transaction;
 mod user_lock;
 pub mod users;
+pub mod webhook_messages;
+pub mod webhooks;
 mod write_access;
 
 use std::{
@@ -74,6 +79,7 @@ pub use self::{
     database::Database,
     failure::{FailureKind, StoreError},
     pool::PoolUsage,
+    recorder::{RecordObserver, Recorder},
     transaction::with_cleanup_lock,
 };
 use self::{
@@ -99,6 +105,8 @@ pub struct Store {
     /// Why the database can never be used as it is.
     refusal: Arc<SetOnce<String>>,
     write_access: Arc<WriteAccess>,
+    /// Turns records of the audit trail into messages.
+    observer: Arc<SetOnce<Arc<dyn RecordObserver>>>,
     /// Number of requests that the database failed, by [`FailureKind`].
     failures: Counters<1>,
 }
@@ -121,8 +129,20 @@ impl Store {
             is_migrating: Arc::default(),
             refusal: Arc::default(),
             write_access: Arc::new(WriteAccess::new()),
+            observer: Arc::default(),
             failures: Counters::default(),
         }
+    }
+
+    /// Lets an observer write messages in the transactions of audited changes. The first one stays.
+    pub fn observe(&self, observer: Arc<dyn RecordObserver>) {
+        // Fails if there is one.
+        let _ = self.observer.set(observer);
+    }
+
+    /// Returns what writes the messages about a record.
+    pub fn recorder(&self) -> Recorder {
+        Recorder::new(self.observer.get().cloned())
     }
 
     /// Returns the counter of requests that the database failed, by [`FailureKind`].
@@ -194,10 +214,14 @@ impl Store {
         + 'static,
     ) -> Result<T, StoreError> {
         let deadline = Instant::now() + self.settings.timeout;
+        let recorder = self.recorder();
         let audited = move |connection: &mut OpenConnection| {
             let (answer, record) = connection.transaction(|connection| {
                 let (answer, record) = change(connection)?;
-                record.iter().try_for_each(|record| audit::insert(connection, record))?;
+                if let Some(record) = &record {
+                    audit::insert(connection, record)?;
+                    recorder.write(connection, record)?;
+                }
                 // After the deadline the client already has a 503, so the change is rolled back.
                 if Instant::now() < deadline { Ok((answer, record)) } else { Err(timed_out()) }
             })?;

@@ -334,7 +334,7 @@ user = "unknown"
 [[grants]]
 roles = true
 
-[[webhooks]]
+[[webhook]]
 url = "https://example.com"
 "#,
         many = many.join(", ")
@@ -348,7 +348,7 @@ url = "https://example.com"
         [
             format!("1: \"a b\" in reserved_names is no username: {username}"),
             "1: reserved_names must be an array of strings".into(),
-            "2: unknown key scopes: the keys of the file are clients, grants, reserved_names"
+            "2: unknown key scopes: the keys of the file are clients, grants, reserved_names, webhooks"
                 .into(),
             "8: a client needs the key id".into(),
             "9: scope must be an array of strings, and is of the type string".into(),
@@ -374,7 +374,8 @@ url = "https://example.com"
             "42: the user unknown does not exist".into(),
             "44: a grant needs the key user".into(),
             "45: roles must be an array of strings, and is of the type boolean".into(),
-            "47: unknown key webhooks: the keys of the file are clients, grants, reserved_names"
+            "47: unknown key webhook: the keys of the file are clients, grants, reserved_names, \
+             webhooks"
                 .into(),
         ]
     );

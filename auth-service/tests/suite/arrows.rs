@@ -38,7 +38,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "accounts",
         &["credentials", "domain", "jobs", "metrics", "sessions", "store", "throttle", "tokens"],
     ),
-    ("provisioning", &["accounts", "domain", "oauth", "store"]),
+    ("provisioning", &["accounts", "domain", "jobs::webhooks", "oauth", "store"]),
     ("config", &["domain", "jobs::mail", "redis", "store::ConnectionString"]),
     (
         "app",

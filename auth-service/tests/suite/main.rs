@@ -79,4 +79,5 @@ mod tutorial_client;
 mod upgrade;
 mod urls;
 mod users;
+mod webhooks;
 mod write_access;

@@ -9,6 +9,7 @@ use crate::{
         session::{EndCause, Origin},
     },
     store::{
+        Recorder,
         audit::{self, Filter, StoredEvent},
         sessions::{self, Revoked},
     },
@@ -32,7 +33,14 @@ async fn end_of_a_session_is_recorded_once(it: Fixture) {
     let end = |sid| {
         let record = record.clone();
         it.run(move |connection| {
-            sessions::end_audited(connection, sid, EndCause::Logout, NOW, &record)
+            sessions::end_audited(
+                connection,
+                sid,
+                EndCause::Logout,
+                NOW,
+                &record,
+                &Recorder::default(),
+            )
         })
     };
     assert!(end(sid).await);

@@ -16,7 +16,7 @@ use crate::{
         username::Username,
     },
     store::{
-        AnyConnection, ConnectionString, Database, Store, StoreError,
+        AnyConnection, ConnectionString, Database, Recorder, Store, StoreError,
         credentials::StoredPassword,
         sessions::{self, LoginRecords, NewSession, Revoked},
         users::{self, InsertOutcome, NewUser, PasswordChange, User, UserKey},
@@ -190,7 +190,9 @@ impl Fixture {
         let origin = Origin { user_agent: Some("curl".into()), ip: None };
         let session = new_session(&user, sid, expires_at_ms);
         let records = login_records(&user, sid, origin);
-        let begin = move |connection: &mut _| sessions::begin(connection, &session, &records);
+        let begin = move |connection: &mut _| {
+            sessions::begin(connection, &session, &records, &Recorder::default())
+        };
         Ok((sid, self.store.run(begin).await?.is_some()))
     }
 

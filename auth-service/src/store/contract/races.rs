@@ -10,7 +10,7 @@ use super::fixture::{Fixture, NOW, login_records, new_session};
 use crate::{
     domain::session::Origin,
     store::{
-        AnyConnection,
+        AnyConnection, Recorder,
         sessions::{self, NewSession},
         transaction::in_transaction,
         users::{self, AfterPasswordChange},
@@ -64,7 +64,9 @@ async fn change_of_password_ends_a_session_that_begins_meanwhile() {
     let sid = SessionId::generate();
     let session = new_session(&user, sid, NOW + 1000);
     let records = login_records(&user, sid, Origin::default());
-    let begin = move |connection: &mut _| sessions::begin(connection, &session, &records);
+    let begin = move |connection: &mut _| {
+        sessions::begin(connection, &session, &records, &Recorder::default())
+    };
     let change = async {
         let ended = it.run(move |connection| users::change_password(connection, &change)).await;
         let ended = ended.expect("the change").ended;
@@ -81,7 +83,9 @@ async fn simultaneous_logins_at_the_limit_wait_for_no_other_login() {
         let sid = SessionId::generate();
         let session = NewSession { max_sessions: 3, ..new_session(&user, sid, NOW + 1000) };
         let records = login_records(&user, sid, Origin::default());
-        it.run(move |connection| sessions::begin(connection, &session, &records))
+        it.run(move |connection| {
+            sessions::begin(connection, &session, &records, &Recorder::default())
+        })
     };
     let logins = join_all((0..20).map(|_| log_in())).await;
     assert!(logins.iter().all(Option::is_some));

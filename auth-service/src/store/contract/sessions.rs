@@ -10,6 +10,7 @@ use crate::{
         session::{EndCause, Origin},
     },
     store::{
+        Recorder,
         audit::{self, Filter},
         sessions::{self, NewSession, Progress},
         users::{self, User},
@@ -76,7 +77,9 @@ async fn session_beyond_the_limit_ends_the_oldest_ones(it: Fixture) {
     let records = login_records(&user, sid, Origin::default());
     let begin = {
         let (session, records) = (session.clone(), records.clone());
-        move |connection: &mut _| sessions::begin(connection, &session, &records)
+        move |connection: &mut _| {
+            sessions::begin(connection, &session, &records, &Recorder::default())
+        }
     };
     let mut ended = it.run(begin).await.unwrap();
     ended.sort();
@@ -98,7 +101,9 @@ async fn session_beyond_the_limit_ends_the_oldest_ones(it: Fixture) {
     // A login that begins no session ends none.
     let late = SessionId::generate();
     let session = NewSession { sid: late, user_revision: 7, max_sessions: 1, ..session };
-    let begin = move |connection: &mut _| sessions::begin(connection, &session, &records);
+    let begin = move |connection: &mut _| {
+        sessions::begin(connection, &session, &records, &Recorder::default())
+    };
     assert_eq!(it.run(begin).await, None);
     let id = user.id.to_string();
     let live = it.run(move |connection| sessions::live_of_user(connection, &id, NOW)).await;

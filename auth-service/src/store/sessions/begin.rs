@@ -12,7 +12,7 @@ use super::{end::end_oldest, id::parse_rows};
 use crate::{
     domain::{audit::AuditRecord, session::EndCause},
     store::{
-        AnyConnection, audit,
+        AnyConnection, Recorder, audit,
         schema::{sessions, users},
         transaction::in_transaction,
     },
@@ -62,7 +62,7 @@ pub struct LoginRecords {
 /// A concurrent change of the user either precedes this statement, and no session begins, or waits
 /// for it, and finds the session. A statement that outlasts the time limit may still succeed: then
 /// a session exists whose tokens no client has.
-pub fn begin(
+fn begin_unrecorded(
     connection: &mut AnyConnection,
     session: &NewSession,
     records: &LoginRecords,
@@ -125,6 +125,28 @@ pub fn begin(
             Ok(Some(ended))
         }),
     }
+}
+
+/// As [`begin_unrecorded`], with the messages about the session that begins and those that end.
+/// Without a receiver of such messages, this is that one statement.
+pub fn begin(
+    connection: &mut AnyConnection,
+    session: &NewSession,
+    records: &LoginRecords,
+    recorder: &Recorder,
+) -> QueryResult<Option<Vec<(SessionId, i64)>>> {
+    let LoginRecords { login, end } = records;
+    if !recorder.watches(login.event) && !recorder.watches(end.event) {
+        return begin_unrecorded(connection, session, records);
+    }
+    in_transaction(connection, |connection| {
+        let ended = begin_unrecorded(connection, session, records)?;
+        if let Some(ended) = &ended {
+            recorder.write(connection, login)?;
+            recorder.write(connection, &end.clone().ending(ended))?;
+        }
+        Ok(ended)
+    })
 }
 
 /// The statement of a login on PostgreSQL: one round trip, without a statement that begins or ends

@@ -11,7 +11,7 @@ use super::id::parse_rows;
 use crate::{
     domain::{audit::AuditRecord, session::EndCause},
     store::{
-        AnyConnection, audit,
+        AnyConnection, Recorder, audit,
         schema::sessions,
         transaction::{in_transaction, insert_unless_exists},
         user_lock::lock_user,
@@ -62,7 +62,7 @@ pub fn end_of_user(
 ///
 /// A statement that outlasts the time limit may still succeed: then a logout takes effect that was
 /// answered with an error.
-pub fn end_audited(
+fn end_unrecorded(
     connection: &mut AnyConnection,
     sid: SessionId,
     cause: EndCause,
@@ -76,6 +76,28 @@ pub fn end_audited(
         |connection| end().execute(connection),
         record,
     )
+}
+
+/// As [`end_unrecorded`], with the messages about the end. Without a receiver of such messages, this
+/// is that one statement.
+pub fn end_audited(
+    connection: &mut AnyConnection,
+    sid: SessionId,
+    cause: EndCause,
+    now_ms: i64,
+    record: &AuditRecord,
+    recorder: &Recorder,
+) -> QueryResult<bool> {
+    if !recorder.watches(record.event) {
+        return end_unrecorded(connection, sid, cause, now_ms, record);
+    }
+    in_transaction(connection, |connection| {
+        let is_new = end_unrecorded(connection, sid, cause, now_ms, record)?;
+        if is_new {
+            recorder.write(connection, record)?;
+        }
+        Ok(is_new)
+    })
 }
 
 /// The sessions whose end was written, each with its latest possible end.
