@@ -86,6 +86,7 @@ export async function get(url, { fetch, signal, etag }) {
 }
 
 async function readBody(response, url) {
+  if (!response.body) return '';
   const decoder = new TextDecoder();
   let text = '';
   let size = 0;

@@ -64,9 +64,14 @@ export class RemoteKeys {
   async refreshIfDue() {
     const { background, clock, refreshInterval, minFetchInterval } = this.#settings;
     if (background) return;
-    const interval = this.#isUsable() ? refreshInterval : minFetchInterval;
     while (this.#running) await this.#running;
-    if (clock.monotonicMs() - this.#fetchedAt >= interval * 1000) await this.#fetchAndLog();
+    const isUsable = this.#isUsable();
+    const interval = isUsable ? refreshInterval : minFetchInterval;
+    const now = clock.monotonicMs();
+    if (now - this.#fetchedAt < interval * 1000) return;
+    // Without keys, every key id is unknown: one fetch is enough.
+    if (!isUsable) this.#unknownKidAt = now;
+    await this.#fetchAndLog();
   }
 
   close() {
@@ -95,19 +100,21 @@ export class RemoteKeys {
     }
   }
 
-  async #fetchAndLog() {
-    const { clock } = this.#settings;
-    const requestedAt = clock.nowSeconds();
-    this.#fetchedAt = clock.monotonicMs();
-    this.#running = this.#fetch();
+  /** Fetches the keys. Never rejects: `lastFailure` has the failure. */
+  #fetchAndLog() {
+    this.#fetchedAt = this.#settings.clock.monotonicMs();
+    this.#running = this.#attempt().finally(() => { this.#running = null; });
+    return this.#running;
+  }
+
+  async #attempt() {
+    const requestedAt = this.#settings.clock.nowSeconds();
     try {
-      await this.#running;
+      await this.#fetch();
       this.usableUntil = requestedAt + this.#settings.maxKeyAge;
       this.lastFailure = null;
     } catch (error) {
       this.#recordFailure(FetchFailure.from(error));
-    } finally {
-      this.#running = null;
     }
   }
 
