@@ -56,7 +56,7 @@ const KINDS: &[(&str, &[&str], &[&str])] = &[
     ("traefik", &["yaml"], &["parsed only: Traefik is not a program of the tests"]),
     ("sql", &["sql"], &["auth-service on PostgreSQL running"]),
     ("json", &["json"], &["parsed"]),
-    ("elsewhere", &["sh"], &["auth-service/tests/suite/readyz.rs"]),
+    ("elsewhere", &["sh", "javascript", "html"], TESTS),
     ("none", &["sh", "toml", "text", "html"], REASONS),
 ];
 
@@ -70,6 +70,10 @@ const SHELL_CONDITIONS: &[&str] = &[
     "packages of the tests installed",
 ];
 
+/// Tests of other packages that run samples.
+const TESTS: &[&str] =
+    &["auth-service/tests/suite/readyz.rs", "verifiers/javascript/test/guide.test.js"];
+
 const RUST_FEATURES: &[&str] = &["feature actix", "feature axum", "features actix and testing"];
 
 /// Reasons why a sample is not run. Its commands of auth-service and its files are checked.
@@ -82,6 +86,7 @@ const REASONS: &[&str] = &[
     "installs a program",
     "runs all tests",
     "lines of Cargo.toml",
+    "a line of package.json",
     "a sample of the stream",
     "part of a page",
     "needs a logo",

@@ -29,7 +29,8 @@ export function checkSettings(given) {
   for (const name of Object.keys(given)) {
     if (!KNOWN.has(name)) throw new TypeError(`unknown setting ${name}`);
   }
-  const settings = { ...DEFAULTS, ...withoutUndefined(given) };
+  const settings = { ...given };
+  for (const [name, value] of Object.entries(DEFAULTS)) settings[name] ??= value;
   for (const name of ['leeway', 'refreshInterval', 'minFetchInterval', 'maxKeyAge', 'cachedTokens']) {
     if (!Number.isFinite(settings[name]) || settings[name] < 0) {
       throw new TypeError(`${name} must be a number, not negative`);
@@ -52,10 +53,6 @@ export function checkSettings(given) {
     feed: feed && checkFeed(feed),
     policy: feed && new OutagePolicy(feed.outage ?? 'until_expiry'),
   };
-}
-
-function withoutUndefined(object) {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 }
 
 function checkUrl(name, url, normalize = (text) => text) {
