@@ -56,7 +56,7 @@ const KINDS: &[(&str, &[&str], &[&str])] = &[
     ("traefik", &["yaml"], &["parsed only: Traefik is not a program of the tests"]),
     ("sql", &["sql"], &["auth-service on PostgreSQL running"]),
     ("json", &["json"], &["parsed"]),
-    ("elsewhere", &["sh", "javascript", "html"], TESTS),
+    ("elsewhere", &["sh", "javascript"], TESTS),
     ("none", &["sh", "toml", "text", "html"], REASONS),
 ];
 
@@ -86,7 +86,6 @@ const REASONS: &[&str] = &[
     "installs a program",
     "runs all tests",
     "lines of Cargo.toml",
-    "a line of package.json",
     "a sample of the stream",
     "part of a page",
     "needs a logo",
