@@ -8,6 +8,7 @@ export default function express() {
     get: (path, ...handlers) => routes.set(path, handlers),
     listen() {
       const server = createServer((request, response) => {
+        response.setHeader('Connection', 'close');
         response.json = (body) => response.end(JSON.stringify(body));
         const handlers = routes.get(request.url).values();
         const next = () => handlers.next().value(request, response, next);

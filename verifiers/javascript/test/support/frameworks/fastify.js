@@ -35,6 +35,7 @@ export default function Fastify() {
     get: (path, { onRequest }, handler) => routes.set(path, { onRequest, handler }),
     async listen() {
       const server = createServer(async (raw, response) => {
+        response.setHeader('Connection', 'close');
         const { onRequest, handler } = routes.get(raw.url);
         const request = { raw, auth: null };
         const reply = new Reply(response);
