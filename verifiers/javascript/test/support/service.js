@@ -24,7 +24,18 @@ function answer(response, status, body) {
   response.end(JSON.stringify(body));
 }
 
+// The system tests compare every answer of a service with its OpenAPI document.
+const json = { content: { 'application/json': { schema: {} } } };
+const problem = { content: { 'application/problem+json': { schema: {} } } };
+const DOCUMENT = {
+  paths: {
+    '/readyz': { get: { responses: { 200: json, 503: json } } },
+    '/whoami': { get: { responses: { 200: json, 401: problem, 503: problem } } },
+  },
+};
+
 const server = createServer((request, response) => {
+  if (request.url === '/openapi.json') return answer(response, 200, DOCUMENT);
   if (request.url === '/readyz') {
     const revocations = verifier.revocations().isCurrent ? 'ok' : 'not followed';
     const keys = verifier.keysError()?.message ?? 'ok';
