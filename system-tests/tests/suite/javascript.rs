@@ -23,7 +23,8 @@ fn the_verifier_passes_its_tests() {
     files.sort();
     let mut tests = Command::new(node());
     // The environment is otherwise empty, so that no HTTP proxy is configured.
-    tests.env_clear().env("TEST_TYPESCRIPT", typescript()).arg("--test").args(&files);
+    tests.env_clear().env("TEST_TYPESCRIPT", typescript());
+    tests.args(["--test", "--test-timeout=60000"]).args(&files);
     let output = tests.output().expect("Node.js");
     let report = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{report}");

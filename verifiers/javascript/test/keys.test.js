@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 
 import { Clock, Verifier } from '../src/index.js';
 import { metadataUrls } from '../src/http.js';
+import { encode } from '../src/token/base64url.js';
 import { IssuerServer, QUIET } from './support/issuer_server.js';
 import { until, verdictOf } from './support/wait.js';
 
@@ -147,9 +148,9 @@ test('ten thousand unknown key ids cause one fetch in an interval', async () => 
   const verifier = verifierOf();
   await verifier.ready();
   const before = server.fetches;
-  const { current } = server;
-  const tokens = await Promise.all(Array.from({ length: 10_000 }, (_, number) =>
-    current.sign({ alg: 'ES256', typ: 'at+jwt', kid: `made up ${number}` }, {})));
+  const header = { alg: 'ES256', typ: 'at+jwt' };
+  const tokens = Array.from({ length: 10_000 }, (_, number) =>
+    `${encode(JSON.stringify({ ...header, kid: `made up ${number}` }))}.e30.AAAA`);
   const verdicts = await Promise.all(tokens.map((token) => verdictOf(verifier, token)));
   assert.deepEqual(new Set(verdicts), new Set(['unknown_key']));
   assert.equal(server.fetches, before + 1);

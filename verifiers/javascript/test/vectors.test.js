@@ -7,7 +7,7 @@ import { describe, test } from 'node:test';
 import { Verifier } from '../src/index.js';
 import { FixedClock } from './support/clock.js';
 import { FeedServer } from './support/feed_server.js';
-import { until, verdictOf } from './support/wait.js';
+import { until, verdictOf, within15Seconds } from './support/wait.js';
 
 const read = (name) =>
   JSON.parse(readFileSync(new URL(`../../vectors/${name}.json`, import.meta.url), 'utf8'));
@@ -87,7 +87,9 @@ async function play(file, { outage, steps }) {
       assert.deepEqual(await state(expected), { current, tokens });
     },
     advance: (seconds) => clock.advance(seconds * 1000),
-    close: (side) => (side === 'server' ? connection.close() : connection.closed),
+    close: (side) => (side === 'server'
+      ? connection.close()
+      : within15Seconds('the verifier closes', connection.closed)),
   };
   try {
     for (const step of steps) {

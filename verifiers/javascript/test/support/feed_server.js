@@ -1,5 +1,7 @@
 import { createServer } from 'node:net';
 
+import { within15Seconds } from './wait.js';
+
 /**
  * A server whose connections a test accepts one by one and answers as it likes, down to the bytes.
  * Connections that are not accepted wait.
@@ -16,7 +18,9 @@ export class FeedServer {
       socket.on('error', () => {});
       feed.#sockets.add(socket);
       socket.on('close', () => feed.#sockets.delete(socket));
-      feed.#admit(new Connection(socket));
+      const connection = new Connection(socket);
+      // Node.js may open a connection, and close it without a request.
+      connection.requested.then(() => feed.#admit(connection));
     });
     await new Promise((resolve) => feed.#server.listen(0, '127.0.0.1', resolve));
     return feed;
@@ -26,12 +30,10 @@ export class FeedServer {
     return `http://127.0.0.1:${this.#server.address().port}/revocations`;
   }
 
-  /** Returns the next connection, once its request has arrived. */
+  /** Returns the next connection, whose request has arrived. */
   async accept() {
-    const connection =
-      this.#waiting.shift() ?? (await new Promise((resolve) => this.#wanted.push(resolve)));
-    await connection.requested;
-    return connection;
+    const next = this.#waiting.shift() ?? new Promise((resolve) => this.#wanted.push(resolve));
+    return within15Seconds('a request', next);
   }
 
   #admit(connection) {

@@ -9,6 +9,15 @@ export async function until(what, condition) {
   }
 }
 
+/** Returns what a promise resolves to, within 15 seconds. */
+export async function within15Seconds(what, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not within 15 s: ${what}`)), 15_000);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
 /** Returns `accepted`, or the reason why the verifier refuses a token. */
 export async function verdictOf(verifier, token) {
   try {
