@@ -126,10 +126,15 @@ test('a token that is verified again costs a twentieth of its signature', async 
   const verifier = issuer.verifier();
   const token = await issuer.token();
   await verifier.verify(token);
+  // The fastest of several batches, because other processes share the machine.
   const perCall = async (count, call) => {
-    const began = performance.now();
-    for (let number = 0; number < count; number += 1) await call();
-    return (performance.now() - began) / count;
+    let fastest = Infinity;
+    for (let batch = 0; batch < 10; batch += 1) {
+      const began = performance.now();
+      for (let number = 0; number < count; number += 1) await call();
+      fastest = Math.min(fastest, (performance.now() - began) / count);
+    }
+    return fastest;
   };
   // What jose does for each request, without its own work: import once, then verify.
   const [{ kid, alg, use, ...jwk }] = issuer.jwks().keys;
@@ -138,9 +143,8 @@ test('a token that is verified again costs a twentieth of its signature', async 
   const [input, signature] = [token.slice(0, token.lastIndexOf('.')), token.split('.')[2]];
   const bytes = new TextEncoder().encode(input);
   const signed = Buffer.from(signature, 'base64url');
-  const alone = await perCall(300, () => crypto.subtle.verify(ecdsa, key, signed, bytes));
-  await perCall(20_000, () => verifier.verify(token));
-  const again = await perCall(20_000, () => verifier.verify(token));
+  const alone = await perCall(50, () => crypto.subtle.verify(ecdsa, key, signed, bytes));
+  const again = await perCall(2_000, () => verifier.verify(token));
   console.log(`Web Crypto alone ${(alone * 1e3).toFixed(1)} µs, again ${(again * 1e3).toFixed(2)} µs`);
   assert(alone / again > 20, `only ${alone / again} times faster`);
 });
