@@ -30,7 +30,8 @@ export async function waitUntilReady(parts, { signal }) {
     if (fault) throw new NotReady(fault);
     if (parts.isReady()) return;
     if (signal.aborted || performance.now() >= deadline) throw new NotReady(outage(parts));
-    await pause(READY_POLL_MS, signal);
+    // A program that waits here has nothing else that keeps it running.
+    await pause(READY_POLL_MS, signal, { keepsRunning: true });
   }
 }
 

@@ -2,8 +2,6 @@
 
 import { VerifyError } from './errors.js';
 
-const SEPARATOR = /[ ,]/;
-
 /**
  * Returns the token in the values of a request's `Authorization` headers (RFC 6750 section 2.1).
  *
@@ -11,10 +9,15 @@ const SEPARATOR = /[ ,]/;
  */
 export function bearerToken(values) {
   if (values.length === 0) throw new VerifyError('missing');
-  const [, scheme, token] = /^\s*(\S+) +(.*?)\s*$/s.exec(values[0]) ?? [];
-  const isBearer = values.length === 1 && scheme?.toLowerCase() === 'bearer';
+  const header = values[0].trim();
+  const space = header.indexOf(' ');
+  const scheme = header.slice(0, Math.max(space, 0));
+  const token = header.slice(space + 1).trimStart();
   // A list, as from headers that a proxy has joined, is ambiguous.
-  if (!isBearer || !token || SEPARATOR.test(token)) throw new VerifyError('malformed_header');
+  const isList = values.length > 1 || token.includes(' ') || token.includes(',');
+  if (scheme.toLowerCase() !== 'bearer' || token === '' || isList) {
+    throw new VerifyError('malformed_header');
+  }
   return token;
 }
 

@@ -1,6 +1,8 @@
 /** The issuer's keys over HTTP: discovery, outages, unknown key ids, rotation. */
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 
 import { Clock, Verifier } from '../src/index.js';
@@ -258,6 +260,28 @@ test('without a background, requests fetch the keys when the interval has passed
   clock.advance(301_000);
   assert.equal(await verdictOf(verifier, await longToken()), 'accepted');
   assert.equal(server.fetches, 2);
+});
+
+test('a program that waits until it is ready keeps running', async () => {
+  server.instead = (_, response) => {
+    // The first attempt fails, so that the program waits for a timer alone.
+    server.instead = () => false;
+    response.writeHead(503).end();
+    return true;
+  };
+  const program = `
+    import { Verifier } from ${JSON.stringify(new URL('../src/index.js', import.meta.url))};
+    const logger = { info() {}, warn() {} };
+    const verifier = new Verifier({
+      issuer: ${JSON.stringify(server.url)}, jwksUrl: ${JSON.stringify(`${server.url}/jwks`)},
+      audience: 'api', logger,
+    });
+    await verifier.ready();
+    console.log('ready');
+  `;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program]);
+  const [printed, [status]] = await Promise.all([child.stdout.toArray(), once(child, 'close')]);
+  assert.deepEqual([status, String(printed.join(''))], [0, 'ready\n']);
 });
 
 test('a closed verifier makes no request', async () => {
