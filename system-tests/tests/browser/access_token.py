@@ -9,7 +9,7 @@ LOAD = """async ([issuer, service]) => {
     const { AccessToken } = await import('/helper.js');
     globalThis.access = new AccessToken({ issuer, origins: [service], onSessionChange() {} });
 }"""
-CALL = "(service) => { globalThis.status = access.fetch(`${service}/whoami`).then((a) => a.status); }"
+CALL = "(service) => { globalThis.called = access.fetch(`${service}/whoami`).then((a) => a.status); }"
 SIGN_OUT = """(issuer) => access.changeSession(async () => {
     await fetch(`${issuer}/logout`, { method: 'POST', credentials: 'include' });
     return null;
@@ -46,14 +46,14 @@ def two_tabs_share_one_refresh(world):
     second.wait_for_function(TAB_WAITS, polling=20)
     [refresh] = held
     refresh.continue_()
-    assert [page.evaluate("() => status") for page in (first, second)] == [200, 200]
+    assert [page.evaluate("() => called") for page in (first, second)] == [200, 200]
     assert requests.counts["POST /token/refresh"] == 1, requests.counts
 
 
 def a_sign_out_ends_the_token_of_every_tab(world):
     _, first, second = two_tabs(world)
     first.evaluate(CALL, world.resource)
-    assert first.evaluate("() => status") == 200
+    assert first.evaluate("() => called") == 200
     first.evaluate(SIGN_OUT, world.auth)
     assert first.evaluate(OUTCOME, world.resource) == "SignedOut"
     # The client of the sample app receives the message of the helper, and loads its page anew.

@@ -74,13 +74,31 @@ function ed25519({ x }) {
   return key;
 }
 
-/** Returns an uncompressed point of P-256 (SEC 1 section 2.3.3). Importing it checks the curve. */
+/** Prime and coefficient of P-256 (SP 800-186 section 3.2.1.3). */
+const P256 = {
+  p: 0xffffffff00000001000000000000000000000000ffffffffffffffffffffffffn,
+  b: 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn,
+};
+
+/**
+ * Returns an uncompressed point of P-256 (SEC 1 section 2.3.3). Checks that the point is on the
+ * curve, because Deno imports others too.
+ */
 function p256({ x, y }) {
   const coordinates = [number(x), number(y)];
   if (coordinates.some((coordinate) => coordinate.length !== 32)) {
     throw new JwkError('a coordinate has not 32 bytes');
   }
+  const { p, b } = P256;
+  const [px, py] = coordinates.map(bigEndian);
+  const isOnCurve = px < p && py < p && (py * py - (px ** 3n - 3n * px + b)) % p === 0n;
+  if (!isOnCurve) throw new JwkError('the point is not on the curve');
   return Uint8Array.of(4, ...coordinates[0], ...coordinates[1]);
+}
+
+function bigEndian(bytes) {
+  const digits = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0'));
+  return BigInt(`0x${digits.join('')}`);
 }
 
 /**
@@ -105,7 +123,7 @@ function bitLength(bytes) {
   return bytes.length === 0 ? 0 : bytes.length * 8 - (Math.clz32(bytes[0]) - 24);
 }
 
-const P = 2n ** 255n - 19n;
+const P25519 = 2n ** 255n - 19n;
 // The y coordinates of the points of order 8. Those of the orders 1, 2 and 4 are 1, -1 and 0.
 const ORDER_8 = [
   0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n,
@@ -118,8 +136,7 @@ const ORDER_8 = [
  * without a private key, and libraries accept these keys.
  */
 function isLowOrder(key) {
-  const littleEndian = Array.from(key, (byte) => byte.toString(16).padStart(2, '0')).reverse();
-  // Without the highest bit, which is the sign of x: both signs are weak.
-  const y = BigInt.asUintN(255, BigInt(`0x${littleEndian.join('')}`));
-  return y <= 1n || y >= P - 1n || ORDER_8.includes(y);
+  // Without the highest bit, which is the sign of x: both signs are weak. The key is little-endian.
+  const y = BigInt.asUintN(255, bigEndian(key.slice().reverse()));
+  return y <= 1n || y >= P25519 - 1n || ORDER_8.includes(y);
 }
