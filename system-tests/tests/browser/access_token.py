@@ -1,4 +1,4 @@
-"""The browser helper of verifiers/javascript, in the pages of the sample app, with a real session."""
+"""The browser helper of verifiers/javascript, in pages of the sample app, with a real session."""
 
 from sample_app import TAB_WAITS, Requests, expect_signed_out, expect_user, member, open_app
 from visitor import ROOT
@@ -9,7 +9,9 @@ LOAD = """async ([issuer, service]) => {
     const { AccessToken } = await import('/helper.js');
     globalThis.access = new AccessToken({ issuer, origins: [service], onSessionChange() {} });
 }"""
-CALL = "(service) => { globalThis.called = access.fetch(`${service}/whoami`).then((a) => a.status); }"
+CALL = """(service) => {
+    globalThis.called = access.fetch(`${service}/whoami`).then(({ status }) => status);
+}"""
 SIGN_OUT = """(issuer) => access.changeSession(async () => {
     await fetch(`${issuer}/logout`, { method: 'POST', credentials: 'include' });
     return null;

@@ -43,12 +43,14 @@ export class FetchFailure extends Error {
 
   /**
    * Returns the failure for an error that `fetch` or the reader of a body threw. The standard hides
-   * the cause from pages; Node.js, Deno and Bun name it each in their own way.
+   * the cause; Node.js and Bun name it in a code, Deno in the text.
    */
   static from(error) {
     if (error instanceof FetchFailure) return error;
     const codes = [error, error?.cause, ...(error?.cause?.errors ?? [])].map((each) => each?.code);
     const details = [error?.message, error?.cause?.message].filter(Boolean).join(': ');
+    if (/connection refused/i.test(details)) codes.push('ECONNREFUSED');
+    if (/dns error/i.test(details)) codes.push('ENOTFOUND');
     if (codes.some((code) => code === 'ECONNREFUSED' || code === 'ConnectionRefused')) {
       return new FetchFailure('connection_refused', 'connection refused', details);
     }
