@@ -12,10 +12,12 @@ LOAD = """async ([issuer, service]) => {
 CALL = """(service) => {
     globalThis.called = access.fetch(`${service}/whoami`).then(({ status }) => status);
 }"""
-SIGN_OUT = """(issuer) => access.changeSession(async () => {
-    await fetch(`${issuer}/logout`, { method: 'POST', credentials: 'include' });
-    return null;
-})"""
+SIGN_OUT = """(issuer) => {
+    access.changeSession(async () => {
+        await fetch(`${issuer}/logout`, { method: 'POST', credentials: 'include' });
+        return null;
+    });
+}"""
 OUTCOME = "(service) => access.fetch(`${service}/whoami`).catch((error) => error.constructor.name)"
 
 
@@ -57,9 +59,11 @@ def a_sign_out_ends_the_token_of_every_tab(world):
     first.evaluate(CALL, world.resource)
     assert first.evaluate("() => called") == 200
     first.evaluate(SIGN_OUT, world.auth)
+    # The client of the sample app receives the helper's message in both tabs, and loads them anew.
+    for page in (first, second):
+        expect_signed_out(page)
+    load(first, world)
     assert first.evaluate(OUTCOME, world.resource) == "SignedOut"
-    # The client of the sample app receives the message of the helper, and loads its page anew.
-    expect_signed_out(second)
 
 
 SCENARIOS = [two_tabs_share_one_refresh, a_sign_out_ends_the_token_of_every_tab]

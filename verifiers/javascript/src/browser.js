@@ -44,8 +44,8 @@ export class AccessToken {
 
   /**
    * Calls a service like `fetch`, with the access token. If the service refuses the token, gets
-   * another and repeats the call, once: a second refusal is not a matter of expiry. A call whose body
-   * is a stream is not repeated.
+   * another and repeats the call, once: a second refusal is not a matter of expiry. A call whose
+   * body is a stream is not repeated.
    *
    * @throws {TypeError} if the service is not in `origins`: no other server may see the token
    * @throws {SignedOut}

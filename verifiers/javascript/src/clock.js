@@ -12,7 +12,7 @@ export class Clock {
     return Math.floor(this.nowMs() / 1000);
   }
 
-  /** Returns milliseconds since an arbitrary moment. A wall clock that is set does not change it. */
+  /** Returns milliseconds since an arbitrary moment, which a set wall clock does not change. */
   monotonicMs() {
     return performance.now() + this.#offsetMs;
   }

@@ -4,8 +4,8 @@ import { VerifyError } from './errors.js';
 import { nodeHeaders, routeCheck } from './request.js';
 
 /**
- * Returns an `onRequest` hook that lets only requests with a valid access token pass. The claims are
- * in `request.auth`: `null` if the token is `optional` and absent.
+ * Returns an `onRequest` hook that lets only requests with a valid access token pass. The claims
+ * are in `request.auth`: `null` if the token is `optional` and absent.
  */
 export function protect(verifier, requirement) {
   const check = routeCheck(verifier, requirement);

@@ -3,7 +3,7 @@
 import { VerifyError } from './errors.js';
 import { routeCheck } from './request.js';
 
-/** Returns the values of the `Authorization` headers. Several are joined by a comma, and refused. */
+/** Returns the values of the `Authorization` headers. Several are joined by a comma: refused. */
 function authorization(request) {
   const value = request.headers.get('authorization');
   return value === null ? [] : [value];

@@ -11,8 +11,8 @@ const MAX_BYTES = 256 * 1024;
 
 /**
  * Returns the URLs of an issuer's metadata, in the order in which the verifier tries them: the path
- * of OAuth 2.0, which stands before the issuer's own path (RFC 8414 section 3.1), and that of OpenID
- * Connect, which stands after it (Discovery 1.0 section 4).
+ * of OAuth 2.0, which stands before the issuer's own path (RFC 8414 section 3.1), and that of
+ * OpenID Connect, which stands after it (Discovery 1.0 section 4).
  */
 export function metadataUrls(issuer) {
   const { origin, pathname } = new URL(issuer);
@@ -37,7 +37,8 @@ export async function findJwks(issuer, options) {
   // Otherwise one issuer could publish keys for another (RFC 8414 section 3.3).
   if (withoutTrailingSlash(metadata.issuer) !== issuer) {
     throw FetchFailure.issuerMismatch(
-      `the metadata belongs to another issuer, ${metadata.issuer}: build the verifier with this URL`,
+      `the metadata belongs to another issuer, ${metadata.issuer}: `
+      + 'build the verifier with this URL',
     );
   }
   return metadata.jwks_uri;

@@ -2,7 +2,9 @@
 
 import { pause } from './timers.js';
 
-/** Maximum time that `ready` waits, and the time between two looks at the state, in milliseconds. */
+/**
+ * Maximum time that `ready` waits, and the time between two looks at the state, in milliseconds.
+ */
 const READY_LIMIT_MS = 15_000;
 const READY_POLL_MS = 20;
 

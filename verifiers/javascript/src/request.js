@@ -25,7 +25,8 @@ export function bearerToken(values) {
  * Returns the check of a route: a function from the values of the `Authorization` headers to the
  * claims, or to `null` if the token is optional and absent.
  *
- * @throws {TypeError} if a requirement is unknown: a misspelled one would be a check that is left out
+ * @throws {TypeError} if a requirement is unknown: a misspelled one would be a check that is left
+ * out
  */
 export function routeCheck(verifier, requirement = {}) {
   const { scope, role, optional = false, ...unknown } = requirement;

@@ -16,7 +16,8 @@ const DEFAULTS = {
 const QUIET = { info() {}, warn: (text) => console.warn(`auth-service-verifier: ${text}`) };
 
 const KNOWN = new Set([
-  ...Object.keys(DEFAULTS), 'issuer', 'audience', 'feed', 'jwks', 'jwksUrl', 'clock', 'fetch', 'logger',
+  ...Object.keys(DEFAULTS), 'issuer', 'audience', 'feed', 'jwks', 'jwksUrl', 'clock', 'fetch',
+  'logger',
 ]);
 
 /**
@@ -31,7 +32,8 @@ export function checkSettings(given) {
   }
   const settings = { ...given };
   for (const [name, value] of Object.entries(DEFAULTS)) settings[name] ??= value;
-  for (const name of ['leeway', 'refreshInterval', 'minFetchInterval', 'maxKeyAge', 'cachedTokens']) {
+  for (const [name, value] of Object.entries(DEFAULTS)) {
+    if (typeof value !== 'number') continue;
     if (!Number.isFinite(settings[name]) || settings[name] < 0) {
       throw new TypeError(`${name} must be a number, not negative`);
     }
@@ -64,7 +66,8 @@ function checkUrl(name, url, normalize = (text) => text) {
 /** Returns the audiences. RFC 9068 section 4 requires a resource server to name its own. */
 function checkAudiences(audience) {
   const audiences = Array.isArray(audience) ? [...audience] : [audience];
-  const isNamed = audiences.length > 0 && audiences.every((each) => each && typeof each === 'string');
+  const isName = (each) => typeof each === 'string' && each !== '';
+  const isNamed = audiences.length > 0 && audiences.every(isName);
   if (!isNamed) throw new TypeError('audience must be a text or several');
   return audiences;
 }

@@ -4,8 +4,8 @@
 const MAX_MS = 2 ** 31 - 1;
 
 /**
- * Calls a function later. Returns a function that cancels the call. `keepsRunning`: the process does
- * not end before the call.
+ * Calls a function later. Returns a function that cancels the call. `keepsRunning`: the process
+ * does not end before the call.
  */
 export function after(ms, callback, { keepsRunning = false } = {}) {
   const timer = setTimeout(callback, Math.min(ms, MAX_MS));

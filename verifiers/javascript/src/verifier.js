@@ -114,8 +114,8 @@ export class Verifier {
   }
 
   /**
-   * Logs, once, that the issuer's keys sign tokens of another issuer: the verifier is built with the
-   * wrong URL. The claim is the issuer's, because its signature is valid.
+   * Logs, once, that the issuer's keys sign tokens of another issuer: the verifier is built with
+   * the wrong URL. The claim is the issuer's, because its signature is valid.
    */
   #logOtherIssuer(other) {
     if (this.#isOtherIssuerLogged) return;

@@ -72,7 +72,7 @@ test('a hundred calls of three tabs share one refresh', async () => {
   assert.equal(refreshes, 1);
 });
 
-test('a token that a service refuses is replaced once for all tabs, and the calls repeated', async () => {
+test('a token that a service refuses is replaced once, and the calls are repeated', async () => {
   const two = [tab(), tab()];
   await Promise.all(two.map((each) => each.fetch(`${SERVICE}/reports`)));
   accepted = 'token 2';
@@ -109,7 +109,7 @@ test('no other server sees the token, and no redirect is followed', async () => 
   assert.equal(calls[0].headers.get('accept'), 'text/plain');
 });
 
-test('a failed refresh fails the calls that wait for it, and the next call tries again', async () => {
+test('a failed refresh fails the calls that wait for it, and the next one tries again', async () => {
   let fails = true;
   const only = tab({ refresh: () => (fails ? Promise.reject(new SignedOut('ended')) : refresh()) });
   const failed = await Promise.allSettled([1, 2, 3].map(() => only.fetch(`${SERVICE}/reports`)));

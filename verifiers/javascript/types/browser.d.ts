@@ -1,7 +1,9 @@
 export interface TokenSettings {
   /** URL of auth-service. */
   issuer: string;
-  /** Origins of the services that get the access token. Default: those of the page and the issuer. */
+  /**
+   * Origins of the services that get the access token. Default: those of the page and the issuer.
+   */
   origins?: readonly string[];
   /**
    * Gets a new access token. Default: `POST {issuer}/token/refresh` with the session cookie.

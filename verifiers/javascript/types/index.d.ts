@@ -24,8 +24,8 @@ export interface VerifierSettings {
   /** Number of verified tokens to remember, each about two kilobytes. Default: 10,000. 0: none. */
   cachedTokens?: number;
   /**
-   * Whether timers run between requests. Default: `true`. `false`, for Workers, makes requests fetch
-   * the keys when the interval has passed, and excludes `feed`.
+   * Whether timers run between requests. Default: `true`. `false`, for Workers, makes requests
+   * fetch the keys when the interval has passed, and excludes `feed`.
    */
   background?: boolean;
   /** Where warnings go. Default: `console.warn`, and no information. */
@@ -46,7 +46,9 @@ export interface Feed {
   outage?: OutagePolicy;
 }
 
-/** Accepts tokens until they expire; accepts them for this long, then refuses them; refuses them. */
+/**
+ * Accepts tokens until they expire; accepts them for this long, then refuses them; refuses them.
+ */
 export type OutagePolicy = 'until_expiry' | `bounded:${number}` | 'closed';
 
 export interface Logger {

@@ -1,6 +1,6 @@
 /**
- * The issuer's keys over HTTP: fetched at start, at an interval, and when a token has an unknown key
- * id.
+ * The issuer's keys over HTTP: fetched at start, at an interval, and when a token has an unknown
+ * key id.
  */
 
 import { VerifyError } from '../errors.js';

@@ -18,7 +18,8 @@ export class OutagePolicy {
       throw new TypeError('outage must be until_expiry, bounded:SECONDS or closed');
     }
     this.#text = text;
-    this.#limitMs = bounded ? Number(bounded[1]) * 1000 : { until_expiry: Infinity, closed: 0 }[text];
+    const seconds = bounded?.[1] ?? (text === 'closed' ? 0 : Infinity);
+    this.#limitMs = Number(seconds) * 1000;
   }
 
   /** Returns `true` if tokens are accepted after this time without the feed. */

@@ -40,8 +40,8 @@ export class Revocations {
   }
 
   /**
-   * Returns why a session's tokens are refused, or `null`. While the feed is not current, the outage
-   * policy decides about a session that is not known to have ended.
+   * Returns why a session's tokens are refused, or `null`. While the feed is not current, the
+   * outage policy decides about a session that is not known to have ended.
    */
   refusal(sid) {
     if (this.#ended.has(sid)) return 'revoked';

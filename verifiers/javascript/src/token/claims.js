@@ -10,8 +10,8 @@ const NAMES = new Set([
 ]);
 
 /**
- * Claims of a verified access token, frozen, because requests share them. Times are in seconds since
- * the Unix epoch.
+ * Claims of a verified access token, frozen, because requests share them. Times are in seconds
+ * since the Unix epoch.
  */
 export class AccessClaims {
   #scopes;

@@ -1,4 +1,6 @@
-/** A small service behind the verifier. The system tests start it with the settings of a process. */
+/**
+ * A small service behind the verifier. The system tests start it with the settings of a process.
+ */
 
 import { createServer } from 'node:http';
 

@@ -12,7 +12,8 @@ import type { AccessClaims, OutagePolicy, Reason } from 'auth-service-verifier';
 
 const outage: OutagePolicy = 'bounded:30';
 const feed = { url: 'https://a.test/revocations', clientId: 'a', clientSecret: 'b', outage };
-const verifier = new Verifier({ issuer: 'https://a.test', audience: ['api'], feed, clock: new Clock() });
+const clock = new Clock();
+const verifier = new Verifier({ issuer: 'https://a.test', audience: ['api'], feed, clock });
 
 // @ts-expect-error: a verifier needs an audience
 new Verifier({ issuer: 'https://a.test' });
@@ -40,7 +41,8 @@ createServer((request, response) => guard(request, response, () => response.end(
 interface Fastify {
   addHook(name: 'onRequest', hook: ReturnType<typeof fastify>): void;
 }
-export const register = (app: Fastify) => app.addHook('onRequest', fastify(verifier, { role: 'a' }));
+export const register = (app: Fastify) =>
+  app.addHook('onRequest', fastify(verifier, { role: 'a' }));
 
 const fetchHandler = protect(verifier, (request, claims, env: { name: string }) =>
   new Response(`${request.url} ${claims.sub} ${env.name}`));
