@@ -21,7 +21,7 @@ export interface VerifierSettings {
   minFetchInterval?: number;
   /** Time since the last successful fetch for which keys are used. Default: 86,400, one day. */
   maxKeyAge?: number;
-  /** Number of verified tokens to remember, each about two kilobytes. Default: 10,000. 0: none. */
+  /** Number of verified tokens to remember, each about 1.5 kilobytes. Default: 10,000. 0: none. */
   cachedTokens?: number;
   /**
    * Whether timers run between requests. Default: `true`. `false`, for Workers, makes requests
