@@ -4,6 +4,7 @@
 //! | file | what the tests show |
 //! |---|---|
 //! | `logout.rs` | a logout takes effect at every service |
+//! | `javascript.rs` | the verifier in JavaScript, and a logout at services in Node.js |
 //! | `failures.rs` | PostgreSQL or Redis is unreachable, or auth-service is killed |
 //! | `losses.rs` | Redis loses all data while clients refresh |
 //! | `clocks.rs` | replicas whose clocks differ |

@@ -84,6 +84,16 @@ pub fn chromium() -> String {
     setting("TEST_CHROMIUM")
 }
 
+/// Returns the program node (Node.js).
+pub fn node() -> String {
+    setting("TEST_NODE")
+}
+
+/// Returns the compiler of TypeScript: a program for node.
+pub fn typescript() -> String {
+    setting("TEST_TYPESCRIPT")
+}
+
 /// Returns the environment of a process whose wall clock is this many seconds ahead: see
 /// [`clock_set`].
 pub fn clock_ahead(seconds: u32) -> [(&'static str, String); 4] {

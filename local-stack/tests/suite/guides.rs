@@ -56,7 +56,7 @@ const KINDS: &[(&str, &[&str], &[&str])] = &[
     ("traefik", &["yaml"], &["parsed only: Traefik is not a program of the tests"]),
     ("sql", &["sql"], &["auth-service on PostgreSQL running"]),
     ("json", &["json"], &["parsed"]),
-    ("elsewhere", &["sh"], &["auth-service/tests/suite/readyz.rs"]),
+    ("elsewhere", &["sh", "javascript"], TESTS),
     ("none", &["sh", "toml", "text", "html"], REASONS),
 ];
 
@@ -69,6 +69,10 @@ const SHELL_CONDITIONS: &[&str] = &[
     "ACCESS is a token of ada",
     "packages of the tests installed",
 ];
+
+/// Tests of other packages that run samples.
+const TESTS: &[&str] =
+    &["auth-service/tests/suite/readyz.rs", "verifiers/javascript/test/guide.test.js"];
 
 const RUST_FEATURES: &[&str] = &["feature actix", "feature axum", "features actix and testing"];
 

@@ -35,5 +35,5 @@ fn sessions_of_browsers_stay_private() {
 
 #[test]
 fn the_sample_app_works_on_an_origin_of_its_own() {
-    run_scenarios(&["sample_app"]);
+    run_scenarios(&["sample_app", "access_token"]);
 }

@@ -6,6 +6,7 @@ mod clocks;
 mod disk_full;
 mod failures;
 mod history;
+mod javascript;
 mod logout;
 mod losses;
 mod mail;
