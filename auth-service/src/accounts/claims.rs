@@ -1,7 +1,6 @@
-//! An operator grants and revokes scopes and roles.
+//! What a change of scopes and roles does to a user.
 
-use super::admin::{AdminError, MAX_CLAIMS_BYTES, User, UserAdmin};
-use crate::{domain::audit::AuditEvent, store::users};
+use super::admin::{AdminError, MAX_CLAIMS_BYTES, User};
 
 /// Scopes and roles that an operator grants or revokes.
 #[derive(Clone, Debug, Default)]
@@ -11,17 +10,9 @@ pub struct ClaimsChange {
 }
 
 impl ClaimsChange {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.scopes.is_empty() && self.roles.is_empty()
     }
-}
-
-/// Outcome of a change of claims.
-#[derive(Clone, Debug)]
-pub struct ClaimsOutcome {
-    pub user: User,
-    /// The names that the user had already, or did not have: they changed nothing.
-    pub unchanged: ClaimsChange,
 }
 
 /// Direction of a change of claims.
@@ -31,44 +22,44 @@ pub enum Change {
     Revoke,
 }
 
-impl UserAdmin {
-    /// Grants or revokes scopes and roles. Tokens carry the change from their next refresh on. A
-    /// change that changes nothing is not recorded.
-    ///
-    /// # Errors
-    /// [`AdminError`].
-    pub async fn change_claims(
-        &self,
-        name: &str,
-        direction: Change,
-        claims: &ClaimsChange,
-    ) -> Result<ClaimsOutcome, AdminError> {
-        if claims.is_empty() {
-            return Err(AdminError::NothingToChange);
-        }
-        let mut user = self.find(name).await?;
-        loop {
-            let (effective, unchanged) = split(&user, direction, claims);
-            if effective.is_empty() {
-                return Ok(ClaimsOutcome { user, unchanged });
-            }
-            let scope = changed(&user.scope, direction, &effective.scopes);
-            let roles = changed(&user.roles, direction, &effective.roles);
-            require_short(&user.username, &scope, &roles)?;
-            let now = self.clock.now_ms();
-            let record = self.record(AuditEvent::ClaimsChange, now, &user);
-            let record = record.detail(describe(direction, &effective));
-            let read = user.clone();
-            let set =
-                move |connection: &mut _| users::set_claims(connection, &read, &scope, &roles, now);
-            // Refused if the user has changed since. The next attempt applies the change to the new
-            // scopes and roles.
-            if self.store.audited_if(record, set).await? {
-                return Ok(ClaimsOutcome { user: self.find_again(&user).await?, unchanged });
-            }
-            user = self.find_again(&user).await?;
-        }
+/// The scopes and roles of a user after a change.
+pub(super) struct NextClaims {
+    pub scope: String,
+    pub roles: String,
+    /// What the audit trail says about the change.
+    pub description: String,
+}
+
+/// What a change of claims does to a user.
+pub(super) struct Planned {
+    /// `None` if nothing changes.
+    pub next: Option<NextClaims>,
+    pub unchanged: ClaimsChange,
+}
+
+/// Returns what a change of claims does to a user: grants first, then revocations.
+pub(super) fn plan(
+    user: &User,
+    grant: &ClaimsChange,
+    revoke: &ClaimsChange,
+) -> Result<Planned, AdminError> {
+    let (granted, mut unchanged) = split(user, Change::Grant, grant);
+    let (revoked, not_held) = split(user, Change::Revoke, revoke);
+    unchanged.scopes.extend(not_held.scopes);
+    unchanged.roles.extend(not_held.roles);
+    if granted.is_empty() && revoked.is_empty() {
+        return Ok(Planned { next: None, unchanged });
     }
+    let scope = changed(&user.scope, Change::Grant, &granted.scopes);
+    let scope = changed(&scope, Change::Revoke, &revoked.scopes);
+    let roles = changed(&user.roles, Change::Grant, &granted.roles);
+    let roles = changed(&roles, Change::Revoke, &revoked.roles);
+    require_short(&user.username, &scope, &roles)?;
+    let parts = [(Change::Grant, granted), (Change::Revoke, revoked)];
+    let parts = parts.iter().filter(|(_, names)| !names.is_empty());
+    let description = parts.map(|(direction, names)| describe(*direction, names));
+    let description = description.collect::<Vec<_>>().join("; ");
+    Ok(Planned { next: Some(NextClaims { scope, roles, description }), unchanged })
 }
 
 /// Checks the size of scopes and roles, which every token contains.

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use service_kit::{
     CommandError,
     output::{print, print_outcome, print_secret},
-    settings::name,
 };
 use shared::clock::Clock;
 
@@ -22,7 +21,7 @@ use super::{
 };
 use crate::{
     config::Settings,
-    domain::client::{ClientId, ClientSecret},
+    domain::client::{ClientId, ClientSecret, parse_audience},
     keys::{WriteOutcome, write_once},
     oauth::{Client, ClientAdmin, NewClient},
 };
@@ -57,19 +56,11 @@ pub struct Create {
     #[arg(long = "scope", value_name = "NAME", value_parser = scope_name)]
     scopes: Vec<String>,
     /// Audience of the client's own access tokens. Unset: the audiences of AUDIENCE
-    #[arg(long = "token-audience", value_name = "NAME", value_parser = audience_name)]
+    #[arg(long = "token-audience", value_name = "NAME", value_parser = parse_audience)]
     audiences: Vec<String>,
     /// File to write the secret to instead of printing it. Does nothing if client and file exist
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
-}
-
-/// Parses an audience. It has no spaces, because the database separates several with them.
-fn audience_name(text: &str) -> Result<String, String> {
-    name(text).and_then(|name| match name.contains(char::is_whitespace) {
-        true => Err("must not contain spaces".into()),
-        false => Ok(name),
-    })
 }
 
 pub async fn run(settings: &Settings, action: Action, format: Format) -> Result<(), CommandError> {

@@ -1,19 +1,9 @@
 //! Names that commands parse, and times that they print.
 
 use jiff::Timestamp;
-use shared::claims::is_scope_name;
 
 use crate::domain::email::Email;
-
-/// Parses the name of a scope (RFC 6749 section 3.3) or a role.
-pub fn scope_name(text: &str) -> Result<String, String> {
-    if text.len() <= 100 && is_scope_name(text) {
-        Ok(text.into())
-    } else {
-        let characters = "printable ASCII characters without spaces, quotes and backslashes";
-        Err(format!("must be 1 to 100 {characters}"))
-    }
-}
+pub use crate::domain::permission::parse_granted_name as scope_name;
 
 /// Parses an email address of a new user.
 pub fn new_email(text: &str) -> Result<Email, String> {

@@ -51,6 +51,19 @@ impl ClientId {
     }
 }
 
+/// Parses an audience of a client's tokens. Blanks around it are removed. It has none within, because
+/// the database separates several audiences with them.
+///
+/// # Errors
+/// The rule that `text` breaks.
+pub fn parse_audience(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("must not be empty".into()),
+        name if name.contains(char::is_whitespace) => Err("must not contain spaces".into()),
+        name => Ok(name.into()),
+    }
+}
+
 /// The secret of a client. `Debug` prints no content.
 pub struct ClientSecret(String);
 
