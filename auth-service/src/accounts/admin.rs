@@ -1,9 +1,10 @@
-//! An operator reads and changes users.
+//! An operator reads and changes users: at the command line, or as an administrator over HTTP.
 
-use shared::clock::Clock;
+use std::sync::Arc;
+
+use shared::{claims::SessionId, clock::Clock};
 use uuid::Uuid;
 
-use super::OneTimeCodes;
 pub use crate::store::users::{User, UserFilter};
 use crate::{
     credentials::HashPoolBusy,
@@ -11,10 +12,10 @@ use crate::{
         audit::{AuditEvent, AuditRecord, Initiator},
         login_key::LoginKey,
         name_rules::NameError,
-        one_time_code::{CodePurpose, OneTimeCode},
         session::EndCause,
     },
-    sessions::EndOfAll,
+    jobs::outbox::Outbox,
+    sessions::{EndOfAll, Sessions},
     store::{Store, StoreError, sessions, users},
 };
 
@@ -59,18 +60,16 @@ pub enum AdminError {
     UnknownEvent { name: String, known: String },
     #[error("several users had this name. Name one by its id: {0}")]
     SeveralDeleted(String),
+    #[error("the user has changed meanwhile")]
+    Changed,
+    #[error("{0}")]
+    OwnAccount(&'static str),
+    #[error("the user has no session with this id")]
+    UnknownSession,
     #[error(transparent)]
     Busy(#[from] HashPoolBusy),
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// Outcome of disabling or enabling a user.
-#[derive(Clone, Debug)]
-pub struct DisableOutcome {
-    pub user: User,
-    /// `false` if the user was disabled, or enabled, already.
-    pub is_changed: bool,
 }
 
 /// Use cases of an operator who administers users.
@@ -78,6 +77,19 @@ pub struct UserAdmin {
     pub store: Store,
     pub clock: Clock,
     pub initiator: Initiator,
+    /// `None` at the command line: the replicas read what changed from the database, within a
+    /// second.
+    pub replica: Option<Replica>,
+}
+
+/// Services of the replica in which an administrator acts.
+#[derive(Clone)]
+pub struct Replica {
+    pub sessions: Arc<Sessions>,
+    pub outbox: Arc<Outbox>,
+    /// Whether codes for new passwords are mailed to the user. Otherwise the administrator gets
+    /// them.
+    pub mails_codes: bool,
 }
 
 impl UserAdmin {
@@ -105,6 +117,16 @@ impl UserAdmin {
         }
     }
 
+    /// Returns the user with this id.
+    ///
+    /// # Errors
+    /// [`AdminError::UnknownUser`] or [`AdminError::Store`].
+    pub async fn find_id(&self, id: Uuid) -> Result<User, AdminError> {
+        let key = id.to_string();
+        let found = self.store.run(move |connection| users::find(connection, &key)).await?;
+        found.ok_or_else(|| AdminError::UnknownUser(id.to_string()))
+    }
+
     /// Returns a user again, after a change.
     pub(super) async fn find_again(&self, user: &User) -> Result<User, AdminError> {
         let id = user.id.to_string();
@@ -129,64 +151,71 @@ impl UserAdmin {
         Ok(self.store.run(list).await?)
     }
 
-    /// Disables a user, which ends all sessions, or enables one.
-    ///
-    /// # Errors
-    /// [`AdminError::UnknownUser`] or [`AdminError::Store`].
-    pub async fn set_disabled(
-        &self,
-        name: &str,
-        disabled: bool,
-    ) -> Result<DisableOutcome, AdminError> {
-        let user = self.find(name).await?;
-        let now = self.clock.now_ms();
-        let event = match disabled {
-            true => AuditEvent::Ended(EndCause::UserDisabled),
-            false => AuditEvent::UserEnabled,
-        };
-        let record = self.record(event, now, &user);
-        if disabled {
-            self.end_surplus(&user, EndCause::UserDisabled).await?;
-        }
-        let id = user.id.to_string();
-        let set = move |connection: &mut _| {
-            let Some(ended) = users::set_disabled(connection, &id, disabled, now)? else {
-                return Ok((false, None));
-            };
-            let record = if disabled { record.ended_sessions(&ended) } else { record };
-            Ok((true, Some(record)))
-        };
-        let is_changed = self.store.audited(set).await?;
-        Ok(DisableOutcome { user: self.find_again(&user).await?, is_changed })
-    }
-
     /// Resets the counters of a user's failed logins.
     ///
     /// # Errors
     /// [`AdminError::UnknownUser`] or [`AdminError::Store`].
     pub async fn unlock(&self, name: &str) -> Result<User, AdminError> {
         let user = self.find(name).await?;
-        let record = self.record(AuditEvent::UserUnlocked, self.clock.now_ms(), &user);
+        self.unlock_user(&user).await
+    }
+
+    /// As [`UserAdmin::unlock`], of a user as [`UserAdmin::find`] returned it.
+    ///
+    /// # Errors
+    /// [`AdminError::UnknownUser`] or [`AdminError::Store`].
+    pub async fn unlock_user(&self, user: &User) -> Result<User, AdminError> {
+        let record = self.record(AuditEvent::UserUnlocked, self.clock.now_ms(), user);
         let id = user.id.to_string();
         let unlock = move |connection: &mut _| users::unlock(connection, &id);
         self.store.audited_if(record, unlock).await?;
-        self.find_again(&user).await
+        self.find_again(user).await
     }
 
     /// Deletes a user, as [`UserAdmin::find`] returned it, and ends all sessions.
     ///
     /// # Errors
-    /// If the database does not take the change.
+    /// [`AdminError`].
     pub async fn delete(&self, user: &User) -> Result<(), AdminError> {
-        self.end_surplus(user, EndCause::UserDeleted).await?;
+        self.delete_unless_changed(user, None).await
+    }
+
+    /// As [`UserAdmin::delete`], unless the user's revision is another than `expected`.
+    ///
+    /// # Errors
+    /// [`AdminError::Changed`], [`AdminError::OwnAccount`], [`AdminError::UnknownUser`] if the user
+    /// is deleted already, or [`AdminError::Store`].
+    pub async fn delete_unless_changed(
+        &self,
+        user: &User,
+        expected: Option<i64>,
+    ) -> Result<(), AdminError> {
+        if self.initiator.is_admin_with_id(user.id) {
+            return Err(AdminError::OwnAccount(
+                "An administrator cannot delete their own account here. DELETE /me does.",
+            ));
+        }
+        require_revision(user, expected)?;
+        let cause = EndCause::UserDeleted;
+        self.end_surplus(user, cause).await?;
         let now = self.clock.now_ms();
-        let record = self.record(AuditEvent::Ended(EndCause::UserDeleted), now, user);
-        let id = user.id.to_string();
+        let record = self.record(AuditEvent::Ended(cause), now, user);
+        let read = user.clone();
         let delete = move |connection: &mut _| {
+            let id = read.id.to_string();
+            let Some(present) = users::find_locked(connection, &id)? else {
+                return Ok((Err(AdminError::UnknownUser(read.username)), None));
+            };
+            if let Err(why) = require_revision(&present, expected) {
+                return Ok((Err(why), None));
+            }
             let ended = users::delete(connection, &id, now)?;
-            Ok(((), Some(record.ended_sessions(&ended))))
+            let record = record.ended_sessions(&ended);
+            Ok((Ok(ended), Some(record)))
         };
-        Ok(self.store.audited(delete).await?)
+        let ended = self.store.audited(delete).await??;
+        self.publish(cause, ended).await;
+        Ok(())
     }
 
     /// Ends the sessions that are too many for the transaction that follows. Replicas read their
@@ -203,47 +232,67 @@ impl UserAdmin {
     /// [`AdminError::UnknownUser`] or [`AdminError::Store`].
     pub async fn log_out(&self, name: &str) -> Result<(User, usize), AdminError> {
         let user = self.find(name).await?;
+        let ended = self.end_all_sessions(&user).await?;
+        Ok((user, ended))
+    }
+
+    /// Ends all sessions of a user. Returns the number of sessions.
+    ///
+    /// # Errors
+    /// If the database does not take the change.
+    pub async fn end_all_sessions(&self, user: &User) -> Result<usize, AdminError> {
         let cause = EndCause::LogoutEverywhere;
-        self.end_surplus(&user, cause).await?;
+        self.end_surplus(user, cause).await?;
         let now = self.clock.now_ms();
-        let record = self.record(AuditEvent::Ended(cause), now, &user);
+        let record = self.record(AuditEvent::Ended(cause), now, user);
         let id = user.id.to_string();
         let end = move |connection: &mut _| {
             let ended = sessions::end_all(connection, &id, None, cause, now)?;
             let record = (!ended.is_empty()).then(|| record.ended_sessions(&ended));
-            Ok((ended.len(), record))
+            Ok((ended, record))
         };
         let ended = self.store.audited(end).await?;
-        Ok((user, ended))
+        let count = ended.len();
+        self.publish(cause, ended).await;
+        Ok(count)
     }
 
-    /// Voids a user's password and ends all sessions. Returns the user, the number of sessions, and
-    /// the code with which the user sets a new password.
+    /// Ends one session of a user. Returns whether it was live until now.
     ///
     /// # Errors
-    /// [`AdminError::UnknownUser`] or [`AdminError::Store`].
-    pub async fn reset_password(
-        &self,
-        name: &str,
-        codes: &OneTimeCodes,
-    ) -> Result<(User, usize, OneTimeCode), AdminError> {
-        let user = self.find(name).await?;
-        self.end_surplus(&user, EndCause::PasswordReset).await?;
+    /// [`AdminError::UnknownSession`] or [`AdminError::Store`].
+    pub async fn end_session(&self, user: &User, sid: SessionId) -> Result<bool, AdminError> {
+        let cause = EndCause::EndedByAdmin;
         let now = self.clock.now_ms();
-        let record = self.record(AuditEvent::Ended(EndCause::PasswordReset), now, &user);
-        let (code, row) = codes.issue(CodePurpose::PrintedReset, &user, now);
-        let void = move |connection: &mut _| {
-            let ended = users::void_password(connection, &row)?;
-            let record = ended.as_ref().map(|ended| record.ended_sessions(ended));
-            Ok((ended.map(|ended| ended.len()), record))
+        let record = self.record(AuditEvent::Ended(cause), now, user).session(sid);
+        let id = user.id.to_string();
+        let end = move |connection: &mut _| {
+            let ended = sessions::end_of_user(connection, &id, sid, cause, now)?;
+            Ok((ended, ended.filter(|ended| ended.is_new).map(|_| record)))
         };
-        match self.store.audited(void).await? {
-            Some(ended) => Ok((user, ended, code)),
-            None => Err(AdminError::UnknownUser(name.to_owned())),
+        let ended = self.store.audited(end).await?.ok_or(AdminError::UnknownSession)?;
+        if ended.is_new {
+            self.publish(cause, vec![(sid, ended.until_ms)]).await;
+        }
+        Ok(ended.is_new)
+    }
+
+    /// Publishes the ends of sessions, which the database has, each with its latest possible end.
+    pub(super) async fn publish(&self, cause: EndCause, ended: Vec<(SessionId, i64)>) {
+        if let Some(Replica { sessions, .. }) = &self.replica {
+            sessions.publish_ends(cause, ended).await;
         }
     }
 
     pub(super) fn record(&self, event: AuditEvent, now_ms: i64, user: &User) -> AuditRecord {
         AuditRecord::new(event, self.initiator.clone(), now_ms).user(user.id)
+    }
+}
+
+/// Checks that a user's revision is the one that a caller expects, if it expects one.
+pub(super) fn require_revision(user: &User, expected: Option<i64>) -> Result<(), AdminError> {
+    match expected {
+        Some(revision) if revision != user.revision => Err(AdminError::Changed),
+        _ => Ok(()),
     }
 }

@@ -3,9 +3,13 @@
 use uuid::Uuid;
 
 use super::admin::{AdminError, UserAdmin};
-pub use crate::store::audit::StoredEvent;
+pub use crate::store::audit::{Position as EventPosition, StoredEvent};
 use crate::{
-    domain::{audit::AuditEvent, client::ClientId, username::Username},
+    domain::{
+        audit::{Actor, AuditEvent},
+        client::ClientId,
+        username::Username,
+    },
     store::{
         audit::{self, Filter},
         clients, users,
@@ -30,6 +34,18 @@ pub struct NamedEvent {
     pub event: StoredEvent,
     /// `None` if the event has no user, or if the user was deleted before names were kept.
     pub username: Option<String>,
+    /// Name of the user who acted as an administrator. `None`: no administrator did.
+    pub admin: Option<String>,
+}
+
+/// Returns the id of the user who acted as an administrator.
+fn admin_of(event: &StoredEvent) -> Option<String> {
+    event.operator.clone().filter(|_| event.actor == Actor::Admin.name())
+}
+
+/// Returns the ids of the users in an event.
+fn ids_in(event: &StoredEvent) -> impl Iterator<Item = String> {
+    event.user_id.clone().into_iter().chain(admin_of(event))
 }
 
 impl UserAdmin {
@@ -42,6 +58,20 @@ impl UserAdmin {
         filter: AuditFilter,
         limit: i64,
     ) -> Result<Vec<NamedEvent>, AdminError> {
+        let newest_first = self.audit_page(filter, None, limit).await?;
+        Ok(newest_first.into_iter().rev().map(|(_, event)| event).collect())
+    }
+
+    /// Returns the last `limit` events before `before` that meet the filter, newest first.
+    ///
+    /// # Errors
+    /// As [`UserAdmin::audit_trail`].
+    pub async fn audit_page(
+        &self,
+        filter: AuditFilter,
+        before: Option<EventPosition>,
+        limit: i64,
+    ) -> Result<Vec<(EventPosition, NamedEvent)>, AdminError> {
         let AuditFilter { user, client_id, event, since_ms } = filter;
         let user_id = match user {
             Some(user) => Some(self.id_in_audit_trail(&user).await?),
@@ -55,15 +85,16 @@ impl UserAdmin {
         }
         let filter = Filter { user_id, client_id, event, since_ms };
         let query = move |connection: &mut _| {
-            let events = audit::last(connection, &filter, limit)?;
-            let mut ids: Vec<String> =
-                events.iter().filter_map(|event| event.user_id.clone()).collect();
+            let events = audit::page(connection, &filter, before, limit)?;
+            let mut ids: Vec<String> = events.iter().flat_map(|(_, event)| ids_in(event)).collect();
             ids.sort();
             ids.dedup();
             let names = users::names(connection, &ids)?;
-            let named = |event: StoredEvent| {
-                let username = event.user_id.as_ref().and_then(|id| names.get(id).cloned());
-                NamedEvent { event, username }
+            let name = |id: &Option<String>| id.as_ref().and_then(|id| names.get(id).cloned());
+            let named = |(position, event): (EventPosition, StoredEvent)| {
+                let username = name(&event.user_id);
+                let admin = name(&admin_of(&event));
+                (position, NamedEvent { event, username, admin })
             };
             Ok(events.into_iter().map(named).collect())
         };

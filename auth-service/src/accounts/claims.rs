@@ -1,4 +1,4 @@
-//! An operator grants and revokes scopes and roles.
+//! What a change of scopes and roles does to a user.
 
 use uuid::Uuid;
 
@@ -56,14 +56,6 @@ impl ClaimsEdit {
     }
 }
 
-/// Outcome of a change of claims.
-#[derive(Clone, Debug)]
-pub struct ClaimsOutcome {
-    pub user: User,
-    /// The names that the user had already, or did not have: they changed nothing.
-    pub unchanged: ClaimsChange,
-}
-
 /// Direction of a change of claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -72,40 +64,6 @@ pub enum Change {
 }
 
 impl UserAdmin {
-    /// Grants or revokes scopes and roles. Tokens carry the change from their next refresh on. A
-    /// change that changes nothing is not recorded.
-    ///
-    /// # Errors
-    /// [`AdminError`].
-    pub async fn change_claims(
-        &self,
-        name: &str,
-        direction: Change,
-        claims: &ClaimsChange,
-    ) -> Result<ClaimsOutcome, AdminError> {
-        if claims.is_empty() {
-            return Err(AdminError::NothingToChange);
-        }
-        let mut user = self.find(name).await?;
-        loop {
-            let (effective, unchanged) = split(&user, direction, claims);
-            if effective.is_empty() {
-                return Ok(ClaimsOutcome { user, unchanged });
-            }
-            let edit = match direction {
-                Change::Grant => ClaimsEdit { granted: effective, ..ClaimsEdit::default() },
-                Change::Revoke => ClaimsEdit { revoked: effective, ..ClaimsEdit::default() },
-            };
-            let change = self.edit_claims(&user, &edit)?;
-            // Refused if the user has changed since. The next attempt applies the change to the new
-            // scopes and roles.
-            if self.store.audited_all(vec![change]).await? {
-                return Ok(ClaimsOutcome { user: self.find_again(&user).await?, unchanged });
-            }
-            user = self.find_again(&user).await?;
-        }
-    }
-
     /// Returns up to `limit` users who have a scope or a role, ordered by id, starting after the id
     /// `after`.
     ///
@@ -132,17 +90,62 @@ impl UserAdmin {
         user: &User,
         edit: &ClaimsEdit,
     ) -> Result<RecordedChange, AdminError> {
-        let ClaimsEdit { granted, revoked } = edit;
-        let scope = changed(&user.scope, &granted.scopes, &revoked.scopes);
-        let roles = changed(&user.roles, &granted.roles, &revoked.roles);
-        require_short(&user.username, &scope, &roles)?;
+        let NextClaims { scope, roles, description } = NextClaims::after(user, edit)?;
         let now = self.clock.now_ms();
-        let record = self.record(AuditEvent::ClaimsChange, now, user).detail(edit.describe());
+        let record = self.record(AuditEvent::ClaimsChange, now, user).detail(description);
         let read = user.clone();
         let set =
             move |connection: &mut _| users::set_claims(connection, &read, &scope, &roles, now);
         Ok(RecordedChange::new(record, set))
     }
+}
+
+/// The scopes and roles of a user after a change.
+pub(super) struct NextClaims {
+    pub scope: String,
+    pub roles: String,
+    /// What the audit trail says about the change.
+    pub description: String,
+}
+
+impl NextClaims {
+    /// Returns what a user has after an edit.
+    ///
+    /// # Errors
+    /// [`AdminError::TooManyClaims`].
+    fn after(user: &User, edit: &ClaimsEdit) -> Result<Self, AdminError> {
+        let ClaimsEdit { granted, revoked } = edit;
+        let scope = changed(&user.scope, &granted.scopes, &revoked.scopes);
+        let roles = changed(&user.roles, &granted.roles, &revoked.roles);
+        require_short(&user.username, &scope, &roles)?;
+        Ok(Self { scope, roles, description: edit.describe() })
+    }
+}
+
+/// What a change of claims does to a user.
+pub(super) struct Planned {
+    /// `None` if nothing changes.
+    pub next: Option<NextClaims>,
+    pub unchanged: ClaimsChange,
+}
+
+/// Returns what a change of claims does to a user. Of a name in both, the one takes place that
+/// changes something.
+///
+/// # Errors
+/// [`AdminError::TooManyClaims`].
+pub(super) fn plan(
+    user: &User,
+    grant: &ClaimsChange,
+    revoke: &ClaimsChange,
+) -> Result<Planned, AdminError> {
+    let (granted, mut unchanged) = split(user, Change::Grant, grant);
+    let (revoked, not_held) = split(user, Change::Revoke, revoke);
+    unchanged.scopes.extend(not_held.scopes);
+    unchanged.roles.extend(not_held.roles);
+    let edit = ClaimsEdit { granted, revoked };
+    let next = if edit.is_empty() { None } else { Some(NextClaims::after(user, &edit)?) };
+    Ok(Planned { next, unchanged })
 }
 
 /// Checks the size of scopes and roles, which every token contains.

@@ -56,8 +56,17 @@ impl UserAdmin {
     /// As [`UserAdmin::find`].
     pub async fn find_details(&self, name: &str) -> Result<UserDetails, AdminError> {
         let user = self.find(name).await?;
+        self.details_of(user).await
+    }
+
+    /// Adds the state of the account to a user.
+    ///
+    /// # Errors
+    /// [`AdminError::UnknownUser`] if the user was deleted meanwhile, or [`AdminError::Store`].
+    pub async fn details_of(&self, user: User) -> Result<UserDetails, AdminError> {
+        let name = user.username.clone();
         let mut details = self.details(vec![user]).await?;
-        details.pop().ok_or_else(|| AdminError::UnknownUser(name.to_owned()))
+        details.pop().ok_or(AdminError::UnknownUser(name))
     }
 
     /// Returns a user and the live sessions, the last used first.
@@ -66,9 +75,22 @@ impl UserAdmin {
     /// As [`UserAdmin::find`].
     pub async fn sessions(&self, name: &str) -> Result<(User, Vec<SessionDetails>), AdminError> {
         let user = self.find(name).await?;
+        let sessions = self.last_used_sessions(&user, MAX_SESSIONS).await?;
+        Ok((user, sessions))
+    }
+
+    /// Returns up to `limit` live sessions of a user, the last used first.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn last_used_sessions(
+        &self,
+        user: &User,
+        limit: i64,
+    ) -> Result<Vec<SessionDetails>, AdminError> {
         let (id, now) = (user.id.to_string(), self.clock.now_ms());
-        let read = move |connection: &mut _| sessions::details(connection, &id, now, MAX_SESSIONS);
-        Ok((user, self.store.run(read).await?))
+        let read = move |connection: &mut _| sessions::details(connection, &id, now, limit);
+        Ok(self.store.run(read).await?)
     }
 
     /// Records the email address of a user as verified. Cancels a deletion for the lack of this

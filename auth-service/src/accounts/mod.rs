@@ -26,9 +26,12 @@
 //! | `one_time_codes` | issue one-time codes, find their rows |
 //! | `create` | an operator creates a user |
 //! | `profile`, `change_profile` | a user reads and changes the profile |
-//! | `admin` | an operator reads and changes users |
+//! | `admin` | an operator reads users, ends sessions, unlocks and deletes users |
 //! | `reserved_names` | an operator reserves usernames |
-//! | `claims` | an operator grants and revokes scopes and roles |
+//! | `change_user` | an operator disables or enables a user, grants and revokes scopes and roles |
+//! | `claims` | what a change of scopes and roles does |
+//! | `void_password` | an operator voids a password |
+//! | `admin_access` | a user with the role `admin` or `support` acts as an administrator |
 //! | `audit_trail` | an operator reads the audit trail |
 //! | `throttling` | attempts that prove a password are counted |
 //! | `hash_mix` | counts the kinds of the stored hashes |
@@ -36,10 +39,12 @@
 
 mod account_deletion;
 mod admin;
+mod admin_access;
 mod after_answer;
 mod audit_trail;
 mod change_password;
 mod change_profile;
+mod change_user;
 mod claims;
 mod create;
 mod current_password;
@@ -65,15 +70,18 @@ mod repeated_registration;
 mod reserved_names;
 mod service;
 mod throttling;
+mod void_password;
 
 pub use self::{
     account_deletion::{DeleteAccountError, Deletion, DeletionProof},
-    admin::{AdminError, DisableOutcome, User, UserAdmin, UserFilter},
+    admin::{AdminError, User, UserAdmin, UserFilter},
+    admin_access::{AdminAccessError, AdminCall},
     after_answer::AfterAnswer,
-    audit_trail::{AuditFilter, NamedEvent},
+    audit_trail::{AuditFilter, EventPosition, NamedEvent},
     change_password::{ChangePasswordError, PasswordChangeRequest},
     change_profile::{ChangeProfileError, ProfileChange},
-    claims::{Change, ClaimsChange, ClaimsEdit, ClaimsOutcome},
+    change_user::{ClaimsOutcome, DisableOutcome, UserChange},
+    claims::{Change, ClaimsChange, ClaimsEdit},
     create::{Created, NewAccount, NewPassword},
     current_password::CurrentPasswordError,
     details::{AccountState, PasswordOutcome, UserDetails},
@@ -89,5 +97,6 @@ pub use self::{
     recovery::{PasswordResetRequest, ResetPasswordError},
     registration::{Registered, Registration, RegistrationError, Taken},
     service::{AccountTimes, Accounts},
+    void_password::PasswordVoided,
 };
 pub use crate::store::users::UserKey;

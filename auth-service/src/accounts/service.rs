@@ -24,6 +24,8 @@ pub struct Accounts {
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub times: AccountTimes,
+    /// Whether a code for a new password, after a reset by an administrator, is mailed to the user.
+    pub mails_codes: bool,
 }
 
 /// How long users can take changes of the account back, and how recent a login must be.

@@ -69,6 +69,8 @@ pub struct App {
     /// `None` if browsers cannot keep sessions: the issuer is neither on https nor on loopback.
     pub(crate) cookies: Option<CookiePolicy>,
     pub(crate) origins: TrustedOrigins,
+    /// Whether the routes below `/admin` are served.
+    pub(crate) admin_api: bool,
 }
 
 impl App {
@@ -158,6 +160,7 @@ impl App {
             accounts: Accounts {
                 rules: Arc::new(settings::account_rules(settings)),
                 times: settings::account_times(settings),
+                mails_codes: settings.mail.url().is_some(),
                 codes,
                 outbox: Arc::clone(&outbox),
                 after_answer: AfterAnswer::new(),
@@ -196,6 +199,7 @@ impl App {
             verifier,
             cookies: CookiePolicy::new(&settings.issuer(), settings.cookie_same_site),
             origins: settings.trusted_origins(),
+            admin_api: settings.accounts.admin_api,
         }
     }
 
@@ -229,6 +233,11 @@ impl App {
         let _ = tokio::time::timeout(START_TIMEOUT, ready).await;
     }
 
+    /// Returns the use cases of an operator who administers clients.
+    pub(crate) fn client_admin(&self, initiator: Initiator) -> ClientAdmin {
+        ClientAdmin { store: self.store.clone(), clock: self.clock.clone(), initiator }
+    }
+
     /// Registers a client with this scope, or replaces the secret of a client that exists. Returns
     /// the secret. For a process that runs auth-service together with its client.
     ///
@@ -237,11 +246,7 @@ impl App {
     pub async fn renew_client(&self, id: &str, scope: &str) -> Result<String, CommandError> {
         let id = ClientId::parse(id).map_err(CommandError::new)?;
         self.store.migrate().await?;
-        let admin = ClientAdmin {
-            store: self.store.clone(),
-            clock: self.clock.clone(),
-            initiator: Initiator::service(),
-        };
+        let admin = self.client_admin(Initiator::service());
         let new = NewClient { id, scopes: vec![scope.to_owned()], audiences: Vec::new() };
         let secret = admin.create_or_rotate(new).await?;
         Ok(secret.reveal().to_owned())

@@ -82,8 +82,12 @@ async fn provisioning(settings: &Settings) -> Result<Provisioning, CommandError>
         initiator: initiator.clone(),
         secret,
     });
-    let users =
-        UserAdmin { store: store.clone(), clock: clock.clone(), initiator: initiator.clone() };
+    let users = UserAdmin {
+        store: store.clone(),
+        clock: clock.clone(),
+        initiator: initiator.clone(),
+        replica: None,
+    };
     Ok(Provisioning { clients: ClientAdmin { store, clock, initiator }, users, webhooks })
 }
 

@@ -1,7 +1,7 @@
 //! `auth-service audit`: prints the audit trail.
 
 use clap::{Args, value_parser};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use service_kit::{CommandError, logs::field, output::print};
 use shared::clock::Clock;
@@ -10,6 +10,7 @@ use super::{format::Format, open::user_admin};
 use crate::{
     accounts::{AuditFilter, NamedEvent},
     config::Settings,
+    domain::since::parse_since,
 };
 
 #[derive(Args, Debug)]
@@ -45,12 +46,13 @@ pub async fn run(settings: &Settings, query: Query, format: Format) -> Result<()
     print(&format.list(&events, || events.iter().map(text_line).collect(), object))
 }
 
-fn object(NamedEvent { event: stored, username }: &NamedEvent) -> Value {
+fn object(NamedEvent { event: stored, username, admin }: &NamedEvent) -> Value {
     json!({
         "time": time(stored.at),
         "event": stored.event,
         "actor": stored.actor,
         "operator": stored.operator,
+        "admin": admin,
         "user": stored.user_id,
         "username": username,
         "session": stored.session_id,
@@ -61,10 +63,11 @@ fn object(NamedEvent { event: stored, username }: &NamedEvent) -> Value {
     })
 }
 
-fn text_line(NamedEvent { event, username }: &NamedEvent) -> String {
+fn text_line(NamedEvent { event, username, admin }: &NamedEvent) -> String {
     let mut line = format!("{}  {:21}  by {:8}", time(event.at), event.event, event.actor);
     let fields = [
         ("operator", &event.operator),
+        ("admin", admin),
         ("user", &event.user_id),
         ("username", username),
         ("session", &event.session_id),
@@ -88,18 +91,5 @@ fn time(ms: i64) -> String {
 
 /// Parses a time or a duration before now. Returns milliseconds since the Unix epoch.
 pub(super) fn since(text: &str) -> Result<i64, String> {
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Ok(time.as_millisecond());
-    }
-    let wrong = || "must be a time such as 2026-11-24T08:00:00Z, or a duration such as 24h or 7d";
-    // SignedDuration parses no days, whose length depends on the time zone. Here a day is 24 hours.
-    let duration = match text.strip_suffix('d') {
-        Some(days) => {
-            let days: u32 = days.parse().map_err(|_| wrong())?;
-            SignedDuration::from_hours(days.checked_mul(24).ok_or_else(wrong)?.into())
-        }
-        None => text.parse::<SignedDuration>().map_err(|_| wrong())?,
-    };
-    let ms = i64::try_from(duration.as_millis()).map_err(|_| wrong())?;
-    if ms < 0 { Err(wrong().into()) } else { Ok(Clock::system().now_ms() - ms) }
+    parse_since(text, Clock::system().now_ms()).map_err(Into::into)
 }

@@ -68,7 +68,8 @@ pub async fn webhook_admin(settings: &Settings) -> Result<WebhookAdmin, CommandE
 /// Opens the database for the use cases of an operator who administers users.
 pub async fn user_admin(settings: &Settings) -> Result<UserAdmin, CommandError> {
     let store = open_recorded_store(settings).await?;
-    Ok(UserAdmin { store, clock: Clock::system(), initiator: operator::initiator() })
+    let initiator = operator::initiator();
+    Ok(UserAdmin { store, clock: Clock::system(), initiator, replica: None })
 }
 
 /// Returns the service of one-time codes, whose secret must be that of the replicas.

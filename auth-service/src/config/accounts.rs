@@ -5,6 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use service_kit::settings::{positive_seconds, seconds};
 
+use super::switch;
+
 /// Settings of what users do to their own accounts.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct AccountSettings {
@@ -40,4 +42,17 @@ pub struct AccountSettings {
         value_parser = positive_seconds
     )]
     pub recent_login: Duration,
+
+    /// Whether users with the role admin administer users and clients over HTTP, below /admin, and
+    /// users with the role support read there: on or off. Before you set it to on, check which users
+    /// have these roles: `auth-service users list --role admin`
+    #[arg(
+        long,
+        env = "ADMIN_API",
+        value_name = "on|off",
+        default_value = "off",
+        action = clap::ArgAction::Set,
+        value_parser = switch::on_or_off
+    )]
+    pub admin_api: bool,
 }

@@ -77,6 +77,9 @@ pub enum AuditEvent {
     NameReserved,
     /// An operator released a reserved username.
     NameReleased,
+    /// An administrator called a route below `/admin`, and the call changed nothing: it read, or was
+    /// refused.
+    AdminCall,
 }
 
 impl AuditEvent {
@@ -122,6 +125,7 @@ impl AuditEvent {
             Self::AccountExported,
             Self::NameReserved,
             Self::NameReleased,
+            Self::AdminCall,
         ];
         let ends = EndCause::ALL.map(Self::Ended);
         others.into_iter().chain(ends).map(Self::name).collect()
@@ -170,6 +174,7 @@ impl AuditEvent {
             Self::AccountExported => "account_exported",
             Self::NameReserved => "name_reserved",
             Self::NameReleased => "name_released",
+            Self::AdminCall => "admin_call",
         }
     }
 }
@@ -183,6 +188,8 @@ pub enum Actor {
     Client,
     /// An operator at the command line.
     Operator,
+    /// A user with the role `admin` or `support`, at a route or a page below `/admin`.
+    Admin,
     /// This service, without a request.
     Service,
     /// A caller that did not authenticate itself.
@@ -196,6 +203,7 @@ impl Actor {
             Self::User => "user",
             Self::Client => "client",
             Self::Operator => "operator",
+            Self::Admin => "admin",
             Self::Service => "service",
             Self::Unknown => "anyone",
         }
@@ -207,7 +215,8 @@ impl Actor {
 pub struct Initiator {
     pub actor: Actor,
     pub client_id: Option<String>,
-    /// Login name of the operator, as the environment of the command states it.
+    /// Login name of the operator, as the environment of the command states it. Id of the user who
+    /// acts as an administrator.
     pub operator: Option<String>,
     pub origin: Origin,
 }
@@ -232,6 +241,16 @@ impl Initiator {
         Self { actor: Actor::Operator, client_id: None, operator: login, origin }
     }
 
+    /// Returns the user with this id, who acts as an administrator.
+    pub fn admin(user_id: &str, origin: Origin) -> Self {
+        Self { actor: Actor::Admin, client_id: None, operator: Some(user_id.to_owned()), origin }
+    }
+
+    /// Returns whether the user with this id acts as an administrator.
+    pub fn is_admin_with_id(&self, user_id: impl ToString) -> bool {
+        self.actor == Actor::Admin && self.operator == Some(user_id.to_string())
+    }
+
     pub fn service() -> Self {
         let origin = Origin::default();
         Self { actor: Actor::Service, client_id: None, operator: None, origin }
@@ -250,7 +269,8 @@ pub struct AuditRecord {
     pub session_id: Option<SessionId>,
     /// The client that the event concerns, or that initiated it.
     pub client_id: Option<String>,
-    /// Login name of the operator, as the environment of the command states it.
+    /// Login name of the operator, as the environment of the command states it. Id of the user who
+    /// acted as an administrator.
     pub operator: Option<String>,
     pub origin: Origin,
     /// More about the event, as text for an operator.

@@ -25,6 +25,8 @@ pub enum MailMessage {
     VerifyEmail { code: String, lifetime_seconds: u64 },
     /// Lets a user without the password set a new one.
     ResetPassword { code: String, lifetime_seconds: u64 },
+    /// An administrator voided the password. The code lets the user set a new one.
+    PasswordVoided { code: String, lifetime_seconds: u64 },
     /// Proves that the user reads the mail of the account's next address.
     ChangeEmail { code: String, lifetime_seconds: u64 },
     /// The account has a new address, to which the mail goes.
@@ -63,6 +65,7 @@ impl MailMessage {
         match self {
             Self::VerifyEmail { .. } => "verify_email",
             Self::ResetPassword { .. } => "reset_password",
+            Self::PasswordVoided { .. } => "password_voided",
             Self::ChangeEmail { .. } => "change_email",
             Self::EmailChanged => "email_changed",
             Self::EmailLeft => "email_left",
@@ -84,7 +87,7 @@ impl MailMessage {
     pub fn page(&self) -> &'static str {
         match self {
             Self::VerifyEmail { .. } => "/verify",
-            Self::ResetPassword { .. } => "/reset",
+            Self::ResetPassword { .. } | Self::PasswordVoided { .. } => "/reset",
             Self::ChangeEmail { .. } => "/change-email",
             Self::UndoEmailChange { .. } => "/undo-email-change",
             Self::DeleteAccount { .. } => "/delete-account",
@@ -105,6 +108,7 @@ impl MailMessage {
         match self {
             Self::VerifyEmail { code, .. }
             | Self::ResetPassword { code, .. }
+            | Self::PasswordVoided { code, .. }
             | Self::Invitation { code, .. }
             | Self::ChangeEmail { code, .. }
             | Self::UndoEmailChange { code, .. }
@@ -119,6 +123,7 @@ impl MailMessage {
         match self {
             Self::VerifyEmail { lifetime_seconds, .. }
             | Self::ResetPassword { lifetime_seconds, .. }
+            | Self::PasswordVoided { lifetime_seconds, .. }
             | Self::Invitation { lifetime_seconds, .. }
             | Self::ChangeEmail { lifetime_seconds, .. }
             | Self::UndoEmailChange { lifetime_seconds, .. }

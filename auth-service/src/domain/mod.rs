@@ -3,6 +3,7 @@
 
 pub mod account_rules;
 pub mod address;
+pub mod admin_role;
 pub mod audience;
 pub mod audit;
 pub mod client;
@@ -32,6 +33,7 @@ pub mod scope;
 pub mod secret_strength;
 pub mod session;
 pub mod sign_in_redirect;
+pub mod since;
 pub mod throttle;
 pub mod token_lifetime;
 pub mod trusted_origins;

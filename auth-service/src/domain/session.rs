@@ -67,6 +67,8 @@ pub enum EndCause {
     LogoutEverywhere,
     /// The user ended the session from another session.
     EndedByOwner,
+    /// An administrator ended the session.
+    EndedByAdmin,
     /// The user changed the password.
     PasswordChange,
     /// An operator voided the password.
@@ -84,12 +86,13 @@ pub enum EndCause {
 }
 
 impl EndCause {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Logout,
         Self::Reuse,
         Self::Revocation,
         Self::LogoutEverywhere,
         Self::EndedByOwner,
+        Self::EndedByAdmin,
         Self::PasswordChange,
         Self::PasswordReset,
         Self::UserDisabled,
@@ -107,6 +110,7 @@ impl EndCause {
             Self::Revocation => "revocation",
             Self::LogoutEverywhere => "logout_everywhere",
             Self::EndedByOwner => "ended_by_owner",
+            Self::EndedByAdmin => "ended_by_admin",
             Self::PasswordChange => "password_change",
             Self::PasswordReset => "password_reset",
             Self::UserDisabled => "user_disabled",

@@ -95,6 +95,7 @@ impl WebhookEvent {
             | EndCause::Revocation
             | EndCause::LogoutEverywhere
             | EndCause::EndedByOwner
+            | EndCause::EndedByAdmin
             | EndCause::SessionLimit => &[Self::SessionEnded],
         }
     }

@@ -39,6 +39,10 @@ pub enum ApiError {
     MissingPermission(MissingPermission),
     /// The resource does not exist, or belongs to another user.
     NotFound(&'static str),
+    /// The request contradicts the state of the resource.
+    Conflict { code: &'static str, detail: &'static str },
+    /// The resource is not in the state that `If-Match` names (RFC 9110 section 13.1.1).
+    PreconditionFailed,
     /// The access token is a client's, and the route requires a user's.
     NotAUser,
     /// The body is not a JSON object.
@@ -129,6 +133,11 @@ impl ApiError {
                 Problem::new(403, "permission_denied", detail)
             }
             Self::NotFound(why) => Problem::new(404, "not_found", *why),
+            Self::Conflict { code, detail } => Problem::new(409, code, *detail),
+            Self::PreconditionFailed => {
+                let detail = "The resource has changed since it was read. Read it again.";
+                Problem::new(412, "precondition_failed", detail)
+            }
             Self::NotAUser => {
                 Problem::new(403, "permission_denied", "The token is a client's, not a user's.")
             }
@@ -179,6 +188,11 @@ impl ApiError {
 }
 
 impl ApiError {
+    /// Returns the reason for a program.
+    pub fn code(&self) -> String {
+        self.problem().code.to_string()
+    }
+
     /// Returns whether the answer is the last one on its connection: the rest of the body is not
     /// read, or the client's next connection may reach another replica.
     pub fn closes_connection(&self) -> bool {

@@ -7,6 +7,7 @@
 //! | `oauth` | routes in the dialect of OAuth 2.0 |
 //! | `wellknown` | routes of discovery |
 //! | `ops` | routes for operators |
+//! | `admin` | routes for administrators |
 //! | `pages` | pages that people sign in on |
 //! | `form`, `member`, `body`, `extract`, `accept` | parsing of requests |
 //! | `cookies` | cookies of sessions and devices |
@@ -14,6 +15,7 @@
 //! | [`server`] | the server |
 
 mod accept;
+mod admin;
 mod api;
 pub mod body;
 mod cookies;
@@ -114,9 +116,17 @@ impl Modify for CookieAuthentication {
     }
 }
 
-/// Mounts all routes. Without `serves_ops_routes`, `/metrics` and `/readyz` are at the ops listener
-/// only. `base_path` is the path of the issuer, below which clients see the routes.
-pub fn mount(app: &mut ServiceConfig, base_path: &str, serves_ops_routes: bool) {
+/// Which routes a listener serves.
+#[derive(Clone, Copy, Debug)]
+pub struct Served {
+    /// Otherwise, `/metrics` and `/readyz` are at the ops listener only.
+    pub ops_routes: bool,
+    /// The routes below `/admin`.
+    pub admin_routes: bool,
+}
+
+/// Mounts the routes. `base_path` is the path of the issuer, below which clients see the routes.
+pub fn mount(app: &mut ServiceConfig, base_path: &str, served: Served) {
     app.service(resource(api::register::__path_register, api::register::register))
         .service(resource(api::login::__path_login, api::login::login))
         .service(resource(api::token_refresh::__path_refresh, api::token_refresh::refresh))
@@ -159,11 +169,21 @@ pub fn mount(app: &mut ServiceConfig, base_path: &str, serves_ops_routes: bool) 
         .service(resource(api::sessions::__path_end_session, api::sessions::end_session))
         // After the API, which is called far more often.
         .configure(pages::mount);
-    if serves_ops_routes {
+    if served.admin_routes {
+        app.configure(admin::mount);
+    }
+    if served.ops_routes {
         app.service(resource(ops::readyz::__path_readyz, ops::readyz::readyz))
             .service(resource(ops::metrics::__path_metrics, ops::metrics::metrics));
     }
-    openapi::mount(app, Document::openapi, base_path, serves_ops_routes);
+    let document: fn() -> OpenApiDocument =
+        if served.admin_routes { with_admin_routes } else { Document::openapi };
+    openapi::mount(app, document, base_path, served.ops_routes);
+}
+
+/// Returns the document of all routes, those below `/admin` included.
+fn with_admin_routes() -> OpenApiDocument {
+    Document::openapi().merge_from(admin::AdminDocument::openapi())
 }
 
 /// Mounts the routes at which users change, export and delete their accounts.

@@ -17,7 +17,7 @@ use shared::clock::Clock;
 use crate::{
     app::App,
     config::Settings,
-    http::{self, pages::Pages},
+    http::{self, Served, pages::Pages},
 };
 
 /// Mounts the routes in an actix-web app.
@@ -25,8 +25,9 @@ pub fn configure(config: &mut ServiceConfig, app: Arc<App>, serves_ops_routes: b
     let base_path = app.base_path.clone();
     let ends = &["/logout", "/logout/all", "/oauth/revoke", "/sign-out"];
     config.app_data(CarriedOutLate(ends));
+    let served = Served { ops_routes: serves_ops_routes, admin_routes: app.admin_api };
     config.app_data(Data::new(app.verifier.clone())).app_data(Data::from(app));
-    http::mount(config, &base_path, serves_ops_routes);
+    http::mount(config, &base_path, served);
 }
 
 /// A server that has started.

@@ -190,6 +190,21 @@ impl ClientAdmin {
         }
     }
 
+    /// Returns up to `limit` clients, ordered by id, starting after the id `after`.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn page(
+        &self,
+        after: Option<ClientId>,
+        limit: i64,
+    ) -> Result<Vec<Client>, ClientAdminError> {
+        let page = move |connection: &mut _| {
+            rows::page(connection, after.as_ref().map(ClientId::as_str), limit)
+        };
+        Ok(self.store.run(page).await?)
+    }
+
     /// Returns all clients, ordered by id.
     ///
     /// # Errors

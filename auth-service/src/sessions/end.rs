@@ -243,6 +243,14 @@ impl Sessions {
         Ok(true)
     }
 
+    /// Publishes sessions that another use case has ended in the database, each with its latest
+    /// possible end, so that they end everywhere at once instead of within a second.
+    pub async fn publish_ends(&self, cause: EndCause, ended: Vec<(SessionId, i64)>) {
+        self.metrics.count_ended_sessions(cause, ended.len());
+        let kept = |(sid, until_ms)| (sid, with_leeway(until_ms));
+        self.publish_ended(ended.into_iter().map(kept).collect()).await;
+    }
+
     /// Writes ended sessions to session state and to the revocation feed. The database holds them
     /// already, so a failure of either is repaired later.
     pub(super) async fn publish_ended(&self, ended: EndedSessions) {

@@ -2,11 +2,11 @@
 //! changes.
 
 use diesel::{
-    dsl::exists,
+    dsl::{exists, sql},
     pg::Pg,
     prelude::*,
     query_builder::{AstPass, QueryFragment, QueryId},
-    sql_types::{BigInt, Nullable, Text},
+    sql_types::{BigInt, Bool, Nullable, Text},
 };
 
 use super::{AnyConnection, schema::audit_events, transaction::in_transaction};
@@ -26,7 +26,8 @@ pub struct StoredEvent {
     pub ip: Option<String>,
     pub user_agent: Option<String>,
     pub detail: Option<String>,
-    /// Login name of the operator, as the environment of the command stated it.
+    /// Login name of the operator, as the environment of the command stated it. Id of the user who
+    /// acted as an administrator.
     pub operator: Option<String>,
 }
 
@@ -180,12 +181,26 @@ pub fn login_history(
     })
 }
 
+/// Place of an event in the order of the trail: time, and number of the row.
+pub type Position = (i64, i64);
+
 /// Returns the last `limit` events that meet the filter, oldest first.
 pub fn last(
     connection: &mut AnyConnection,
     filter: &Filter,
     limit: i64,
 ) -> QueryResult<Vec<StoredEvent>> {
+    let newest_first = page(connection, filter, None, limit)?;
+    Ok(newest_first.into_iter().rev().map(|(_, event)| event).collect())
+}
+
+/// Returns the last `limit` events before `before` that meet the filter, newest first.
+pub fn page(
+    connection: &mut AnyConnection,
+    filter: &Filter,
+    before: Option<Position>,
+    limit: i64,
+) -> QueryResult<Vec<(Position, StoredEvent)>> {
     let mut query = audit_events::table.into_boxed();
     if let Some(id) = &filter.user_id {
         query = query.filter(audit_events::user_id.eq(id));
@@ -199,13 +214,17 @@ pub fn last(
     if let Some(since) = filter.since_ms {
         query = query.filter(audit_events::at.ge(since));
     }
-    let mut found: Vec<StoredEvent> = query
-        .select(StoredEvent::as_select())
+    if let Some((at, number)) = before {
+        // A comparison of rows uses the index.
+        let is_before = sql::<Bool>("(at, number) < (").bind::<BigInt, _>(at).sql(", ");
+        query = query.filter(is_before.bind::<BigInt, _>(number).sql(")"));
+    }
+    let found: Vec<(i64, StoredEvent)> = query
+        .select((audit_events::number, StoredEvent::as_select()))
         .order((audit_events::at.desc(), audit_events::number.desc()))
         .limit(limit)
         .load(connection)?;
-    found.reverse();
-    Ok(found)
+    Ok(found.into_iter().map(|(number, event)| ((event.at, number), event)).collect())
 }
 
 /// Returns whether the trail has an event that meets the filter.

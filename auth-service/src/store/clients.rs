@@ -40,6 +40,20 @@ pub fn all(connection: &mut AnyConnection) -> QueryResult<Vec<Client>> {
     Ok(rows.into_iter().map(client).collect())
 }
 
+/// Returns up to `limit` clients, in the order of their ids, starting after the id `after`.
+pub fn page(
+    connection: &mut AnyConnection,
+    after: Option<&str>,
+    limit: i64,
+) -> QueryResult<Vec<Client>> {
+    let mut query = clients::table.order(clients::id).limit(limit).into_boxed();
+    if let Some(after) = after {
+        query = query.filter(clients::id.gt(after.to_owned()));
+    }
+    let rows: Vec<Row> = query.load(connection)?;
+    Ok(rows.into_iter().map(client).collect())
+}
+
 /// Inserts a client. Returns `false` if a client with the id exists.
 pub fn insert(connection: &mut AnyConnection, client: &Client) -> QueryResult<bool> {
     let insert = diesel::insert_into(clients::table).values((

@@ -201,31 +201,30 @@ impl Store {
         outcome
     }
 
-    /// Runs `change` in a transaction together with the insert of the record that it returns: the
-    /// audit trail has the record if and only if the database has the change. The log gets the
-    /// record after the commit.
+    /// Runs `change` in a transaction together with the insert of the records that it returns, none
+    /// or one as an `Option`: the audit trail has the records if and only if the database has the
+    /// change. The log gets the records after the commit.
     ///
     /// # Errors
     /// As [`Store::run`].
-    pub async fn audited<T: Send + 'static>(
+    pub async fn audited<T: Send + 'static, R: IntoIterator<Item = AuditRecord>>(
         &self,
-        change: impl FnOnce(&mut AnyConnection) -> QueryResult<(T, Option<AuditRecord>)>
-        + Send
-        + 'static,
+        change: impl FnOnce(&mut AnyConnection) -> QueryResult<(T, R)> + Send + 'static,
     ) -> Result<T, StoreError> {
         let deadline = Instant::now() + self.settings.timeout;
         let recorder = self.recorder();
         let audited = move |connection: &mut OpenConnection| {
-            let (answer, record) = connection.transaction(|connection| {
-                let (answer, record) = change(connection)?;
-                if let Some(record) = &record {
+            let (answer, records) = connection.transaction(|connection| {
+                let (answer, records) = change(connection)?;
+                let records: Vec<AuditRecord> = records.into_iter().collect();
+                for record in &records {
                     audit::insert(connection, record)?;
                     recorder.write(connection, record)?;
                 }
                 // After the deadline the client already has a 503, so the change is rolled back.
-                if Instant::now() < deadline { Ok((answer, record)) } else { Err(timed_out()) }
+                if Instant::now() < deadline { Ok((answer, records)) } else { Err(timed_out()) }
             })?;
-            record.iter().for_each(audit_log::write);
+            records.iter().for_each(audit_log::write);
             Ok(answer)
         };
         self.perform(Access::Write, audited).await

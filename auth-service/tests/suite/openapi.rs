@@ -3,19 +3,28 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::TestApp;
+use crate::support::{TestApp, admin::ADMIN_API};
 use reqwest::Method;
 use serde_json::Value;
 use test_support::{Nginx, assert_answers_as_documented};
 
 #[actix_web::test]
 async fn every_documented_route_exists() {
-    let app = TestApp::embedded().await;
+    assert_documented_routes_exist(&TestApp::embedded().await, 33).await;
+}
+
+#[actix_web::test]
+async fn every_documented_route_for_administrators_exists() {
+    assert_documented_routes_exist(&TestApp::embedded_with(&[ADMIN_API]).await, 44).await;
+}
+
+/// Asserts that a service has each route of its document, which has this number of paths.
+async fn assert_documented_routes_exist(app: &TestApp, number: usize) {
     let document = app.get("/openapi.json", None).await.json;
     assert_eq!(document["openapi"], "3.1.0");
     assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 33);
+    assert_eq!(paths.len(), number);
     let mut ids = BTreeSet::new();
     for (path, item) in paths {
         for (method, operation) in item.as_object().unwrap() {

@@ -62,6 +62,7 @@ const KINDS: &[(&str, &[&str], &[&str])] = &[
 
 const SHELL_CONDITIONS: &[&str] = &[
     "local stack running",
+    "ADMIN_API is on",
     "user ada registered",
     "client reports-api exists",
     "KID is the current key",
@@ -120,7 +121,9 @@ async fn shell_samples_run_without_an_error() {
 
 /// Runs a shell sample on a new local stack that meets the sample's conditions.
 async fn run_shell_sample(sample: &Sample) {
-    let stack = Stack::start();
+    let is_admin_api_on = conditions(sample).contains(&"ADMIN_API is on");
+    let more: &[_] = if is_admin_api_on { &[("ADMIN_API", "on")] } else { &[] };
+    let stack = Stack::start_with(more);
     let auth = Client::new(stack.process.addr(0));
     let mut access = String::new();
     let mut kid = String::new();

@@ -59,7 +59,8 @@ pub async fn run(admin: &UserAdmin, list: List, format: Format) -> Result<(), Co
         list;
     let is_disabled = (disabled || enabled).then_some(disabled);
     let is_verified = (unverified || verified).then_some(verified);
-    let filter = UserFilter { name, role, scope, is_disabled, is_verified, since_ms: since };
+    let start = None;
+    let filter = UserFilter { name, start, role, scope, is_disabled, is_verified, since_ms: since };
     // One more, to learn whether there is another page.
     let mut users = admin.list(filter, after, i64::from(limit) + 1).await?;
     let has_more = users.len() > limit as usize;

@@ -25,7 +25,7 @@ use super::{
     text::scope_name,
 };
 use crate::{
-    accounts::{Change, ClaimsChange, ClaimsOutcome, DisableOutcome, UserAdmin},
+    accounts::{Change, ClaimsChange, ClaimsOutcome, DisableOutcome, PasswordVoided, UserAdmin},
     app::mark_claims_stale,
     config::Settings,
 };
@@ -157,7 +157,9 @@ async fn reset_password(
     format: Format,
 ) -> Result<(), CommandError> {
     let codes = one_time_codes(settings)?;
-    let (user, ended, code) = admin.reset_password(user, &codes).await?;
+    let voided = admin.reset_password(user, &codes).await?;
+    let PasswordVoided { user, sessions_ended: ended, code } = voided;
+    let Some(code) = code else { return print_outcome(&describe(&user, format)) };
     let text = || {
         let username = &user.username;
         format!(

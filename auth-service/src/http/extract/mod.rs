@@ -1,5 +1,6 @@
 //! Extractors: the arguments that handlers take from a request.
 
+mod administrator;
 mod bearer_token;
 mod caller;
 mod language;
@@ -7,6 +8,7 @@ mod origin;
 mod session_cookie;
 
 pub use self::{
+    administrator::{AdminForm, Administrator, Effect},
     bearer_token::BearerToken,
     caller::{Bearer, Caller, CurrentUser, MaybeUser, user_of_cookie},
     language::AcceptedLanguage,

@@ -35,6 +35,7 @@ macro_rules! built_in {
 const BUILT_IN: &[(&str, &str)] = &built_in![
     "verify_email",
     "reset_password",
+    "password_voided",
     "password_changed",
     "username_changed",
     "deletion_cancelled",
@@ -216,6 +217,7 @@ fn examples() -> Vec<MailMessage> {
     vec![
         MailMessage::VerifyEmail { code: code(), lifetime_seconds: 86400 },
         MailMessage::ResetPassword { code: code(), lifetime_seconds: 3600 },
+        MailMessage::PasswordVoided { code: code(), lifetime_seconds: 3600 },
         MailMessage::PasswordChanged,
         MailMessage::UsernameChanged { former: "lovelace".into() },
         MailMessage::DeletionCancelled,

@@ -39,7 +39,7 @@ async fn change_and_its_record_are_written_both_or_neither(it: Fixture) {
     let lost = client("lost");
     let change = move |connection: &mut _| {
         clients::insert(connection, &lost)?;
-        Err::<((), _), _>(diesel::result::Error::RollbackTransaction)
+        Err::<((), Option<AuditRecord>), _>(diesel::result::Error::RollbackTransaction)
     };
     it.store.audited(change).await.unwrap_err();
 

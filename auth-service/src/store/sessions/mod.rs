@@ -24,5 +24,8 @@ pub use self::{
     },
     ended::{Revoked, delete_expired, mark_in_session_state, revoked, revoked_since},
     live::{SessionDetails, details, exists, live_of_user},
-    progress::{Progress, auth_time, progress, reauthenticate, record_use, void, voided_since},
+    progress::{
+        Progress, auth_time, live_auth_time, progress, reauthenticate, record_use, void,
+        voided_since,
+    },
 };

@@ -215,6 +215,22 @@ pub fn reauthenticate(
     })
 }
 
+/// As [`auth_time`], for a live session of this user. `None`: the user has no such session.
+pub fn live_auth_time(
+    connection: &mut AnyConnection,
+    sid: SessionId,
+    user_id: &str,
+    now_ms: i64,
+) -> QueryResult<Option<i64>> {
+    let live = sessions::table
+        .find(sid.to_string())
+        .filter(sessions::user_id.eq(user_id))
+        .filter(sessions::revoked_at.is_null())
+        .filter(sessions::expires_at.gt(now_ms));
+    let is_live: bool = diesel::select(diesel::dsl::exists(live)).get_result(connection)?;
+    if is_live { auth_time(connection, sid) } else { Ok(None) }
+}
+
 /// Returns when the user of a session last proved the password, in milliseconds since the Unix
 /// epoch.
 pub fn auth_time(connection: &mut AnyConnection, sid: SessionId) -> QueryResult<Option<i64>> {

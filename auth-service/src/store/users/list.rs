@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use diesel::{
     dsl::sql,
     prelude::*,
-    sql_types::{Bool, Text},
+    sql_types::{Bool, Integer, Text},
 };
 
 use super::lookup::{User, UserRow};
@@ -23,11 +23,18 @@ diesel::define_sql_function! {
     fn replace(text: Text, old: Text, new: Text) -> Text;
 }
 
+diesel::define_sql_function! {
+    /// Returns characters of a text, on both databases.
+    fn substr(text: Text, first: Integer, count: Integer) -> Text;
+}
+
 /// Conditions that users must meet. `None`: any value.
 #[derive(Clone, Debug, Default)]
 pub struct UserFilter {
     /// Part of the username or of the email address.
     pub name: Option<String>,
+    /// Start of the username or of the email address.
+    pub start: Option<String>,
     pub role: Option<String>,
     pub scope: Option<String>,
     pub is_disabled: Option<bool>,
@@ -55,6 +62,13 @@ pub fn list(
         let in_username = replace(users::username_key, part.clone(), "").ne(users::username_key);
         let in_email = replace(users::email_key, part, "").ne(users::email_key);
         query = query.filter(in_username.or(in_email));
+    }
+    if let Some(start) = &filter.start {
+        let start = fold(start);
+        let count = i32::try_from(start.chars().count()).unwrap_or(i32::MAX);
+        let of_username = substr(users::username_key, 1, count).eq(start.clone());
+        let of_email = substr(users::email_key, 1, count).eq(start);
+        query = query.filter(of_username.or(of_email));
     }
     if let Some(role) = &filter.role {
         let names = " ".into_sql::<Text>().concat(users::roles).concat(" ");

@@ -20,6 +20,7 @@ use crate::{
         one_time_codes,
         schema::{credentials as credentials_table, users},
         transaction::insert_unless_exists,
+        user_lock::lock_user,
     },
 };
 
@@ -136,6 +137,12 @@ impl UserRow {
 pub fn find(connection: &mut AnyConnection, id: &str) -> QueryResult<Option<User>> {
     let row = users::table.find(id).select(UserRow::as_select()).first(connection).optional()?;
     row.map(UserRow::parse).transpose()
+}
+
+/// As [`find`], and locks the user's row until the transaction ends.
+pub fn find_locked(connection: &mut AnyConnection, id: &str) -> QueryResult<Option<User>> {
+    lock_user(connection, id)?;
+    find(connection, id)
 }
 
 /// Returns the user who logs in with this username or email address. Of two users whose names differ

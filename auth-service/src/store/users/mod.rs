@@ -41,7 +41,7 @@ pub use self::{
     list::{UserFilter, list, names},
     lookup::{
         InsertOutcome, NO_USER, NewUser, Taken, User, UserKey, UserWithPassword, find,
-        find_by_login, find_with_password, insert, taken,
+        find_by_login, find_locked, find_with_password, insert, taken,
     },
     mail::{
         AccountState, MailState, account_states, mail_state, prove_email, set_delete_at,

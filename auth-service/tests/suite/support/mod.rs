@@ -1,5 +1,6 @@
 //! An auth-service for one test, in this process, with a clock that the test can advance.
 
+pub mod admin;
 pub mod browser;
 pub mod keys;
 pub mod mail;

@@ -18,8 +18,14 @@ pub struct Stack {
 
 impl Stack {
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts with these settings besides those of all tests.
+    pub fn start_with(settings: &[(&str, &str)]) -> Self {
         let data = temp_dir();
         let env = [("DATA_DIR", data.path().to_str().unwrap()), ("BCRYPT_COST", "10")];
+        let env = [&env, settings].concat();
         let process = Process::start(PROGRAM, 2, &env);
         Self { process, data }
     }
