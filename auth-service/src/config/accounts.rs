@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 use service_kit::settings::{positive_seconds, seconds};
+
+use super::switch::on_or_off;
 
 /// Settings of what users do to their own accounts.
 #[derive(Args, Clone, Copy, Debug)]
@@ -40,4 +42,16 @@ pub struct AccountSettings {
         value_parser = positive_seconds
     )]
     pub recent_login: Duration,
+
+    /// State the claim external_id in access tokens of imported users: the id that the user had in
+    /// the earlier system
+    #[arg(
+        long,
+        env = "TOKEN_EXTERNAL_ID",
+        value_name = "on|off",
+        default_value = "off",
+        action = ArgAction::Set,
+        value_parser = on_or_off
+    )]
+    pub token_external_id: bool,
 }
