@@ -65,6 +65,10 @@ pub enum AuditEvent {
     DeletionCancelled,
     /// A user read everything that is stored about the account.
     AccountExported,
+    /// An operator imported users from a file.
+    UsersImported,
+    /// An operator exported all users.
+    UsersExported,
 }
 
 impl AuditEvent {
@@ -103,6 +107,8 @@ impl AuditEvent {
             Self::ReauthenticationFailed,
             Self::DeletionCancelled,
             Self::AccountExported,
+            Self::UsersImported,
+            Self::UsersExported,
         ];
         let ends = EndCause::ALL.map(Self::Ended);
         others.into_iter().chain(ends).map(Self::name).collect()
@@ -144,6 +150,8 @@ impl AuditEvent {
             Self::ReauthenticationFailed => "reauthentication_failed",
             Self::DeletionCancelled => "deletion_cancelled",
             Self::AccountExported => "account_exported",
+            Self::UsersImported => "users_imported",
+            Self::UsersExported => "users_exported",
         }
     }
 }

@@ -10,6 +10,7 @@
 //! | [`one_time_codes`], [`invitations`] | the queries of these tables |
 //! | [`outbox`], [`address_mails`] | the queries of these tables |
 //! | [`export`] | everything that is stored about a user |
+//! | [`import`], `bulk` | imports and exports of many users, and connections for them |
 //! | [`schema`], `schema_access`, `migrate`, `applied` | the tables, and the migrations that create them |
 //! | `connection_string`, `database`, `connection` | a database, and connections to it |
 //! | `pooler` | poolers between this process and PostgreSQL |
@@ -23,6 +24,7 @@
 pub mod address_mails;
 mod applied;
 pub mod audit;
+mod bulk;
 mod check;
 pub mod clients;
 mod connection;
@@ -34,6 +36,7 @@ mod database;
 pub mod examine;
 pub mod export;
 mod failure;
+pub mod import;
 pub mod invitations;
 mod migrate;
 pub mod one_time_codes;
@@ -65,6 +68,7 @@ use tokio::sync::SetOnce;
 
 pub use self::{
     applied::Missing,
+    bulk::{BulkConnection, BulkError},
     connection::{AnyConnection, ping},
     connection_string::ConnectionString,
     database::Database,
