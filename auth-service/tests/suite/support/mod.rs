@@ -1,6 +1,7 @@
 //! An auth-service for one test, in this process, with a clock that the test can advance.
 
 pub mod browser;
+pub mod import;
 pub mod keys;
 pub mod mail;
 pub mod oauth;
