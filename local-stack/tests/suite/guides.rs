@@ -56,7 +56,7 @@ const KINDS: &[(&str, &[&str], &[&str])] = &[
     ("traefik", &["yaml"], &["parsed only: Traefik is not a program of the tests"]),
     ("sql", &["sql"], &["auth-service on PostgreSQL running"]),
     ("json", &["json"], &["parsed"]),
-    ("elsewhere", &["sh"], &["auth-service/tests/suite/readyz.rs"]),
+    ("elsewhere", &["sh", "python"], SUITES),
     ("none", &["sh", "toml", "text", "html"], REASONS),
 ];
 
@@ -69,6 +69,9 @@ const SHELL_CONDITIONS: &[&str] = &[
     "ACCESS is a token of ada",
     "packages of the tests installed",
 ];
+
+const SUITES: &[&str] =
+    &["auth-service/tests/suite/readyz.rs", "auth-service/tests/suite/move_from_django.rs"];
 
 const RUST_FEATURES: &[&str] = &["feature actix", "feature axum", "features actix and testing"];
 
