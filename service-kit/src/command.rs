@@ -19,6 +19,8 @@ pub struct CommandError {
 const FAILURE: u8 = 1;
 /// Exit code of a command whose options or settings are wrong. Nothing was done.
 const USAGE: u8 = 2;
+/// Exit code of a command that did a part of its work and left out what it must refuse.
+const INCOMPLETE: u8 = 3;
 
 impl CommandError {
     /// Creates the error of a command that failed, from its line.
@@ -30,9 +32,15 @@ impl CommandError {
     pub fn usage(reason: impl Into<String>) -> Self {
         Self { line: reason.into(), exit_code: USAGE }
     }
+
+    /// Creates the error of a command that did a part of its work, and left out what it must refuse,
+    /// from its line.
+    pub fn incomplete(reason: impl Into<String>) -> Self {
+        Self { line: reason.into(), exit_code: INCOMPLETE }
+    }
 }
 
-/// Returns the exit code of a `main` (0, 1 for a failure, 2 for wrong options or settings), and
+/// Returns the exit code of a `main` (0, 1 for a failure, 2 for wrong options or settings, 3 if a part of the work is refused), and
 /// prints the error of a command that failed. The process ends within a second, even if threads
 /// still wait for an answer.
 pub fn exit_code(outcome: Result<(), CommandError>) -> ExitCode {

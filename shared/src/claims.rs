@@ -42,6 +42,9 @@ pub struct AccessClaims {
     /// Username, for display. It may change; `sub` does not. A client has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preferred_username: Option<String>,
+    /// Id of the user in the system from which the user was imported, if the issuer states it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
     /// Client that the token was issued to (RFC 9068 section 2.2). Equal to `sub` if the client
     /// acts for itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]

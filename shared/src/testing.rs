@@ -103,6 +103,7 @@ impl TestIssuer {
             roles: Vec::new(),
             auth_time: None,
             preferred_username: None,
+            external_id: None,
             client_id: None,
             token_type: TokenType::Access,
         };

@@ -79,6 +79,12 @@ pub fn redis_url() -> String {
     setting("TEST_REDIS_URL")
 }
 
+/// Returns the path of the Python that has the packages in
+/// `auth-service/tests/interop/requirements.txt`.
+pub fn python_path() -> String {
+    setting("TEST_PYTHON")
+}
+
 /// Returns the program of the browser, for the Python programs that drive it.
 pub fn chromium() -> String {
     setting("TEST_CHROMIUM")

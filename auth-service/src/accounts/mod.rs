@@ -19,6 +19,8 @@
 //! | `current_password` | a logged-in user proves the password again |
 //! | `reauthenticate` | a logged-in user makes the login recent |
 //! | `account_deletion` | a user deletes the account, and can return |
+//! | `import` | an operator imports users from a file of another system |
+//! | `dump` | an operator exports all users |
 //! | `export` | a user reads everything that is stored about the account |
 //! | `after_answer` | run work that no answer waits for |
 //! | `mailed_code` | mail a one-time code |
@@ -49,11 +51,13 @@ mod claims;
 mod create;
 mod current_password;
 mod details;
+mod dump;
 mod email;
 mod email_change;
 mod email_undo;
 mod export;
 mod hash_mix;
+mod import;
 mod invitations;
 mod login;
 mod mailed_code;
@@ -85,9 +89,14 @@ pub use self::{
     create::{Created, NewAccount, NewPassword},
     current_password::CurrentPasswordError,
     details::{AccountState, PasswordOutcome, UserDetails},
+    dump::DumpFormat,
     email_change::{ConfirmEmailError, EmailChangeRequest, RequestEmailError},
     export::{AccountExport, EventRow, ExportPages, SessionRow},
     hash_mix::follow_hash_mix,
+    import::{
+        ClaimsMap, FieldMap, FileFormat, ImportEvent, ImportOptions, ImportProgress, ImportTotals,
+        OnConflict, RefusedRow, VerifiedEmails,
+    },
     invitations::{Invitation, Invited, NewInvitation},
     login::{LoggedIn, LoginError, LoginName, LoginRequest, Refusal},
     mailed_code::RequestCodeError,

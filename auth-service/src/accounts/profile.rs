@@ -14,6 +14,8 @@ pub struct Profile {
     pub id: Uuid,
     pub email: String,
     pub username: String,
+    /// Id of the user in the system from which the user was imported.
+    pub external_id: Option<String>,
     /// Whether the user proved to read the mail of the address.
     pub is_email_verified: bool,
     /// Language of mails to the user.
@@ -45,6 +47,7 @@ impl Accounts {
             id: user.id,
             email: user.email,
             username: user.username,
+            external_id: user.external_id,
             is_email_verified: mail.is_verified,
             language: mail.language,
         })

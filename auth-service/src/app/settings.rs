@@ -60,6 +60,7 @@ pub fn token_settings(settings: &Settings) -> TokenSettings {
     TokenSettings {
         issuer: settings.issuer(),
         audience: settings.audience.clone(),
+        states_external_id: settings.accounts.token_external_id,
         access_lifetime: settings.access_token_lifetime,
         refresh_lifetime: settings.refresh_token_lifetime,
         session_lifetime: settings.session_lifetime,

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 use service_kit::settings::{positive_seconds, seconds};
 
-use super::switch;
+use super::switch::on_or_off;
 
 /// Settings of what users do to their own accounts.
 #[derive(Args, Clone, Copy, Debug)]
@@ -51,8 +51,20 @@ pub struct AccountSettings {
         env = "ADMIN_API",
         value_name = "on|off",
         default_value = "off",
-        action = clap::ArgAction::Set,
-        value_parser = switch::on_or_off
+        action = ArgAction::Set,
+        value_parser = on_or_off
     )]
     pub admin_api: bool,
+
+    /// State the claim external_id in access tokens of imported users: the id that the user had in
+    /// the earlier system
+    #[arg(
+        long,
+        env = "TOKEN_EXTERNAL_ID",
+        value_name = "on|off",
+        default_value = "off",
+        action = ArgAction::Set,
+        value_parser = on_or_off
+    )]
+    pub token_external_id: bool,
 }

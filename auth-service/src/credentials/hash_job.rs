@@ -4,6 +4,12 @@ use std::fmt;
 
 use bcrypt_lanes::{Digest, Input};
 
+/// Kinds of hashes in metrics.
+pub const BCRYPT: &str = "bcrypt";
+pub const PBKDF2: &str = "pbkdf2";
+pub const ARGON2: &str = "argon2";
+pub const SCRYPT: &str = "scrypt";
+
 /// The job that follows from the digest of a bcrypt hash.
 pub type Next<T> = Box<dyn FnOnce(Digest) -> HashJob<T> + Send>;
 
@@ -13,8 +19,9 @@ pub enum HashJob<T> {
     Done(T),
     /// A bcrypt hash, and the job that follows from its digest.
     Bcrypt(Input, Next<T>),
-    /// A PBKDF2 hash, which the thread computes at once, and the job that follows from it.
-    Pbkdf2(Box<dyn FnOnce() -> HashJob<T> + Send>),
+    /// Any other hash, which the thread computes at once, and the job that follows from it. The text
+    /// is the kind of the hash in metrics.
+    Other(&'static str, Box<dyn FnOnce() -> HashJob<T> + Send>),
 }
 
 impl<T: 'static> HashJob<T> {
@@ -28,7 +35,7 @@ impl<T: 'static> HashJob<T> {
             Self::Bcrypt(input, finish) => {
                 HashJob::Bcrypt(input, Box::new(|digest| finish(digest).then(next)))
             }
-            Self::Pbkdf2(compute) => HashJob::Pbkdf2(Box::new(|| compute().then(next))),
+            Self::Other(kind, compute) => HashJob::Other(kind, Box::new(|| compute().then(next))),
         }
     }
 

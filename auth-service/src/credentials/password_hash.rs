@@ -1,23 +1,22 @@
-//! Password hashes: created in Django's `bcrypt_sha256$` form, and verified in Django's older forms
+//! Password hashes: created in Django's `bcrypt_sha256$` form, and verified in Django's other forms
 //! too.
 //!
 //! `bcrypt_sha256$` is bcrypt of the hexadecimal SHA-256 of a password. So a password may have any
 //! length and contain NUL bytes, and every byte counts: bcrypt alone ignores bytes after the 72nd.
 
-use std::{
-    fmt::{self, Write},
-    num::NonZeroU32,
-};
+use std::fmt::{self, Write};
 
-use aws_lc_rs::{constant_time, digest, pbkdf2, rand};
-use base64::{Engine, engine::general_purpose::STANDARD};
+use aws_lc_rs::{constant_time, digest, rand};
+use base64::Engine;
 use bcrypt::{BASE_64, HashParts};
 use bcrypt_lanes::{Digest, Input};
 use zeroize::Zeroizing;
 
 use super::{
+    argon2_hash,
     hash_job::HashJob,
-    hash_kind::{BCRYPT_COSTS, BCRYPT_SHA256, HashKind, PBKDF2_SHA256, without_bcrypt_prefix},
+    hash_kind::{BCRYPT_COSTS, BCRYPT_SHA256, HashKind, without_bcrypt_prefix},
+    pbkdf2_hash, scrypt_hash,
 };
 use crate::domain::password::Password;
 
@@ -58,12 +57,14 @@ impl PasswordHash {
 
     /// Returns a job whose result is `true` if this is the hash of these bytes of `password`.
     pub fn verify(&self, password: &Password) -> HashJob<bool> {
-        let job = if let Some(hash) = self.0.strip_prefix(PBKDF2_SHA256) {
-            verify_pbkdf2(password, hash)
-        } else if let Some(hash) = self.0.strip_prefix(BCRYPT_SHA256) {
-            verify_bcrypt(hex_sha256(password).as_bytes(), hash)
-        } else {
-            verify_bcrypt(password.as_bytes(), without_bcrypt_prefix(&self.0))
+        let job = match self.algorithm() {
+            Algorithm::Pbkdf2 => pbkdf2_hash::verify(password, &self.0),
+            Algorithm::Argon2 => argon2_hash::verify(password, &self.0),
+            Algorithm::Scrypt => scrypt_hash::verify(password, &self.0),
+            Algorithm::Bcrypt => match self.0.strip_prefix(BCRYPT_SHA256) {
+                Some(hash) => verify_bcrypt(hex_sha256(password).as_bytes(), hash),
+                None => verify_bcrypt(password.as_bytes(), without_bcrypt_prefix(&self.0)),
+            },
         };
         job.unwrap_or(HashJob::Done(false))
     }
@@ -75,21 +76,68 @@ impl PasswordHash {
             "abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01232";
         const PBKDF2_SALT_AND_DIGEST: &str =
             "abcdefghijklmnopqrstuv$AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+        const PHC_SALT_AND_DIGEST: &str =
+            "AAECAwQFBgcICQoLDA0ODw$AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
         Self(match kind {
             HashKind::Bcrypt(cost) => {
                 format!("{BCRYPT_SHA256}$2b${cost:02}${BCRYPT_SALT_AND_DIGEST}")
             }
             HashKind::Pbkdf2(iterations) => {
-                format!("{PBKDF2_SHA256}{iterations}${PBKDF2_SALT_AND_DIGEST}")
+                format!("{}{iterations}${PBKDF2_SALT_AND_DIGEST}", pbkdf2_hash::SHA256)
             }
+            HashKind::Pbkdf2Sha1(iterations) => {
+                format!("{}{iterations}${PBKDF2_SALT_AND_DIGEST}", pbkdf2_hash::SHA1)
+            }
+            HashKind::Argon2(cost) => cost.form() + PHC_SALT_AND_DIGEST,
+            HashKind::Scrypt(cost) => cost.form() + PHC_SALT_AND_DIGEST,
         })
     }
 
     /// Returns `true` if the text is a hash, which costs work to verify.
     pub fn is_well_formed(&self) -> bool {
-        match self.0.strip_prefix(PBKDF2_SHA256) {
-            Some(hash) => parse_pbkdf2(hash).is_some(),
-            None => parse_bcrypt(without_bcrypt_prefix(&self.0)).is_some(),
+        match self.algorithm() {
+            Algorithm::Pbkdf2 => pbkdf2_hash::is_well_formed(&self.0),
+            Algorithm::Argon2 => argon2_hash::is_well_formed(&self.0),
+            Algorithm::Scrypt => scrypt_hash::is_well_formed(&self.0),
+            Algorithm::Bcrypt => parse_bcrypt(without_bcrypt_prefix(&self.0)).is_some(),
+        }
+    }
+
+    /// Returns the start of the text, which states the algorithm and the cost, without salt and
+    /// digest. Empty for text that is no hash.
+    pub fn form(&self) -> String {
+        let parts: Vec<&str> = self.0.split('$').collect();
+        let join = |numbers: &[usize]| -> String {
+            numbers.iter().map(|n| format!("{}$", parts.get(*n).copied().unwrap_or(""))).collect()
+        };
+        let is_bcrypt = without_bcrypt_prefix(&self.0).starts_with("$2");
+        match self.algorithm() {
+            Algorithm::Pbkdf2 => join(&[0, 1]),
+            Algorithm::Argon2 => join(&[0, 1, 2, 3]),
+            // The third part is the salt.
+            Algorithm::Scrypt if self.0.starts_with(scrypt_hash::DJANGO) => {
+                format!("{}${}", join(&[0, 1]), join(&[3, 4]))
+            }
+            Algorithm::Scrypt => join(&[0, 1, 2]),
+            Algorithm::Bcrypt if is_bcrypt => match self.0.starts_with('$') {
+                true => join(&[0, 1, 2]),
+                false => join(&[0, 1, 2, 3]),
+            },
+            Algorithm::Bcrypt => String::new(),
+        }
+    }
+
+    /// Returns the algorithm that the start of the text states: bcrypt unless it states another.
+    fn algorithm(&self) -> Algorithm {
+        let is_one_of = |starts: [&str; 2]| starts.iter().any(|start| self.0.starts_with(start));
+        if is_one_of([pbkdf2_hash::SHA256, pbkdf2_hash::SHA1]) {
+            Algorithm::Pbkdf2
+        } else if is_one_of(argon2_hash::PREFIXES) {
+            Algorithm::Argon2
+        } else if is_one_of([scrypt_hash::DJANGO, scrypt_hash::PHC]) {
+            Algorithm::Scrypt
+        } else {
+            Algorithm::Bcrypt
         }
     }
 
@@ -102,6 +150,15 @@ impl PasswordHash {
     fn bcrypt_cost(&self) -> Option<u32> {
         parse_bcrypt(without_bcrypt_prefix(&self.0)).map(|(parts, _)| parts.get_cost())
     }
+}
+
+/// The algorithm of a hash.
+#[derive(Clone, Copy, Debug)]
+enum Algorithm {
+    Bcrypt,
+    Pbkdf2,
+    Argon2,
+    Scrypt,
 }
 
 impl fmt::Debug for PasswordHash {
@@ -139,35 +196,10 @@ fn parse_bcrypt(hash: &str) -> Option<(HashParts, Digest)> {
     BCRYPT_COSTS.contains(&parts.get_cost()).then_some((parts, digest))
 }
 
-/// Returns a job that verifies Django's `iterations$salt$hash`. `None` if `hash` is malformed.
-fn verify_pbkdf2(password: &Password, hash: &str) -> Option<HashJob<bool>> {
-    let Pbkdf2 { iterations, salt, derived } = parse_pbkdf2(hash)?;
-    let password = password.clone();
-    let verify = move || {
-        let algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
-        let verified = pbkdf2::verify(algorithm, iterations, &salt, password.as_bytes(), &derived);
-        HashJob::Done(verified.is_ok())
-    };
-    Some(HashJob::Pbkdf2(Box::new(verify)))
-}
-
-/// The parts of a PBKDF2 hash.
-struct Pbkdf2 {
-    iterations: NonZeroU32,
-    salt: Vec<u8>,
-    derived: Vec<u8>,
-}
-
-fn parse_pbkdf2(hash: &str) -> Option<Pbkdf2> {
-    let mut parts = hash.split('$');
-    let iterations = parts.next()?.parse().ok()?;
-    let salt = parts.next()?.into();
-    let derived = STANDARD.decode(parts.next()?).ok()?;
-    (!derived.is_empty()).then_some(Pbkdf2 { iterations, salt, derived })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use bcrypt_lanes::Lanes;
 
     use super::{super::hash_kind::BCRYPT, *};
@@ -177,13 +209,13 @@ mod tests {
     }
 
     /// Runs a job in this thread. Returns its result, the number of bcrypt rounds and the number of
-    /// PBKDF2 hashes that it took.
+    /// other hashes that it took.
     fn run<T>(mut job: HashJob<T>) -> (T, u32, u32) {
         let mut rounds = 0;
-        let mut pbkdf2 = 0;
+        let mut others = 0;
         loop {
             job = match job {
-                HashJob::Done(value) => return (value, rounds, pbkdf2),
+                HashJob::Done(value) => return (value, rounds, others),
                 HashJob::Bcrypt(input, finish) => {
                     let mut lanes = Lanes::default();
                     lanes.push(input, ());
@@ -194,8 +226,8 @@ mod tests {
                         }
                     })
                 }
-                HashJob::Pbkdf2(compute) => {
-                    pbkdf2 += 1;
+                HashJob::Other(_, compute) => {
+                    others += 1;
                     compute()
                 }
             }
@@ -211,11 +243,13 @@ mod tests {
     }
 
     /// Hashes of "lètmein" by Django 5.2.
-    const DJANGO: [&str; 4] = [
+    const DJANGO: [&str; 6] = [
         "pbkdf2_sha256$1000000$seasalt$r1uLUxoxpP2Ued/qxvmje7UH9PUJBkRrvf9gGPL7Cps=",
         "bcrypt_sha256$$2b$06$U8Yhqbk9w9KhXf9wdXhJQOqK/gHTuktleCZVImW/Mu5EK2BRTeXTi",
         "bcrypt$$2b$06$5ZaZ6W7NLriwPUGn1evAgu32chNE5t5gAukrHq2htz8KRETv.dwWu",
         "$2b$06$5ZaZ6W7NLriwPUGn1evAgu32chNE5t5gAukrHq2htz8KRETv.dwWu",
+        "pbkdf2_sha1$1000000$seasalt$A053mdnAt0THnbEBJ7jpfP3yz1o=",
+        "scrypt$16384$seasalt$8$5$ECMIUp+LMxMSK8xB/IVyba+KYGTI7FTnet025q/1f/vBAVnnP3hdYqJuRi+mJn6ji6ze3Fbb7JEFPKGpuEf5vw==",
     ];
 
     #[test]
@@ -274,13 +308,24 @@ mod tests {
     #[test]
     fn dummy_hash_is_well_formed_and_matches_no_password() {
         // A malformed hash would be refused without any computation.
-        for kind in [HashKind::Bcrypt(4), HashKind::Bcrypt(15), PBKDF2_10] {
+        let others = [
+            "pbkdf2_sha1$10$",
+            "$argon2id$v=19$m=64,t=1,p=2$",
+            "$argon2i$v=19$m=64,t=1,p=2$",
+            "$scrypt$ln=4,r=8,p=1$",
+        ];
+        let others = others.map(|form| HashKind::parse(form).unwrap());
+        let kinds = [HashKind::Bcrypt(4), HashKind::Bcrypt(15), PBKDF2_10];
+        for kind in kinds.into_iter().chain(others) {
             let dummy = PasswordHash::dummy(kind);
             assert!(dummy.is_well_formed());
             assert_eq!(HashKind::parse(dummy.as_str()), Some(kind));
         }
         assert!(!verifies(&PasswordHash::dummy(HashKind::Bcrypt(4)), "correct horse"));
         assert!(!verifies(&PasswordHash::dummy(PBKDF2_10), "correct horse"));
+        for kind in others {
+            assert_eq!(run(PasswordHash::dummy(kind).verify(&password("wrong"))), (false, 0, 1));
+        }
     }
 
     #[test]

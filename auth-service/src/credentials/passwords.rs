@@ -193,8 +193,8 @@ mod tests {
                     hashes.push("bcrypt");
                     finish([0; 23])
                 }
-                HashJob::Pbkdf2(compute) => {
-                    hashes.push("pbkdf2");
+                HashJob::Other(kind, compute) => {
+                    hashes.push(kind);
                     compute()
                 }
             }

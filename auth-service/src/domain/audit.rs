@@ -73,6 +73,10 @@ pub enum AuditEvent {
     DeletionCancelled,
     /// A user read everything that is stored about the account.
     AccountExported,
+    /// An operator imported users from a file.
+    UsersImported,
+    /// An operator exported all users.
+    UsersExported,
     /// An operator reserved a username.
     NameReserved,
     /// An operator released a reserved username.
@@ -123,6 +127,8 @@ impl AuditEvent {
             Self::ReauthenticationFailed,
             Self::DeletionCancelled,
             Self::AccountExported,
+            Self::UsersImported,
+            Self::UsersExported,
             Self::NameReserved,
             Self::NameReleased,
             Self::AdminCall,
@@ -172,6 +178,8 @@ impl AuditEvent {
             Self::ReauthenticationFailed => "reauthentication_failed",
             Self::DeletionCancelled => "deletion_cancelled",
             Self::AccountExported => "account_exported",
+            Self::UsersImported => "users_imported",
+            Self::UsersExported => "users_exported",
             Self::NameReserved => "name_reserved",
             Self::NameReleased => "name_released",
             Self::AdminCall => "admin_call",

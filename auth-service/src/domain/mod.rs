@@ -10,6 +10,7 @@ pub mod client;
 pub mod color;
 pub mod compact_jws;
 pub mod cookies;
+pub mod csv_cell;
 pub mod device;
 pub mod email;
 pub mod fold;

@@ -8,6 +8,8 @@ pub struct UserClaims {
     /// The user's id, which is the subject of the tokens.
     pub sub: String,
     pub username: String,
+    /// Id of the user in the system from which the user was imported.
+    pub external_id: Option<String>,
     pub scope: Scope,
     pub roles: Vec<String>,
 }

@@ -1,5 +1,7 @@
 //! The credentials table: what proves a user's identity.
 
+use std::collections::BTreeMap;
+
 use diesel::{
     prelude::*,
     sql_query,
@@ -117,29 +119,59 @@ pub fn hash_forms(
     after: &str,
     limit: i64,
 ) -> QueryResult<Vec<HashForm>> {
-    // The functions that search in a text have other names in the other database.
-    let (iterations, position) = match connection {
-        AnyConnection::Postgres(_) => ("split_part(data, '$', 2)", "strpos(data, '$2')"),
+    match connection {
+        AnyConnection::Postgres(postgres) => hash_forms_on_postgres(postgres, after, limit),
         AnyConnection::Sqlite(_) => {
-            ("substr(data, 15, instr(substr(data, 15) || '$', '$') - 1)", "instr(data, '$2')")
+            let stored: Vec<(String, String)> = credentials::table
+                .filter(credentials::kind.eq(PASSWORD).and(credentials::id.gt(after)))
+                .order(credentials::id)
+                .limit(limit)
+                .select((credentials::id, credentials::data))
+                .load(connection)?;
+            Ok(count_forms(stored))
         }
-    };
+    }
+}
+
+/// Counts in the database, so that no hash crosses the network.
+fn hash_forms_on_postgres(
+    connection: &mut PgConnection,
+    after: &str,
+    limit: i64,
+) -> QueryResult<Vec<HashForm>> {
+    let part = |number: u8| format!("split_part(data, '$', {number}) || '$'");
+    let parts = |numbers: &[u8]| numbers.iter().map(|n| part(*n)).collect::<Vec<_>>().join(" || ");
     let query = sql_query(format!(
         "SELECT form, COUNT(*) AS count, MAX(id) AS last_id FROM (SELECT id, CASE \
-         WHEN data LIKE 'pbkdf2_sha256$%' THEN 'pbkdf2_sha256$' || {iterations} || '$' \
-         WHEN data LIKE 'bcrypt%$$2%' THEN substr(data, 1, {position} + 6) \
-         WHEN data LIKE '$2%' THEN substr(data, 1, 7) ELSE '' END AS form FROM credentials \
-         WHERE kind = 'password' AND id > {} ORDER BY id LIMIT {limit}) AS forms GROUP BY form",
-        match connection {
-            AnyConnection::Postgres(_) => "$1",
-            AnyConnection::Sqlite(_) => "?",
-        }
+         WHEN data LIKE 'pbkdf2\\_sha%$%' THEN {pbkdf2} \
+         WHEN data LIKE 'bcrypt%$$2%' THEN substr(data, 1, strpos(data, '$2') + 6) \
+         WHEN data LIKE '$2%' THEN substr(data, 1, 7) \
+         WHEN data LIKE 'argon2$argon2%' THEN {argon2} \
+         WHEN data LIKE '$argon2%' THEN {argon2_phc} \
+         WHEN data LIKE 'scrypt$%' THEN {scrypt} \
+         WHEN data LIKE '$scrypt$%' THEN {scrypt_phc} \
+         ELSE '' END AS form FROM credentials \
+         WHERE kind = 'password' AND id > $1 ORDER BY id LIMIT {limit}) AS forms GROUP BY form",
+        pbkdf2 = parts(&[1, 2]),
+        argon2 = parts(&[1, 2, 3, 4]),
+        argon2_phc = parts(&[1, 2, 3, 4]),
+        // The third part is the salt.
+        scrypt = parts(&[1, 2]) + " || '$' || " + &parts(&[4, 5]),
+        scrypt_phc = parts(&[1, 2, 3]),
     ));
-    let query = query.bind::<Text, _>(after);
-    match connection {
-        AnyConnection::Postgres(postgres) => query.load(postgres),
-        AnyConnection::Sqlite(sqlite) => query.load(sqlite),
+    query.bind::<Text, _>(after).load(connection)
+}
+
+fn count_forms(stored: Vec<(String, String)>) -> Vec<HashForm> {
+    let mut forms: BTreeMap<String, HashForm> = BTreeMap::new();
+    for (id, data) in stored {
+        let form = PasswordHash::from_stored(data).form();
+        let new = || HashForm { form: form.clone(), count: 0, last_id: String::new() };
+        let counted = forms.entry(form.clone()).or_insert_with(new);
+        counted.count += 1;
+        counted.last_id = id;
     }
+    forms.into_values().collect()
 }
 
 /// Records that these credentials have been used.

@@ -18,6 +18,8 @@ use super::{
 pub struct AccountRow {
     pub username: String,
     pub email: String,
+    /// Id of the user in the system from which the user was imported.
+    pub external_id: Option<String>,
     /// Names of scopes and of roles, separated by spaces.
     pub scope: String,
     pub roles: String,
@@ -88,19 +90,19 @@ pub struct EventRow {
 
 /// Returns the account of a user.
 pub fn account(connection: &mut AnyConnection, id: &str) -> QueryResult<Option<AccountRow>> {
-    type Row = (String, String, String, String, i64, Option<i64>);
+    type Row = (String, String, Option<String>, String, String, i64, Option<i64>);
     let columns = (
         users::username,
         users::email,
+        users::external_id,
         users::scope,
         users::roles,
         users::created_at,
         users::disabled_at,
     );
     let row: Option<Row> = users::table.find(id).select(columns).first(connection).optional()?;
-    let Some((username, email, scope, roles, created_at, disabled_at)) = row else {
-        return Ok(None);
-    };
+    let Some(row) = row else { return Ok(None) };
+    let (username, email, external_id, scope, roles, created_at, disabled_at) = row;
     let mail: Option<(Option<i64>, Option<String>)> = mail_users::table
         .find(id)
         .select((mail_users::email_verified_at, mail_users::language))
@@ -110,6 +112,7 @@ pub fn account(connection: &mut AnyConnection, id: &str) -> QueryResult<Option<A
     Ok(Some(AccountRow {
         username,
         email,
+        external_id,
         scope,
         roles,
         created_at,

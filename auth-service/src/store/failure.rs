@@ -113,6 +113,11 @@ pub fn timed_out() -> DieselError {
     DieselError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(TIMED_OUT.to_owned()))
 }
 
+/// Returns whether PostgreSQL ended a transaction that waited for another one, which waited for it.
+pub fn is_deadlock(error: &DieselError) -> bool {
+    matches!(error, DieselError::DatabaseError(_, why) if why.message().contains("deadlock detected"))
+}
+
 /// Returns whether the database failed, not the query: a lost connection, a time limit, a full
 /// disk, a lock.
 pub fn is_outage(error: &DieselError) -> bool {

@@ -12,6 +12,7 @@
 //! | [`webhooks`], [`webhook_messages`] | the queries of these tables |
 //! | `recorder` | messages in the transaction of the change that they tell of |
 //! | [`export`] | everything that is stored about a user |
+//! | [`import`], `bulk` | imports and exports of many users, and connections for them |
 //! | [`schema`], `schema_access`, `migrate`, `applied` | the tables, and the migrations that create them |
 //! | `connection_string`, `database`, `connection` | a database, and connections to it |
 //! | `pooler` | poolers between this process and PostgreSQL |
@@ -27,6 +28,7 @@ pub mod address_mails;
 mod applied;
 pub mod audit;
 mod audited;
+mod bulk;
 mod check;
 pub mod clients;
 mod connection;
@@ -38,6 +40,7 @@ mod database;
 pub mod examine;
 pub mod export;
 mod failure;
+pub mod import;
 pub mod invitations;
 mod migrate;
 pub mod one_time_codes;
@@ -74,6 +77,7 @@ use tokio::sync::SetOnce;
 pub use self::{
     applied::Missing,
     audited::RecordedChange,
+    bulk::{BulkConnection, BulkError},
     connection::{AnyConnection, ping},
     connection_string::ConnectionString,
     database::Database,

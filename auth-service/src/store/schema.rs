@@ -17,6 +17,7 @@ diesel::table! {
         revision -> BigInt,
         folded_username -> Nullable<Text>,
         folded_email -> Nullable<Text>,
+        external_id -> Nullable<Text>,
     }
 }
 

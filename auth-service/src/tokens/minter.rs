@@ -70,6 +70,8 @@ pub struct TokenTemplate {
     /// Audiences of a user's token: the services, and the issuer, at which the token gives access to
     /// the user's account.
     pub user_audiences: Vec<String>,
+    /// Whether access tokens state the user's id in the earlier system.
+    pub states_external_id: bool,
     /// Lifetime of an access token, in seconds.
     pub access_secs: i64,
     pub clock: Clock,
@@ -156,6 +158,7 @@ impl TokenTemplate {
             exp: claims.exp.min(session.ends_at),
             auth_time: Some(session.auth_time),
             preferred_username: Some(session.user.username.clone()),
+            external_id: session.user.external_id.clone().filter(|_| self.states_external_id),
             roles: session.user.roles.clone(),
             ..claims
         }
@@ -183,6 +186,7 @@ impl TokenTemplate {
             roles: Vec::new(),
             auth_time: None,
             preferred_username: None,
+            external_id: None,
             client_id: None,
             token_type: TokenType::Access,
         }

@@ -72,6 +72,9 @@ pub struct RefreshClaims {
     #[serde(rename = "session_exp")]
     pub session_ends_at: i64,
     pub preferred_username: String,
+    /// Id of the user in the system from which the user was imported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
     pub scope: Scope,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
@@ -107,6 +110,7 @@ impl RefreshClaims {
             auth_time: session.auth_time,
             session_ends_at: session.ends_at,
             preferred_username: session.user.username.clone(),
+            external_id: session.user.external_id.clone(),
             scope: session.user.scope.clone(),
             roles: session.user.roles.clone(),
             token_type: TokenType::Refresh,
@@ -127,6 +131,7 @@ impl RefreshClaims {
             user: UserClaims {
                 sub: self.sub.clone(),
                 username: self.preferred_username.clone(),
+                external_id: self.external_id.clone(),
                 scope: self.scope.clone(),
                 roles: self.roles.clone(),
             },

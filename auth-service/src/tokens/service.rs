@@ -26,6 +26,8 @@ use crate::{
 pub struct TokenSettings {
     pub issuer: String,
     pub audience: Vec<String>,
+    /// Whether access tokens state the user's id in the earlier system.
+    pub states_external_id: bool,
     pub access_lifetime: Duration,
     /// Maximum time between two refreshes of a session.
     pub refresh_lifetime: Duration,
@@ -66,6 +68,7 @@ impl Tokens {
                 issuer: settings.issuer,
                 service_audiences: settings.audience,
                 user_audiences,
+                states_external_id: settings.states_external_id,
                 access_secs: settings.access_lifetime.as_secs() as i64,
                 clock,
                 refresh_keys,

@@ -56,7 +56,7 @@ const KINDS: &[(&str, &[&str], &[&str])] = &[
     ("traefik", &["yaml"], &["parsed only: Traefik is not a program of the tests"]),
     ("sql", &["sql"], &["auth-service on PostgreSQL running"]),
     ("json", &["json"], &["parsed"]),
-    ("elsewhere", &["sh", "javascript"], TESTS),
+    ("elsewhere", &["sh", "javascript", "python"], TESTS),
     ("none", &["sh", "toml", "text", "html"], REASONS),
 ];
 
@@ -72,8 +72,11 @@ const SHELL_CONDITIONS: &[&str] = &[
 ];
 
 /// Tests of other packages that run samples.
-const TESTS: &[&str] =
-    &["auth-service/tests/suite/readyz.rs", "verifiers/javascript/test/guide.test.js"];
+const TESTS: &[&str] = &[
+    "auth-service/tests/suite/readyz.rs",
+    "auth-service/tests/suite/move_from_django.rs",
+    "verifiers/javascript/test/guide.test.js",
+];
 
 const RUST_FEATURES: &[&str] = &["feature actix", "feature axum", "features actix and testing"];
 

@@ -1,9 +1,12 @@
 //! `auth-service users`: creates, lists, shows and changes users.
 
 mod create;
+mod export;
+mod import;
 mod invite;
 mod list;
 mod print;
+mod progress;
 mod sessions;
 mod set_password;
 
@@ -42,6 +45,11 @@ pub enum Action {
     Invitations(invite::List),
     /// Revoke the invitation for an email address
     RevokeInvitation(invite::Address),
+    /// Import users with their password hashes: Django's dumpdata, JSON lines or CSV. A user who exists
+    /// already is left as is, so an import may be run again. Exit code 3: rows are refused
+    Import(import::Import),
+    /// Print all users, in a form that `users import` reads
+    Export(export::Export),
     /// List users, in the order of their creation
     List(list::List),
     /// Print a user's id, name, email address, scopes, roles, and the state of the account
@@ -105,6 +113,8 @@ pub async fn run(settings: &Settings, action: Action, format: Format) -> Result<
         Action::ResetPassword(UserName { user }) => {
             reset_password(settings, &admin, &user, format).await
         }
+        Action::Import(import) => import::run(settings, &admin, import, format).await,
+        Action::Export(export) => export::run(&admin, export).await,
         Action::List(list) => list::run(&admin, list, format).await,
         Action::Invite(invite) => invite::create(settings, &admin, invite, format).await,
         Action::Invitations(list) => invite::list(&admin, list, format).await,

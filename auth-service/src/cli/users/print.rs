@@ -19,10 +19,13 @@ pub fn describe(user: &User, format: Format) -> String {
 
 /// Returns the lines of a user.
 pub fn text(user: &User) -> String {
-    let User { id, username, email, scope, roles, disabled_at_ms, .. } = user;
+    let User { id, username, email, scope, roles, disabled_at_ms, external_id, .. } = user;
     let mut text = format!(
         "id       {id}\nusername {username}\nemail    {email}\nscopes   {scope}\nroles    {roles}\n"
     );
+    if let Some(external_id) = external_id {
+        text += &format!("external id {external_id}\n");
+    }
     if let Some(since) = disabled_at_ms {
         text += &format!("disabled since {}\n", time(*since));
     }
@@ -37,6 +40,7 @@ pub fn object(user: &User) -> Value {
         "email": user.email,
         "scopes": names(&user.scope),
         "roles": names(&user.roles),
+        "external_id": user.external_id,
         "disabled_since": user.disabled_at_ms.map(time),
     })
 }

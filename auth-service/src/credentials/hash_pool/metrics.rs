@@ -3,9 +3,7 @@
 use prometheus_client::metrics::{gauge::Gauge, histogram::Histogram};
 use service_kit::metrics::Counters;
 
-/// Kinds of hashes.
-pub const BCRYPT: &str = "bcrypt";
-pub const PBKDF2: &str = "pbkdf2";
+use crate::credentials::hash_job::{ARGON2, BCRYPT, PBKDF2, SCRYPT};
 
 /// The pool's metrics.
 #[derive(Clone, Debug)]
@@ -20,7 +18,7 @@ pub struct HashPoolMetrics {
 
 impl HashPoolMetrics {
     /// Values of the label `kind`.
-    pub const KINDS: [&str; 2] = [BCRYPT, PBKDF2];
+    pub const KINDS: [&str; 4] = [BCRYPT, PBKDF2, ARGON2, SCRYPT];
 
     /// A wait takes from a millisecond to the ten seconds that the jobs in progress may take.
     const WAIT_BUCKETS: [f64; 10] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];

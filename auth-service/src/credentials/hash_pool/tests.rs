@@ -16,7 +16,7 @@ async fn run<T: Send + 'static>(pool: &HashPool, job: HashJob<T>) -> Result<T, H
 }
 
 fn other<T>(compute: impl FnOnce() -> T + Send + 'static) -> HashJob<T> {
-    HashJob::Pbkdf2(Box::new(move || HashJob::Done(compute())))
+    HashJob::Other("pbkdf2", Box::new(move || HashJob::Done(compute())))
 }
 
 fn hash(cost: u32) -> HashJob<Digest> {

@@ -11,10 +11,9 @@ use service_kit::{metrics::Counters, traces::SpanGuard};
 
 use super::{
     job_queue::JobQueue,
-    metrics::{BCRYPT, PBKDF2},
     queue::{CallerWatch, QueuedJob},
 };
-use crate::credentials::hash_job::{HashJob, Next};
+use crate::credentials::hash_job::{BCRYPT, HashJob, Next};
 
 /// Number of rounds, a millisecond or two, after which a thread yields its core to other threads
 /// and looks for a waiting job. A thread that yields more often gets less of a core than its
@@ -90,8 +89,8 @@ impl Worker {
                     return self.lanes.push(input, (next, running));
                 }
                 // The other hashes of this thread wait meanwhile.
-                Ok(HashJob::Pbkdf2(next)) => {
-                    self.count(PBKDF2);
+                Ok(HashJob::Other(kind, next)) => {
+                    self.count(kind);
                     catch_unwind(AssertUnwindSafe(next))
                 }
                 Err(_) => return log::error!("a hash job panicked"),

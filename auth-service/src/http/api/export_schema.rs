@@ -42,6 +42,8 @@ struct Account {
     id: String,
     username: String,
     email: String,
+    /// Id of the user in the system from which the user was imported.
+    external_id: Option<String>,
     #[schema(format = DateTime)]
     email_verified_at: Option<String>,
     /// Language of mails, if the user chose one.
@@ -148,6 +150,7 @@ impl AccountParts {
                 id: id.to_owned(),
                 username: account.username.clone(),
                 email: account.email.clone(),
+                external_id: account.external_id.clone(),
                 email_verified_at: account.email_verified_at.map(time),
                 language: account.language.clone(),
                 scopes: words(&account.scope),

@@ -29,12 +29,20 @@ pub struct Me {
     /// Language of mails to the user.
     #[schema(example = "en")]
     language: &'static str,
+    /// Id of the user in the system from which the user was imported, or null.
+    external_id: Option<String>,
 }
 
 impl From<Profile> for Me {
     fn from(profile: Profile) -> Self {
-        let Profile { id, email, username, is_email_verified: email_verified, language } = profile;
-        Self { id, email, username, email_verified, language: language.tag() }
+        Self {
+            id: profile.id,
+            email: profile.email,
+            username: profile.username,
+            email_verified: profile.is_email_verified,
+            language: profile.language.tag(),
+            external_id: profile.external_id,
+        }
     }
 }
 

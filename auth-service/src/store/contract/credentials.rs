@@ -48,8 +48,13 @@ async fn hashes_are_counted_by_algorithm_and_cost(it: Fixture) {
         ("pbkdf2_sha256$36000$x$abc", "pbkdf2_sha256$36000$"),
         ("pbkdf2_sha256$36000$y$abc", "pbkdf2_sha256$36000$"),
         ("pbkdf2_sha256$0", "pbkdf2_sha256$0$"),
+        ("pbkdf2_sha1$36000$y$abc", "pbkdf2_sha1$36000$"),
+        ("argon2$argon2id$v=19$m=8,t=1,p=1$salt$x", "argon2$argon2id$v=19$m=8,t=1,p=1$"),
+        ("$argon2i$v=19$m=8,t=1,p=1$salt$x", "$argon2i$v=19$m=8,t=1,p=1$"),
+        ("scrypt$16384$salt$8$5$x", "scrypt$16384$$8$5$"),
+        ("$scrypt$ln=14,r=8,p=5$salt$x", "$scrypt$ln=14,r=8,p=5$"),
         ("!unusable", ""),
-        ("argon2$argon2id$v=19$m=1", ""),
+        ("argon3$argon2id$v=19$m=1", ""),
         ("", ""),
     ];
     let mut expected = BTreeMap::new();

@@ -36,6 +36,8 @@ pub struct User {
     pub roles: String,
     /// Time since which the user may not log in, in milliseconds since the Unix epoch.
     pub disabled_at_ms: Option<i64>,
+    /// Id of the user in the system from which the user was imported.
+    pub external_id: Option<String>,
     /// Number of changes that a running login must notice: password, scopes, roles, email,
     /// disabled.
     pub revision: i64,
@@ -47,6 +49,7 @@ impl User {
         UserClaims {
             sub: self.id.to_string(),
             username: self.username.clone(),
+            external_id: self.external_id.clone(),
             scope: self.scope.clone().into(),
             roles: self.roles.split_whitespace().map(Into::into).collect(),
         }
@@ -106,6 +109,7 @@ impl NewUser {
             scope: self.scope.clone(),
             roles: self.roles.clone(),
             disabled_at_ms: None,
+            external_id: None,
             revision: 0,
         }
     }
@@ -121,15 +125,23 @@ pub(super) struct UserRow {
     scope: String,
     roles: String,
     disabled_at: Option<i64>,
+    external_id: Option<String>,
     revision: i64,
 }
 
 impl UserRow {
     pub(super) fn parse(self) -> QueryResult<User> {
-        let Self { id, username, email, scope, roles, disabled_at: disabled_at_ms, revision } =
-            self;
-        let id = id.parse().map_err(|why| DieselError::DeserializationError(Box::new(why)))?;
-        Ok(User { id, username, email, scope, roles, disabled_at_ms, revision })
+        let id = self.id.parse();
+        Ok(User {
+            id: id.map_err(|why| DieselError::DeserializationError(Box::new(why)))?,
+            username: self.username,
+            email: self.email,
+            scope: self.scope,
+            roles: self.roles,
+            disabled_at_ms: self.disabled_at,
+            external_id: self.external_id,
+            revision: self.revision,
+        })
     }
 }
 

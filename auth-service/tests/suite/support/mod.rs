@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod browser;
+pub mod import;
 pub mod keys;
 pub mod mail;
 pub mod oauth;
