@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.core.signals import setting_changed
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 
 from .bearer import answer, bearer_token
 from .errors import NotReady, Refusal, VerifyError
@@ -87,7 +87,6 @@ def refusal(error: VerifyError) -> HttpResponse:
     return HttpResponse(body, status=status, headers=headers)
 
 
-Answer = HttpResponseBase
 View = Callable[..., Any]
 
 
@@ -100,32 +99,33 @@ class AccessTokenMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self._get_response = get_response
-        if iscoroutinefunction(get_response):
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
             markcoroutinefunction(self)
         # At the start of the process, not with the first request.
         get_verifier()
 
-    def __call__(self, request: HttpRequest) -> Answer | Awaitable[Answer]:
-        if iscoroutinefunction(self):
-            return self._answer_async(request)
+    def __call__(self, request: HttpRequest) -> Any:
+        """Answers a request, in a thread or in an event loop."""
+        return self._answer_async(request) if self._is_async else self._answer(request)
+
+    def _answer(self, request: HttpRequest) -> Any:
         try:
             request.access_token = token_of(request)
         except VerifyError as error:
             if error.reason is not Refusal.MISSING:
                 return refusal(error)
             request.access_token = None
-        response: Answer = self._get_response(request)
-        return response
+        return self._get_response(request)
 
-    async def _answer_async(self, request: HttpRequest) -> Answer:
+    async def _answer_async(self, request: HttpRequest) -> Any:
         try:
             request.access_token = await token_of_async(request)
         except VerifyError as error:
             if error.reason is not Refusal.MISSING:
                 return refusal(error)
             request.access_token = None
-        response: Answer = await self._get_response(request)
-        return response
+        return await self._get_response(request)
 
 
 def token_required(
