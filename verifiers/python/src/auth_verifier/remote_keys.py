@@ -79,13 +79,13 @@ class RemoteKeys:
         self._wake = threading.Event()
         self._is_stopped = False
         #: The fetch that runs or has been asked for.
-        self._fetch: Future[None] | None = None
+        self.running_fetch: Future[None] | None = None
         #: Time of the last fetch that an unknown key id caused.
         self._unknown_at: float | None = None
 
     def start(self) -> None:
         """Starts the thread."""
-        self._fetch = _new_future()
+        self.running_fetch = _new_future()
         thread = threading.Thread(target=self._run, name="auth-verifier-keys", daemon=True)
         thread.start()
 
@@ -110,24 +110,24 @@ class RemoteKeys:
         made-up key ids cannot flood the issuer.
         """
         with self._lock:
-            if self._fetch is not None:
-                return self._fetch
+            if self.running_fetch is not None:
+                return self.running_fetch
             now = time.monotonic()
             last = self._unknown_at
             if last is not None and now - last < self._min_fetch_interval:
                 return None
             self._unknown_at = now
-            self._fetch = _new_future()
+            self.running_fetch = _new_future()
             self._wake.set()
-            return self._fetch
+            return self.running_fetch
 
     def _run(self) -> None:
         retry = _FIRST_RETRY
         wake = self._wake
         while not self._is_stopped:
             with self._lock:
-                self._fetch = self._fetch or _new_future()
-                fetch = self._fetch
+                self.running_fetch = self.running_fetch or _new_future()
+                fetch = self.running_fetch
             try:
                 self._fetch_and_log()
             except Exception:
@@ -135,7 +135,7 @@ class RemoteKeys:
                 log.exception("an unexpected error of a fetch of the keys")
             finally:
                 with self._lock:
-                    self._fetch = None
+                    self.running_fetch = None
                 fetch.set_result(None)
             pause = self._interval
             if not self.has_keys(self._clock.now()):

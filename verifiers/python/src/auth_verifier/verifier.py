@@ -8,7 +8,8 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, wait
 from typing import Any
 
 from .cache import Cache
@@ -134,39 +135,42 @@ class Verifier:
 
         Raises `VerifyError` with the reason for the refusal.
         """
-        for _ in range(2):
+        try:
+            return self.verify_with_known_keys(token)
+        except VerifyError as error:
+            refused = error
+        for fetch in self._fetches(refused):
+            wait([fetch], FETCH_LIMIT)
             try:
                 return self.verify_with_known_keys(token)
             except VerifyError as error:
-                fetch = self._fetch_for(error)
-                if fetch is None:
-                    raise
-            try:
-                fetch.result(FETCH_LIMIT)
-            except TimeoutError:
-                break
-        return self.verify_with_known_keys(token)
+                refused = error
+        raise refused
 
     async def verify_async(self, token: str) -> AccessToken:
         """Like `verify`, without blocking the event loop while it waits for the network."""
-        for _ in range(2):
+        try:
+            return self.verify_with_known_keys(token)
+        except VerifyError as error:
+            refused = error
+        for fetch in self._fetches(refused):
+            # Unlike `wait_for`, `wait` cancels nothing: others wait for the same fetch.
+            await asyncio.wait([asyncio.wrap_future(fetch)], timeout=FETCH_LIMIT)
             try:
                 return self.verify_with_known_keys(token)
             except VerifyError as error:
-                fetch = self._fetch_for(error)
-                if fetch is None:
-                    raise
-            try:
-                await asyncio.wait_for(asyncio.wrap_future(fetch), FETCH_LIMIT)
-            except (TimeoutError, asyncio.TimeoutError):
-                break
-        return self.verify_with_known_keys(token)
+                refused = error
+        raise refused
 
-    def _fetch_for(self, error: VerifyError) -> Any:
-        """Returns the fetch after which a token that was refused may be accepted."""
-        if error.reason not in _KEY_REFUSALS or self._remote is None:
-            return None
-        return self._remote.request_fetch()
+    def _fetches(self, refused: VerifyError) -> Iterator[Future[None]]:
+        """Yields the fetches after which a refused token may be accepted: the one that runs, which
+        may have begun before the issuer published the key, and at most one more."""
+        if refused.reason not in _KEY_REFUSALS or self._remote is None:
+            return
+        if (running := self._remote.running_fetch) is not None:
+            yield running
+        if (requested := self._remote.request_fetch()) is not None:
+            yield requested
 
     def verify_with_known_keys(self, token: str) -> AccessToken:
         """Returns the claims of a token if it can be trusted. Never waits: a token with an unknown
