@@ -1,7 +1,5 @@
 """Dependency for FastAPI, with its security scheme in the OpenAPI document."""
 
-from __future__ import annotations
-
 from fastapi import HTTPException, Request, Response
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.security import SecurityScopes
@@ -55,7 +53,7 @@ class TokenAuth(SecurityBase):
         self.scheme_name = scheme_name
         self.model = HTTPBearerModel(bearerFormat="JWT")
 
-    def role(self, role: str) -> TokenAuth:
+    def role(self, role: str) -> "TokenAuth":
         """Returns the dependency of a route that also requires a role."""
         return TokenAuth(self._verifier, scheme_name=self.scheme_name, role=role)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,12 @@ from .errors import FetchError
 
 #: Maximum size of an event and of a line. An event of the feed has about 150 bytes.
 MAX_EVENT_BYTES = 64 * 1024
+
+#: The data as auth-service writes it. Parsing it as JSON takes several times longer, which counts
+#: when a million sessions have ended.
+_USUAL_DATA = re.compile(
+    '\\{"sid":"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})","until":([1-9][0-9]{0,17})\\}'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +80,11 @@ class FeedParser:
             return CaughtUp()
         if self._name != "revoked":
             return None
+        data = "\n".join(self._data)
+        if (usual := _USUAL_DATA.fullmatch(data)) is not None:
+            return Ended(bytes.fromhex(usual[1].replace("-", "")), int(usual[2]), self._id)
         try:
-            event = parse_object("\n".join(self._data).encode())
+            event = parse_object(data.encode())
             until = event["until"]
             if type(until) is not int or not isinstance(event["sid"], str):
                 raise ValueError("a member has another type")
