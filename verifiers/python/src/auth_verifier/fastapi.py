@@ -45,23 +45,39 @@ class TokenAuth(SecurityBase):
         async def publish(token: Annotated[AccessToken, Depends(auth.role("editor"))]): ...
     """
 
-    def __init__(
-        self, verifier: Verifier, *, scheme_name: str = "bearer", role: str | None = None
-    ) -> None:
-        self._verifier = verifier
-        self._role = role
+    def __init__(self, verifier: Verifier, *, scheme_name: str = "bearer") -> None:
+        #: The verifier. Tests can replace it.
+        self.verifier = verifier
         self.scheme_name = scheme_name
         self.model = HTTPBearerModel(bearerFormat="JWT")
 
-    def role(self, role: str) -> "TokenAuth":
+    def role(self, role: str) -> "RoleAuth":
         """Returns the dependency of a route that also requires a role."""
-        return TokenAuth(self._verifier, scheme_name=self.scheme_name, role=role)
+        return RoleAuth(self, role)
 
     async def __call__(self, request: Request, scopes: SecurityScopes) -> AccessToken:
         """Returns the token of a request. Raises `TokenRefused`."""
         try:
             headers = request.headers.getlist("Authorization")
-            token = await self._verifier.verify_async(bearer_token(headers))
-            return token.require(scope=scopes.scope_str, role=self._role)
+            token = await self.verifier.verify_async(bearer_token(headers))
+            return token.require(scope=scopes.scope_str)
+        except VerifyError as error:
+            raise TokenRefused(error) from None
+
+
+class RoleAuth(SecurityBase):
+    """Protects a route that requires a role: see `TokenAuth.role`."""
+
+    def __init__(self, auth: TokenAuth, role: str) -> None:
+        self.scheme_name = auth.scheme_name
+        self.model = auth.model
+        self._auth = auth
+        self._role = role
+
+    async def __call__(self, request: Request, scopes: SecurityScopes) -> AccessToken:
+        """Returns the token of a request. Raises `TokenRefused`."""
+        token = await self._auth(request, scopes)
+        try:
+            return token.require(role=self._role)
         except VerifyError as error:
             raise TokenRefused(error) from None

@@ -29,7 +29,8 @@ class TokenAuth:
     """
 
     def __init__(self, verifier: Verifier) -> None:
-        self._verifier = verifier
+        #: The verifier. Tests can replace it.
+        self.verifier = verifier
 
     @property
     def token(self) -> AccessToken:
@@ -48,7 +49,7 @@ class TokenAuth:
             @wraps(view)
             def protected(*args: P.args, **kwargs: P.kwargs) -> R:
                 try:
-                    token = self._verifier.verify(
+                    token = self.verifier.verify(
                         bearer_token(request.headers.getlist("Authorization"))
                     )
                     g.access_token = token.require(scope=scope, role=role)
