@@ -14,7 +14,7 @@ os.set_inheritable(listener.fileno(), True)
 print(f"{app} listens on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
 descriptor = str(listener.fileno())
 arguments = {
-    "gunicorn": ["--bind", f"fd://{descriptor}", "--preload", "--threads", "4"],
+    "gunicorn": ["--bind", f"fd://{descriptor}", "--preload", "--no-control-socket", "--threads", "4"],
     "uvicorn": ["--fd", descriptor],
 }
 os.execv(sys.executable, [sys.executable, "-m", server, *arguments[server], app])
