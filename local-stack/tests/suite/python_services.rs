@@ -85,7 +85,8 @@ async fn a_logout_takes_effect_in_every_service_in_python() {
     let started = GUIDES.iter().zip(&folders);
     let services: Vec<Process> =
         started.map(|(guide, folder)| guide.start(folder, &issuer, secret)).collect();
-    let clients: Vec<Client> = services.iter().map(|service| Client::new(service.addr(0))).collect();
+    let clients: Vec<Client> =
+        services.iter().map(|service| Client::new(service.addr(0))).collect();
 
     let kept = auth.new_user("ada").await;
     for client in &clients {
@@ -222,6 +223,7 @@ fn pip_installs_the_package_from_a_clean_folder() {
     let from = source.path().to_str().unwrap();
     // The build needs flit_core, which is among the packages of the tests.
     let offline = ["--no-index", "--no-build-isolation", "--no-deps", "--quiet"];
-    in_package(&[&["-m", "pip", "install"], &offline[..], &["--target", target, from]].concat());
+    let install = ["-m", "pip", "install", "--target", target, from];
+    in_package(&[&install[..], &offline[..]].concat());
     in_package(&["-I", "-c", USE_INSTALLED, target]);
 }

@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 import weakref
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 import pytest
 from auth_verifier import Feed, NotReady, Refusal, Verifier, VerifyError
 from auth_verifier import revocations as revocations_module
+from auth_verifier.encoding import decode_base64url, parse_object
 from auth_verifier.testing import TestIssuer
 from support import HttpServer, read_request, wait_until
 
@@ -37,15 +39,10 @@ class FeedServer(HttpServer):
         )  # fmt: skip
 
     def end(self, token: str) -> None:
-        from auth_verifier.encoding import decode_base64url, parse_object
-
         sid = parse_object(decode_base64url(token.split(".")[1]))["sid"]
         self.text += f'event: revoked\ndata: {{"sid":"{sid}","until":9999999999}}\n\n'
 
-    def _answer(self, connection: object) -> None:
-        import socket
-
-        assert isinstance(connection, socket.socket)
+    def _answer(self, connection: socket.socket) -> None:
         with connection:
             self.requests.append(read_request(connection))
             sent = 0

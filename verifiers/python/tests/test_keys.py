@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from auth_verifier import NotReady, Refusal, Verifier, VerifyError
-from auth_verifier.testing import TestClock, TestIssuer
-from support import IssuerServer, wait_until
+from auth_verifier import FetchError, NotReady, Refusal, Verifier, VerifyError
+from auth_verifier.http import get
+from auth_verifier.testing import TestClock, TestIssuer, _encode
+from support import HttpServer, IssuerServer, wait_until
 
 DAY = 24 * 3600
 
@@ -67,8 +71,6 @@ def test_ten_thousand_unknown_key_ids_cause_one_fetch(issuer: IssuerServer) -> N
 
 
 def _header(number: int) -> str:
-    from auth_verifier.testing import _encode
-
     return _encode(f'{{"alg":"EdDSA","typ":"at+jwt","kid":"made-up-{number}"}}'.encode())
 
 
@@ -216,12 +218,6 @@ def test_a_verifier_without_an_audience_cannot_be_built() -> None:
 
 
 def test_an_issuer_that_sends_a_byte_a_second_is_left() -> None:
-    import socket
-    import time
-
-    from auth_verifier.errors import FetchError
-    from auth_verifier.http import get
-
     listener = socket.create_server(("127.0.0.1", 0))
 
     def drip() -> None:
@@ -282,3 +278,25 @@ def test_a_cancelled_request_does_not_cancel_the_fetch_of_others(issuer: IssuerS
         assert (await other).sub == "ada"
 
     asyncio.run(both())
+
+
+def test_the_proxy_of_the_environment_is_used_for_other_hosts_only(
+    issuer: IssuerServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = HttpServer()
+    monkeypatch.setenv("http_proxy", proxy.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    keys = "http://issuer.example/keys"
+    proxy.answers[keys] = (200, {}, json.dumps(issuer.tokens.jwks()))
+    by_proxy = Verifier("http://issuer.example", audience="api", jwks_url=keys)
+    by_proxy.verify(issuer.tokens.token(iss="http://issuer.example"))
+    verifier(issuer).verify(issuer.tokens.token())
+    assert [lines[0] for lines in proxy.requests] == [f"GET {keys} HTTP/1.1"]
+    by_proxy.close()
+    proxy.close()
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://issuer.test/keys", "keys", ""])
+def test_keys_are_fetched_by_http_only(url: str) -> None:
+    with pytest.raises(FetchError, match="invalid response"):
+        get(url, None, timeout=1, max_bytes=1000)

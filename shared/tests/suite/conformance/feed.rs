@@ -122,9 +122,10 @@ impl Play {
         let request = String::from_utf8_lossy(&request).into_owned();
         self.connection = Some(stream);
         let header = |name: &str| {
-            request.lines().filter_map(|line| line.split_once(": ")).find_map(|(is, value)| {
-                is.eq_ignore_ascii_case(name).then(|| value.to_owned())
-            })
+            request
+                .lines()
+                .filter_map(|line| line.split_once(": "))
+                .find_map(|(is, value)| is.eq_ignore_ascii_case(name).then(|| value.to_owned()))
         };
         let FeedClient { id, secret } = &FILE.client;
         let credentials = format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));

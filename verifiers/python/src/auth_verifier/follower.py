@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import threading
 import time
@@ -25,6 +26,10 @@ _LOGGED_OUTAGE = 1.0
 _CLEANUP = 30.0
 
 
+class _Silent(FetchError):
+    """The feed has sent no data for a while."""
+
+
 class Follower:
     """Follows the revocation feed until it is stopped."""
 
@@ -38,6 +43,8 @@ class Follower:
         self._last_event_id: str | None = None
         self._connection: Connection | None = None
         self._stopped = threading.Event()
+        #: Process of the thread and of its connection.
+        self._pid = os.getpid()
 
     def start(self) -> None:
         """Starts the thread."""
@@ -47,7 +54,8 @@ class Follower:
     def stop(self) -> None:
         """Ends the thread. Its connection closes."""
         self._stopped.set()
-        if self._connection is not None:
+        # A process that was forked must not end the connection of its parent.
+        if self._connection is not None and self._pid == os.getpid():
             self._connection.abort()
 
     def restart_after_fork(self) -> None:
@@ -57,6 +65,7 @@ class Follower:
             self._connection.close_after_fork()
             self._connection = None
         self._stopped = threading.Event()
+        self._pid = os.getpid()
         self._revocations.record_disconnect(None)
         self.start()
 
@@ -72,8 +81,8 @@ class Follower:
                 retry = _FIRST_RETRY
                 began, is_logged = time.monotonic(), False
             self._revocations.record_disconnect(error)
-            is_long = time.monotonic() - began >= _LOGGED_OUTAGE or error.args == (_silent().args)
-            if is_long and not is_logged:
+            is_long = time.monotonic() - began >= _LOGGED_OUTAGE
+            if (is_long or isinstance(error, _Silent)) and not is_logged:
                 is_logged = True
                 policy = self._revocations.policy
                 log.warning(
@@ -142,9 +151,5 @@ class Follower:
             return connection.read()
         except FetchError as error:
             if isinstance(error.__cause__, TimeoutError):
-                raise _silent() from error
+                raise _Silent(f"no data for {_SILENCE:g} s") from error
             raise
-
-
-def _silent() -> FetchError:
-    return FetchError(f"no data for {_SILENCE:g} s")

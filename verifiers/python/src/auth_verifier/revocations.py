@@ -157,8 +157,7 @@ class Revocations:
     def remove_expired(self) -> None:
         """Removes the sessions whose tokens have all expired."""
         now = self._clock.now()
-        # A copy, because another thread must not see a dictionary that changes its size. Its keys
-        # are collected in one step.
-        for session, until in list(self._ended.items()):
-            if until <= now:
-                self._ended.pop(session, None)
+        # The thread that calls this is the only one that writes.
+        expired = [session for session, until in self._ended.items() if until <= now]
+        for session in expired:
+            del self._ended[session]
