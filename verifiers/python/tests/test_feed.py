@@ -13,9 +13,10 @@ import weakref
 from collections.abc import Iterator
 
 import pytest
-from auth_verifier import Feed, NotReady, Refusal, Verifier, VerifyError
+from auth_verifier import Feed, FetchError, NotReady, Refusal, Verifier, VerifyError
 from auth_verifier import revocations as revocations_module
 from auth_verifier.encoding import decode_base64url, parse_object
+from auth_verifier.sse import FeedParser
 from auth_verifier.testing import TestIssuer
 from support import HttpServer, read_request, wait_until
 
@@ -223,6 +224,12 @@ def test_a_new_secret_is_used_for_the_next_connection(
     wait_until("the feed", lambda: verifier.is_ready)
     # "reports-api:new" in base64.
     assert "Authorization: Basic cmVwb3J0cy1hcGk6bmV3" in feed.requests[-1]
+
+
+@pytest.mark.parametrize("line", [b"data\n", b"data:\n", b"id: x\ndata\n"])
+def test_lines_without_data_do_not_add_up_without_limit(line: bytes) -> None:
+    with pytest.raises(FetchError, match="invalid response"):
+        list(FeedParser().push(line * 66_000))
 
 
 def test_expired_sessions_are_removed(token_issuer: TestIssuer) -> None:

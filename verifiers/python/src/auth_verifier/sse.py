@@ -70,7 +70,8 @@ class FeedParser:
             self._name = value
         elif field == "data":
             self._data.append(value)
-            self._size += len(value)
+            # With the line feed that joins the lines: empty lines must not add up without limit.
+            self._size += len(value) + 1
         if self._size + len(self._name) + len(self._id or "") > MAX_EVENT_BYTES:
             raise _too_large()
         return None
