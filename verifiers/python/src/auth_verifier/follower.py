@@ -107,7 +107,7 @@ class Follower:
         except FetchError as error:
             return error
         except Exception as error:
-            # The thread must not end: a verifier would never hear of a logout again.
+            # The thread must not end: the verifier would miss every later logout.
             log.exception("an unexpected error of the revocation feed")
             return FetchError("invalid response", details=repr(error))
         finally:

@@ -90,7 +90,7 @@ class Connection:
         self._connection.close()
 
     def close_after_fork(self) -> None:
-        """Closes the copy that a child process has, without a word to the server."""
+        """Closes the copy that a child process has. The connection of its parent stays open."""
         if self._sock is not None:
             try:
                 os.close(self._sock.detach())

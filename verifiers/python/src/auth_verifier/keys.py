@@ -16,7 +16,8 @@ from .encoding import decode_base64url
 
 log = logging.getLogger("auth_verifier")
 
-#: Accepted signature algorithms. Each is asymmetric: who can verify tokens cannot issue them.
+#: Accepted signature algorithms. Each is asymmetric, so a service that can verify tokens cannot issue
+#: them.
 ALGORITHMS = ("EdDSA", "ES256", "RS256")
 
 _P = 2**255 - 19

@@ -131,7 +131,7 @@ class RemoteKeys:
             try:
                 self._fetch_and_log()
             except Exception:
-                # The thread must not end: a verifier would never see a new key again.
+                # The thread must not end: the verifier would miss every later key.
                 log.exception("an unexpected error of a fetch of the keys")
             finally:
                 with self._lock:
