@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes the test vectors of this folder. README.md describes their format.
 
-    python3 generate.py           writes the files
-    python3 generate.py --check   fails if a file differs from what would be written
+python3 generate.py           writes the files
+python3 generate.py --check   fails if a file differs from what would be written
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from generator import feed, keys, tokens  # noqa: E402
+from generator import feed, keys, tokens
 
 FOLDER = Path(__file__).parent
 FILES: dict[str, Callable[[], dict[str, Any]]] = {

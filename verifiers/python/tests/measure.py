@@ -1,7 +1,7 @@
 """Measures the verifier. Prints JSON.
 
-    python tests/measure.py --times   time of a verification, also with PyJWT for comparison
-    python tests/measure.py           also memory and time of a million ended sessions
+python tests/measure.py --times   time of a verification, also with PyJWT for comparison
+python tests/measure.py           also memory and time of a million ended sessions
 """
 
 from __future__ import annotations

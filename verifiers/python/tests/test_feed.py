@@ -48,7 +48,9 @@ class FeedServer(HttpServer):
             self.requests.append(read_request(connection))
             sent = 0
             try:
-                connection.sendall(f"HTTP/1.1 {self.status} X\r\nConnection: close\r\n\r\n".encode())
+                connection.sendall(
+                    f"HTTP/1.1 {self.status} X\r\nConnection: close\r\n\r\n".encode()
+                )
                 while self.is_open and self.status == 200:
                     connection.sendall((self.text[sent:] or ":\n\n").encode())
                     sent = len(self.text)

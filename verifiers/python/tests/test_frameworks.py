@@ -37,7 +37,7 @@ from auth_verifier.rest_framework import requires  # noqa: E402
 from django.http import HttpRequest, JsonResponse  # noqa: E402
 from django.test import AsyncClient, Client, override_settings  # noqa: E402
 from django.urls import path  # noqa: E402
-from fastapi import Depends, FastAPI, Request, Security  # noqa: E402
+from fastapi import Depends, FastAPI, Security  # noqa: E402
 from fastapi.testclient import TestClient  # noqa: E402
 from flask import Flask  # noqa: E402
 from rest_framework.decorators import api_view, permission_classes  # noqa: E402
@@ -251,9 +251,7 @@ def assert_refused(answer: Answer, status: int, code: str, challenge: str | None
     assert header(answer, "retry-after") == ("1" if status == 503 else None)
 
 
-def test_a_request_with_a_valid_token_reaches_the_route(
-    get: Get, token_issuer: TestIssuer
-) -> None:
+def test_a_request_with_a_valid_token_reaches_the_route(get: Get, token_issuer: TestIssuer) -> None:
     answer = get("/me", token_issuer.headers(sub="ada"))
     assert (answer.status, answer.json) == (200, {"sub": "ada"})
 
@@ -398,15 +396,3 @@ def test_fastapi_answers_without_the_handler_too(token_issuer: TestIssuer) -> No
     assert answer.status_code == 401
     assert answer.json() == {"detail": "The request has no access token."}
     assert answer.headers["WWW-Authenticate"] == "Bearer"
-
-
-def test_a_request_of_starlette_reaches_other_dependencies(token_issuer: TestIssuer) -> None:
-    app = fastapi_app(token_issuer.verifier)
-
-    @app.get("/path")
-    async def where(
-        request: Request, token: Annotated[AccessToken, Depends(fastapi_adapter.TokenAuth(token_issuer.verifier))]
-    ) -> str:  # fmt: skip
-        return request.url.path
-
-    assert TestClient(app).get("/path", headers=token_issuer.headers()).json() == "/path"

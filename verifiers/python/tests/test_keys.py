@@ -61,7 +61,7 @@ def test_ten_thousand_unknown_key_ids_cause_one_fetch(issuer: IssuerServer) -> N
     by_issuer = verifier(issuer)
     by_issuer.ready()
     valid = issuer.tokens.token()
-    head, claims, signature = valid.split(".")
+    _, claims, signature = valid.split(".")
     for number in range(10_000):
         made_up = issuer.tokens.token(kid=f"made-up-{number}") if number < 50 else None
         token = made_up or f"{_header(number)}.{claims}.{signature}"

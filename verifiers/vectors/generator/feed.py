@@ -82,11 +82,15 @@ def _following() -> Iterator[Transcript]:
         expect(True, **all_are("accepted", a="revoked", b="revoked")),
     ]  # fmt: skip
     crlf = revoked("a", "1-0", "\r\n")
-    yield "lines end with CR and LF", "closed", [
-        *accept(),
-        *send(crlf + CAUGHT_UP.replace("\n", "\r\n")),
-        expect(True, **all_are("accepted", a="revoked")),
-    ]
+    yield (
+        "lines end with CR and LF",
+        "closed",
+        [
+            *accept(),
+            *send(crlf + CAUGHT_UP.replace("\n", "\r\n")),
+            expect(True, **all_are("accepted", a="revoked")),
+        ],
+    )
     text = revoked("a", "1-0") + COMMENT + revoked("b", "2-0", "\r\n") + CAUGHT_UP
     yield "a character at a time", "closed", [
         *accept(), *send(*text), expect(True, **all_are("accepted", a="revoked", b="revoked"))
@@ -99,7 +103,7 @@ def _following() -> Iterator[Transcript]:
         *accept(), *send(lines + CAUGHT_UP), expect(True, **all_are("accepted", a="revoked")),
         BY_SERVER, *accept("1-0"), *send(CAUGHT_UP), expect(True),
     ]  # fmt: skip
-    later = 'id: 9-0\nevent: later-version\ndata: nonsense\n\nretry: 10\nunknown: x\n\n'
+    later = "id: 9-0\nevent: later-version\ndata: nonsense\n\nretry: 10\nunknown: x\n\n"
     more = revoked("a", "1-0").replace('"until"', '"later":[1],"until"')
     yield "events, fields and members of a later version", "closed", [
         *accept(), *send(later + more + CAUGHT_UP), expect(True, **all_are("accepted", a="revoked"))
@@ -170,15 +174,19 @@ def _garbage() -> Iterator[Transcript]:
         ("an event of 66000 bytes without end", ("data: " + "x" * 993 + "\n") * 66),
     ):
         # The event can name a session whose tokens are still accepted, so it cannot be skipped.
-        yield f"garbage: {name}", "closed", [
-            *GOOD,
-            *send(revoked("a", "1-0"), event),
-            BY_CLIENT,
-            expect(False, **all_are(UNKNOWN, a="revoked")),
-            *accept("1-0"),
-            *send(revoked("b", "2-0") + CAUGHT_UP),
-            expect(True, **all_are("accepted", a="revoked", b="revoked")),
-        ]
+        yield (
+            f"garbage: {name}",
+            "closed",
+            [
+                *GOOD,
+                *send(revoked("a", "1-0"), event),
+                BY_CLIENT,
+                expect(False, **all_are(UNKNOWN, a="revoked")),
+                *accept("1-0"),
+                *send(revoked("b", "2-0") + CAUGHT_UP),
+                expect(True, **all_are("accepted", a="revoked", b="revoked")),
+            ],
+        )
 
 
 def _answers() -> Iterator[Transcript]:
@@ -244,7 +252,7 @@ def _policies() -> Iterator[Transcript]:
             {"advance": 10}, expect(False, at_once=True, **all_are(after, a="revoked")),
             *accept("1-0"), *send(CAUGHT_UP), expect(True, **all_are("accepted", a="revoked")),
         ]  # fmt: skip
-    yield "outage: the time counts from the last event, not from the end of the connection", "bounded:30", [
+    yield "outage: the time counts from the last event, not from the close", "bounded:30", [
         *GOOD, {"advance": 29}, expect(True, at_once=True, b="accepted"),
         BY_SERVER, expect(False), {"advance": 1}, expect(False, at_once=True, **all_are(UNKNOWN)),
     ]  # fmt: skip

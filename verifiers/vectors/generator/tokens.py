@@ -116,7 +116,8 @@ def _accepted() -> Iterator[Vector]:
     yield _claims("good: unknown claims", "accepted", EXP=1, Iss="x", x={"y": [1, None]})
     yield _header_of(ED25519, "good: unknown parameter", "accepted", x=1, ALG="none", KID="x")
     spaced = [
-        " \t\r\n" + _text(part).replace(",", " ,\n") + " " for part in (ED25519.header(), valid_claims())
+        " \t\r\n" + _text(part).replace(",", " ,\n") + " "
+        for part in (ED25519.header(), valid_claims())
     ]
     yield _vector("good: white space around the JSON", ED25519.token(*spaced), "accepted")
     for iss in (ISSUER + "/",):
@@ -154,11 +155,13 @@ def _parts() -> Iterator[Vector]:
         ("flattened JSON", _text({"protected": head, "payload": body, "signature": signature})),
         (
             "general JSON",
-            _text({
-                "payload": body,
-                "signatures": [{"protected": head, "signature": signature}],
-                "url": "http://a.b.c",
-            }),
+            _text(
+                {
+                    "payload": body,
+                    "signatures": [{"protected": head, "signature": signature}],
+                    "url": "http://a.b.c",
+                }
+            ),
         ),
     ):
         yield _vector(f"parts: {name}", token, "malformed", "RFC 7515 section 3.1")
@@ -251,7 +254,12 @@ def _json() -> Iterator[Vector]:
 
 
 def _sizes() -> Iterator[Vector]:
-    for length, verdict in ((8191, "accepted"), (8192, "accepted"), (8193, "malformed"), (65536, "malformed")):
+    for length, verdict in (
+        (8191, "accepted"),
+        (8192, "accepted"),
+        (8193, "malformed"),
+        (65536, "malformed"),
+    ):
         token = next(token for token in _padded(length) if len(token) == length)
         yield _vector(f"size: {length} bytes", token, verdict)
     yield _vector("size: 100000 dots", "." * 100_000, "malformed")
@@ -283,7 +291,12 @@ def _algorithms() -> Iterator[Vector]:
                 yield _header_of(signer, f"alg: {what}", "algorithm", source, alg=other.alg)
                 yield _header_of(signer, f"kid: {what}", "algorithm", source, kid=other.kid)
                 yield _header_of(
-                    signer, f"alg and kid: {what}", "signature", source, alg=other.alg, kid=other.kid
+                    signer,
+                    f"alg and kid: {what}",
+                    "signature",
+                    source,
+                    alg=other.alg,
+                    kid=other.kid,
                 )
         for secret_name, secret in _public_forms(signer).items():
             for alg, verdict in (("HS256", "algorithm"), (signer.alg, "signature")):
@@ -291,8 +304,8 @@ def _algorithms() -> Iterator[Vector]:
                 tag = hmac.digest(secret, head.encode(), hashlib.sha256)
                 name = f"HMAC with the public key ({secret_name}) as {alg}: {signer.alg}"
                 yield _vector(name, f"{head}.{b64(tag)}", verdict, source)
-    others = "HS256 HS512 RS384 RS512 PS256 ES256K ES384 ES512 Ed25519 Ed448 ML-DSA-44 eddsa es256 RSA-OAEP dir"
-    for alg in [*others.split(), "EdDSA "]:
+    others = "HS256 HS512 RS384 RS512 PS256 ES256K ES384 ES512 Ed25519 Ed448 ML-DSA-44 eddsa es256"
+    for alg in [*others.split(), "RSA-OAEP", "dir", "EdDSA "]:
         yield _header_of(ED25519, f"alg: {alg!r}", "algorithm", source, alg=alg)
     for alg, verdict in (("PS256", "algorithm"), ("RS256", "signature")):
         head = f"{b64(RSA.header(alg=alg))}.{b64(valid_claims())}"
@@ -321,7 +334,9 @@ def _header() -> Iterator[Vector]:
         yield _header_of(signer, f"b64 without crit: {signer.alg}", "accepted", source, b64=False)
         head = b64(signer.header(b64=False))
         unencoded = signer.signed(f"{head}.{_text(valid_claims())}")
-        yield _vector(f"b64 without crit, not encoded: {signer.alg}", unencoded, "malformed", source)
+        yield _vector(
+            f"b64 without crit, not encoded: {signer.alg}", unencoded, "malformed", source
+        )
     source = "RFC 9068 section 2.1"
     for typ in (
         "JWT", "jwt", "rt+jwt", "dpop+jwt", "logout+jwt", "at+jwt ", " at+jwt", "at+jwt;v=1", "at",
@@ -354,7 +369,11 @@ def _keys_in_the_header() -> Iterator[Vector]:
         url = "http://evil.test/jwks.json"
         parameters: list[tuple[str, str, Any]] = [
             ("jwk of the attacker", "jwk", attacker.jwk),
-            ("jwk of the attacker with the issuer's kid", "jwk", {**attacker.jwk, "kid": issuer.kid}),
+            (
+                "jwk of the attacker with the issuer's kid",
+                "jwk",
+                {**attacker.jwk, "kid": issuer.kid},
+            ),
             ("jwk that is no key", "jwk", "nonsense"),
             ("jku", "jku", url),
             ("x5u", "x5u", url),
@@ -368,7 +387,10 @@ def _keys_in_the_header() -> Iterator[Vector]:
             ):
                 kid = header["kid"]
                 yield _vector(
-                    f"{what}, signed by {signer.kid}, kid {kid}", signer.token(header), verdict, source
+                    f"{what}, signed by {signer.kid}, kid {kid}",
+                    signer.token(header),
+                    verdict,
+                    source,
                 )
 
 
@@ -489,7 +511,17 @@ def _times() -> Iterator[Vector]:
     yield _claims("nbf ahead, iat past", "not_yet_valid", iat=1, nbf=NOW + 60)
     for name in ("exp", "iat", "nbf"):
         # "1e400" is larger than a floating-point number. "0123" and the like are no JSON.
-        texts = ('"4000000300"', '""', "1e400", "0123", "+1", "0x7f", "[4000000300]", '{"":1}', "true")
+        texts = (
+            '"4000000300"',
+            '""',
+            "1e400",
+            "0123",
+            "+1",
+            "0x7f",
+            "[4000000300]",
+            '{"":1}',
+            "true",
+        )
         for text in texts if name == "nbf" else (*texts, "null"):
             claims = _append(valid_claims(**{name: ...}), f'"{name}":{text}')
             yield _vector(f"{name}: {text}", ED25519.token(claims=claims), "malformed")
@@ -504,9 +536,13 @@ def _types_of_claims() -> Iterator[Vector]:
     for name in ("jti", "sid"):
         for value in ("", "1", SESSION[:-1], SESSION[:-1] + "g", SESSION + "0", " " + SESSION):
             yield _claims(f"{name}: {value!r}", "malformed", **{name: value})
-        yield _claims(f"{name}: upper case", "accepted", "RFC 9562 section 4", **{name: SESSION.upper()})
+        yield _claims(
+            f"{name}: upper case", "accepted", "RFC 9562 section 4", **{name: SESSION.upper()}
+        )
     for value in (None, 1, ["reports:read"], {}, True):
-        yield _claims(f"scope: {json.dumps(value)}", "malformed", "RFC 9068 section 2.2.3", scope=value)
+        yield _claims(
+            f"scope: {json.dumps(value)}", "malformed", "RFC 9068 section 2.2.3", scope=value
+        )
     for value in (None, "admin", [1], [None], {"admin": True}):
         yield _claims(f"roles: {json.dumps(value)}", "malformed", roles=value)
     for name in ("preferred_username", "client_id"):

@@ -19,7 +19,7 @@ takes effect within a second, and a request costs no network.
 | `errors` | `VerifyError`: why a token is refused, and the answer to the client |
 | `revocations` | `Feed`, `OutagePolicy`, and the ended sessions in memory |
 | `testing` | an issuer for the tests of a service; `pytest_plugin` has it as a fixture |
-| `rest_framework`, `django`, `fastapi`, `flask`, `wsgi`, `asgi` | adapters. Import the one you need |
+| `rest_framework`, `django`, `fastapi`, `flask`, `wsgi`, `asgi` | adapters: import one |
 """
 
 from .errors import FetchError, NotReady, Refusal, VerifyError

@@ -128,9 +128,7 @@ class AccessTokenMiddleware:
         return await self._get_response(request)
 
 
-def token_required(
-    *, scope: str | None = None, role: str | None = None
-) -> Callable[[View], View]:
+def token_required(*, scope: str | None = None, role: str | None = None) -> Callable[[View], View]:
     """Returns a decorator: the view runs only for requests with a token that has the scope and the
     role. Needs `AccessTokenMiddleware`."""
 

@@ -33,16 +33,16 @@ async def problem_response(request: Request, refused: Exception) -> Response:
 class TokenAuth(SecurityBase):
     """Protects routes.
 
-        auth = TokenAuth(verifier)
+    auth = TokenAuth(verifier)
 
-        @app.get("/me")
-        async def me(token: Annotated[AccessToken, Depends(auth)]): ...
+    @app.get("/me")
+    async def me(token: Annotated[AccessToken, Depends(auth)]): ...
 
-        @app.get("/reports")
-        async def reports(token: Annotated[AccessToken, Security(auth, scopes=["reports:read"])]): ...
+    @app.get("/reports")
+    async def reports(token: Annotated[AccessToken, Security(auth, scopes=["reports:read"])]): ...
 
-        @app.post("/articles")
-        async def publish(token: Annotated[AccessToken, Depends(auth.role("editor"))]): ...
+    @app.post("/articles")
+    async def publish(token: Annotated[AccessToken, Depends(auth.role("editor"))]): ...
     """
 
     def __init__(self, verifier: Verifier, *, scheme_name: str = "bearer") -> None:

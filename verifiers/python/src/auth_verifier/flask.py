@@ -20,12 +20,12 @@ R = TypeVar("R")
 class TokenAuth:
     """Protects views.
 
-        auth = TokenAuth(verifier)
+    auth = TokenAuth(verifier)
 
-        @app.get("/reports")
-        @auth.required(scope="reports:read")
-        def reports():
-            return f"reports for {auth.token.sub}"
+    @app.get("/reports")
+    @auth.required(scope="reports:read")
+    def reports():
+        return f"reports for {auth.token.sub}"
     """
 
     def __init__(self, verifier: Verifier) -> None:

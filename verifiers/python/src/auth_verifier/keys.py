@@ -16,8 +16,8 @@ from .encoding import decode_base64url
 
 log = logging.getLogger("auth_verifier")
 
-#: Accepted signature algorithms. Each is asymmetric, so a service that can verify tokens cannot issue
-#: them.
+#: Accepted signature algorithms. Each is asymmetric, so a service that can verify tokens cannot
+#: issue them.
 ALGORITHMS = ("EdDSA", "ES256", "RS256")
 
 _P = 2**255 - 19
@@ -40,7 +40,10 @@ class PublicKey:
 
     @classmethod
     def from_jwk(cls, jwk: Any) -> PublicKey:
-        """Parses a JWK. Raises `ValueError` if it is not a signature key of an accepted algorithm."""
+        """Parses a JWK.
+
+        Raises `ValueError` if it is not a signature key of an accepted algorithm.
+        """
         if not isinstance(jwk, dict) or not isinstance(jwk.get("kid"), str):
             raise ValueError("the key has no kid")
         if jwk.get("use") not in (None, "sig") or "verify" not in _operations(jwk):

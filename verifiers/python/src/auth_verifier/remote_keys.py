@@ -1,5 +1,5 @@
-"""The issuer's keys over HTTP: fetched at start, at an interval, and when a token has an unknown key
-id."""
+"""The issuer's keys over HTTP: fetched at start, at an interval, and when a token has an unknown
+key id."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def metadata_urls(issuer: str) -> tuple[str, str]:
 
 
 class RemoteKeys:
-    """The keys of the last successful fetch. One thread fetches, so that one fetch runs at a time."""
+    """The keys of the last successful fetch. One thread fetches: one fetch runs at a time."""
 
     def __init__(
         self,
@@ -106,8 +106,8 @@ class RemoteKeys:
     def request_fetch(self) -> Future[None] | None:
         """Returns the fetch that runs, or asks for one because a token has an unknown key id.
 
-        Returns `None` if no fetch is due: the minimum interval limits the number of fetches, so that
-        made-up key ids cannot flood the issuer.
+        Returns `None` if no fetch is due: the minimum interval limits the number of fetches, so
+        that made-up key ids cannot flood the issuer.
         """
         with self._lock:
             if self.running_fetch is not None:

@@ -1,10 +1,10 @@
 """Authentication and permissions for Django REST framework.
 
-    # settings.py
-    AUTH_VERIFIER = {"issuer": "https://auth.example.com", "audience": "api"}
-    REST_FRAMEWORK = {
-        "DEFAULT_AUTHENTICATION_CLASSES": ["auth_verifier.rest_framework.TokenAuthentication"],
-    }
+# settings.py
+AUTH_VERIFIER = {"issuer": "https://auth.example.com", "audience": "api"}
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["auth_verifier.rest_framework.TokenAuthentication"],
+}
 """
 
 from __future__ import annotations
@@ -111,7 +111,5 @@ def requires(*, scope: str | None = None, role: str | None = None) -> type[BaseP
     """
     if scope is None and role is None:
         raise ValueError("name a scope or a role; for any token use IsAuthenticated")
-    kind: type[BasePermission] = type(
-        "Requires", (_Requirement,), {"scope": scope, "role": role}
-    )
+    kind: type[BasePermission] = type("Requires", (_Requirement,), {"scope": scope, "role": role})
     return kind

@@ -344,8 +344,8 @@ _MEANINGS = {
 
 
 def _parse_header(header: dict[str, Any]) -> tuple[str, str]:
-    """Returns algorithm and key id of a token's header (RFC 9068 section 2.1). Ignores `jku`, `jwk`,
-    `x5u` and `x5c`, because keys come from the issuer only.
+    """Returns algorithm and key id of a token's header (RFC 9068 section 2.1). Ignores `jku`,
+    `jwk`, `x5u` and `x5c`, because keys come from the issuer only.
 
     Raises `VerifyError`, and `ValueError` if a parameter has another type.
     """

@@ -29,9 +29,7 @@ class VerifierMiddleware:
         self._verifier = verifier
         self._is_optional = is_optional
 
-    def __call__(
-        self, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         header = environ.get("HTTP_AUTHORIZATION")
         environ.pop(TOKEN, None)
         if header is not None or not self._is_optional:
