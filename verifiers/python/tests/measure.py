@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
 
 import jwt
+
 from auth_verifier import Verifier
 from auth_verifier.clock import Clock
 from auth_verifier.revocations import OutagePolicy, Revocations

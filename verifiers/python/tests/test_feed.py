@@ -11,14 +11,16 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from support import HttpServer, read_request, wait_until
+
 from auth_verifier import Feed, FetchError, NotReady, Refusal, Verifier, VerifyError
 from auth_verifier import revocations as revocations_module
 from auth_verifier.encoding import decode_base64url, parse_object
 from auth_verifier.sse import FeedParser
 from auth_verifier.testing import TestIssuer
-from support import HttpServer, read_request, wait_until
 
 CAUGHT_UP = "event: caught-up\ndata: {}\n\n"
 
@@ -86,6 +88,7 @@ def test_a_forked_process_follows_the_feed_by_itself(
     ready, parent = os.pipe()
     child = os.fork()
     if child == 0:
+        signal.alarm(20)
         # The parent's sessions are known at once, and the feed is not followed yet.
         is_right = reason(verifier, before) is Refusal.REVOKED
         is_right &= reason(verifier, kept) in (Refusal.REVOCATIONS_UNAVAILABLE, None)
@@ -138,13 +141,39 @@ def test_a_fork_while_threads_use_the_verifier_does_not_hang(
             child = os.fork()
             if child == 0:
                 signal.alarm(20)
-                wait_until("the feed", lambda: reason(verifier, tokens[0]) is None)
-                os._exit(0)
+                try:
+                    wait_until("the feed", lambda: reason(verifier, tokens[0]) is None)
+                    os._exit(0)
+                finally:
+                    os._exit(1)
             assert os.waitpid(child, 0)[1] == 0
     finally:
         is_done.set()
         for thread in threads:
             thread.join()
+
+
+def test_a_fork_waits_for_the_resolver_of_another_thread(
+    monkeypatch: pytest.MonkeyPatch, feed: FeedServer, token_issuer: TestIssuer
+) -> None:
+    resolves, may_end = threading.Event(), threading.Event()
+    real = socket.getaddrinfo
+
+    def slow(*args: Any, **kwargs: Any) -> Any:
+        resolves.set()
+        may_end.wait(10)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    verifier = feed.verifier(token_issuer)
+    assert resolves.wait(10)
+    threading.Timer(0.2, may_end.set).start()
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    assert may_end.is_set()
+    assert os.waitpid(child, 0)[1] == 0
+    wait_until("the feed", lambda: verifier.is_ready)
 
 
 def test_a_feed_whose_thread_has_died_is_not_current(

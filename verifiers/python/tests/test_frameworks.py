@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 import django
 import pytest
+from django.conf import settings
+
 from auth_verifier import AccessToken, Verifier
 from auth_verifier.testing import TestIssuer
-from django.conf import settings
 
 settings.configure(
     ALLOWED_HOSTS=["*"],
@@ -29,11 +30,6 @@ settings.configure(
 )
 django.setup()
 
-from auth_verifier import asgi, wsgi  # noqa: E402
-from auth_verifier import fastapi as fastapi_adapter  # noqa: E402
-from auth_verifier import flask as flask_adapter  # noqa: E402
-from auth_verifier.django import token_required  # noqa: E402
-from auth_verifier.rest_framework import requires  # noqa: E402
 from django.http import HttpRequest, JsonResponse  # noqa: E402
 from django.test import AsyncClient, Client, override_settings  # noqa: E402
 from django.urls import path  # noqa: E402
@@ -42,6 +38,12 @@ from fastapi.testclient import TestClient  # noqa: E402
 from flask import Flask  # noqa: E402
 from rest_framework.decorators import api_view, permission_classes  # noqa: E402
 from rest_framework.response import Response  # noqa: E402
+
+from auth_verifier import asgi, wsgi  # noqa: E402
+from auth_verifier import fastapi as fastapi_adapter  # noqa: E402
+from auth_verifier import flask as flask_adapter  # noqa: E402
+from auth_verifier.django import token_required  # noqa: E402
+from auth_verifier.rest_framework import requires  # noqa: E402
 
 
 def described(token: AccessToken) -> dict[str, str]:

@@ -12,10 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from support import HttpServer, IssuerServer, wait_until
+
 from auth_verifier import FetchError, NotReady, Refusal, Verifier, VerifyError
 from auth_verifier.http import get
 from auth_verifier.testing import TestClock, TestIssuer, _encode
-from support import HttpServer, IssuerServer, wait_until
 
 DAY = 24 * 3600
 

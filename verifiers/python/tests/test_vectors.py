@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from support import LIMIT, read_request, read_vectors
+
 from auth_verifier import Feed, Verifier, VerifyError
 from auth_verifier.testing import TestClock
-from support import LIMIT, read_request, read_vectors
 
 TOKENS = read_vectors("tokens.json")
 KEYS = read_vectors("keys.json")

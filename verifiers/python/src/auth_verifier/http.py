@@ -19,6 +19,54 @@ from .errors import FetchError
 
 _ERRORS = (OSError, http.client.HTTPException, ValueError)
 
+#: Held while a name is resolved. The resolver of the C library has locks that a fork copies as they
+#: are: a child that is forked meanwhile would wait forever when it resolves a name itself.
+_resolving = threading.Lock()
+#: Maximum time, in seconds, that a fork waits for the resolver.
+_FORK_WAIT = 5.0
+_fork = threading.local()
+
+
+def _before_fork() -> None:
+    _fork.has_lock = _resolving.acquire(timeout=_FORK_WAIT)
+
+
+def _after_fork_in_parent() -> None:
+    if _fork.has_lock:
+        _resolving.release()
+
+
+def _after_fork_in_child() -> None:
+    global _resolving
+    _resolving = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )
+
+
+def _connect(
+    address: tuple[str, int], timeout: float | None, source_address: tuple[str, int] | None = None
+) -> socket.socket:
+    """Like `socket.create_connection`, but does not resolve a name during a fork."""
+    with _resolving:
+        found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+    error: OSError = OSError("no address")
+    for family, kind, protocol, _, resolved in found:
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(timeout)
+            sock.connect(resolved)
+            return sock
+        except OSError as why:
+            sock.close()
+            error = why
+    raise error
+
 
 class Connection:
     """A request, and its answer as it arrives.
@@ -35,6 +83,8 @@ class Connection:
         self._timeout = timeout
         self._sock: socket.socket | None = None
         self._connection, target, headers = _connection_to(url, headers, timeout)
+        # The place where the standard library expects `socket.create_connection`.
+        self._connection._create_connection = _connect  # type: ignore[attr-defined]
         try:
             self._connection.connect()
             # The connection forgets the socket as soon as the answer has no length.
