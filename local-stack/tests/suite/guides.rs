@@ -49,7 +49,7 @@ const KINDS: &[(&str, &[&str], &[&str])] = &[
     ("shell", &["sh"], SHELL_CONDITIONS),
     ("starts the local stack", &["sh"], &[]),
     ("starts auth-service", &["sh"], &["PostgreSQL and Redis running"]),
-    ("python", &["python"], &["local stack running"]),
+    ("python", &["python"], &["local stack running", "client reports-api exists"]),
     ("rust doctest", &["rust", "rust,no_run"], RUST_FEATURES),
     ("nginx", &["nginx"], &["auth-service and app:3000 running"]),
     ("caddy", &["caddyfile"], &["auth-service and app:3000 running"]),
@@ -71,10 +71,11 @@ const SHELL_CONDITIONS: &[&str] = &[
     "packages of the tests installed",
 ];
 
-/// Tests of other packages that run samples.
+/// Tests that run samples themselves.
 const TESTS: &[&str] = &[
     "auth-service/tests/suite/readyz.rs",
     "auth-service/tests/suite/move_from_django.rs",
+    "local-stack/tests/suite/python_services.rs",
     "verifiers/javascript/test/guide.test.js",
 ];
 
@@ -208,7 +209,18 @@ async fn python_samples_accept_a_token_and_refuse_a_changed_one() {
         let tokens = Client::new(stack.process.addr(0)).new_user("ada").await;
         let mut code = stack.localize(&sample.code);
         code += "import sys\nprint(verify(sys.argv[1])['preferred_username'])\n";
-        let verify = |token: &str| run(Command::new(python()).args(["-", token]), &code);
+        let mut secret = String::new();
+        if conditions(&sample).contains(&"client reports-api exists") {
+            let create = "auth-service clients create reports-api --scope revocations:read";
+            secret = run_on(&stack, create, &[]).split_whitespace().last().unwrap().to_owned();
+        }
+        let package = root().join("verifiers/python/src");
+        let verify = |token: &str| {
+            let mut command = Command::new(python());
+            command.args(["-", token]).env("PYTHONPATH", &package);
+            command.env("PYTHONDONTWRITEBYTECODE", "1");
+            run(command.env("REVOCATIONS_CLIENT_SECRET", &secret), &code)
+        };
         assert_eq!(printed(verify(&tokens.access)), "ada\n");
         let changed = tokens.access.replacen("eyJ", "eyK", 1);
         for refused in [&changed, &tokens.refresh] {

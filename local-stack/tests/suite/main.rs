@@ -6,6 +6,7 @@ mod guides;
 mod kubernetes;
 mod links;
 mod operator_commands;
+mod python_services;
 mod readme;
 mod reference;
 mod sbom;

@@ -90,10 +90,13 @@ impl PublicKey {
         Ok(Self { algorithm: Algorithm::ES256, key: key.map_err(|_| JwkError::Invalid)? })
     }
 
-    /// Parses an RSA key (RFC 7518 section 6.3.1).
+    /// Parses an RSA key (RFC 7518 sections 3.3 and 6.3.1).
     fn rsa(parameters: &RSAKeyParameters) -> Result<Self, JwkError> {
         let n = decode(&parameters.n)?;
         let e = decode(&parameters.e)?;
+        if is_weak_rsa(&n, &e) {
+            return Err(JwkError::Invalid);
+        }
         let components = RsaPublicKeyComponents { n: &n, e: &e };
         let key = components.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256);
         Ok(Self { algorithm: Algorithm::RS256, key: key.map_err(|_| JwkError::Invalid)? })
@@ -113,6 +116,15 @@ fn is_for_signatures(common: &CommonParameters) -> bool {
 
 fn decode(number: &str) -> Result<Vec<u8>, JwkError> {
     URL_SAFE_NO_PAD.decode(number).map_err(|_| JwkError::Invalid)
+}
+
+/// Returns `true` if the modulus `n` has less than 2048 bits (RFC 7518 section 3.3) or is even, or if
+/// the exponent `e` is even or 1. The library accepts some of these keys, and refuses their
+/// signatures later: a token would then seem to be forged, where its key is at fault.
+fn is_weak_rsa(n: &[u8], e: &[u8]) -> bool {
+    let is_even = |number: &[u8]| number.last().is_none_or(|last| last % 2 == 0);
+    let bits = n.len() * 8 - n.first().map_or(0, |first| first.leading_zeros() as usize);
+    bits < 2048 || is_even(n) || is_even(e) || e == [1]
 }
 
 /// Returns `true` if an Ed25519 key is one of the eight points of low order, in any encoding, or is

@@ -60,6 +60,8 @@ pub(crate) struct Revocations {
     clock: Clock,
     ended: EndedSessions,
     created: Instant,
+    /// Offset of the clock when this state was created. Zero outside tests.
+    created_offset_ms: i64,
     is_current: AtomicBool,
     /// Time of the last event or comment that left the verifier with all events, in milliseconds
     /// after `created`, or [`NEVER`].
@@ -73,9 +75,10 @@ impl Revocations {
         Self {
             feed: ArcSwap::from_pointee(feed),
             policy,
-            clock,
             ended: EndedSessions::default(),
             created: Instant::now(),
+            created_offset_ms: clock.offset_ms(),
+            clock,
             is_current: AtomicBool::new(false),
             received_ms: AtomicI64::new(NEVER),
             reconnects: AtomicU64::new(0),
@@ -195,6 +198,7 @@ impl Revocations {
     /// Returns the age of this state in milliseconds. A wall clock that is set does not change it,
     /// but a test that advances the verifier's clock does.
     fn age_ms(&self) -> i64 {
-        self.created.elapsed().as_millis() as i64 + self.clock.offset_ms()
+        let advanced_ms = self.clock.offset_ms() - self.created_offset_ms;
+        self.created.elapsed().as_millis() as i64 + advanced_ms
     }
 }

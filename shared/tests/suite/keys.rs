@@ -177,42 +177,40 @@ fn encoded(message: &[u8], length: usize) -> Vec<u8> {
     [&[0, 1], &*vec![0xff; length - 3 - hash.len()], &[0], &hash].concat()
 }
 
-/// The library accepts some of these keys, but refuses their signatures.
 #[test]
-fn a_weak_rsa_key_verifies_no_signature() {
-    let message = b"1024 bits";
-    let n = decoded(
+fn a_weak_rsa_key_is_refused() {
+    let short = decoded(
         "xsuKMQOrmog6PyzjrrQTZ5obqLmsxDAT1Ayxy1oKkPr56TZNesJPR4wqcxI-bNpCpN1JoNta2IKw1Z25\
          bA4uEgEBnYFlOHzERJkYT0ooxU_It1u3673_HNAlKlaH7JX8ZxS8znW3eIvJvqZEkgDEK6tTevs_L-59\
          kcXAhSQ5l8s",
     );
-    let signature = decoded(
-        "SsHFKadBvDNhGwIOBZxJ-beoQPFesEkmRg8GqOoaFNVKHhTKmpGVrjzjWxmpES_Iw5NgokrvjWodX6CJ\
-         T60auynHPe3KEWsOZBy1qQtZWBfcM0YXaGuUb5fkxzbmMCCyXuxcc4v-zBT__zZATa1cpqUELuQDq8Ih\
-         2NTvMwy9hZQ",
-    );
-    assert!(!key(&rsa(n, [1, 0, 1])).unwrap().verifies(message, &signature), "1024 bits");
-
     let mut even = MODULUS.clone();
     *even.last_mut().unwrap() &= 0xfe;
+    let mut bits_2047 = MODULUS.clone();
+    bits_2047[0] &= 0x7f;
     for (what, n, e) in [
-        ("e is 1", &*MODULUS, &[1][..]),
+        ("1024 bits", &*short, &[1, 0, 1][..]),
+        ("2047 bits", &bits_2047, &[1, 0, 1]),
+        ("e is 1", &MODULUS, &[1]),
         ("e is 2", &MODULUS, &[2]),
         ("e is even", &MODULUS, &[1, 0, 0]),
-        ("e is huge", &MODULUS, &MODULUS[..255]),
         ("n is even", &even, &[1, 0, 1]),
         ("n and e are even", &even, &[2]),
-    ] {
-        let forged = encoded(message, 256);
-        assert!(!key(&rsa(n, e)).is_ok_and(|key| key.verifies(message, &forged)), "{what}");
-    }
-    for (what, n, e) in [
-        ("n is zero", &[0; 256][..], &[1, 0, 1][..]),
+        ("n is zero", &[0; 256], &[1, 0, 1]),
         ("e is zero", &MODULUS, &[0]),
+        ("no n", &[], &[1, 0, 1]),
         ("no e", &MODULUS, &[]),
         ("n padded", &[&[0], &**MODULUS].concat(), &[1, 0, 1]),
         ("e padded", &MODULUS, &[0, 1, 0, 1]),
     ] {
         assert_eq!(error(&rsa(n, e)), Some(JwkError::Invalid), "{what}");
     }
+}
+
+#[test]
+fn an_rsa_key_with_a_huge_exponent_verifies_no_message_that_is_its_own_signature() {
+    let message = b"message";
+    let forged = encoded(message, 256);
+    let key = key(&rsa(&*MODULUS, &MODULUS[..255]));
+    assert!(!key.is_ok_and(|key| key.verifies(message, &forged)));
 }

@@ -1,6 +1,7 @@
 //! Tests of the verifier through its public interface.
 
 mod attacks;
+mod conformance;
 mod dependencies;
 mod extract;
 mod feed;
