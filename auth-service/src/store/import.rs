@@ -14,14 +14,14 @@ use super::{
     AnyConnection, credentials,
     schema::{
         credentials as credentials_table, deleted_users, former_usernames, mail_users,
-        one_time_codes, users,
+        one_time_codes, reserved_names, users,
     },
 };
 use crate::{
     credentials::PasswordHash,
     domain::{
-        email::Email, fold::NameKeys, language::Language, one_time_code::CodePurpose,
-        username::Username,
+        email::Email, fold::NameKeys, language::Language, name_rules::appearance,
+        one_time_code::CodePurpose, username::Username,
     },
 };
 
@@ -219,12 +219,14 @@ pub fn find_conflicting(
         .load(connection)
 }
 
-/// Names and addresses that no new user may have: their former owners may come back, or the audit
-/// trail has events of them.
+/// Names and addresses that no new user may have: their former owners may come back, the audit trail
+/// has events of them, or an operator reserved them.
 #[derive(Clone, Debug, Default)]
 pub struct KeptNames {
     names: HashSet<String>,
     addresses: HashSet<String>,
+    /// What names look like that an operator reserved.
+    reserved: HashSet<String>,
 }
 
 impl KeptNames {
@@ -237,9 +239,14 @@ impl KeptNames {
     pub fn has_address(&self, keys: &NameKeys) -> bool {
         self.addresses.contains(&keys.folded)
     }
+
+    /// Returns whether a username is reserved, or looks like a reserved one.
+    pub fn is_reserved(&self, name: &Username) -> bool {
+        !self.reserved.is_empty() && self.reserved.contains(&appearance(name.as_str()))
+    }
 }
 
-/// Returns the names and addresses of these users that are kept.
+/// Returns the names and addresses of these users that are kept, and all reserved names.
 pub fn find_kept(
     connection: &mut AnyConnection,
     users: &[&ImportedUser],
@@ -270,8 +277,14 @@ pub fn find_kept(
         .filter(one_time_codes::expires_at.gt(now_ms))
         .select(one_time_codes::folded_email)
         .load(connection)?;
+    let reserved: Vec<String> =
+        reserved_names::table.select(reserved_names::appearance).load(connection)?;
     let names = of_deleted.into_iter().chain(former).flat_map(|(key, folded)| [key, folded]);
-    Ok(KeptNames { names: names.collect(), addresses: addresses.into_iter().flatten().collect() })
+    Ok(KeptNames {
+        names: names.collect(),
+        addresses: addresses.into_iter().flatten().collect(),
+        reserved: reserved.into_iter().collect(),
+    })
 }
 
 /// A user as an export writes it. Times are milliseconds since the Unix epoch.

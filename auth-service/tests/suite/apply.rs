@@ -20,20 +20,20 @@ use crate::support::{
 };
 
 impl TestApp {
-    fn file(&self, name: &str) -> PathBuf {
+    fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Writes a secret file for a client, and returns the secret.
     fn secret_file(&self, name: &str) -> String {
         let secret = new_secret();
-        write_private(self.file(name), &secret);
+        write_private(self.path(name), &secret);
         secret.trim().to_owned()
     }
 
     /// Runs `auth-service apply` with a file of this text.
     fn apply(&self, text: &str, args: &[&str]) -> Output {
-        let file = self.file("access.toml");
+        let file = self.path("access.toml");
         fs::write(&file, text).unwrap();
         self.cli(&[&["apply", file.to_str().unwrap()], args].concat())
     }
@@ -47,7 +47,7 @@ impl TestApp {
     fn refused(&self, text: &str, args: &[&str]) -> (Vec<String>, String) {
         let output = self.apply(text, args);
         assert_eq!(output.status.code(), Some(2), "{output:?}");
-        let file = format!("{}:", self.file("access.toml").display());
+        let file = format!("{}:", self.path("access.toml").display());
         let text = String::from_utf8(output.stdout).unwrap();
         let faults = text.lines().map(|line| line.strip_prefix(&file).unwrap().to_owned());
         (faults.collect(), String::from_utf8(output.stderr).unwrap())
@@ -412,7 +412,7 @@ async fn secret_file_must_be_private_and_hard_to_guess() {
     let app = TestApp::embedded().await;
     let client = "[[clients]]\nid = \"job\"\nsecret_file = \"job.secret\"\n";
     let secret = app.secret_file("job.secret");
-    let file = app.file("job.secret");
+    let file = app.path("job.secret");
     fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
     let (faults, _) = app.refused(client, &[]);
     let mode = "3: the secret file job.secret is open to all users of this machine (mode 644): run";
@@ -452,7 +452,7 @@ async fn concurrent_applications_make_each_change_once(app: TestApp) {
     app.client("reports-api", &["old"]);
     app.secret_file("billing-job.secret");
     let earlier = app.operator_events().len();
-    let file = app.file("access.toml");
+    let file = app.path("access.toml");
     fs::write(&file, FILE).unwrap();
     let outputs = std::thread::scope(|scope| {
         let apply = || app.cli(&["apply", file.to_str().unwrap()]);
@@ -541,15 +541,15 @@ async fn changes_are_printed_as_json() {
 #[actix_web::test]
 async fn file_that_cannot_be_read_is_named() {
     let app = TestApp::embedded().await;
-    fs::write(app.file("latin1.toml"), b"# caf\xe9").unwrap();
+    fs::write(app.path("latin1.toml"), b"# caf\xe9").unwrap();
     for name in ["nowhere.toml", "latin1.toml"] {
-        let file = app.file(name);
+        let file = app.path(name);
         let output = app.cli(&["apply", file.to_str().unwrap()]);
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         let error = String::from_utf8(output.stderr).unwrap();
         assert!(error.contains(&format!("cannot read {}", file.display())), "{error}");
     }
-    let file = app.file("access.toml");
+    let file = app.path("access.toml");
     fs::write(&file, "\u{feff}reserved_names = []\r\n").unwrap();
     assert_eq!(stdout_of(app.cli(&["apply", file.to_str().unwrap()])), "no changes\n");
     let folder = test_support::temp_dir();

@@ -135,6 +135,18 @@ async fn conflicting_row_is_refused_renamed_or_ends_the_import(app: TestApp) {
 }
 
 #[apply(on_both_stores)]
+async fn name_that_an_operator_reserved_is_refused(app: TestApp) {
+    let file = app.file("reserved_names = [\"acme\"]");
+    assert!(app.cli(&["apply", file.to_str().unwrap()]).status.success());
+    let rows = dumpdata(&[django_user(1, "ACME", json!({}))]);
+    let refused = app.import(&rows, &[]);
+    assert_eq!(refused.counts(), [0, 0, 1], "{refused:?}");
+    let reason = "This username is reserved. --allow-reserved imports it all the same";
+    assert_eq!(refused.refused()[0].1, reason);
+    assert_eq!(app.import(&rows, &["--allow-reserved"]).counts(), [1, 0, 0]);
+}
+
+#[apply(on_both_stores)]
 async fn renamed_user_without_an_id_is_recognised(app: TestApp) {
     app.register("ada").await;
     let file = "username,email\nADA,other@example.com\n";

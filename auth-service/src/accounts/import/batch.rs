@@ -201,9 +201,11 @@ impl<'a> Writer<'a, '_> {
 
     /// Returns why a row cannot have its name or address, and whether another name helps.
     fn kept_reason(&self, row: &Pending<'_>, kept: &KeptNames) -> Option<(&'static str, bool)> {
-        let ImportedUser { username_keys, email_keys, .. } = row.user();
+        let ImportedUser { username, username_keys, email_keys, .. } = row.user();
         if kept.has_address(email_keys) {
             Some(("the email address is kept for a user who had it (EMAIL_UNDO_LIFETIME)", false))
+        } else if kept.is_reserved(username) && !self.rules.allow_reserved {
+            Some(("This username is reserved. --allow-reserved imports it all the same", true))
         } else if kept.has_name(username_keys) && !self.rules.allow_reserved {
             Some((
                 "the username is that of a former user, of whom the audit trail has events",
