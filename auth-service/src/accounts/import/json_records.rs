@@ -240,7 +240,10 @@ mod tests {
 
     use super::*;
 
-    fn elements(text: &[u8]) -> (Vec<(u64, Option<String>)>, Result<(), String>) {
+    /// The line and the text of each element.
+    type Elements = Vec<(u64, Option<String>)>;
+
+    fn elements(text: &[u8]) -> (Elements, Result<(), String>) {
         let mut records = ArrayRecords::new(BufReader::with_capacity(3, text));
         let mut found = Vec::new();
         loop {
