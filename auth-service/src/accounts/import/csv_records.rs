@@ -34,6 +34,8 @@ pub struct CsvRecords<R> {
     ends: Vec<usize>,
     /// Names of the fields. `None` before the header is read.
     header: Option<Vec<String>>,
+    /// Number of the current line, counted from 1.
+    line: u64,
     /// Number of quotation marks so far: within a quoted field, it is odd.
     quotes: u64,
 }
@@ -49,7 +51,7 @@ impl<R: Read> CsvRecords<R> {
     pub fn new(input: io::BufReader<R>) -> Self {
         let text = vec![0; MAX_ROW];
         let ends = vec![0; MAX_FIELDS];
-        Self { input, reader: Reader::new(), text, ends, header: None, quotes: 0 }
+        Self { input, reader: Reader::new(), text, ends, header: None, line: 1, quotes: 0 }
     }
 
     /// Returns the next row, `None` at the end of the file.
@@ -94,8 +96,26 @@ impl<R: Read> CsvRecords<R> {
         Ok(names)
     }
 
+    /// Skips blank lines, and the line feed of a row that ended with its carriage return.
+    fn skip_line_breaks(&mut self) -> Result<(), ImportError> {
+        loop {
+            let buffer = match self.input.fill_buf() {
+                Ok(buffer) => buffer,
+                Err(why) if why.kind() == io::ErrorKind::Interrupted => continue,
+                Err(why) => return Err(ImportError::Read(why)),
+            };
+            let Some(byte) = buffer.first().copied() else { return Ok(()) };
+            if !matches!(byte, b'\r' | b'\n') {
+                return Ok(());
+            }
+            self.line += u64::from(byte == b'\n');
+            self.input.consume(1);
+        }
+    }
+
     fn next_raw(&mut self) -> Result<Option<Raw>, ImportError> {
-        let line = self.reader.line();
+        self.skip_line_breaks()?;
+        let line = self.line;
         let mut written = 0;
         let mut fields = 0;
         let mut is_too_long = false;
@@ -111,6 +131,7 @@ impl<R: Read> CsvRecords<R> {
                 &mut self.text[written..],
                 &mut self.ends[fields..],
             );
+            self.line += buffer[..read].iter().filter(|byte| **byte == b'\n').count() as u64;
             self.quotes += buffer[..read].iter().filter(|byte| **byte == b'"').count() as u64;
             self.input.consume(read);
             written += wrote;
