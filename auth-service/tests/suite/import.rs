@@ -250,7 +250,7 @@ async fn groups_permissions_and_flags_become_scopes_and_roles_by_the_map_only(ap
     assert_eq!(claims("barbara"), (json!([]), json!([])));
     assert_eq!(claims_of(&app.login("ada").await.tokens().access)["roles"], json!(["editor"]));
 
-    // Without a map, nobody gets anything.
+    // Without a map, no user gets a scope or a role.
     let other = dumpdata(&[django_user(9, "root1", json!({"is_superuser": true, "groups": [1]}))]);
     assert_eq!(app.import(other, &[]).counts(), [1, 0, 0]);
     assert_eq!(claims("root1"), (json!([]), json!([])));

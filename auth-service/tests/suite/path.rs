@@ -38,6 +38,7 @@ async fn user_registers_logs_in_refreshes_verifies_and_logs_out(app: TestApp) {
                 "email": "Ada@example.com",
                 "username": "Ada",
                 "email_verified": false,
+                "external_id": null,
                 "language": "en"
             })
         )

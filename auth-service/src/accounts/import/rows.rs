@@ -146,7 +146,7 @@ impl RowParser<'_> {
             })?,
         };
         match self.names.check(&username) {
-            // The writer adds a number to a name that nobody may have.
+            // The writer adds a number to a name that no user may have.
             Err(why) if !self.options.allow_reserved && !is_similar_enough => {
                 Err(conflict(format!("{why} --allow-reserved imports it all the same")))
             }
