@@ -1,7 +1,7 @@
 //! `auth-service apply`: makes clients, grants, reserved names and receivers of webhooks as a file
 //! states.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -75,12 +75,12 @@ pub async fn run(settings: &Settings, apply: Apply, format: Format) -> Result<()
 async fn provisioning(settings: &Settings) -> Result<Provisioning, CommandError> {
     let store = open_recorded_store(settings).await?;
     let (clock, initiator) = (Clock::system(), operator::initiator());
-    // Only a file with webhooks needs the secret.
+    // Only a file with webhooks needs the secret, and checks that it is that of the replicas.
     let webhooks = Secret::read(&settings.secret_key_file()).ok().map(|secret| WebhookAdmin {
         store: store.clone(),
         clock: clock.clone(),
         initiator: initiator.clone(),
-        secret,
+        secret: Arc::new(secret),
     });
     let users = UserAdmin {
         store: store.clone(),

@@ -52,15 +52,15 @@ pub fn unavailable(store: &Store) -> CommandError {
 /// Opens the database for changes that receivers of webhooks learn of.
 pub async fn open_recorded_store(settings: &Settings) -> Result<Store, CommandError> {
     let store = open_store(settings).await?;
-    // Most commands need no secret, so a missing one matters only if there is a receiver.
+    // Most commands need no secret, so a missing or wrong one matters only if there is a receiver.
     let secret = Secret::read(&settings.secret_key_file()).ok();
-    store.observe(Arc::new(Receivers::new(secret.map(Arc::new))));
+    store.observe(Arc::new(Receivers::of_command(secret.map(Arc::new))));
     Ok(store)
 }
 
 /// Opens the database for the use cases of an operator who administers webhooks.
 pub async fn webhook_admin(settings: &Settings) -> Result<WebhookAdmin, CommandError> {
-    let secret = Secret::read(&settings.secret_key_file())?;
+    let secret = Arc::new(Secret::read(&settings.secret_key_file())?);
     let store = open_store(settings).await?;
     Ok(WebhookAdmin { store, clock: Clock::system(), initiator: operator::initiator(), secret })
 }

@@ -20,6 +20,8 @@ const MAX_MEMORY_KIB: u32 = 128 * 1024;
 /// Maximum memory that one hash fills, over all passes: about a second of work.
 const MAX_FILLED_KIB: u64 = 1024 * 1024;
 const MAX_LANES: u32 = 64;
+/// Minimum length of the digest in bytes. Wrong passwords match a shorter one too easily.
+const MIN_DIGEST: usize = 16;
 /// Maximum length of the salt and of the digest in bytes.
 const MAX_BYTES: usize = 128;
 
@@ -104,8 +106,8 @@ fn parse(hash: &str) -> Option<Parsed> {
     let (salt, digest) = rest.split_once('$')?;
     let salt = STANDARD_NO_PAD.decode(salt).ok()?;
     let digest = STANDARD_NO_PAD.decode(digest).ok()?;
-    // RFC 9106 section 3.1: salts of at least eight bytes, digests of at least four.
-    if !(8..=MAX_BYTES).contains(&salt.len()) || !(4..=MAX_BYTES).contains(&digest.len()) {
+    // RFC 9106 section 3.1: salts of at least eight bytes.
+    if !(8..=MAX_BYTES).contains(&salt.len()) || !(MIN_DIGEST..=MAX_BYTES).contains(&digest.len()) {
         return None;
     }
     let Argon2Cost { variant, memory_kib, passes, lanes } = cost;
@@ -155,5 +157,15 @@ mod tests {
         let (cost, rest) =
             Argon2Cost::parse("argon2$argon2id$v=19$m=102400,t=2,p=8$salt$x").unwrap();
         assert_eq!((cost.form().as_str(), rest), ("$argon2id$v=19$m=102400,t=2,p=8$", "salt$x"));
+    }
+
+    #[test]
+    fn short_digest_is_refused() {
+        let is_well_formed = |digest: &[u8]| {
+            let digest = STANDARD_NO_PAD.encode(digest);
+            super::is_well_formed(&format!("$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ${digest}"))
+        };
+        assert!(!is_well_formed(&[0; 15]));
+        assert!(is_well_formed(&[0; 16]));
     }
 }

@@ -54,15 +54,16 @@ impl ImportedHash {
         let is_text = text.len() <= MAX_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic());
         let hash = PasswordHash::from_stored(text.to_owned());
         if !is_text || !hash.is_well_formed() {
-            // A hash beyond the limits of its algorithm is not parsed.
-            return Self::MustReset(match is_text && has_known_algorithm(text) {
+            // A cost beyond the limits of its algorithm is not parsed.
+            let is_beyond = is_text && has_known_algorithm(text) && HashKind::parse(text).is_none();
+            return Self::MustReset(match is_beyond {
                 true => ResetReason::TooExpensive,
                 false => ResetReason::Unknown,
             });
         }
         match HashKind::parse(text) {
-            Some(kind) if kind.is_affordable() => Self::Usable(hash),
-            Some(_) => Self::MustReset(ResetReason::TooExpensive),
+            Some(kind) if !kind.is_affordable() => Self::MustReset(ResetReason::TooExpensive),
+            Some(_) => Self::Usable(hash),
             None => Self::MustReset(ResetReason::Unknown),
         }
     }
@@ -103,13 +104,23 @@ mod tests {
             ("md5$salt$5f4dcc3b5aa765d61d8327deb882cf99".into(), Some(Unknown)),
             ("pbkdf2_sha256$1000$salt$\0".into(), Some(Unknown)),
             (format!("pbkdf2_sha256$1200000$salt${digest}"), None),
-            (format!("pbkdf2_sha1$1200000$salt${digest}"), None),
+            ("pbkdf2_sha1$1200000$salt$AAECAwQFBgcICQoLDA0ODxAREhM=".into(), None),
+            (format!("pbkdf2_sha1$1200000$salt${digest}"), Some(Unknown)),
+            ("pbkdf2_sha256$1200000$salt$AA==".into(), Some(Unknown)),
+            ("pbkdf2_sha1$1200000$salt$AA==".into(), Some(Unknown)),
             (format!("pbkdf2_sha256$10000000$salt${digest}"), Some(TooExpensive)),
             (format!("pbkdf2_sha256$1000$salt${}", digest.repeat(99)), Some(Unknown)),
             (format!("$2y$12${bcrypt}"), None),
             (format!("$2y$16${bcrypt}"), Some(TooExpensive)),
             ("$argon2id$v=19$m=4194304,t=4,p=8$c29tZXNhbHQ$AAECAwQF".into(), Some(TooExpensive)),
-            ("$argon2id$v=19$m=102400,t=2,p=8$c29tZXNhbHQ$AAECAwQF".into(), None),
+            ("$argon2id$v=19$m=102400,t=2,p=8$c29tZXNhbHQ$AAECAwQF".into(), Some(Unknown)),
+            ("$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAECAwQFBgcICQoLDA0ODw".into(), None),
+            ("$scrypt$ln=14,r=8,p=5$c29tZXNhbHQ$AAECAwQFBgcICQoLDA0O".into(), Some(Unknown)),
+            ("$scrypt$ln=14,r=8,p=5$c29tZXNhbHQ$AAECAwQFBgcICQoLDA0ODw".into(), None),
+            (
+                "$scrypt$ln=1,r=1,p=4194304$c29tZXNhbHQ$AAECAwQFBgcICQoLDA0ODw".into(),
+                Some(TooExpensive),
+            ),
             (format!("scrypt$67108864$salt$8$1${digest}"), Some(TooExpensive)),
             (format!("scrypt$16384$salt$8$1${digest}"), None),
         ] {

@@ -76,6 +76,8 @@ impl PasswordHash {
             "abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01232";
         const PBKDF2_SALT_AND_DIGEST: &str =
             "abcdefghijklmnopqrstuv$AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+        const PBKDF2_SHA1_SALT_AND_DIGEST: &str =
+            "abcdefghijklmnopqrstuv$AAECAwQFBgcICQoLDA0ODxAREhM=";
         const PHC_SALT_AND_DIGEST: &str =
             "AAECAwQFBgcICQoLDA0ODw$AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
         Self(match kind {
@@ -86,7 +88,7 @@ impl PasswordHash {
                 format!("{}{iterations}${PBKDF2_SALT_AND_DIGEST}", pbkdf2_hash::SHA256)
             }
             HashKind::Pbkdf2Sha1(iterations) => {
-                format!("{}{iterations}${PBKDF2_SALT_AND_DIGEST}", pbkdf2_hash::SHA1)
+                format!("{}{iterations}${PBKDF2_SHA1_SALT_AND_DIGEST}", pbkdf2_hash::SHA1)
             }
             HashKind::Argon2(cost) => cost.form() + PHC_SALT_AND_DIGEST,
             HashKind::Scrypt(cost) => cost.form() + PHC_SALT_AND_DIGEST,

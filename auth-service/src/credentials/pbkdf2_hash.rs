@@ -11,6 +11,11 @@ use crate::domain::password::Password;
 pub const SHA256: &str = "pbkdf2_sha256$";
 pub const SHA1: &str = "pbkdf2_sha1$";
 
+/// Length of the digests of SHA-256 in bytes.
+const SHA256_BYTES: usize = 32;
+/// Length of the digests of SHA-1 in bytes.
+const SHA1_BYTES: usize = 20;
+
 /// A parsed hash.
 struct Parsed<'a> {
     algorithm: pbkdf2::Algorithm,
@@ -20,16 +25,19 @@ struct Parsed<'a> {
 }
 
 fn parse(hash: &str) -> Option<Parsed<'_>> {
-    let (algorithm, rest) = match (hash.strip_prefix(SHA256), hash.strip_prefix(SHA1)) {
-        (Some(rest), _) => (pbkdf2::PBKDF2_HMAC_SHA256, rest),
-        (None, Some(rest)) => (pbkdf2::PBKDF2_HMAC_SHA1, rest),
+    let (algorithm, digest_bytes, rest) = match (hash.strip_prefix(SHA256), hash.strip_prefix(SHA1))
+    {
+        (Some(rest), _) => (pbkdf2::PBKDF2_HMAC_SHA256, SHA256_BYTES, rest),
+        (None, Some(rest)) => (pbkdf2::PBKDF2_HMAC_SHA1, SHA1_BYTES, rest),
         (None, None) => return None,
     };
     let mut parts = rest.split('$');
     let iterations = parts.next()?.parse().ok()?;
     let salt = parts.next()?;
     let derived = STANDARD.decode(parts.next()?).ok()?;
-    (!derived.is_empty()).then_some(Parsed { algorithm, iterations, salt, derived })
+    // Wrong passwords match a shorter digest too easily, and a longer one takes more time.
+    let has_length = derived.len() == digest_bytes;
+    has_length.then_some(Parsed { algorithm, iterations, salt, derived })
 }
 
 /// Returns whether the text is a hash that can be verified.
@@ -47,4 +55,28 @@ pub fn verify(password: &Password, hash: &str) -> Option<HashJob<bool>> {
         HashJob::Done(verified.is_ok())
     };
     Some(HashJob::Other(PBKDF2, Box::new(verify)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digest_of_another_length_is_refused() {
+        let is_usable = |start: &str, length: usize| {
+            is_well_formed(&format!("{start}1$salt${}", STANDARD.encode(vec![0_u8; length])))
+        };
+        for (start, length) in [
+            (SHA256, 0),
+            (SHA256, 1),
+            (SHA256, 31),
+            (SHA256, 33),
+            (SHA1, 19),
+            (SHA1, 21),
+            (SHA1, 32),
+        ] {
+            assert!(!is_usable(start, length), "{start} {length}");
+        }
+        assert!(is_usable(SHA256, 32) && is_usable(SHA1, 20));
+    }
 }

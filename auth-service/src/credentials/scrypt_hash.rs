@@ -21,7 +21,13 @@ pub const PHC: &str = "$scrypt$";
 /// time. Django's default is 16 MiB.
 const MAX_MEMORY: u64 = 128 << 20;
 /// Maximum memory that one hash fills, over all `p`: about a second of work.
-const MAX_FILLED: u64 = 1 << 30;
+const MAX_FILLED: u64 = 256 << 20;
+/// Maximum size of the blocks of all `p` in bytes, which PBKDF2 makes and which stay in memory. A
+/// small N with a large `p` would otherwise cost much that [`MAX_FILLED`] does not count.
+const MAX_BLOCKS: u64 = 1 << 20;
+const MAX_P: u32 = 64;
+/// Minimum length of the digest in bytes. Wrong passwords match a shorter one too easily.
+const MIN_DIGEST: usize = 16;
 /// Maximum length of the salt and of the digest in bytes.
 const MAX_BYTES: usize = 128;
 
@@ -54,8 +60,7 @@ impl ScryptCost {
         format!("{PHC}ln={log_n},r={r},p={p}$")
     }
 
-    /// Returns whether the cost is within the limits. Numbers without overflow: `log_n` is below 64
-    /// and the others are below 2^32.
+    /// Returns whether the cost is within the limits.
     fn is_affordable(self) -> bool {
         let Self { log_n, r, p } = self;
         let block = 128 * u64::from(r);
@@ -65,7 +70,11 @@ impl ScryptCost {
         };
         // RFC 7914 section 6.
         let is_valid = log_n > 0 && u64::from(log_n) < 16 * u64::from(r) && p > 0;
-        is_valid && memory.checked_mul(p.into()).is_some_and(|all| all <= MAX_FILLED)
+        // Without overflow: `memory` and `block` are at most `MAX_MEMORY`.
+        is_valid
+            && p <= MAX_P
+            && block * u64::from(p) <= MAX_BLOCKS
+            && memory * u64::from(p) <= MAX_FILLED
     }
 }
 
@@ -102,7 +111,7 @@ fn parse(hash: &str) -> Option<Parsed> {
     } else {
         (STANDARD_NO_PAD.decode(salt).ok()?, STANDARD_NO_PAD.decode(digest).ok()?)
     };
-    if salt.len() > MAX_BYTES || !(10..=MAX_BYTES).contains(&digest.len()) {
+    if salt.len() > MAX_BYTES || !(MIN_DIGEST..=MAX_BYTES).contains(&digest.len()) {
         return None;
     }
     Some(Parsed { params: Params::new(log_n, r, p).ok()?, salt, digest })
@@ -134,7 +143,10 @@ mod tests {
     fn cost_beyond_the_limits_is_refused() {
         for form in [
             "scrypt$2097152$$8$1$",
-            "scrypt$16384$$8$65$",
+            "scrypt$16384$$8$17$",
+            "scrypt$2$$1$65$",
+            "scrypt$2$$1024$9$",
+            "$scrypt$ln=1,r=1,p=4194304$",
             "scrypt$16383$$8$1$",
             "scrypt$0$$8$1$",
             "scrypt$1$$8$1$",
@@ -153,5 +165,19 @@ mod tests {
         for form in ["scrypt$16384$salt$8$5$digest", "$scrypt$ln=14,r=8,p=5$salt$digest"] {
             assert_eq!(ScryptCost::parse(form).unwrap().form(), "$scrypt$ln=14,r=8,p=5$");
         }
+        for form in ["scrypt$16384$$8$16$", "scrypt$131072$$8$2$", "scrypt$2$$128$64$"] {
+            assert!(ScryptCost::parse(form).is_some(), "{form}");
+        }
+    }
+
+    #[test]
+    fn short_digest_is_refused() {
+        let is_well_formed = |digest: &[u8]| {
+            let django = format!("scrypt$16$salt$8$1${}", STANDARD.encode(digest));
+            let phc = format!("$scrypt$ln=4,r=8,p=1$c2FsdA${}", STANDARD_NO_PAD.encode(digest));
+            [super::is_well_formed(&django), super::is_well_formed(&phc)]
+        };
+        assert_eq!(is_well_formed(&[0; 15]), [false; 2]);
+        assert_eq!(is_well_formed(&[0; 16]), [true; 2]);
     }
 }

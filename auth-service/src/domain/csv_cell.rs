@@ -2,8 +2,8 @@
 //! certain characters (OWASP, CSV Injection). An apostrophe before the cell prevents that.
 
 /// Characters with which a formula begins, and the apostrophe itself, so that each cell can be
-/// restored.
-const GUARDED: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\''];
+/// restored. Some programs take the full-width forms for the ASCII ones.
+const GUARDED: [char; 11] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\''];
 
 /// Returns the text of a cell as a CSV file contains it (RFC 4180).
 pub fn escape(text: &str) -> String {
@@ -33,6 +33,10 @@ mod tests {
             ("+ada@example.com", "'+ada@example.com"),
             ("-1", "'-1"),
             ("@SUM(A1)", "'@SUM(A1)"),
+            ("＝1+1", "'＝1+1"),
+            ("＋1", "'＋1"),
+            ("－1", "'－1"),
+            ("＠SUM(A1)", "'＠SUM(A1)"),
             ("\t=1", "'\t=1"),
             ("'=1", "''=1"),
             ("'", "''"),

@@ -160,7 +160,7 @@ impl WebhookUrl {
         if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
             return Err("must begin with https:// or http://");
         }
-        // The log and commands name the URL.
+        // Commands name the URL.
         if !url.username().is_empty() || url.password().is_some() {
             return Err("must not contain a user or a password");
         }
@@ -182,6 +182,13 @@ impl WebhookUrl {
     pub fn is_encrypted(&self) -> bool {
         self.0.scheme() == "https"
     }
+}
+
+/// Returns the name of a receiver for the log and the audit trail: scheme and host of its URL, and
+/// its id. The rest of the URL may contain a secret.
+pub fn receiver_name(url: &str, id: &str) -> String {
+    let origin = Url::parse(url).map(|url| url.origin().ascii_serialization());
+    format!("{} ({id})", origin.as_deref().unwrap_or("an invalid URL"))
 }
 
 /// Prefix of a secret.
@@ -234,6 +241,13 @@ mod tests {
         let signature = secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, body);
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
         assert!(!format!("{secret:?}").contains("MfKQ"));
+    }
+
+    #[test]
+    fn name_of_a_receiver_has_no_path_and_no_query() {
+        let name = receiver_name("https://hooks.example.com:8443/T0/s3cret?token=s3cret", "id1");
+        assert_eq!(name, "https://hooks.example.com:8443 (id1)");
+        assert_eq!(receiver_name("s3cret", "id1"), "an invalid URL (id1)");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Cleanup: deletes expired sessions, codes and invitations, old audit events, names of deleted
-//! users, and accounts that are due for deletion. One process at a time runs a cleanup.
+//! users, messages of receivers of webhooks that were removed, and accounts that are due for
+//! deletion. One process at a time runs a cleanup.
 
 use std::time::Duration;
 
@@ -9,11 +10,14 @@ use shared::clock::Clock;
 use super::account_deletions::delete_due_accounts;
 use crate::store::{
     Store, StoreError, address_mails, audit, invitations, one_time_codes, outbox, sessions, users,
-    webhook_messages, with_cleanup_lock,
+    webhook_messages::{self, OrphanPage},
+    with_cleanup_lock,
 };
 
 /// Maximum number of rows of each kind that one transaction deletes.
 const PAGE: i64 = 1000;
+/// Number of messages that one query searches for those of removed receivers.
+const SEARCH_PAGE: i64 = 10_000;
 /// Time in which mails to one address are counted.
 const DAY: Duration = Duration::from_secs(86_400);
 /// Time for which messages to receivers of webhooks are kept after they were sent or given up.
@@ -49,6 +53,7 @@ impl Cleanup {
         let mails_before = before(DAY);
         let webhooks_before = before(WEBHOOK_MESSAGES_KEPT);
         delete_due_accounts(store, clock).await?;
+        delete_orphaned_messages(store).await?;
         let mut deleted = Deleted::default();
         loop {
             let delete_page = move |connection: &mut _| {
@@ -79,5 +84,29 @@ impl Cleanup {
             let Deleted { sessions, audit_events } = deleted;
             log::info!("cleanup: {sessions} sessions, {audit_events} audit events deleted so far");
         }
+    }
+}
+
+/// Deletes the messages of receivers of webhooks that were removed. The search locks no row, and a
+/// page of it takes a bounded time.
+async fn delete_orphaned_messages(store: &Store) -> Result<(), StoreError> {
+    let mut after = String::new();
+    loop {
+        let search =
+            move |connection: &mut _| webhook_messages::orphans(connection, &after, SEARCH_PAGE);
+        let OrphanPage { orphans, last } = store.run(search).await?;
+        for ids in orphans.chunks(PAGE as usize) {
+            let ids = ids.to_vec();
+            let delete = move |connection: &mut _| {
+                with_cleanup_lock(connection, |connection| {
+                    webhook_messages::delete(connection, &ids)
+                })
+            };
+            if store.run(delete).await?.is_none() {
+                return Ok(());
+            }
+        }
+        let Some(last) = last else { return Ok(()) };
+        after = last;
     }
 }

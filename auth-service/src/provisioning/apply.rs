@@ -87,6 +87,7 @@ impl Provisioning {
         }
         if let Some(entries) = &document.webhooks {
             let admin = self.webhooks.as_ref().ok_or(ApplyError::NoSecret)?;
+            admin.check_secret().await?;
             receivers::compare(admin, entries, prunes(Kind::Webhooks), &mut plan).await?;
         }
         if !plan.faults.is_empty() {

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::{difference::Difference, document::GrantEntry, error::ApplyError, plan::Plan};
-use crate::accounts::{AdminError, ClaimsChange, ClaimsEdit, User, UserAdmin, UserFilter};
+use crate::{
+    accounts::{AdminError, ClaimsChange, ClaimsEdit, User, UserAdmin, UserFilter},
+    store::users,
+};
 
 /// Maximum number of users who lose scopes or roles because the file does not name them. A service
 /// in which more users have some does not keep its grants in a file.
@@ -61,7 +64,8 @@ pub async fn compare(
     Ok(())
 }
 
-/// Finds the users that the file names. Two names of one user are a fault.
+/// Finds the users that the file names. Two names of one user are a fault, and so is an email
+/// address that its user has not verified: another person than its owner may have registered it.
 async fn find_users<'a>(
     admin: &UserAdmin,
     entries: &'a [GrantEntry],
@@ -77,17 +81,36 @@ async fn find_users<'a>(
             }
             Err(why) => return Err(why),
         };
-        match named.get(&user.id) {
-            Some((_, first)) => {
-                let (user, line) = (&user.username, first.line);
-                plan.fault(entry.line, format!("the user {user} is in line {line} already"));
-            }
-            None => {
-                named.insert(user.id, (user, entry));
-            }
+        if let Some((_, first)) = named.get(&user.id) {
+            let (user, line) = (&user.username, first.line);
+            plan.fault(entry.line, format!("the user {user} is in line {line} already"));
+            continue;
         }
+        if entry.user.contains('@') && !is_verified(admin, &user).await? {
+            let text = format!(
+                "the address {} is not verified, and any visitor may have registered it: name the \
+                 user by id, which `auth-service users show` prints, or verify the address",
+                entry.user
+            );
+            plan.fault(entry.line, text);
+            continue;
+        }
+        named.insert(user.id, (user, entry));
     }
     Ok(named)
+}
+
+/// Returns whether the user has proved to read the mail of the address with which the user was
+/// found.
+async fn is_verified(admin: &UserAdmin, user: &User) -> Result<bool, AdminError> {
+    let (id, email) = (user.id.to_string(), user.email.clone());
+    let read = move |connection: &mut _| {
+        let is_verified = users::mail_state(connection, &id)?.is_verified;
+        // Read last: the address that is verified is still the one of the file.
+        let now = users::find(connection, &id)?;
+        Ok(is_verified && now.is_some_and(|now| now.email == email))
+    };
+    Ok(admin.store.run(read).await?)
 }
 
 /// Returns the edits that take all scopes and roles from the users whom the file does not name.

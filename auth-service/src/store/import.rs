@@ -219,6 +219,19 @@ pub fn find_conflicting(
         .load(connection)
 }
 
+/// Returns those of the external ids of these users that stored users have.
+pub fn find_known_ids(
+    connection: &mut AnyConnection,
+    users: &[&ImportedUser],
+) -> QueryResult<HashSet<String>> {
+    let ids: Vec<&str> = users.iter().filter_map(|user| user.external_id.as_deref()).collect();
+    let known: Vec<Option<String>> = users::table
+        .filter(users::external_id.eq_any(ids))
+        .select(users::external_id)
+        .load(connection)?;
+    Ok(known.into_iter().flatten().collect())
+}
+
 /// Names and addresses that no new user may have: their former owners may come back, the audit trail
 /// has events of them, or an operator reserved them.
 #[derive(Clone, Debug, Default)]

@@ -1,13 +1,20 @@
 //! The webhook_messages table: messages to receivers of webhooks, each claimed by one replica at a
 //! time. A message that was sent is kept for a while, so that an operator can send it again.
 
+use std::collections::HashSet;
+
 use diesel::{
+    dsl::sql,
     pg::Pg,
     prelude::*,
-    sql_types::{BigInt, Text},
+    sql_types::{BigInt, Bool, Nullable, Text},
 };
 
-use super::{AnyConnection, schema::webhook_messages, transaction::in_transaction};
+use super::{
+    AnyConnection,
+    schema::{webhook_messages, webhooks},
+    transaction::in_transaction,
+};
 
 /// A message to be inserted.
 #[derive(Clone, Debug, Insertable)]
@@ -172,6 +179,74 @@ pub fn give_up(
         .map(|changed| changed > 0)
 }
 
+/// Why a message was given up that was not attempted any more. The reason of the last failure stays.
+const REASON_OF_AGE: &str = "COALESCE(last_error, 'older than WEBHOOK_GIVE_UP')";
+
+/// Returns whether a message of a receiver has been due since before `than_ms`.
+pub fn is_any_overdue(
+    connection: &mut AnyConnection,
+    webhook_id: &str,
+    than_ms: i64,
+) -> QueryResult<bool> {
+    let overdue: Option<String> = webhook_messages::table
+        .filter(webhook_messages::webhook_id.eq(webhook_id))
+        .filter(webhook_messages::due_at.lt(than_ms))
+        .filter(webhook_messages::sent_at.is_null())
+        .filter(webhook_messages::given_up_at.is_null())
+        .select(webhook_messages::id)
+        .first(connection)
+        .optional()?;
+    Ok(overdue.is_some())
+}
+
+/// Records for up to `limit` messages of a receiver that have been due since before `than_ms` that
+/// no further attempt is made, the oldest first. Returns their number.
+pub fn give_up_overdue(
+    connection: &mut AnyConnection,
+    webhook_id: &str,
+    than_ms: i64,
+    now_ms: i64,
+    limit: i64,
+) -> QueryResult<usize> {
+    match connection {
+        AnyConnection::Postgres(postgres) => diesel::sql_query(format!(
+            "UPDATE webhook_messages SET given_up_at = $3, last_error = {REASON_OF_AGE}
+             WHERE id IN (
+                 SELECT id FROM webhook_messages WHERE webhook_id = $1 AND due_at < $2
+                 AND sent_at IS NULL AND given_up_at IS NULL
+                 ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED
+             )"
+        ))
+        .bind::<Text, _>(webhook_id)
+        .bind::<BigInt, _>(than_ms)
+        .bind::<BigInt, _>(now_ms)
+        .bind::<BigInt, _>(limit)
+        .execute(postgres),
+        AnyConnection::Sqlite(_) => {
+            let overdue: Vec<String> = webhook_messages::table
+                .filter(webhook_messages::webhook_id.eq(webhook_id))
+                .filter(webhook_messages::due_at.lt(than_ms))
+                .filter(webhook_messages::sent_at.is_null())
+                .filter(webhook_messages::given_up_at.is_null())
+                .order(webhook_messages::due_at)
+                .limit(limit)
+                .select(webhook_messages::id)
+                .load(connection)?;
+            diesel::update(webhook_messages::table.filter(webhook_messages::id.eq_any(overdue)))
+                .set((
+                    webhook_messages::given_up_at.eq(now_ms),
+                    webhook_messages::last_error.eq(sql::<Nullable<Text>>(REASON_OF_AGE)),
+                ))
+                .execute(connection)
+        }
+    }
+}
+
+/// Condition that the receiver of a message exists. The cleanup deletes the messages of a receiver
+/// after the receiver was removed.
+const HAS_RECEIVER: &str =
+    "EXISTS (SELECT 1 FROM webhooks WHERE webhooks.id = webhook_messages.webhook_id)";
+
 /// The changes of a message that is sent again.
 #[derive(AsChangeset)]
 #[diesel(table_name = webhook_messages, treat_none_as_null = true)]
@@ -187,9 +262,9 @@ fn due_anew(now_ms: i64) -> DueAnew {
 }
 
 /// Makes a message due now, also if it was sent or given up. The time until it is given up starts
-/// anew. Returns whether there is such a message.
+/// anew. Returns whether there is such a message to a receiver that exists.
 pub fn replay(connection: &mut AnyConnection, id: &str, now_ms: i64) -> QueryResult<bool> {
-    diesel::update(webhook_messages::table.find(id))
+    diesel::update(webhook_messages::table.find(id).filter(sql::<Bool>(HAS_RECEIVER)))
         .set(due_anew(now_ms))
         .execute(connection)
         .map(|changed| changed > 0)
@@ -207,13 +282,14 @@ pub fn replay_given_up(
     diesel::update(given_up).set(due_anew(now_ms)).execute(connection)
 }
 
-/// Returns up to `limit` messages, the newest first.
+/// Returns up to `limit` messages to receivers that exist, the newest first.
 pub fn list(
     connection: &mut AnyConnection,
     filter: &Filter,
     limit: i64,
 ) -> QueryResult<Vec<Message>> {
     let mut query = webhook_messages::table.select(columns()).into_boxed();
+    query = query.filter(sql::<Bool>(HAS_RECEIVER));
     if let Some(id) = &filter.webhook_id {
         query = query.filter(webhook_messages::webhook_id.eq(id));
     }
@@ -252,5 +328,37 @@ pub fn delete_older(
         .limit(limit)
         .load(connection)?;
     diesel::delete(webhook_messages::table.filter(webhook_messages::id.eq_any(old)))
+        .execute(connection)
+}
+
+/// A part of all messages, in the order of their ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OrphanPage {
+    /// Ids of the messages in this part whose receiver does not exist.
+    pub orphans: Vec<String>,
+    /// Id of the last message of this part. `None` if no message follows.
+    pub last: Option<String>,
+}
+
+/// Searches the `limit` messages after the id `after` for messages whose receiver does not exist.
+pub fn orphans(connection: &mut AnyConnection, after: &str, limit: i64) -> QueryResult<OrphanPage> {
+    let rows: Vec<(String, String)> = webhook_messages::table
+        .filter(webhook_messages::id.gt(after))
+        .order(webhook_messages::id)
+        .limit(limit)
+        .select((webhook_messages::id, webhook_messages::webhook_id))
+        .load(connection)?;
+    let is_last_page = (rows.len() as i64) < limit;
+    let last = rows.last().filter(|_| !is_last_page).map(|(id, _)| id.clone());
+    // Read after the messages: a receiver is older than its first message.
+    let receivers: HashSet<String> =
+        webhooks::table.select(webhooks::id).load::<String>(connection)?.into_iter().collect();
+    let orphans = rows.into_iter().filter(|(_, webhook_id)| !receivers.contains(webhook_id));
+    Ok(OrphanPage { orphans: orphans.map(|(id, _)| id).collect(), last })
+}
+
+/// Deletes the messages with these ids. Returns their number.
+pub fn delete(connection: &mut AnyConnection, ids: &[String]) -> QueryResult<usize> {
+    diesel::delete(webhook_messages::table.filter(webhook_messages::id.eq_any(ids)))
         .execute(connection)
 }

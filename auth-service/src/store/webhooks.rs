@@ -2,11 +2,7 @@
 
 use diesel::{pg::Pg, prelude::*};
 
-use super::{
-    AnyConnection,
-    schema::{webhook_messages, webhooks},
-    transaction::insert_unless_exists,
-};
+use super::{AnyConnection, schema::webhooks, transaction::insert_unless_exists};
 
 /// A receiver.
 #[derive(Clone, Debug, PartialEq, Eq, Insertable, Queryable, Selectable)]
@@ -54,10 +50,8 @@ pub fn replace(
         .map(|changed| changed > 0)
 }
 
-/// Deletes a receiver and its messages. Returns whether it existed.
+/// Deletes a receiver. The cleanup deletes its messages, a page at a time, because a receiver may
+/// have many. Returns whether the receiver existed.
 pub fn delete(connection: &mut AnyConnection, id: &str) -> QueryResult<bool> {
-    let deleted = diesel::delete(webhooks::table.find(id)).execute(connection)?;
-    let messages = webhook_messages::table.filter(webhook_messages::webhook_id.eq(id));
-    diesel::delete(messages).execute(connection)?;
-    Ok(deleted > 0)
+    diesel::delete(webhooks::table.find(id)).execute(connection).map(|deleted| deleted > 0)
 }

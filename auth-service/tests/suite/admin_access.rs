@@ -1,5 +1,10 @@
 //! Who may call the routes below `/admin`, and when.
 
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
+
 use reqwest::Method;
 use rstest_reuse::apply;
 use serde_json::{Value, json};
@@ -167,6 +172,31 @@ async fn role_lost_in_mid_session_ends_the_power_at_once(app: TestApp) {
     app.users(&["grant", "other", "--role", "support"]);
     let refused = app.admin_patch(&other, &id_of(&user), None, json!({"disabled": true})).await;
     refused.assert_problem(403, "permission_denied");
+}
+
+#[apply(with_admin_api)]
+async fn role_lost_while_the_body_is_on_its_way_ends_the_power(app: TestApp) {
+    let admin = app.user_with_role("olga", "admin").await;
+    let user = app.new_user("ada").await;
+    let (path, body) = (format!("/admin/users/{}", id_of(&user)), r#"{"grant_roles":["admin"]}"#);
+    let mut connection = TcpStream::connect(app.addr).unwrap();
+    let head = format!(
+        "PATCH {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+        admin.access,
+        body.len()
+    );
+    connection.write_all(head.as_bytes()).unwrap();
+    // The service asks for the body.
+    let mut answer = [0; 1024];
+    let length = connection.read(&mut answer).unwrap();
+    assert_eq!(&answer[..length], b"HTTP/1.1 100 Continue\r\n\r\n");
+    app.users(&["revoke", "olga", "--role", "admin"]);
+    connection.write_all(body.as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    assert_eq!(app.users(&["show", "ada"])[0]["roles"], json!([]));
 }
 
 #[apply(with_admin_api)]

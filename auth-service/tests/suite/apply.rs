@@ -91,6 +91,7 @@ roles = ["admin", "editor"]
 async fn file_is_applied_once(app: TestApp) {
     let ada = app.new_user("ada").await;
     app.new_user("grace").await;
+    app.users(&["verify-email", "grace"]);
     app.client("reports-api", &[]);
     let granted = app.cli(&["users", "grant", "ada", "--role", "editor", "--role", "support"]);
     assert!(granted.status.success());
@@ -260,6 +261,20 @@ async fn last_administrator_loses_the_role_only_on_demand(app: TestApp) {
         app.applied("grants = []", &["--prune", "--allow-no-admin"]),
         "- grants of mary: -role admin\n1 change applied\n"
     );
+}
+
+#[apply(on_both_stores)]
+async fn address_that_is_not_verified_gets_no_grant(app: TestApp) {
+    let id = claims_of(&app.new_user("grace").await.access)["sub"].clone();
+    let by_address = "[[grants]]\nuser = \"grace@example.com\"\nroles = [\"editor\"]\n";
+    let (faults, _) = app.refused(by_address, &[]);
+    let fault = "2: the address grace@example.com is not verified, and any visitor may have";
+    assert!(faults.len() == 1 && faults[0].starts_with(fault), "{faults:?}");
+    assert!(app.operator_events().is_empty());
+    let by_id = by_address.replace("grace@example.com", id.as_str().unwrap());
+    assert_eq!(app.applied(&by_id, &[]), "+ grants of grace: +role editor\n1 change applied\n");
+    app.users(&["verify-email", "grace"]);
+    assert_eq!(app.applied(by_address, &[]), "no changes\n");
 }
 
 #[actix_web::test]
@@ -449,6 +464,7 @@ async fn concurrent_applications_make_each_change_once(app: TestApp) {
     for name in ["ada", "grace"] {
         app.new_user(name).await;
     }
+    app.users(&["verify-email", "grace"]);
     app.client("reports-api", &["old"]);
     app.secret_file("billing-job.secret");
     let earlier = app.operator_events().len();

@@ -362,6 +362,80 @@ async fn names_and_addresses_that_are_kept_are_refused(app: TestApp) {
     let refused = app.import(&file, &[]);
     assert_eq!(refused.counts(), [0, 0, 1]);
     assert!(refused.refused()[0].1.contains("former user"), "{refused:?}");
+    // With another name, the deleted user would come back.
     let renamed = app.import(&file, &["--on-conflict", "suffix"]);
-    assert_eq!(renamed.rows[0]["renamed"]["to"], "Ada-2");
+    assert_eq!(renamed.counts(), [0, 0, 1], "{renamed:?}");
+    assert!(renamed.refused()[0].1.contains("former user"), "{renamed:?}");
+    assert_eq!(app.import(&file, &["--allow-reserved"]).counts(), [1, 0, 0]);
+}
+
+#[apply(on_both_stores)]
+async fn user_with_another_name_by_now_is_recognised_by_the_id(app: TestApp) {
+    let file = dumpdata(&[django_user(1, "ada", json!({}))]);
+    assert_eq!(app.import(&file, &["--email-verified"]).counts(), [1, 0, 0]);
+    let access = app.login("ada").await.tokens().access;
+    let name = json!({"username": "lovelace"});
+    let answer = app.send_with(&access, reqwest::Method::PATCH, "/me", name).await;
+    assert_eq!(answer.status, 200);
+    for choice in ["skip", "suffix", "fail"] {
+        for args in [&["--on-conflict", choice][..], &["--on-conflict", choice, "--dry-run"]] {
+            let again = app.import(&file, args);
+            assert_eq!((again.code, again.counts()), (Some(0), [0, 1, 0]), "{args:?} {again:?}");
+        }
+    }
+    let other = django_user(2, "ada", json!({"email": "other@example.com"}));
+    let refused = app.import(dumpdata(&[other]), &["--on-conflict", "suffix"]);
+    assert_eq!(refused.counts(), [0, 0, 1], "{refused:?}");
+    assert!(refused.refused()[0].1.contains("former user"), "{refused:?}");
+}
+
+#[apply(on_both_stores)]
+async fn roles_scopes_and_another_id_of_dumpdata_are_taken_only_from_named_fields(app: TestApp) {
+    let fields = json!({"external_id": "17", "id": 18, "roles": "admin", "scopes": ["all"]});
+    let shown = |name: &str| {
+        let user = &app.users(&["show", name])[0];
+        ["external_id", "roles", "scopes"].map(|field| user[field].clone())
+    };
+    let ada = dumpdata(&[django_user(1, "ada", fields.clone())]);
+    assert_eq!(app.import(ada, &[]).counts(), [1, 0, 0]);
+    assert_eq!(shown("ada"), [json!("1"), json!([]), json!([])]);
+    let named = ["external_id=external_id", "roles=roles", "scopes=scopes"];
+    let named = named.map(|assignment| ["--field", assignment]).concat();
+    let grace = dumpdata(&[django_user(2, "grace", fields)]);
+    assert_eq!(app.import(grace, &named).counts(), [1, 0, 0]);
+    assert_eq!(shown("grace"), [json!("17"), json!(["admin"]), json!(["all"])]);
+}
+
+#[apply(on_both_stores)]
+async fn hash_that_wrong_passwords_match_or_that_costs_too_much_must_be_reset(app: TestApp) {
+    let hash = |pk: u64, name: &str, hash: &str| django_user(pk, name, json!({"password": hash}));
+    let digest = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    let file = dumpdata(&[
+        hash(1, "ada", "pbkdf2_sha256$1$salt$AA=="),
+        hash(2, "grace", "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAECAw"),
+        hash(3, "hedy", "$scrypt$ln=4,r=8,p=1$c2FsdA$AAECAwQFBgcICQ"),
+        hash(4, "barbara", &format!("$scrypt$ln=1,r=1,p=4194304$c2FsdA${digest}")),
+    ]);
+    let imported = app.import(&file, &[]);
+    assert_eq!((imported.code, imported.counts()), (Some(0), [4, 0, 0]), "{imported:?}");
+    assert_eq!(imported.totals["must_reset"], json!({"unknown_hash": 3, "too_expensive": 1}));
+    assert!(app.exported().iter().all(|user| user["password"] == "!"));
+}
+
+#[apply(on_both_stores)]
+async fn number_that_has_lost_digits_is_no_external_id(app: TestApp) {
+    let row = |id: &str, name: &str| {
+        format!("{{\"id\":{id},\"username\":\"{name}\",\"email\":\"{name}@example.com\"}}\n")
+    };
+    let file = [
+        row("18446744073709551615", "ada"),
+        row("18446744073709551616", "grace"),
+        row("18446744073709551617", "hedy"),
+        row("1.0", "barbara"),
+        row("\"18446744073709551617\"", "frances"),
+    ];
+    let imported = app.import(file.concat(), &[]);
+    assert_eq!((imported.code, imported.counts()), (Some(3), [2, 0, 3]), "{imported:?}");
+    let reason = "external_id is a number, but no integer of 64 bits: write it as text";
+    assert_eq!(imported.refused(), [2, 3, 4].map(|line| (line, reason.to_owned())));
 }

@@ -34,7 +34,7 @@ async fn broken_row_costs_one_row_and_is_reported_with_its_line(app: TestApp) {
         user(11, json!({"username": ["user11"]})).into(),
         user(12, json!({"date_joined": "yesterday"})).into(),
         user(13, json!({"is_active": "perhaps"})).into(),
-        user(14, json!({"password": format!("pbkdf2_sha256$10000000$salt${}", "A".repeat(44))}))
+        user(14, json!({"password": format!("pbkdf2_sha256$10000000$salt${}=", "A".repeat(43))}))
             .into(),
         user(15, json!({})).replace("\"pk\":15", "\"pk\":\"a\\u0000b\"").into(),
         user(16, json!({"username": "\u{1b}[2Jevil"})).into(),
@@ -94,6 +94,14 @@ async fn cut_file_is_imported_up_to_the_cut_and_reported(app: TestApp) {
     let csv = "username,email\nhedy,hedy@example.com\nbarbara,\"barb";
     let cut = app.import(csv, &[]);
     assert_eq!((cut.code, cut.counts()), (Some(1), [1, 0, 0]), "{cut:?}");
+    let csv = "username,email\nfrances,frances@example.com\nbob,bob@example.co";
+    let cut = app.import(csv, &[]);
+    assert_eq!((cut.code, cut.counts()), (Some(1), [1, 0, 0]), "{cut:?}");
+    let error = "error: the file ends in the middle of line 3: it is not complete\n";
+    assert!(cut.stderr.ends_with(error), "{}", cut.stderr);
+    let csv = "username,email,note\nkatherine,katherine@example.com,5\" pipe\n";
+    let complete = app.import(csv, &[]);
+    assert_eq!((complete.code, complete.counts()), (Some(0), [1, 0, 0]), "{complete:?}");
     for (file, reason) in [
         ("", "the file has no header"),
         ("[", "the file ends in the middle of line 1"),

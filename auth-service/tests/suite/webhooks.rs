@@ -12,13 +12,13 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::BigInt};
 use serde_json::{Value, json};
-use test_support::{Python, wait_until, write_private};
+use test_support::{Python, sql, wait_until, write_private};
 
 use crate::{
     metrics::metric,
     support::{
-        TestApp,
-        keys::{stderr_of, stdout_of},
+        TestApp, auth_service, data_folder,
+        keys::{self, stderr_of, stdout_of},
         open_sqlite,
     },
 };
@@ -369,6 +369,8 @@ async fn message_that_was_given_up_or_sent_is_replayed() {
     let events = app.audit(&["--event", "message_given_up"]);
     let detail = events[0]["detail"].as_str().unwrap();
     assert!(detail.contains("user.registered") && detail.contains("answered 500"), "{detail}");
+    // The path of a URL may be a secret.
+    assert!(detail.contains("http://127.0.0.1:") && !detail.contains("/hook"), "{detail}");
     assert!(metric(&app, "auth_webhooks_given_up_total").await >= 1.0);
 
     receiver.set_answer(NO_CONTENT);
@@ -445,13 +447,151 @@ struct Count {
     count: i64,
 }
 
+fn count_messages(app: &TestApp) -> i64 {
+    let count = "SELECT count(*) AS count FROM webhook_messages";
+    if let Some(database) = &app.database {
+        return sql(&database.url(), "SELECT id FROM webhook_messages") as i64;
+    }
+    sql_query(count).get_result::<Count>(&mut open_sqlite(&app.folder)).unwrap().count
+}
+
+/// Inserts messages to the receiver with this id, which have been due since 1970.
+fn insert_old_messages(app: &TestApp, webhook_id: &str, count: usize) {
+    let insert = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
+        INSERT INTO webhook_messages (id, webhook_id, event, sealed, created_at, due_at)
+        SELECT '{webhook_id} ' || i, '{webhook_id}', 'user.registered', '', i, i FROM n"
+    );
+    let inserted = match &app.database {
+        Some(database) => sql(&database.url(), &insert),
+        None => sql_query(insert).execute(&mut open_sqlite(&app.folder)).unwrap(),
+    };
+    assert_eq!(inserted, count);
+}
+
+#[actix_web::test]
+async fn old_messages_of_the_embedded_store_are_given_up_together() {
+    old_messages_are_given_up_together(TestApp::embedded_with(&[PRIVATE]).await).await;
+}
+
+#[actix_web::test]
+async fn old_messages_of_the_deployed_store_are_given_up_together() {
+    old_messages_are_given_up_together(TestApp::deployed_with(&[PRIVATE]).await).await;
+}
+
+/// A receiver that never answers takes no attempt for each of the messages.
+async fn old_messages_are_given_up_together(app: TestApp) {
+    let silent = Receiver::start("");
+    app.receivers(&[(&silent.url, "\"user.registered\"")]).await;
+    let id = app.webhooks(&["list"])[0]["id"].as_str().unwrap().to_owned();
+    insert_old_messages(&app, &id, 2500);
+    wait_until("all old messages are given up", async || {
+        let listed = app.webhooks(&["list"]);
+        if listed[0]["given_up"] == 2500 { Ok(()) } else { Err(format!("{listed:?}")) }
+    })
+    .await;
+    wait_until("the metric counts them", async || {
+        metric(&app, "auth_webhooks_given_up_total").await >= 2500.0
+    })
+    .await;
+    let events = app.audit(&["--event", "message_given_up"]);
+    // Three pages, and the messages that the replica claimed before.
+    assert!(events.len() <= 7, "{events:?}");
+    let detail = format!(
+        "1000 messages to {} ({id}): due for longer than WEBHOOK_GIVE_UP",
+        silent.url.trim_end_matches("/hook")
+    );
+    assert!(events.iter().any(|event| event["detail"] == detail), "{events:?}");
+    assert!(app.webhooks(&["list"])[0]["waiting"].as_i64() >= Some(1), "recent messages wait");
+}
+
+#[actix_web::test]
+async fn cleanup_of_the_embedded_store_deletes_messages_to_a_removed_receiver() {
+    cleanup_deletes_messages_to_a_removed_receiver(TestApp::embedded_with(&[PRIVATE]).await).await;
+}
+
+#[actix_web::test]
+async fn cleanup_of_the_deployed_store_deletes_messages_to_a_removed_receiver() {
+    cleanup_deletes_messages_to_a_removed_receiver(TestApp::deployed_with(&[PRIVATE]).await).await;
+}
+
+async fn cleanup_deletes_messages_to_a_removed_receiver(app: TestApp) {
+    let receiver = Receiver::start(NO_CONTENT);
+    app.receivers(&[(&receiver.url, "\"user.registered\"")]).await;
+    receiver.wait_for(1).await;
+    // As of a replica that did not know yet that the receiver was removed.
+    insert_old_messages(&app, "unknown", 1500);
+    let id = app.messages(&[])[0]["id"].as_str().unwrap().to_owned();
+    let file = app.folder.path().join("none.toml");
+    fs::write(&file, "webhooks = []\n").unwrap();
+    stdout_of(app.cli(&["apply", file.to_str().unwrap(), "--prune"]));
+    assert_eq!(app.messages(&[]), [] as [Value; 0]);
+    for id in [id.as_str(), "unknown 1"] {
+        let error = stderr_of(app.cli(&["webhooks", "replay", id]));
+        assert!(error.contains("there is no such message"), "{error}");
+    }
+    stdout_of(app.cli(&["cleanup"]));
+    assert_eq!(count_messages(&app), 0);
+}
+
+#[actix_web::test]
+async fn cleanup_keeps_the_messages_to_a_receiver() {
+    let app = TestApp::embedded_with(&[PRIVATE]).await;
+    let receiver = Receiver::start(NO_CONTENT);
+    app.receivers(&[(&receiver.url, "\"user.registered\"")]).await;
+    let earlier = count_messages(&app);
+    stdout_of(app.cli(&["cleanup"]));
+    assert_eq!(count_messages(&app), earlier);
+}
+
+#[actix_web::test]
+async fn other_secret_than_that_of_the_replicas_seals_nothing() {
+    let app = TestApp::embedded_with(&[PRIVATE]).await;
+    app.new_user("ada").await;
+    let other = app.folder.path().join("other.key");
+    write_private(&other, &keys::new_secret());
+    let other = ["--secret-key-file", other.to_str().unwrap()];
+    write_private(app.folder.path().join("hook.secret"), &new_secret());
+    let file = app.folder.path().join("webhooks.toml");
+    let text = "[[webhooks]]\nurl = \"https://127.0.0.1:9/hook\"\n\
+                events = [\"user.updated\"]\nsecret_file = \"hook.secret\"\n";
+    fs::write(&file, text).unwrap();
+    let apply = ["apply", file.to_str().unwrap()];
+    let refused = "does not open with this secret (SECRET_KEY_FILE)";
+    let error = stderr_of(app.cli(&[&apply[..], &other].concat()));
+    assert!(error.contains(refused), "{error}");
+    assert_eq!(app.webhooks(&["list"]), [] as [Value; 0]);
+
+    stdout_of(app.cli(&apply));
+    let grant = ["users", "grant", "ada", "--role", "editor"];
+    let error = stderr_of(app.cli(&[&grant[..], &other].concat()));
+    assert!(error.contains(refused), "{error}");
+    assert_eq!(app.users(&["show", "ada"])[0]["roles"], json!([]));
+    assert_eq!(count_messages(&app), 0);
+    stdout_of(app.cli(&grant));
+    assert_eq!(count_messages(&app), 1);
+}
+
+#[test]
+fn receiver_checks_the_secret_as_long_as_there_is_no_key() {
+    let folder = data_folder();
+    write_private(folder.path().join("hook.secret"), &new_secret());
+    let file = folder.path().join("webhooks.toml");
+    let text = "[[webhooks]]\nurl = \"https://example.com/hook\"\n\
+                events = [\"user.updated\"]\nsecret_file = \"hook.secret\"\n";
+    fs::write(&file, text).unwrap();
+    let apply = ["apply", file.to_str().unwrap()];
+    stdout_of(auth_service(&folder, &apply));
+    assert_eq!(stdout_of(auth_service(&folder, &apply)), "no changes\n");
+    write_private(folder.path().join("secret.key"), &keys::new_secret());
+    let error = stderr_of(auth_service(&folder, &apply));
+    assert!(error.contains("does not open with this secret (SECRET_KEY_FILE)"), "{error}");
+}
+
 #[actix_web::test]
 async fn event_without_a_receiver_writes_no_row() {
     let app = TestApp::embedded_with(&[PRIVATE]).await;
-    let count = || {
-        let count = "SELECT count(*) AS count FROM webhook_messages";
-        sql_query(count).get_result::<Count>(&mut open_sqlite(&app.folder)).unwrap().count
-    };
+    let count = || count_messages(&app);
     app.new_user("ada").await;
     assert_eq!(count(), 0);
     let receiver = Receiver::start(NO_CONTENT);
@@ -522,6 +662,7 @@ async fn receivers_of_a_file_are_added_changed_and_removed() {
     );
     let trail = stdout_of(app.cli(&["audit"]));
     assert!(!trail.contains(&old) && !trail.contains(&new), "{trail}");
+    assert!(trail.contains("https://example.com (") && !trail.contains("/hook"), "{trail}");
 
     write_private(&secret_file, "whsec_tooshort");
     let text = "[[webhooks]]\nurl = \"ftp://example.com\"\n\n[[webhooks]]\n\

@@ -88,7 +88,7 @@ pub fn write(
     outcome: &mut BatchOutcome,
 ) -> QueryResult<()> {
     let mut writer = Writer { rules, outcome };
-    let mut pending = writer.begin(rows)?;
+    let mut pending = writer.begin(connection, rows)?;
     for _ in 0..MAX_ROUNDS {
         if pending.is_empty() {
             return Ok(());
@@ -100,10 +100,25 @@ pub fn write(
 }
 
 impl<'a> Writer<'a, '_> {
-    /// Returns the rows, with other names for those that no user may have.
-    fn begin<'r>(&mut self, rows: &'r [ImportRow]) -> QueryResult<Vec<Pending<'r>>> {
+    /// Returns the rows whose external ids no stored user has, with other names for those that no
+    /// user may have. A user with the external id is the user of the row, who may have another name
+    /// or address by now.
+    fn begin<'r>(
+        &mut self,
+        connection: &mut AnyConnection,
+        rows: &'r [ImportRow],
+    ) -> QueryResult<Vec<Pending<'r>>> {
+        let users: Vec<&ImportedUser> = rows.iter().map(|row| &row.user).collect();
+        let known = import::find_known_ids(connection, &users)?;
+        let is_known = |row: &ImportRow| {
+            row.user.external_id.as_ref().is_some_and(|external_id| known.contains(external_id))
+        };
         let mut pending = Vec::with_capacity(rows.len());
         for row in rows {
+            if is_known(row) {
+                self.outcome.already_there += 1;
+                continue;
+            }
             let row = Pending { row, renamed: None, number: 1 };
             if self.is_allowed(&row.row.user.username) {
                 pending.push(row);
@@ -207,9 +222,10 @@ impl<'a> Writer<'a, '_> {
         } else if kept.is_reserved(username) && !self.rules.allow_reserved {
             Some(("This username is reserved. --allow-reserved imports it all the same", true))
         } else if kept.has_name(username_keys) && !self.rules.allow_reserved {
+            // With another name, a user would come back whom an operator deleted.
             Some((
                 "the username is that of a former user, of whom the audit trail has events",
-                true,
+                false,
             ))
         } else {
             None

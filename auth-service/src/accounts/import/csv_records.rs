@@ -36,8 +36,6 @@ pub struct CsvRecords<R> {
     header: Option<Vec<String>>,
     /// Number of the current line, counted from 1.
     line: u64,
-    /// Number of quotation marks so far: within a quoted field, it is odd.
-    quotes: u64,
 }
 
 /// A row before its fields have names.
@@ -51,13 +49,13 @@ impl<R: Read> CsvRecords<R> {
     pub fn new(input: io::BufReader<R>) -> Self {
         let text = vec![0; MAX_ROW];
         let ends = vec![0; MAX_FIELDS];
-        Self { input, reader: Reader::new(), text, ends, header: None, line: 1, quotes: 0 }
+        Self { input, reader: Reader::new(), text, ends, header: None, line: 1 }
     }
 
     /// Returns the next row, `None` at the end of the file.
     ///
     /// # Errors
-    /// [`ImportError`] if the file cannot be read, ends within a quoted field, or has no header.
+    /// [`ImportError`] if the file cannot be read, ends within a row, or has no header.
     pub fn next(&mut self) -> Result<Option<CsvRow>, ImportError> {
         let header = match self.header.take() {
             Some(header) => header,
@@ -132,13 +130,9 @@ impl<R: Read> CsvRecords<R> {
                 &mut self.ends[fields..],
             );
             self.line += buffer[..read].iter().filter(|byte| **byte == b'\n').count() as u64;
-            self.quotes += buffer[..read].iter().filter(|byte| **byte == b'"').count() as u64;
             self.input.consume(read);
             written += wrote;
             fields += ended;
-            if has_ended && self.quotes % 2 == 1 {
-                return Err(ImportError::Cut(line));
-            }
             match result {
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
@@ -146,6 +140,8 @@ impl<R: Read> CsvRecords<R> {
                     written = 0;
                     fields = 0;
                 }
+                // The row has no line break at its end. Its last field may be incomplete.
+                ReadRecordResult::Record if has_ended => return Err(ImportError::Cut(line)),
                 ReadRecordResult::Record => {
                     let fields = (!is_too_long).then(|| self.split(fields));
                     return Ok(Some(Raw { line, fields }));
@@ -192,7 +188,7 @@ mod tests {
 
     #[test]
     fn fields_have_the_names_of_the_header() {
-        let text = "username,note\r\nada,\"a, \"\"b\"\"\nc\"\n'=1,'x\nshort\nlast,";
+        let text = "username,note\r\nada,\"a, \"\"b\"\"\nc\"\n'=1,'x\nshort\nlast,\n";
         let mut records = records(text);
         let mut row = || records.next().unwrap().unwrap();
         let text = |text: &str| Json::Text(text.to_owned());
@@ -210,13 +206,30 @@ mod tests {
 
     #[test]
     fn cut_file_and_missing_header_are_reported() {
-        let mut cut = records("a,b\n1,\"2");
-        assert_eq!(
-            cut.next().err().unwrap().to_string(),
-            "the file ends in the middle of line 2: it is not complete"
-        );
+        for text in ["a,b\n1,\"2", "a,b\n1,2", "a,b\n1,", "a,b\n1,\"2\"", "a,b\n1,5\" pipe"] {
+            let mut cut = records(text);
+            assert_eq!(
+                cut.next().err().unwrap().to_string(),
+                "the file ends in the middle of line 2: it is not complete",
+                "{text}"
+            );
+        }
         for (text, reason) in [("", "has no header"), ("a,a\n", "names a field twice")] {
             assert!(records(text).next().err().unwrap().to_string().contains(reason), "{text}");
+        }
+    }
+
+    #[test]
+    fn quotation_mark_within_a_field_is_text() {
+        for end in ["\n", "\r\n", "\r"] {
+            let text = format!("a,b{end}5\" pipe,\"6\"\" pipe\"{end}1,2\"{end}");
+            let mut records = records(&text);
+            let first = records.next().unwrap().unwrap().members.unwrap();
+            assert_eq!(first["a"], Json::Text("5\" pipe".into()), "{end:?}");
+            assert_eq!(first["b"], Json::Text("6\" pipe".into()), "{end:?}");
+            let last = records.next().unwrap().unwrap().members.unwrap();
+            assert_eq!(last["b"], Json::Text("2\"".into()), "{end:?}");
+            assert!(records.next().unwrap().is_none(), "{end:?}");
         }
     }
 

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::json::{Json, Members};
+use super::{
+    field_map::Layout,
+    json::{Json, Members},
+};
 
 /// Maximum number of groups, of permissions and of content types that are kept.
 const MAX_KEPT: usize = 100_000;
@@ -10,7 +13,7 @@ const MAX_KEPT: usize = 100_000;
 /// A row of a file of JSON.
 pub enum Element {
     /// A user.
-    User(Members),
+    User(Members, Layout),
     /// An object of another model, whose name is in lower case.
     Other(String),
 }
@@ -48,7 +51,7 @@ impl GroupBook {
         let (Some(Json::Text(model)), Some(Json::Object(_))) =
             (members.get("model"), members.get("fields"))
         else {
-            return Element::User(members);
+            return Element::User(members, Layout::Row);
         };
         let model = model.to_lowercase();
         let pk = members.remove("pk").unwrap_or(Json::Null);
@@ -56,9 +59,9 @@ impl GroupBook {
             return Element::Other(model);
         };
         if model == user_model {
-            // A field of the model may have the name.
-            fields.entry("pk".into()).or_insert(pk);
-            return Element::User(fields);
+            // Django allows no field with the name.
+            fields.insert("pk".into(), pk);
+            return Element::User(fields, Layout::Dumpdata);
         }
         self.keep(&model, &pk, fields);
         Element::Other(model)

@@ -19,6 +19,16 @@ pub enum Field {
     Permissions,
 }
 
+/// How a file has the fields of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// The row has the fields, such as a row that `users export` wrote.
+    Row,
+    /// An object of Django's `dumpdata`. Its fields are those of the project's model: a field such
+    /// as `roles` need not mean what it means here.
+    Dumpdata,
+}
+
 impl Field {
     /// Each field with its name in options, and the names that files usually have for it. The first
     /// of them that a row has counts.
@@ -65,13 +75,52 @@ impl FieldMap {
         Ok(())
     }
 
-    /// Returns the value of a field, unless it is missing or null.
-    pub fn get<'a>(&self, members: &'a Members, field: Field) -> Option<&'a Json> {
+    /// Returns the value of a field, unless it is missing or null. The external id of an object of
+    /// `dumpdata` is its primary key, and such an object has scopes and roles only in fields that
+    /// the operator named.
+    pub fn get<'a>(&self, members: &'a Members, layout: Layout, field: Field) -> Option<&'a Json> {
         let value = |name: &str| members.get(name).filter(|value| **value != Json::Null);
         if let Some((_, name)) = self.others.iter().find(|other| other.0 == field) {
             return value(name);
         }
+        match (layout, field) {
+            (Layout::Dumpdata, Field::ExternalId) => return value("pk"),
+            (Layout::Dumpdata, Field::Scopes | Field::Roles) => return None,
+            _ => {}
+        }
         let (.., names) = Field::ALL.iter().find(|known| known.0 == field)?;
         names.iter().find_map(|name| value(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn object_of_dumpdata_has_claims_and_another_id_only_in_named_fields() {
+        let text = |text: &str| Json::Text(text.to_owned());
+        let members = ["pk", "id", "external_id", "roles", "scopes", "username"];
+        let members: Members = members.map(|name| (name.to_owned(), text(name))).into();
+        let mut fields = FieldMap::default();
+        let id = text("external_id");
+        assert_eq!(fields.get(&members, Layout::Row, Field::ExternalId), Some(&id));
+        assert_eq!(fields.get(&members, Layout::Row, Field::Roles), Some(&text("roles")));
+        for (field, expected) in [
+            (Field::Username, Some(text("username"))),
+            (Field::ExternalId, Some(text("pk"))),
+            (Field::Roles, None),
+            (Field::Scopes, None),
+        ] {
+            let found = fields.get(&members, Layout::Dumpdata, field);
+            assert_eq!(found, expected.as_ref(), "{field:?}");
+        }
+        for (field, name) in
+            [(Field::ExternalId, "external_id"), (Field::Roles, "roles"), (Field::Scopes, "scopes")]
+        {
+            fields.set(&format!("{name}={name}")).unwrap();
+            let found = fields.get(&members, Layout::Dumpdata, field);
+            assert_eq!(found, Some(&text(name)), "{field:?}");
+        }
     }
 }

@@ -17,7 +17,8 @@ const MAX_NAME_CHARS: usize = 60;
 pub enum Json {
     Null,
     Bool(bool),
-    /// The number as text.
+    /// The number as text. Any but an integer of 64 bits has a point or an exponent, and may have
+    /// lost digits.
     Number(String),
     Text(String),
     Array(Vec<Json>),
@@ -87,7 +88,8 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
-        Ok(Json::Number(value.to_string()))
+        // `Display` would write a large number or `1.0` as an integer.
+        Ok(Json::Number(format!("{value:?}")))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Json, E> {
@@ -136,6 +138,11 @@ mod tests {
         ] {
             assert_eq!(parse_object(row).unwrap_err(), expected);
         }
+        let numbers = b"{\"a\": [18446744073709551615, 18446744073709551616, -1, 1.0]}";
+        let numbers = parse_object(numbers).unwrap();
+        let expected = ["18446744073709551615", "1.8446744073709552e19", "-1", "1.0"];
+        let expected = expected.map(|number| Json::Number(number.into()));
+        assert_eq!(numbers["a"], Json::Array(expected.to_vec()));
         let deep = "[".repeat(1000);
         assert!(parse_object(deep.as_bytes()).unwrap_err().starts_with("the row is not JSON"));
         assert_eq!(

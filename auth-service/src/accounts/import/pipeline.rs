@@ -80,6 +80,9 @@ struct Shared {
     is_stopped: AtomicBool,
     /// Number of refused rows.
     refused: AtomicU64,
+    /// Whether the reader has passed on the whole file. Unset if the reader panicked: then the
+    /// channel of the batches ends too.
+    is_read: AtomicBool,
 }
 
 impl Import {
@@ -171,6 +174,7 @@ impl Import {
             }
         };
         let is_conflict = matches!(outcome, Err(ImportError::Conflict { .. }));
+        let is_complete = outcome.is_ok() && !shared.is_stopped.load(Ordering::Acquire);
         if let Err(why) = outcome {
             // Before the last batch is passed on, so that an atomic import does not commit.
             shared.refused.fetch_add(1, Ordering::AcqRel);
@@ -180,6 +184,8 @@ impl Import {
         if !rows.is_empty() && !is_conflict {
             let _ = batches.send(Batch { rows, bytes: bytes.get() });
         }
+        // Before `batches` is dropped, which ends the loop of an atomic import.
+        shared.is_read.store(is_complete, Ordering::Release);
         let _ = messages.send(Message::ReaderTotals(Box::new(reader.totals)));
     }
 
@@ -276,8 +282,9 @@ impl Import {
                 });
                 let _ = messages.send(Message::Written(Box::new(outcome), bytes));
             }
-            // The reader has ended, so it has counted each row that it refused.
-            if shared.refused.load(Ordering::Acquire) > 0 {
+            // A reader that has read the whole file has counted each row that it refused.
+            let is_read = shared.is_read.load(Ordering::Acquire);
+            if !is_read || shared.refused.load(Ordering::Acquire) > 0 {
                 return Err(DieselError::RollbackTransaction);
             }
             Ok(((), self.record(added, lines)))
@@ -428,5 +435,75 @@ fn import_error(why: BulkError) -> ImportError {
         BulkError::Store(why) => why.into(),
         // Only `Target::Database` with a fatal row rolls back, which the caller handles.
         BulkError::RolledBack => ImportError::AtomicRefusal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        panic::{AssertUnwindSafe, catch_unwind},
+        time::Duration,
+    };
+
+    use test_support::temp_dir;
+
+    use super::*;
+    use crate::{
+        accounts::{FieldMap, VerifiedEmails},
+        domain::session::Origin,
+        store::Database,
+    };
+
+    /// A file whose end panics.
+    struct PanickingFile(io::Cursor<String>);
+
+    impl Read for PanickingFile {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let read = self.0.read(buffer)?;
+            assert!(read > 0, "the reader panics");
+            Ok(read)
+        }
+    }
+
+    #[actix_web::test]
+    async fn atomic_import_commits_nothing_if_the_reader_panics() {
+        let folder = temp_dir();
+        let database = Database::Sqlite(folder.path().join("db"));
+        let store = Store::new(database, 2, Duration::from_secs(5));
+        store.migrate().await.unwrap();
+        let options = ImportOptions {
+            format: None,
+            model: "auth.user".into(),
+            fields: FieldMap::default(),
+            claims: None,
+            verified: VerifiedEmails::None,
+            on_conflict: OnConflict::Skip,
+            allow_reserved: false,
+            is_atomic: true,
+            is_dry_run: false,
+        };
+        let import = Import {
+            store: store.clone(),
+            clock: Clock::system(),
+            initiator: Initiator::unknown(Origin::default()),
+            names: NameRules::default(),
+            options,
+        };
+        // The writer gets a full batch before the end of the file.
+        let count = BATCH + 1;
+        let row = |number: usize| {
+            let name = format!("user{number}");
+            format!("{{\"username\":\"{name}\",\"email\":\"{name}@example.com\"}}\n")
+        };
+        let file: String = (0..count).map(row).collect();
+        let source = PanickingFile(io::Cursor::new(file.clone()));
+        let run = catch_unwind(AssertUnwindSafe(|| import.run(source, |_| ())));
+        assert!(run.is_err());
+        let export = |connection: &mut _| import::export(connection, "", 10);
+        assert_eq!(store.run(export).await.unwrap().len(), 0);
+        let (totals, outcome) = import.run(io::Cursor::new(file), |_| ());
+        assert!(outcome.is_ok(), "{outcome:?}");
+        assert_eq!(totals.added, count as u64);
     }
 }

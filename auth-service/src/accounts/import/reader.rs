@@ -7,7 +7,7 @@ use super::{
     django::{Element, GroupBook},
     json::{Members, parse_object},
     json_records::{ArrayRecords, LineRecords, MAX_ROW, Record},
-    rows::{ImportRow, RowParser},
+    rows::{ImportRow, RawRow, RowParser},
     types::{FileFormat, ImportError, ImportTotals, RefusedRow},
 };
 
@@ -92,15 +92,18 @@ impl<'a, R: Read> RowReader<'a, R> {
             };
             match self.book.read(members, &self.parser.options.model) {
                 Element::Other(model) => self.totals.count_other_model(&model),
-                Element::User(members) => return Ok(Some(self.parse(line, &members))),
+                Element::User(members, layout) => {
+                    let row = RawRow { line, members: &members, layout };
+                    return Ok(Some(self.parse(row)));
+                }
             }
         }
     }
 
-    fn parse(&mut self, line: u64, members: &Members) -> ReadRow {
+    fn parse(&mut self, row: RawRow<'_>) -> ReadRow {
         let totals = &mut self.totals;
         let mut unmapped = |name| totals.list_unmapped(name);
-        match self.parser.parse(line, members, &self.book, &mut unmapped) {
+        match self.parser.parse(row, &self.book, &mut unmapped) {
             Ok(row) => ReadRow::User(Box::new(row)),
             Err(refused) => ReadRow::Refused(refused),
         }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{
     claims_map::{GrantedNames, is_name},
     django::{GroupBook, Held},
-    field_map::Field,
+    field_map::{Field, Layout},
     json::{Json, Members},
     names::nearest,
     types::{ImportOptions, OnConflict, RefusedRow, VerifiedEmails},
@@ -20,6 +20,15 @@ use crate::{
 
 /// Maximum number of characters of an external id, and of a name that a report repeats.
 const MAX_TEXT: usize = 200;
+
+/// A row of a file that is or should be a user.
+#[derive(Clone, Copy)]
+pub struct RawRow<'a> {
+    /// Line of the file at which the row begins.
+    pub line: u64,
+    pub members: &'a Members,
+    pub layout: Layout,
+}
 
 /// A user of a file.
 #[derive(Clone, Debug)]
@@ -77,15 +86,14 @@ impl RowParser<'_> {
     /// The refusal of the row.
     pub fn parse(
         &self,
-        line: u64,
-        members: &Members,
+        row: RawRow<'_>,
         book: &GroupBook,
         unmapped: &mut dyn FnMut(String),
     ) -> Result<ImportRow, RefusedRow> {
-        let text = |field| self.options.fields.get(members, field).and_then(short_text);
-        let row = self.parse_row(line, members, book, unmapped);
-        row.map_err(|Reason { text: reason, is_conflict }| RefusedRow {
-            line,
+        let text = |field| self.get(row, field).and_then(short_text);
+        let parsed = self.parse_row(row, book, unmapped);
+        parsed.map_err(|Reason { text: reason, is_conflict }| RefusedRow {
+            line: row.line,
             username: text(Field::Username),
             external_id: text(Field::ExternalId),
             reason,
@@ -93,14 +101,18 @@ impl RowParser<'_> {
         })
     }
 
+    /// Returns the value of a field, unless it is missing or null.
+    fn get<'a>(&self, row: RawRow<'a>, field: Field) -> Option<&'a Json> {
+        self.options.fields.get(row.members, row.layout, field)
+    }
+
     fn parse_row(
         &self,
-        line: u64,
-        members: &Members,
+        row: RawRow<'_>,
         book: &GroupBook,
         unmapped: &mut dyn FnMut(String),
     ) -> Result<ImportRow, Reason> {
-        let get = |field| self.options.fields.get(members, field);
+        let get = |field| self.get(row, field);
         let external_id = get(Field::ExternalId).map(external_id).transpose()?;
         let wanted_name = text(get(Field::Username), "username")?.unwrap_or_default();
         let username = self.username(wanted_name.trim())?;
@@ -111,7 +123,7 @@ impl RowParser<'_> {
             ImportedHash::Usable(_) => None,
             ImportedHash::MustReset(reason) => Some(*reason),
         };
-        let (scope, roles) = self.claims(members, book, unmapped)?;
+        let (scope, roles) = self.claims(row, book, unmapped)?;
         let language = text(get(Field::Language), "language")?;
         let created_at = text(get(Field::CreatedAt), "created_at")?;
         let created_at_ms = match created_at {
@@ -129,11 +141,12 @@ impl RowParser<'_> {
             scope,
             roles,
             created_at_ms,
-            disabled_at_ms: self.disabled_at(members)?,
-            email_verified_at_ms: self.verified_at(members)?,
+            disabled_at_ms: self.disabled_at(row)?,
+            email_verified_at_ms: self.verified_at(row.members)?,
             language: language.as_deref().and_then(Language::from_tag),
         };
-        Ok(ImportRow { line, wanted_name: wanted_name.trim().to_owned(), user, reset })
+        let wanted_name = wanted_name.trim().to_owned();
+        Ok(ImportRow { line: row.line, wanted_name, user, reset })
     }
 
     /// Returns the name of the user, or with [`OnConflict::Suffix`] a similar one.
@@ -163,8 +176,8 @@ impl RowParser<'_> {
         Email::parse_new(address).map_err(|_| conflict("the email address is not valid"))
     }
 
-    fn disabled_at(&self, members: &Members) -> Result<Option<i64>, Reason> {
-        let get = |field| self.options.fields.get(members, field);
+    fn disabled_at(&self, row: RawRow<'_>) -> Result<Option<i64>, Reason> {
+        let get = |field| self.get(row, field);
         if let Some(since) = text(get(Field::DisabledSince), "disabled_since")? {
             let since = time_ms(&since).ok_or_else(|| "disabled_since is no time".to_owned())?;
             return Ok(Some(since));
@@ -197,11 +210,11 @@ impl RowParser<'_> {
     /// Returns the scopes and the roles of the user, separated by spaces.
     fn claims(
         &self,
-        members: &Members,
+        row: RawRow<'_>,
         book: &GroupBook,
         unmapped: &mut dyn FnMut(String),
     ) -> Result<(String, String), Reason> {
-        let get = |field| self.options.fields.get(members, field);
+        let get = |field| self.get(row, field);
         let mut granted = GrantedNames::default();
         granted.scopes.extend(names(get(Field::Scopes), "scopes")?);
         granted.roles.extend(names(get(Field::Roles), "roles")?);
@@ -224,7 +237,7 @@ impl RowParser<'_> {
                     _ => {}
                 }
             }
-            let is_set = |name: &str| members.get(name).and_then(boolean) == Some(true);
+            let is_set = |name: &str| row.members.get(name).and_then(boolean) == Some(true);
             map.add_flags(is_set, &mut granted);
         }
         let join = |names: std::collections::BTreeSet<String>| {
@@ -262,6 +275,13 @@ fn clipped(text: &str) -> String {
 }
 
 fn external_id(value: &Json) -> Result<String, String> {
+    if let Json::Number(number) = value
+        && number.parse::<u64>().is_err()
+        && number.parse::<i64>().is_err()
+    {
+        // Such a number has lost digits, so different users may have the same one.
+        return Err("external_id is a number, but no integer of 64 bits: write it as text".into());
+    }
     let id = text(Some(value), "external_id")?.unwrap_or_default();
     let is_short = id.chars().count() <= MAX_TEXT;
     if id.is_empty() || !is_short || id.chars().any(char::is_control) {

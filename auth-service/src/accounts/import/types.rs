@@ -28,7 +28,8 @@ pub enum OnConflict {
     /// The row is refused.
     #[default]
     Skip,
-    /// The user gets a similar name. A taken address is refused all the same.
+    /// The user gets a similar name. A taken address and the name of a former user are refused all
+    /// the same.
     Suffix,
     /// The import ends.
     Fail,

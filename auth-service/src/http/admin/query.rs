@@ -25,6 +25,8 @@ impl Query {
         for (name, value) in form_urlencoded::parse(request.query_string().as_bytes()) {
             if !known.contains(&&*name) {
                 query.form.add_error("query", &format!("Only {} are known.", known.join(", ")));
+            } else if value.contains(char::is_control) {
+                query.form.add_error(&name, "This parameter may not contain control characters.");
             } else if query.values.insert(name.to_string(), value.into_owned()).is_some() {
                 query.form.add_error(&name, "This parameter may occur only once.");
             }

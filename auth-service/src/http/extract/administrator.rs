@@ -115,8 +115,9 @@ impl FromRequest for Administrator {
     }
 }
 
-/// An administrator, and the body of the request. The body is read after the caller has been
-/// admitted, so that a stranger learns nothing about it.
+/// An administrator, and the body of the request. The caller is admitted before the body is read, so
+/// that a stranger learns nothing about it, and again after it: the client decides how long the body
+/// takes, and the caller may have lost the role meanwhile.
 pub struct AdminForm<T>(pub Administrator, pub T);
 
 impl<T: FromForm + 'static> FromRequest for AdminForm<T> {
@@ -124,12 +125,13 @@ impl<T: FromForm + 'static> FromRequest for AdminForm<T> {
     type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let admin = Administrator::from_request(request, payload);
+        let first = Administrator::from_request(request, payload);
         let mut payload = payload.take();
         let request = request.clone();
         Box::pin(async move {
-            let admin = admin.await?;
+            first.await?;
             let Valid(body) = Valid::<T>::from_request(&request, &mut payload).await?;
+            let admin = Administrator::from_request(&request, &mut payload).await?;
             Ok(Self(admin, body))
         })
     }

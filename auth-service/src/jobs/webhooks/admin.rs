@@ -1,18 +1,21 @@
 //! What an operator does with webhooks.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use shared::clock::Clock;
 use uuid::Uuid;
 
 use super::{
     keyring::Keyring,
+    secret_check::{self, WrongSecret},
     sender::{SendError, Sender, SignedMessage},
 };
 pub use crate::store::webhook_messages::{Counts, Filter, Message};
 use crate::{
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
-        webhook::{self, TEST_EVENT, WebhookEvent, WebhookSecret, WebhookUrl},
+        webhook::{self, TEST_EVENT, WebhookEvent, WebhookSecret, WebhookUrl, receiver_name},
     },
     keys::Secret,
     store::{
@@ -27,7 +30,7 @@ pub struct WebhookAdmin {
     pub clock: Clock,
     pub initiator: Initiator,
     /// Opens and seals the secrets of receivers.
-    pub secret: Secret,
+    pub secret: Arc<Secret>,
 }
 
 /// Error returned when a use case of the operator fails.
@@ -35,13 +38,18 @@ pub struct WebhookAdmin {
 pub enum WebhookAdminError {
     #[error("there is no receiver {0}: name one by its URL or id, as `webhooks list` prints it")]
     UnknownReceiver(String),
-    #[error("there is no such message; it may have been deleted a week after it was sent")]
+    #[error(
+        "there is no such message; it may have been deleted a week after it was sent, or its \
+         receiver was removed"
+    )]
     UnknownMessage,
     #[error(
         "the secret of the receiver does not open with this secret (SECRET_KEY_FILE): apply the \
          file with the receiver again"
     )]
     OtherSecret,
+    #[error("{0}")]
+    WrongSecret(WrongSecret),
     #[error("the URL {0}")]
     Url(&'static str),
     #[error("{0}")]
@@ -74,6 +82,19 @@ impl WebhookAdmin {
     /// If the database does not answer.
     pub async fn all(&self) -> Result<Vec<Webhook>, WebhookAdminError> {
         Ok(self.store.run(webhooks::all).await?)
+    }
+
+    /// Checks that the secret is that of the replicas, before it seals the secret of a receiver.
+    ///
+    /// # Errors
+    /// [`WebhookAdminError::WrongSecret`] or [`WebhookAdminError::Store`].
+    pub async fn check_secret(&self) -> Result<(), WebhookAdminError> {
+        let secret = Arc::clone(&self.secret);
+        let check = move |connection: &mut _| secret_check::check(connection, &secret);
+        match self.store.run(check).await? {
+            None => Ok(()),
+            Some(why) => Err(WebhookAdminError::WrongSecret(why)),
+        }
     }
 
     /// Returns all receivers with the number of their messages, ordered by URL.
@@ -213,7 +234,7 @@ impl WebhookAdmin {
         replacement(self.record(AuditEvent::WebhookSecretRotated, &next), read, next)
     }
 
-    /// Returns the change that deletes a receiver and its messages.
+    /// Returns the change that deletes a receiver. The cleanup deletes its messages.
     pub fn deletion(&self, webhook: &Webhook) -> RecordedChange {
         let record = self.record(AuditEvent::WebhookDeleted, webhook);
         let id = webhook.id.clone();
@@ -222,7 +243,8 @@ impl WebhookAdmin {
 
     fn record(&self, event: AuditEvent, webhook: &Webhook) -> AuditRecord {
         let record = AuditRecord::new(event, self.initiator.clone(), self.clock.now_ms());
-        record.detail(format!("{}; events: {}", webhook.url, webhook.events))
+        let name = receiver_name(&webhook.url, &webhook.id);
+        record.detail(format!("{name}; events: {}", webhook.events))
     }
 }
 

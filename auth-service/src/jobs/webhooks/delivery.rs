@@ -14,7 +14,7 @@ use crate::{
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
         retry_schedule::Retry,
-        webhook::WebhookUrl,
+        webhook::{WebhookUrl, receiver_name},
     },
     keys::Secret,
     store::{
@@ -26,6 +26,11 @@ use crate::{
 
 /// Time for which a replica claims messages: longer than an attempt takes.
 pub const LEASE: Duration = Duration::from_secs(60);
+
+/// Maximum number of messages that one transaction gives up.
+const PAGE: usize = 1000;
+/// Maximum number of such transactions for a receiver between its attempts.
+const PAGES: usize = 10;
 
 /// Outcomes of attempts, for the metrics.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +70,54 @@ impl WebhookServices {
             && let Ok(webhooks) = self.store.run(webhooks::all).await
         {
             self.receivers.set(webhooks);
+        }
+    }
+
+    /// Gives up messages to a receiver that have waited for an attempt for longer than `give_up`,
+    /// without an attempt of each. Otherwise the messages of a receiver that never answers would
+    /// grow in number without bound, because the number of attempts at a time is bounded. Each page
+    /// has one audit event.
+    ///
+    /// A message is due from the start, and due again at most `give_up` after its start. So the time
+    /// since when a message is due, which has an index, bounds the age of the message too.
+    pub(super) async fn give_up_overdue(&self, receiver: &Webhook) {
+        for _ in 0..PAGES {
+            let now_ms = self.clock.now_ms();
+            // With a shorter time, a replica that is slow for a moment would attempt no message.
+            let than_ms = now_ms - self.give_up.max(LEASE).as_millis() as i64;
+            let id = receiver.id.clone();
+            let is_any = move |connection: &mut _| {
+                webhook_messages::is_any_overdue(connection, &id, than_ms)
+            };
+            // Without such a message, no transaction takes the write lock of SQLite.
+            if !matches!(self.store.run(is_any).await, Ok(true)) {
+                return;
+            }
+            let (id, name) = (receiver.id.clone(), receiver_name(&receiver.url, &receiver.id));
+            let give_up = move |connection: &mut _| {
+                let count = webhook_messages::give_up_overdue(
+                    connection,
+                    &id,
+                    than_ms,
+                    now_ms,
+                    PAGE as i64,
+                )?;
+                let record =
+                    AuditRecord::new(AuditEvent::MessageGivenUp, Initiator::service(), now_ms);
+                let detail =
+                    format!("{count} messages to {name}: due for longer than WEBHOOK_GIVE_UP");
+                Ok((count, (count > 0).then(|| record.detail(detail))))
+            };
+            // The log has the reason of a failure of the database; the next round tries again.
+            let Ok(count) = self.store.audited(give_up).await else { return };
+            if count > 0 {
+                self.metrics.given_up.inc_by(count as u64);
+                let name = receiver_name(&receiver.url, &receiver.id);
+                log::error!("{count} messages to {name}: given up, due for too long");
+            }
+            if count < PAGE {
+                return;
+            }
         }
     }
 
@@ -119,13 +172,13 @@ impl WebhookServices {
     async fn record_failure(&self, receiver: &Webhook, message: Message, why: &AttemptError) {
         self.metrics.failed.inc();
         let Message { id, event, attempts, created_at, .. } = message;
-        let url = &receiver.url;
+        let name = receiver_name(&receiver.url, &receiver.id);
         let now_ms = self.clock.now_ms();
         let age = Duration::from_millis(now_ms.saturating_sub(created_at).max(0) as u64);
         let reason = why.to_string();
         match Retry::after_failure(attempts, age, self.give_up, fastrand::f64()) {
             Retry::After(delay) => {
-                log::warn!("{event} {id} to {url}: attempt {attempts} failed: {why}");
+                log::warn!("{event} {id} to {name}: attempt {attempts} failed: {why}");
                 let due_at_ms = now_ms + delay.as_millis() as i64;
                 let reschedule = move |connection: &mut _| {
                     webhook_messages::reschedule(connection, &id, attempts, due_at_ms, &reason)
@@ -133,10 +186,10 @@ impl WebhookServices {
                 let _ = self.store.run(reschedule).await;
             }
             Retry::GiveUp => {
-                log::error!("{event} {id} to {url}: given up after {attempts} attempts: {why}");
+                log::error!("{event} {id} to {name}: given up after {attempts} attempts: {why}");
                 let record =
                     AuditRecord::new(AuditEvent::MessageGivenUp, Initiator::service(), now_ms);
-                let record = record.detail(format!("{event} {id} to {url}: {why}"));
+                let record = record.detail(format!("{event} {id} to {name}: {why}"));
                 let give_up = move |connection: &mut _| {
                     webhook_messages::give_up(connection, &id, attempts, now_ms, &reason)
                 };

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `receivers` | the receivers as this process knows them; turns audit records into messages |
 //! | `keyring` | the secrets of a receiver, sealed |
+//! | `secret_check` | checks that a command seals with the secret of the replicas |
 //! | `guard` | refuses addresses that no webhook may be sent to |
 //! | `sender` | one attempt over HTTP |
 //! | `delivery` | claims messages, and records the outcomes |
@@ -19,6 +20,7 @@ mod delivery;
 mod guard;
 mod keyring;
 mod receivers;
+mod secret_check;
 mod sender;
 
 use std::{
@@ -71,6 +73,7 @@ impl Webhooks {
             for receiver in services.receivers.known() {
                 let attempts = running.entry(receiver.id.clone()).or_default();
                 while attempts.try_join_next().is_some() {}
+                services.give_up_overdue(&receiver).await;
                 let free = CONCURRENCY - attempts.len();
                 let claimed = services.claim_due(&receiver, free).await;
                 is_full |= claimed.len() == free;

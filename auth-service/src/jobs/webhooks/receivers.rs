@@ -6,6 +6,7 @@ use arc_swap::ArcSwapOption;
 use diesel::{QueryResult, result::Error as DieselError};
 use uuid::Uuid;
 
+use super::secret_check::{self, WrongSecret};
 use crate::{
     domain::{
         audit::{AuditEvent, AuditRecord},
@@ -26,11 +27,19 @@ pub struct Receivers {
     /// `None` until the receivers are read for the first time. Until then each transaction reads
     /// them.
     known: ArcSwapOption<Vec<Webhook>>,
+    /// Whether the secret is checked before it seals a message.
+    is_secret_checked: bool,
 }
 
 impl Receivers {
     pub fn new(secret: Option<Arc<Secret>>) -> Self {
-        Self { secret, known: ArcSwapOption::empty() }
+        Self { secret, known: ArcSwapOption::empty(), is_secret_checked: false }
+    }
+
+    /// Creates the receivers of a command. The command may have another secret than the replicas,
+    /// so a transaction that would seal a message with another secret fails.
+    pub fn of_command(secret: Option<Arc<Secret>>) -> Self {
+        Self { is_secret_checked: true, ..Self::new(secret) }
     }
 
     /// Replaces the receivers.
@@ -73,6 +82,11 @@ impl RecordObserver for Receivers {
                 continue;
             }
             let secret = self.secret.as_ref().ok_or_else(no_secret)?;
+            if self.is_secret_checked
+                && let Some(why) = secret_check::check(connection, secret)?
+            {
+                return Err(wrong_secret(&why));
+            }
             for body in event.bodies(record) {
                 messages.extend(
                     subscribers
@@ -92,6 +106,11 @@ fn subscribes(webhook: &Webhook, event: WebhookEvent) -> bool {
 fn no_secret() -> DieselError {
     let text = "a receiver of webhooks learns of this change, and the message is sealed with the \
                 secret of the replicas: set SECRET_KEY_FILE or DATA_DIR as they have it";
+    DieselError::QueryBuilderError(text.into())
+}
+
+fn wrong_secret(why: &WrongSecret) -> DieselError {
+    let text = format!("a receiver of webhooks learns of this change, but {why}");
     DieselError::QueryBuilderError(text.into())
 }
 
