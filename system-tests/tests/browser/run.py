@@ -25,7 +25,7 @@ from world import World, launch
 
 # Longer than a scenario takes, in seconds. A browser that hangs then ends, with the place where it
 # hangs.
-LIMIT = 250
+LIMIT = 550
 LIMIT_ALL_LOOKS = 3000
 
 
