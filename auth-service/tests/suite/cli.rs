@@ -95,7 +95,7 @@ fn invalid_setting_is_named_in_one_line() {
         (("DATABASE_URL_FILE", "/dev/null"), "must not be empty"),
         (("DATABASE_URL_FILE", "/proc/cpuinfo"), "has more than one line"),
     ] {
-        let line = usage_line(auth_service(&[], &[env]));
+        let line = usage_line(auth_service(&[], &[("AUTH_ADDR", "127.0.0.1:0"), env]));
         assert!(line.contains(expected), "{env:?}: {line}");
     }
 }
@@ -192,7 +192,7 @@ fn invalid_url_is_not_printed() {
         ("DATABASE_URL", "mysql://u:hunter2@h/d"),
         ("DATABASE_URL", "postgres://u:hunt@er2@h.invalid/d"),
     ] {
-        let line = usage_line(auth_service(&[], &[env]));
+        let line = usage_line(auth_service(&[], &[("AUTH_ADDR", "127.0.0.1:0"), env]));
         assert!(line.contains(env.0) && !line.contains("er2"), "{line}");
     }
 }
