@@ -117,13 +117,7 @@ async fn user_whom_the_previous_version_logged_in_is_not_deleted(app: TestApp) {
     let tokens = app.new_user("ada").await;
     // As after a login at a replica that does not cancel the deletion.
     let set = "UPDATE users SET delete_at = 2000, deletion_requested_at = 1000";
-    match &app.database {
-        Some(database) => drop(test_support::sql(&database.url(), set)),
-        None => {
-            let mut database = crate::support::open_sqlite(&app.folder);
-            diesel::connection::SimpleConnection::batch_execute(&mut database, set).unwrap();
-        }
-    }
+    assert_eq!(app.sql(set), 1);
     assert_ne!(shown(&app, "ada").unwrap()["delete_at"], json!(null));
     assert!(app.cli(&["cleanup"]).status.success());
     assert_eq!(shown(&app, "ada").unwrap()["delete_at"], json!(null));

@@ -12,12 +12,10 @@ use test_support::Tokens;
 
 use crate::support::{
     TestApp,
-    admin::{ADMIN_API, id_of, sid_of, with_admin_api},
+    admin::{ADMIN_API, NO_ID, id_of, sid_of, with_admin_api},
     browser::{APP_ORIGIN, Browser},
     mail::PASSWORD,
 };
-
-const NO_ID: &str = "00000000-0000-7000-8000-000000000000";
 
 /// Returns every route, with the id of a user and of a session of this user.
 fn routes(id: &str, sid: &str) -> Vec<(Method, String, Value)> {

@@ -7,11 +7,9 @@ use test_support::claims_of;
 
 use crate::support::{
     TestApp,
-    admin::{id_of, sid_of, with_admin_api},
+    admin::{NO_ID, id_of, sid_of, with_admin_api},
     mail::PASSWORD,
 };
-
-const NO_ID: &str = "00000000-0000-7000-8000-000000000000";
 
 #[apply(with_admin_api)]
 async fn user_is_shown_with_a_tag_that_changes_with_the_user(app: TestApp) {

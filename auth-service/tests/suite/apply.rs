@@ -32,13 +32,14 @@ impl TestApp {
     }
 
     /// Runs `auth-service apply` with a file of this text.
-    fn apply(&self, text: &str, args: &[&str]) -> Output {
+    pub fn apply(&self, text: &str, args: &[&str]) -> Output {
         let file = self.path("access.toml");
         fs::write(&file, text).unwrap();
         self.cli(&[&["apply", file.to_str().unwrap()], args].concat())
     }
 
-    fn applied(&self, text: &str, args: &[&str]) -> String {
+    /// Applies a file, and returns what the command prints.
+    pub fn applied(&self, text: &str, args: &[&str]) -> String {
         stdout_of(self.apply(text, args))
     }
 

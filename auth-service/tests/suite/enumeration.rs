@@ -4,13 +4,11 @@
 
 use std::time::{Duration, Instant};
 
-use diesel::connection::SimpleConnection;
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use rstest_reuse::apply;
 use serde_json::{Value, json};
-use test_support::sql;
 
-use crate::support::{TestApp, on_both_stores, open_sqlite};
+use crate::support::{TestApp, on_both_stores};
 
 /// States of an account. No account has a name of the state `absent`.
 const STATES: [&str; 5] = ["absent", "unverified", "verified", "disabled", "deleted"];
@@ -51,10 +49,7 @@ async fn create_accounts(app: &TestApp, number: usize) {
         }
     }
     let verify = "UPDATE users SET email_verified_at = 1 WHERE username LIKE 'verified%'";
-    match &app.database {
-        Some(database) => assert_eq!(sql(&database.url(), verify), number),
-        None => open_sqlite(&app.folder).batch_execute(verify).unwrap(),
-    }
+    assert_eq!(app.sql(verify), number);
 }
 
 /// Answers of the service, without what differs from request to request.

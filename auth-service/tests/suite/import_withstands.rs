@@ -8,7 +8,7 @@ use std::{
 
 use rstest_reuse::apply;
 use serde_json::{Value, json};
-use test_support::{TestDatabase, run_python, sized, sql, wait_until};
+use test_support::{run_python, sized, sql, wait_until};
 
 use crate::support::{
     TestApp, auth_service_command,
@@ -118,10 +118,7 @@ async fn cut_file_is_imported_up_to_the_cut_and_reported(app: TestApp) {
 
 #[apply(on_both_stores)]
 async fn standard_input_is_imported(app: TestApp) {
-    let mut command = auth_service_command(&app.folder, &["users", "import", "-"]);
-    if let Some(url) = app.database.as_ref().map(TestDatabase::url) {
-        command.args(["--database-url", &url, "--redis-url", "redis://127.0.0.1:1/"]);
-    }
+    let mut command = app.command(&["users", "import", "-"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = command.spawn().unwrap();
     let file = dumpdata(&[django_user(1, "ada", json!({}))]);

@@ -164,7 +164,7 @@ async fn database_failures_and_silence_of_the_feed_are_measured() {
     app.login("ada").await.assert_problem(503, "unavailable");
     assert!(metric(&app, "auth_database_failures_total{kind=\"no_answer\"}").await > 0.0);
     let silence = |source: &str| format!("auth_revocations_silence_seconds{{source=\"{source}\"}}");
-    // The stream goes on, so its silence begins anew each time that the service hears of it.
+    // The stream goes on: each message of Redis sets its silence to zero.
     wait_until("the database is silent for 4 s, and the stream is not", async || {
         let database = metric(&app, &silence("database")).await;
         database >= 4.0 && metric(&app, &silence("stream")).await < database - 2.0

@@ -2,12 +2,12 @@
 
 use std::{
     io::Write,
-    process::{Command, Output, Stdio},
+    process::{Output, Stdio},
 };
 
 use rstest_reuse::apply;
 use serde_json::{Value, json};
-use test_support::{TestDatabase, wait_until};
+use test_support::wait_until;
 
 use crate::support::{TestApp, on_both_stores};
 
@@ -15,12 +15,8 @@ const NEW: &str = "a better horse battery";
 
 /// Runs `auth-service users set-password NAME --password-stdin`.
 fn set_password(app: &TestApp, name: &str, input: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_auth-service"));
-    command.env_clear().args(["users", "set-password", name, "--password-stdin", "--json"]);
-    command.args(["--data-dir", app.folder.path().to_str().unwrap(), "--bcrypt-cost", "10"]);
-    if let Some(url) = app.database.as_ref().map(TestDatabase::url) {
-        command.args(["--database-url", &url, "--redis-url", "redis://127.0.0.1:1/"]);
-    }
+    let args = ["users", "set-password", name, "--password-stdin", "--json"];
+    let mut command = app.command(&[&args[..], &["--bcrypt-cost", "10"]].concat());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = command.spawn().unwrap();
     // A command that fails early does not read its input.

@@ -2,13 +2,13 @@
 
 use crate::{
     metrics::metric,
-    support::{TestApp, on_both_stores, open_sqlite},
+    support::{TestApp, admin::sid_of, on_both_stores, open_sqlite},
 };
 use diesel::{RunQueryDsl, sql_query};
 use reqwest::Method;
 use rstest_reuse::{apply, template};
 use serde_json::{Value, json};
-use test_support::{Answer, RedisServer, Tokens, claims_of, sized, sql, wait_until};
+use test_support::{Answer, RedisServer, Tokens, sized, sql, wait_until};
 
 /// Runs a test on both stores, with at most three sessions for each user.
 #[template]
@@ -21,10 +21,6 @@ async fn on_both_stores_with_a_limit_of_three(
     #[case]
     app: TestApp,
 ) {
-}
-
-fn sid(tokens: &Tokens) -> String {
-    claims_of(&tokens.access)["sid"].as_str().unwrap().to_owned()
 }
 
 impl TestApp {
@@ -86,7 +82,10 @@ async fn user_lists_own_sessions(app: TestApp) {
     let sessions = app.sessions(&second).await;
     let seen: Vec<(&Value, &Value)> =
         sessions.iter().map(|session| (&session["id"], &session["current"])).collect();
-    assert_eq!(seen, [(&json!(sid(&second)), &json!(true)), (&json!(sid(&first)), &json!(false))]);
+    assert_eq!(
+        seen,
+        [(&json!(sid_of(&second)), &json!(true)), (&json!(sid_of(&first)), &json!(false))]
+    );
     assert_eq!(
         (&sessions[0]["user_agent"], &sessions[0]["ip"]),
         (&json!("a browser"), &json!("127.0.0.1"))
@@ -99,8 +98,10 @@ async fn user_lists_own_sessions(app: TestApp) {
     // The time of the last use is written after the answer.
     app.advance(60);
     app.refreshed(&first.refresh).await;
-    wait_until("the use is written", async || app.sessions(&second).await[0]["id"] == sid(&first))
-        .await;
+    wait_until("the use is written", async || {
+        app.sessions(&second).await[0]["id"] == sid_of(&first)
+    })
+    .await;
 }
 
 #[apply(on_both_stores)]
@@ -109,16 +110,16 @@ async fn user_ends_one_own_session(app: TestApp) {
     let there = app.login("ada").await.tokens();
     let others = app.new_user("grace").await;
     for _ in 0..2 {
-        assert_eq!(app.end(&here, &sid(&there)).await.status, 204);
+        assert_eq!(app.end(&here, &sid_of(&there)).await.status, 204);
     }
     app.assert_ended(&there).await;
-    for id in [&sid(&others), "0190163d-8694-739b-aea5-966c26f8ad91", "nonsense"] {
+    for id in [&sid_of(&others), "0190163d-8694-739b-aea5-966c26f8ad91", "nonsense"] {
         app.end(&here, id).await.assert_problem(404, "not_found");
     }
     app.assert_alive(&others).await;
     app.assert_alive(&here).await;
-    assert_eq!(app.end(&here, &sid(&here)).await.status, 204);
-    app.end(&here, &sid(&here)).await.assert_problem(401, "token_not_valid");
+    assert_eq!(app.end(&here, &sid_of(&here)).await.status, 204);
+    app.end(&here, &sid_of(&here)).await.assert_problem(401, "token_not_valid");
 }
 
 #[apply(on_both_stores)]
@@ -181,7 +182,7 @@ async fn new_password_ends_all_other_sessions(app: TestApp) {
     let kept = json!({"old_password": old, "new_password": new, "keep_session": true});
     let kept = change(kept).await.tokens();
     app.assert_ended(&there).await;
-    assert_eq!(sid(&kept), sid(&here));
+    assert_eq!(sid_of(&kept), sid_of(&here));
     app.assert_alive(&kept).await;
     app.login("ada").await.assert_problem(401, "no_active_account");
     let again = app.login_with("ada", new).await.tokens();
@@ -290,7 +291,7 @@ async fn client_has_no_sessions(app: TestApp) {
     let client = app.client("billing-job", &[]);
     let tokens = Tokens { access: app.client_token(&client).await, refresh: String::new() };
     app.get("/sessions", Some(&tokens.access)).await.assert_problem(403, "permission_denied");
-    app.end(&tokens, &sid(&tokens)).await.assert_problem(403, "permission_denied");
+    app.end(&tokens, &sid_of(&tokens)).await.assert_problem(403, "permission_denied");
     app.post_as("/logout/all", &tokens, None).await.assert_problem(403, "permission_denied");
     let body = json!({"old_password": "x", "new_password": "another horse battery"});
     app.post_as("/password", &tokens, Some(body)).await.assert_problem(403, "permission_denied");
@@ -389,7 +390,7 @@ async fn any_number_of_sessions_ends_at_once() {
              SELECT gen_random_uuid()::text, users.id, created_at + i, 4102444800000
              FROM users, generate_series(1, {count}) AS i"
         );
-        sql(&url, &format!("UPDATE sessions SET created_at = 0 WHERE id = '{}'", sid(&oldest)));
+        sql(&url, &format!("UPDATE sessions SET created_at = 0 WHERE id = '{}'", sid_of(&oldest)));
         sql(&url, &others);
         let live = || sql(&url, "SELECT 1 FROM sessions WHERE revoked_at IS NULL");
         let before = live();

@@ -17,7 +17,9 @@ use test_support::{Python, sql, wait_until, write_private};
 use crate::{
     metrics::metric,
     support::{
-        TestApp, auth_service, data_folder,
+        TestApp,
+        admin::{id_of, sid_of},
+        auth_service, data_folder,
         keys::{self, stderr_of, stdout_of},
         open_sqlite,
     },
@@ -138,8 +140,14 @@ impl TestApp {
             let events = format!("events = [{events}]\nsecret_file = \"hook.secret\"\n");
             format!("[[webhooks]]\nurl = \"{url}\"\n{events}")
         });
-        stdout_of(self.apply_webhooks(&entries.collect::<String>()));
-        // The replica reads the receivers once a second, and sends nothing before.
+        self.applied(&entries.collect::<String>(), &[]);
+        self.wait_for_receivers().await;
+        secret
+    }
+
+    /// Registers users until a message is written. The replica reads the receivers once a second,
+    /// and sends nothing before.
+    async fn wait_for_receivers(&self) {
         let earlier = self.messages(&[]).len();
         let mut names = 0..;
         wait_until("the replica knows the receivers", async || {
@@ -148,13 +156,6 @@ impl TestApp {
             self.messages(&[]).len() > earlier
         })
         .await;
-        secret
-    }
-
-    fn apply_webhooks(&self, text: &str) -> std::process::Output {
-        let file = self.folder.path().join("webhooks.toml");
-        fs::write(&file, text).unwrap();
-        self.cli(&["apply", file.to_str().unwrap()])
     }
 
     /// Returns the objects that `auth-service webhooks` prints.
@@ -183,17 +184,11 @@ async fn standard_library_verifies_every_event(app: TestApp) {
     let file = format!(
         "[[webhooks]]\nurl = \"{url}\"\nevents = [{ALL_EVENTS}]\nsecret_file = \"python.secret\"\n"
     );
-    assert_eq!(stdout_of(app.apply_webhooks(&file)).lines().last(), Some("1 change applied"));
-    let mut names = 0..;
-    wait_until("the replica knows the receiver", async || {
-        app.register(&format!("early{}", names.next().unwrap())).await;
-        !app.messages(&[]).is_empty()
-    })
-    .await;
+    assert_eq!(app.applied(&file, &[]).lines().last(), Some("1 change applied"));
+    app.wait_for_receivers().await;
 
     let tokens = app.new_user("ada").await;
-    let id = test_support::claims_of(&tokens.access)["sub"].clone();
-    let sid = test_support::claims_of(&tokens.access)["sid"].clone();
+    let (id, sid) = (id_of(&tokens), sid_of(&tokens));
     for args in [
         &["users", "verify-email", "ada"][..],
         &["users", "grant", "ada", "--role", "editor"],
@@ -263,7 +258,7 @@ async fn logouts_and_limits_end_sessions(app: TestApp) {
         ("logout_everywhere", vec![sid(&third), sid(&fourth)]),
     ];
     for (cause, sids) in expected {
-        wait_until(format!("{cause} is told"), async || {
+        wait_until(format!("the receiver gets the cause {cause}"), async || {
             let ended = ended(&receiver.requests());
             let told = ended.iter().find(|(told, _)| told == cause).map(|(_, ids)| ids.clone());
             let told = told.and_then(|ids| ids.as_array().cloned()).unwrap_or_default();
@@ -462,11 +457,7 @@ fn insert_old_messages(app: &TestApp, webhook_id: &str, count: usize) {
         INSERT INTO webhook_messages (id, webhook_id, event, sealed, created_at, due_at)
         SELECT '{webhook_id} ' || i, '{webhook_id}', 'user.registered', '', i, i FROM n"
     );
-    let inserted = match &app.database {
-        Some(database) => sql(&database.url(), &insert),
-        None => sql_query(insert).execute(&mut open_sqlite(&app.folder)).unwrap(),
-    };
-    assert_eq!(inserted, count);
+    assert_eq!(app.sql(&insert), count);
 }
 
 #[actix_web::test]
@@ -522,9 +513,7 @@ async fn cleanup_deletes_messages_to_a_removed_receiver(app: TestApp) {
     // As of a replica that did not know yet that the receiver was removed.
     insert_old_messages(&app, "unknown", 1500);
     let id = app.messages(&[])[0]["id"].as_str().unwrap().to_owned();
-    let file = app.folder.path().join("none.toml");
-    fs::write(&file, "webhooks = []\n").unwrap();
-    stdout_of(app.cli(&["apply", file.to_str().unwrap(), "--prune"]));
+    app.applied("webhooks = []\n", &["--prune"]);
     assert_eq!(app.messages(&[]), [] as [Value; 0]);
     for id in [id.as_str(), "unknown 1"] {
         let error = stderr_of(app.cli(&["webhooks", "replay", id]));
@@ -552,17 +541,14 @@ async fn other_secret_than_that_of_the_replicas_seals_nothing() {
     write_private(&other, &keys::new_secret());
     let other = ["--secret-key-file", other.to_str().unwrap()];
     write_private(app.folder.path().join("hook.secret"), &new_secret());
-    let file = app.folder.path().join("webhooks.toml");
     let text = "[[webhooks]]\nurl = \"https://127.0.0.1:9/hook\"\n\
                 events = [\"user.updated\"]\nsecret_file = \"hook.secret\"\n";
-    fs::write(&file, text).unwrap();
-    let apply = ["apply", file.to_str().unwrap()];
     let refused = "does not open with this secret (SECRET_KEY_FILE)";
-    let error = stderr_of(app.cli(&[&apply[..], &other].concat()));
+    let error = stderr_of(app.apply(text, &other));
     assert!(error.contains(refused), "{error}");
     assert_eq!(app.webhooks(&["list"]), [] as [Value; 0]);
 
-    stdout_of(app.cli(&apply));
+    app.applied(text, &[]);
     let grant = ["users", "grant", "ada", "--role", "editor"];
     let error = stderr_of(app.cli(&[&grant[..], &other].concat()));
     assert!(error.contains(refused), "{error}");
@@ -603,7 +589,7 @@ async fn event_without_a_receiver_writes_no_row() {
 }
 
 #[actix_web::test]
-async fn command_without_the_secret_changes_no_user_whose_change_is_told() {
+async fn command_without_the_secret_changes_no_user_of_whom_a_receiver_learns() {
     let app = TestApp::embedded_with(&[PRIVATE]).await;
     let receiver = Receiver::start(NO_CONTENT);
     app.receivers(&[(&receiver.url, "\"user.registered\", \"user.updated\"")]).await;
@@ -631,7 +617,7 @@ async fn receivers_of_a_file_are_added_changed_and_removed() {
     };
     let first = file("\"user.registered\", \"session.ended\"");
     let url = "https://example.com/hook";
-    let applied = |text: &str| stdout_of(app.apply_webhooks(text));
+    let applied = |text: &str| app.applied(text, &[]);
     assert_eq!(
         applied(&first),
         format!(
@@ -650,9 +636,7 @@ async fn receivers_of_a_file_are_added_changed_and_removed() {
     assert_eq!(rotated, format!("~ webhook {url}: secret from hook.secret\n1 change applied\n"));
     assert_eq!(applied(&second), "no changes\n");
     assert_eq!(applied("webhooks = []\n"), "no changes\n");
-    let path = app.folder.path().join("none.toml");
-    fs::write(&path, "webhooks = []\n").unwrap();
-    let pruned = stdout_of(app.cli(&["apply", path.to_str().unwrap(), "--prune"]));
+    let pruned = app.applied("webhooks = []\n", &["--prune"]);
     assert_eq!(pruned, format!("- webhook {url}\n1 change applied\n"));
     let events = app.audit(&[]);
     let names: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
@@ -668,7 +652,7 @@ async fn receivers_of_a_file_are_added_changed_and_removed() {
     let text = "[[webhooks]]\nurl = \"ftp://example.com\"\n\n[[webhooks]]\n\
                 url = \"https://user:pass@example.com\"\nevents = [\"user.created\"]\n\n\
                 [[webhooks]]\nurl = \"https://example.com\"\nsecret_file = \"hook.secret\"\n";
-    let output = app.apply_webhooks(text);
+    let output = app.apply(text, &[]);
     assert_eq!(output.status.code(), Some(2));
     let faults = String::from_utf8(output.stdout).unwrap();
     for part in [

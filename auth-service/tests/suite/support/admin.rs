@@ -9,6 +9,9 @@ use super::TestApp;
 /// The setting that serves the routes below `/admin`.
 pub const ADMIN_API: &str = "--admin-api=on";
 
+/// An id that no user and no session has.
+pub const NO_ID: &str = "00000000-0000-7000-8000-000000000000";
+
 /// Runs a test with the routes below `/admin`, on both stores.
 #[rstest_reuse::template]
 #[rstest::rstest]

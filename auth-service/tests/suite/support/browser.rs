@@ -2,7 +2,10 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use reqwest::{Method, RequestBuilder};
+use reqwest::{
+    Method, RequestBuilder,
+    header::{HeaderMap, SET_COOKIE},
+};
 use serde_json::{Value, json};
 use test_support::Answer;
 
@@ -13,9 +16,32 @@ pub const APP_ORIGIN: &str = "https://app.example.com";
 /// The setting that trusts [`APP_ORIGIN`].
 pub const ORIGINS: &str = "--browser-origins=https://app.example.com";
 
+/// Names and values of the cookies that a browser keeps.
+pub type Cookies = RefCell<BTreeMap<String, String>>;
+
+/// Returns the header `Cookie`. Empty without cookies.
+pub fn cookie_header(cookies: &Cookies) -> String {
+    let cookies = cookies.borrow();
+    let pairs = cookies.iter().map(|(name, value)| format!("{name}={value}"));
+    pairs.collect::<Vec<_>>().join("; ")
+}
+
+/// Keeps the cookies of an answer.
+pub fn keep_cookies(cookies: &Cookies, headers: &HeaderMap) {
+    let mut cookies = cookies.borrow_mut();
+    for header in headers.get_all(SET_COOKIE) {
+        let (pair, attributes) = header.to_str().unwrap().split_once(';').unwrap();
+        let (name, value) = pair.split_once('=').unwrap();
+        match attributes.contains("Max-Age=0;") {
+            true => drop(cookies.remove(name)),
+            false => drop(cookies.insert(name.to_owned(), value.to_owned())),
+        }
+    }
+}
+
 pub struct Browser<'a> {
     app: &'a TestApp,
-    pub cookies: RefCell<BTreeMap<String, String>>,
+    pub cookies: Cookies,
 }
 
 impl<'a> Browser<'a> {
@@ -40,10 +66,7 @@ impl<'a> Browser<'a> {
 
     /// Returns a request with the cookies of the browser, without an origin.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let cookies = self.cookies.borrow();
-        let pairs = cookies.iter().map(|(name, value)| format!("{name}={value}"));
-        let header = pairs.collect::<Vec<_>>().join("; ");
-        self.app.request(method, path).header("cookie", header)
+        self.app.request(method, path).header("cookie", cookie_header(&self.cookies))
     }
 
     /// Sends a request of a page of this origin, and keeps the cookies of the answer.
@@ -54,15 +77,7 @@ impl<'a> Browser<'a> {
     /// Sends a request, and keeps the cookies of the answer.
     pub async fn send(&self, request: RequestBuilder) -> Answer {
         let answer = self.app.send(request).await;
-        for header in answer.headers.get_all("set-cookie") {
-            let text = header.to_str().unwrap();
-            let (pair, attributes) = text.split_once(';').unwrap();
-            let (name, value) = pair.split_once('=').unwrap();
-            match attributes.contains("Max-Age=0;") {
-                true => drop(self.cookies.borrow_mut().remove(name)),
-                false => drop(self.cookies.borrow_mut().insert(name.into(), value.into())),
-            }
-        }
+        keep_cookies(&self.cookies, &answer.headers);
         answer
     }
 

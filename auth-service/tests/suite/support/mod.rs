@@ -21,10 +21,10 @@ use aws_lc_rs::{
     signature::Ed25519KeyPair,
 };
 use clap::Parser;
-use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+use diesel::{Connection, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query};
 use shared::clock::Clock;
 use test_support::{
-    Client, Proxy, RedisServer, TempDir, TestDatabase, redis_url, temp_dir, unique,
+    Client, Proxy, RedisServer, TempDir, TestDatabase, redis_url, sql, temp_dir, unique,
 };
 
 /// Runs a test on both stores: SQLite with the embedded session state, and PostgreSQL with Redis.
@@ -220,12 +220,24 @@ impl TestApp {
 
     /// Runs a command on this app's secret and database.
     pub fn cli(&self, args: &[&str]) -> Output {
-        let mut all = args.to_vec();
-        let database = self.database.as_ref().map(TestDatabase::url);
-        if let Some(url) = &database {
-            all.extend(["--database-url", url, "--redis-url", "redis://127.0.0.1:1/"]);
+        self.command(args).output().unwrap()
+    }
+
+    /// Returns a command on this app's secret and database.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = auth_service_command(&self.folder, args);
+        if let Some(url) = self.database.as_ref().map(TestDatabase::url) {
+            command.args(["--database-url", &url, "--redis-url", "redis://127.0.0.1:1/"]);
         }
-        auth_service(&self.folder, &all)
+        command
+    }
+
+    /// Executes a statement that changes rows of the database. Returns their number.
+    pub fn sql(&self, statement: &str) -> usize {
+        match &self.database {
+            Some(database) => sql(&database.url(), statement),
+            None => sql_query(statement).execute(&mut open_sqlite(&self.folder)).expect(statement),
+        }
     }
 }
 

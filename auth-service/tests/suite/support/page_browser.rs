@@ -1,24 +1,25 @@
 //! A browser without JavaScript: it keeps cookies, sends forms with an `Origin`, and follows no
 //! redirect by itself.
 
-use std::{cell::RefCell, collections::BTreeMap};
-
 use reqwest::{
     Method, RequestBuilder,
-    header::{HeaderMap, LOCATION, SET_COOKIE},
-    redirect::Policy,
+    header::{HeaderMap, LOCATION},
 };
+use test_support::Client;
 
-use super::TestApp;
+use super::{
+    TestApp,
+    browser::{Cookies, cookie_header, keep_cookies},
+};
 
 /// A browser.
 pub struct PageBrowser {
-    http: reqwest::Client,
+    http: Client,
     /// Address of the service.
     base: String,
     issuer: String,
     language: &'static str,
-    cookies: RefCell<BTreeMap<String, String>>,
+    cookies: Cookies,
 }
 
 /// An answer, which is a page unless it is a redirect.
@@ -35,9 +36,14 @@ impl PageBrowser {
     }
 
     pub fn in_language(app: &TestApp, language: &'static str) -> Self {
-        let http = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
         let base = format!("http://{}", app.addr);
-        Self { http, base, issuer: app.issuer.clone(), language, cookies: RefCell::default() }
+        Self {
+            http: app.client.clone(),
+            base,
+            issuer: app.issuer.clone(),
+            language,
+            cookies: Cookies::default(),
+        }
     }
 
     /// Returns a browser in which a new user is signed in.
@@ -50,27 +56,16 @@ impl PageBrowser {
 
     /// Begins a request with the cookies of the browser.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let cookies = self.cookies.borrow();
-        let pairs: Vec<String> =
-            cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let request = self.http.request(method, format!("{}{path}", self.base));
-        let request = request.header("accept-language", self.language);
-        if pairs.is_empty() { request } else { request.header("cookie", pairs.join("; ")) }
+        let cookies = cookie_header(&self.cookies);
+        let request = self.http.request(method, path).header("accept-language", self.language);
+        if cookies.is_empty() { request } else { request.header("cookie", cookies) }
     }
 
     /// Sends a request, and keeps the cookies of the answer.
     pub async fn send(&self, request: RequestBuilder) -> Page {
         let answer = request.send().await.unwrap();
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        for cookie in headers.get_all(SET_COOKIE) {
-            let (pair, attributes) = cookie.to_str().unwrap().split_once(';').unwrap();
-            let (name, value) = pair.split_once('=').unwrap();
-            let mut cookies = self.cookies.borrow_mut();
-            match attributes.contains("Max-Age=0;") {
-                true => drop(cookies.remove(name)),
-                false => drop(cookies.insert(name.to_owned(), value.to_owned())),
-            }
-        }
+        keep_cookies(&self.cookies, &headers);
         Page { status, headers, body: answer.text().await.unwrap() }
     }
 
