@@ -34,22 +34,6 @@ pub struct UserChanged {
     pub unchanged: ClaimsChange,
 }
 
-/// Outcome of disabling or enabling a user.
-#[derive(Clone, Debug)]
-pub struct DisableOutcome {
-    pub user: User,
-    /// `false` if the user was disabled, or enabled, already.
-    pub is_changed: bool,
-}
-
-/// Outcome of a change of claims.
-#[derive(Clone, Debug)]
-pub struct ClaimsOutcome {
-    pub user: User,
-    /// The names that the user had already, or did not have: they changed nothing.
-    pub unchanged: ClaimsChange,
-}
-
 /// What a transaction changed.
 struct Written {
     /// The sessions that end, each with its latest possible end.
@@ -68,11 +52,10 @@ impl UserAdmin {
         &self,
         name: &str,
         disabled: bool,
-    ) -> Result<DisableOutcome, AdminError> {
+    ) -> Result<UserChanged, AdminError> {
         let user = self.find(name).await?;
         let change = UserChange { disabled: Some(disabled), ..UserChange::default() };
-        let UserChanged { user, is_changed, .. } = self.change(&user, &change, None).await?;
-        Ok(DisableOutcome { user, is_changed })
+        self.change(&user, &change, None).await
     }
 
     /// Grants or revokes scopes and roles.
@@ -84,7 +67,7 @@ impl UserAdmin {
         name: &str,
         direction: Change,
         claims: &ClaimsChange,
-    ) -> Result<ClaimsOutcome, AdminError> {
+    ) -> Result<UserChanged, AdminError> {
         if claims.is_empty() {
             return Err(AdminError::NothingToChange);
         }
@@ -93,8 +76,7 @@ impl UserAdmin {
             Change::Grant => UserChange { grant: claims.clone(), ..UserChange::default() },
             Change::Revoke => UserChange { revoke: claims.clone(), ..UserChange::default() },
         };
-        let UserChanged { user, unchanged, .. } = self.change(&user, &change, None).await?;
-        Ok(ClaimsOutcome { user, unchanged })
+        self.change(&user, &change, None).await
     }
 
     /// Changes a user, as [`UserAdmin::find`] returned it, unless the user's revision is another

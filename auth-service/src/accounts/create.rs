@@ -17,6 +17,7 @@ use crate::{
         name_rules::NameError,
         one_time_code::{CodePurpose, OneTimeCode},
         password::Password,
+        scope::sorted_names,
         username::Username,
     },
     store::{
@@ -69,7 +70,7 @@ impl UserAdmin {
             rules.names.check(&username).map_err(AdminError::Name)?;
             self.refuse_reserved_name(&username).await?;
         }
-        let (scope, roles) = (names(scopes), names(roles));
+        let (scope, roles) = (sorted_names(scopes), sorted_names(roles));
         require_short(username.as_str(), &scope, &roles)?;
         let (password_hash, codes) = match password {
             NewPassword::Code(codes) => (PasswordHash::unusable(), Some(codes)),
@@ -139,13 +140,6 @@ pub(super) async fn hash(
 ) -> Result<PasswordHash, HashPoolBusy> {
     let permit = pool.queue(AddressPrefix::of(None)).await?;
     pool.hash(permit, password).await
-}
-
-/// Joins names, each once.
-pub(super) fn names(mut names: Vec<String>) -> String {
-    names.sort();
-    names.dedup();
-    names.join(" ")
 }
 
 fn describe(user: &User) -> String {

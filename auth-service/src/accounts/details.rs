@@ -105,7 +105,7 @@ impl UserAdmin {
         let id = user.id.to_string();
         let verify = move |connection: &mut _| users::prove_email(connection, &id, now);
         let is_changed = self.store.audited_if(record, verify).await?;
-        Ok((self.find_details(&user.id.to_string()).await?, is_changed))
+        Ok((self.details_of(self.find_again(&user).await?).await?, is_changed))
     }
 
     /// Sets a password that the operator chose, which ends all sessions.

@@ -6,7 +6,6 @@ use super::{
     Accounts, OneTimeCodes,
     admin::{AdminError, UserAdmin},
     claims::require_short,
-    create::names,
     registration::{GivenInvitation, RegistrationError},
 };
 pub use crate::store::invitations::Invitation;
@@ -18,6 +17,7 @@ use crate::{
         login_key::LoginKey,
         mail::{Mail, MailMessage},
         one_time_code::{CodePurpose, OneTimeCode},
+        scope::sorted_names,
         session::Origin,
     },
     jobs::outbox::MailSealer,
@@ -53,7 +53,7 @@ impl UserAdmin {
         codes: &OneTimeCodes,
     ) -> Result<Invited, AdminError> {
         let NewInvitation { email, scopes, roles, language, lifetime, mail } = new;
-        let (scope, roles) = (names(scopes), names(roles));
+        let (scope, roles) = (sorted_names(scopes), sorted_names(roles));
         require_short(email.as_str(), &scope, &roles)?;
         let key = LoginKey::Email(email.keys());
         let now = self.clock.now_ms();

@@ -84,7 +84,7 @@ pub use self::{
     audit_trail::{AuditFilter, EventPosition, NamedEvent},
     change_password::{ChangePasswordError, PasswordChangeRequest},
     change_profile::{ChangeProfileError, ProfileChange},
-    change_user::{ClaimsOutcome, DisableOutcome, UserChange},
+    change_user::{UserChange, UserChanged},
     claims::{Change, ClaimsChange, ClaimsEdit},
     create::{Created, NewAccount, NewPassword},
     current_password::CurrentPasswordError,

@@ -1,11 +1,10 @@
 //! Mails a user a login from a device and a client address that the user has not used before.
 
-use jiff::Timestamp;
 use shared::claims::SessionId;
 
 use super::Accounts;
 use crate::{
-    domain::{mail::MailMessage, session::Origin},
+    domain::{mail::MailMessage, session::Origin, time::for_people},
     store::{
         audit::{self, LoginHistory},
         users::User,
@@ -34,14 +33,8 @@ impl Accounts {
             if history != (LoginHistory { has_earlier: true, has_earlier_from_address: false }) {
                 return;
             }
-            let message = MailMessage::NewDevice { at: time(at_ms), address };
+            let message = MailMessage::NewDevice { at: for_people(at_ms), address };
             notices.write(user, message).await;
         });
     }
-}
-
-/// Formats a time for a mail.
-fn time(ms: i64) -> String {
-    let time = Timestamp::from_millisecond(ms).unwrap_or_default();
-    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }

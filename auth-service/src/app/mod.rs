@@ -339,10 +339,13 @@ fn session_state(
     ))
 }
 
-/// Marks the sessions of a user whose scopes or roles a command has changed, so that the next
+/// Marks the sessions of users whose scopes or roles a command has changed, so that the next
 /// refresh carries the change. If session state does not answer, the replicas mark the sessions
 /// later: they look for changes once a second.
-pub(crate) async fn mark_claims_stale(settings: &Settings, store: &Store, user_id: &str) {
+pub(crate) async fn mark_claims_stale(settings: &Settings, store: &Store, user_ids: &[String]) {
+    if user_ids.is_empty() {
+        return;
+    }
     let clock = Clock::system();
     let Ok(redis) = settings.redis.server() else { return };
     if settings.database.url().is_some() && redis.is_none() {
@@ -350,9 +353,11 @@ pub(crate) async fn mark_claims_stale(settings: &Settings, store: &Store, user_i
         return;
     }
     let session_state = session_state(settings, redis, store, &clock);
-    let marked = sessions::mark_claims_stale(store, &session_state, user_id, clock.now_ms());
-    if let Err(why) = marked.await {
-        log::debug!("the sessions of user {user_id} are not marked yet: {why}");
+    for user_id in user_ids {
+        let marked = sessions::mark_claims_stale(store, &session_state, user_id, clock.now_ms());
+        if let Err(why) = marked.await {
+            log::debug!("the sessions of user {user_id} are not marked yet: {why}");
+        }
     }
 }
 

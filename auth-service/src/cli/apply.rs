@@ -96,11 +96,13 @@ async fn mark_changed_claims(
     provisioning: &Provisioning,
     Applied { differences, is_applied }: &Applied,
 ) {
-    for difference in differences.iter().filter(|_| *is_applied) {
-        if let Difference::ClaimsChanged { user_id, .. } = difference {
-            mark_claims_stale(settings, &provisioning.users.store, &user_id.to_string()).await;
-        }
-    }
+    let user_of = |difference: &Difference| match difference {
+        Difference::ClaimsChanged { user_id, .. } => Some(user_id.to_string()),
+        _ => None,
+    };
+    let changed = differences.iter().filter(|_| *is_applied).filter_map(user_of);
+    let changed: Vec<String> = changed.collect();
+    mark_claims_stale(settings, &provisioning.users.store, &changed).await;
 }
 
 fn print_applied(applied: &Applied, format: Format) -> Result<(), CommandError> {

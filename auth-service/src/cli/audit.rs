@@ -10,7 +10,7 @@ use super::{format::Format, open::user_admin};
 use crate::{
     accounts::{AuditFilter, NamedEvent},
     config::Settings,
-    domain::since::parse_since,
+    domain::time::parse_since,
 };
 
 #[derive(Args, Debug)]

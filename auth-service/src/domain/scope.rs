@@ -16,6 +16,13 @@ pub fn parse_name(text: &str) -> Result<String, String> {
     Err(format!("must be 1 to {MAX_NAME_BYTES} {characters}"))
 }
 
+/// Joins names with spaces, in their order, each once.
+pub fn sorted_names(mut names: Vec<String>) -> String {
+    names.sort();
+    names.dedup();
+    names.join(" ")
+}
+
 /// Error returned when a client asks for more scope than may be granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the scope is malformed, or more than may be granted")]

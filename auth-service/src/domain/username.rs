@@ -5,8 +5,10 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::fold::{NameKeys, fold, key_of_version_0_1};
 
-const MIN_CHARS: usize = 3;
-const MAX_CHARS: usize = 150;
+/// Minimum number of characters of a username.
+pub const MIN_CHARS: usize = 3;
+/// Maximum number of characters of a username.
+pub const MAX_CHARS: usize = 150;
 
 /// Maximum number of characters before NFKC, which composes at most four characters into one letter
 /// on average. Longer text is refused without the cost of normalising it.

@@ -4,7 +4,6 @@ use std::fmt;
 
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use jiff::Timestamp;
 use reqwest::Url;
 use serde_json::{Value, json};
 use shared::claims::SessionId;
@@ -12,6 +11,7 @@ use shared::claims::SessionId;
 use super::{
     audit::{AuditEvent, AuditRecord},
     session::EndCause,
+    time::to_millisecond,
 };
 
 /// An event that receivers can subscribe to.
@@ -136,8 +136,7 @@ const MAX_SESSIONS: usize = 100;
 
 /// Returns the body of a message.
 pub fn body(event: &str, at_ms: i64, data: &Value) -> String {
-    let time = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
-    json!({"type": event, "timestamp": format!("{time:.3}"), "data": data}).to_string()
+    json!({"type": event, "timestamp": to_millisecond(at_ms), "data": data}).to_string()
 }
 
 fn with(data: &Value, name: &str, value: Value) -> Value {
@@ -260,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn end_of_many_sessions_is_told_in_bounded_messages() {
+    fn end_of_many_sessions_is_sent_in_bounded_messages() {
         let event = AuditEvent::Ended(EndCause::LogoutEverywhere);
         let record = AuditRecord::new(event, Initiator::service(), 1_700_000_000_123);
         let ended: Vec<_> = (0..201).map(|_| (SessionId::generate(), 0)).collect();

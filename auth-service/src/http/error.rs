@@ -88,6 +88,11 @@ pub enum ApiError {
     Internal,
 }
 
+/// Returns the seconds after which an attempt is admitted, rounded up.
+pub fn retry_after_seconds(wait: Duration) -> u128 {
+    wait.as_millis().div_ceil(1000).max(1)
+}
+
 impl ApiError {
     fn problem(&self) -> Problem {
         match self {
@@ -243,8 +248,7 @@ impl ResponseError for ApiError {
             response.insert_header((WWW_AUTHENTICATE, challenge));
         }
         if let Self::Throttled(retry_after) = self {
-            // Rounded up: an attempt at the end of this time is admitted.
-            let seconds = retry_after.as_millis().div_ceil(1000).max(1);
+            let seconds = retry_after_seconds(*retry_after);
             response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
         if problem.status == 503 {

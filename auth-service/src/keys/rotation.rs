@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use shared::keys::Algorithm;
 
 use super::{Key, KeysError, SigningKey, SigningKeys};
@@ -10,6 +9,7 @@ use crate::{
     domain::{
         audit::{AuditEvent, AuditRecord},
         key_schedule::{KeyState, KeyTimes},
+        time::to_second,
     },
     store::{
         StoreError,
@@ -140,9 +140,8 @@ impl SigningKeys {
 
     /// Schedules the activation of a key, unless an earlier activation is scheduled.
     pub(super) async fn activate(&self, kid: String, at_ms: i64) -> Result<(), StoreError> {
-        let from = Timestamp::from_second(at_ms.div_euclid(1000)).unwrap_or_default();
         let record = self.audit_record(AuditEvent::KeyActivated);
-        let record = record.detail(format!("{kid} signs from {from}"));
+        let record = record.detail(format!("{kid} signs from {}", to_second(at_ms)));
         let activate = move |connection: &mut _| rows::activate(connection, &kid, at_ms);
         self.store.audited_if(record, activate).await.map(drop)
     }

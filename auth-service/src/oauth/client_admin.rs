@@ -7,6 +7,7 @@ use crate::{
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
         client::{ClientId, ClientSecret},
+        scope::sorted_names,
     },
     store::{RecordedChange, Store, StoreError, clients as rows},
 };
@@ -218,10 +219,4 @@ fn replacement(record: AuditRecord, read: &Client, next: Client) -> (Client, Rec
     let (read, replaced) = (read.clone(), next.clone());
     let replace = move |connection: &mut _| rows::replace(connection, &read, &replaced);
     (next, RecordedChange::new(record, replace))
-}
-
-fn sorted_names(mut names: Vec<String>) -> String {
-    names.sort();
-    names.dedup();
-    names.join(" ")
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{difference::Difference, document::GrantEntry, error::ApplyError, plan::Plan};
 use crate::{
     accounts::{AdminError, ClaimsChange, ClaimsEdit, User, UserAdmin, UserFilter},
+    domain::admin_role::ADMIN,
     store::users,
 };
 
@@ -16,9 +17,6 @@ const MAX_PRUNED_USERS: usize = 1000;
 
 /// Number of users that are read at a time.
 const PAGE: usize = 500;
-
-/// The role of administrators.
-const ADMIN: &str = "admin";
 
 /// A user, and how the user's scopes and roles change.
 type Edit = (User, ClaimsEdit);

@@ -41,8 +41,8 @@ pub enum EndSessionError {
 /// Sessions that have ended, each with its latest possible end.
 pub(super) type EndedSessions = Vec<(SessionId, i64)>;
 
-/// What a query ended, and its record. `None`: the query found no session to end.
-pub(super) type EndOutcome = (Option<EndedSessions>, Option<AuditRecord>);
+/// What a query ended, and its records. `None`: the query found no session to end.
+pub(super) type EndOutcome<R = Option<AuditRecord>> = (Option<EndedSessions>, R);
 
 impl Sessions {
     /// Logs a user out: ends the session of a refresh token of the user of `caller`. A session that
@@ -201,11 +201,11 @@ impl Sessions {
 
     /// Runs a query that ends sessions, and publishes them. Returns whether the query found a
     /// session to end. If the query ends `all` sessions of a user, their surplus ends first.
-    pub(super) async fn end_sessions(
+    pub(super) async fn end_sessions<R: IntoIterator<Item = AuditRecord> + 'static>(
         self: &Arc<Self>,
         cause: EndCause,
         all: Option<EndOfAll>,
-        end: impl FnOnce(&mut AnyConnection) -> QueryResult<EndOutcome> + Send + 'static,
+        end: impl FnOnce(&mut AnyConnection) -> QueryResult<EndOutcome<R>> + Send + 'static,
     ) -> Result<bool, StoreError> {
         let this = Arc::clone(self);
         run_to_completion(async move {
@@ -220,11 +220,11 @@ impl Sessions {
     }
 
     /// Ends sessions in the database. Appends to `ended` the sessions that end, also if it fails.
-    async fn end_in_database(
+    async fn end_in_database<R: IntoIterator<Item = AuditRecord> + 'static>(
         &self,
         cause: EndCause,
         all: Option<EndOfAll>,
-        end: impl FnOnce(&mut AnyConnection) -> QueryResult<EndOutcome> + Send + 'static,
+        end: impl FnOnce(&mut AnyConnection) -> QueryResult<EndOutcome<R>> + Send + 'static,
         ended: &mut EndedSessions,
     ) -> Result<bool, StoreError> {
         if let Some(all) = all {
@@ -233,8 +233,9 @@ impl Sessions {
             outcome?;
         }
         let end = move |connection: &mut _| {
-            let (ended, record) = end(connection)?;
-            Ok(((ended, record.is_some()), record))
+            let (ended, records) = end(connection)?;
+            let records: Vec<AuditRecord> = records.into_iter().collect();
+            Ok(((ended, !records.is_empty()), records))
         };
         let (rest, is_new) = self.store.audited(end).await?;
         let Some(rest) = rest else { return Ok(false) };

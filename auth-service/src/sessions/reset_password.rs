@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use super::{EndOfAll, Sessions};
 use crate::{
-    audit_log,
     domain::{
         audit::{AuditEvent, AuditRecord, Initiator},
         session::EndCause,
     },
     store::{
-        StoreError, audit,
+        StoreError,
         users::{self, PasswordReset},
     },
 };
@@ -31,20 +30,15 @@ impl Sessions {
         let verified = verified.user(&reset.user_id).detail("with a mailed reset");
         let all = EndOfAll { user_id: reset.user_id.clone(), keep: None, cause, initiator };
         let record = all.record(reset.at_ms);
-        let recorder = self.store.recorder();
         let end = move |connection: &mut _| {
             let Some(after) = users::reset_password(connection, &reset)? else {
-                return Ok((None, None));
+                return Ok((None, Vec::new()));
             };
-            if after.is_newly_verified {
-                audit::insert(connection, &verified)?;
-                recorder.write(connection, &verified)?;
-                audit_log::write(&verified);
-            }
             let count = after.ended.len();
             let record = record.detail(format!("with a one-time code, {count} sessions ended"));
             let record = record.ending(&after.ended);
-            Ok((Some(after.ended), Some(record)))
+            let verified = after.is_newly_verified.then_some(verified);
+            Ok((Some(after.ended), verified.into_iter().chain([record]).collect()))
         };
         self.end_sessions(cause, Some(all), end).await
     }

@@ -5,8 +5,8 @@ use std::time::Instant;
 use diesel::{QueryResult, result::Error as DieselError};
 
 use super::{
-    AnyConnection, Recorder, Store, StoreError, audit, database::OpenConnection,
-    failure::timed_out, write_access::Access,
+    AnyConnection, Recorder, Store, StoreError, database::OpenConnection, failure::timed_out,
+    write_access::Access,
 };
 use crate::{audit_log, domain::audit::AuditRecord};
 
@@ -36,8 +36,7 @@ impl RecordedChange {
         if !change(connection)? {
             return Err(DieselError::RollbackTransaction);
         }
-        audit::insert(connection, &record)?;
-        recorder.write(connection, &record)?;
+        recorder.record(connection, &record)?;
         Ok(record)
     }
 }

@@ -221,10 +221,7 @@ impl Store {
             let (answer, records) = connection.transaction(|connection| {
                 let (answer, records) = change(connection)?;
                 let records: Vec<AuditRecord> = records.into_iter().collect();
-                for record in &records {
-                    audit::insert(connection, record)?;
-                    recorder.write(connection, record)?;
-                }
+                records.iter().try_for_each(|record| recorder.record(connection, record))?;
                 // After the deadline the client already has a 503, so the change is rolled back.
                 if Instant::now() < deadline { Ok((answer, records)) } else { Err(timed_out()) }
             })?;

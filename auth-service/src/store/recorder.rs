@@ -5,7 +5,7 @@ use std::sync::Arc;
 use diesel::QueryResult;
 
 use super::{
-    AnyConnection,
+    AnyConnection, audit,
     webhook_messages::{self, NewMessage},
 };
 use crate::domain::audit::{AuditEvent, AuditRecord};
@@ -40,6 +40,17 @@ impl Recorder {
     /// transaction for them.
     pub fn watches(&self, event: AuditEvent) -> bool {
         self.0.as_ref().is_some_and(|observer| observer.watches(event))
+    }
+
+    /// Inserts a record into the audit trail, and writes the messages about it, within the
+    /// transaction of the caller.
+    pub(super) fn record(
+        &self,
+        connection: &mut AnyConnection,
+        record: &AuditRecord,
+    ) -> QueryResult<()> {
+        audit::insert(connection, record)?;
+        self.write(connection, record)
     }
 
     /// Writes the messages about a record, within the transaction of the caller.

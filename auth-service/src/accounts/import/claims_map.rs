@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use shared::claims::is_scope_name;
 
-/// Maximum length of the name of a scope or role.
-const MAX_NAME: usize = 100;
+use crate::domain::scope;
 
 /// Scopes and roles for groups, permissions and flags of another system.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -39,11 +37,6 @@ impl GrantedNames {
     }
 }
 
-/// Returns whether the text can be the name of a scope or of a role.
-pub fn is_name(text: &str) -> bool {
-    text.len() <= MAX_NAME && is_scope_name(text)
-}
-
 impl ClaimsMap {
     /// Parses a file.
     ///
@@ -53,7 +46,9 @@ impl ClaimsMap {
         let map: Self = toml::from_str(text).map_err(|why| why.to_string())?;
         let all = [&map.groups, &map.permissions, &map.flags].into_iter().flatten();
         for (of, Claims { scopes, roles }) in all {
-            if let Some(name) = scopes.iter().chain(roles).find(|name| !is_name(name)) {
+            if let Some(name) =
+                scopes.iter().chain(roles).find(|name| scope::parse_name(name).is_err())
+            {
                 return Err(format!("{of}: {name:?} cannot be the name of a scope or role"));
             }
         }

@@ -1,11 +1,6 @@
 //! Usernames for users whose names in the other system cannot be kept.
 
-use crate::domain::username::Username;
-
-/// Maximum number of characters of a username.
-const MAX_CHARS: usize = 150;
-/// Minimum number of characters of a username.
-const MIN_CHARS: usize = 3;
+use crate::domain::username::{MAX_CHARS, MIN_CHARS, Username};
 
 /// Returns a name that is as similar to `text` as the rules allow: `_` takes the place of each
 /// character that they forbid. `None` if no character is left.

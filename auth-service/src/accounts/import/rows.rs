@@ -4,7 +4,7 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use uuid::Uuid;
 
 use super::{
-    claims_map::{GrantedNames, is_name},
+    claims_map::GrantedNames,
     django::{GroupBook, Held},
     field_map::{Field, Layout},
     json::{Json, Members},
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     accounts::admin::MAX_CLAIMS_BYTES,
     credentials::{ImportedHash, ResetReason},
-    domain::{email::Email, language::Language, name_rules::NameRules, username::Username},
+    domain::{email::Email, language::Language, name_rules::NameRules, scope, username::Username},
     store::import::ImportedUser,
 };
 
@@ -319,7 +319,7 @@ fn names(value: Option<&Json>, field: &str) -> Result<Vec<String>, String> {
         }
         Some(_) => return Err(format!("{field} is no list")),
     };
-    match names.iter().find(|name| !is_name(name)) {
+    match names.iter().find(|name| scope::parse_name(name).is_err()) {
         Some(name) => Err(format!("{field}: {:?} is not allowed as a name", clipped(name))),
         None => Ok(names),
     }

@@ -28,7 +28,7 @@ use super::{
     text::scope_name,
 };
 use crate::{
-    accounts::{Change, ClaimsChange, ClaimsOutcome, DisableOutcome, PasswordVoided, UserAdmin},
+    accounts::{Change, ClaimsChange, PasswordVoided, UserAdmin, UserChanged},
     app::mark_claims_stale,
     config::Settings,
 };
@@ -194,8 +194,9 @@ async fn change_claims(
 ) -> Result<(), CommandError> {
     let ClaimNames { user, scopes, roles } = names;
     let claims = ClaimsChange { scopes, roles };
-    let ClaimsOutcome { user, unchanged } = admin.change_claims(&user, direction, &claims).await?;
-    mark_claims_stale(settings, &admin.store, &user.id.to_string()).await;
+    let UserChanged { user, unchanged, .. } =
+        admin.change_claims(&user, direction, &claims).await?;
+    mark_claims_stale(settings, &admin.store, &[user.id.to_string()]).await;
     let ClaimsChange { scopes, roles } = &unchanged;
     let scopes = scopes.iter().map(|name| format!("scope {name}"));
     let unchanged: Vec<String> =
@@ -215,7 +216,7 @@ async fn set_disabled(
     disabled: bool,
     format: Format,
 ) -> Result<(), CommandError> {
-    let DisableOutcome { user, is_changed } = admin.set_disabled(user, disabled).await?;
+    let UserChanged { user, is_changed, .. } = admin.set_disabled(user, disabled).await?;
     let text = || {
         let state = if disabled { "disabled" } else { "enabled" };
         let username = &user.username;

@@ -8,11 +8,10 @@ use utoipa::ToSchema;
 use super::{
     query::{self, Query},
     responses::BadQuery,
-    time::exact_time,
 };
 use crate::{
     accounts::{AdminError, AuditFilter, EventPosition, NamedEvent},
-    domain::since::parse_since,
+    domain::time::{parse_since, to_millisecond},
     http::{error::ApiError, extract::Administrator, form::Form},
 };
 
@@ -56,7 +55,7 @@ struct EventBody {
 impl From<NamedEvent> for EventBody {
     fn from(NamedEvent { event, username, admin }: NamedEvent) -> Self {
         Self {
-            time: exact_time(event.at),
+            time: to_millisecond(event.at),
             event: event.event,
             actor: event.actor,
             operator: event.operator,

@@ -12,13 +12,13 @@ use super::{
     names::{granted_names, names},
     query::{self, Query},
     responses::{BadQuery, NotFound},
-    time::time,
     user_body,
 };
 use crate::{
     domain::{
         audience,
         client::{ClientId, ClientSecret},
+        time::to_second,
     },
     http::{
         error::ApiError,
@@ -57,8 +57,8 @@ impl From<Client> for ClientBody {
             client_id: client.id.as_str().to_owned(),
             scopes: user_body::names(&client.scope),
             audiences: user_body::names(&client.audiences),
-            created_at: time(client.created_at_ms),
-            secret_changed_at: time(client.secret_changed_at_ms),
+            created_at: to_second(client.created_at_ms),
+            secret_changed_at: to_second(client.secret_changed_at_ms),
         }
     }
 }

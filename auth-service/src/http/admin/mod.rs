@@ -7,7 +7,7 @@
 //! | `clients` | list, register and delete clients, replace their secrets |
 //! | `audit` | read the audit trail |
 //! | `query`, `names`, `etag` | parsing of requests |
-//! | `user_body`, `time`, `responses` | parts of answers |
+//! | `user_body`, `responses` | parts of answers |
 
 mod audit;
 mod clients;
@@ -16,7 +16,6 @@ mod names;
 mod query;
 mod reset_password;
 mod responses;
-mod time;
 mod user;
 mod user_body;
 mod user_sessions;

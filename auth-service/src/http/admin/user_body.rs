@@ -4,10 +4,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::time::time;
-
 use crate::{
     accounts::{AdminError, UserDetails},
+    domain::time::to_second,
     http::{error::ApiError, form::Form},
 };
 
@@ -39,12 +38,12 @@ impl From<&UserDetails> for UserBody {
             id: user.id,
             username: user.username.clone(),
             email: user.email.clone(),
-            email_verified_at: state.email_verified_at_ms.map(time),
+            email_verified_at: state.email_verified_at_ms.map(to_second),
             scopes: names(&user.scope),
             roles: names(&user.roles),
-            disabled_since: user.disabled_at_ms.map(time),
-            created_at: time(state.created_at_ms),
-            delete_at: state.delete_at_ms.map(time),
+            disabled_since: user.disabled_at_ms.map(to_second),
+            created_at: to_second(state.created_at_ms),
+            delete_at: state.delete_at_ms.map(to_second),
         }
     }
 }

@@ -11,13 +11,10 @@ use shared::claims::SessionId;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{
-    responses::NotFound,
-    time::{minute, time},
-    user::find,
-};
+use super::{responses::NotFound, user::find};
 use crate::{
     accounts::AdminError,
+    domain::time::{to_minute, to_second},
     http::{
         error::ApiError,
         extract::{Administrator, Effect},
@@ -60,9 +57,9 @@ impl From<SessionDetails> for SessionBody {
         let SessionDetails { sid, created_at_ms, last_used_at_ms, expires_at_ms, origin } = details;
         Self {
             id: sid.0,
-            created_at: time(created_at_ms),
-            last_used_at: minute(last_used_at_ms),
-            expires_at: time(expires_at_ms),
+            created_at: to_second(created_at_ms),
+            last_used_at: to_minute(last_used_at_ms),
+            expires_at: to_second(expires_at_ms),
             user_agent: origin.user_agent,
             ip: origin.ip,
         }

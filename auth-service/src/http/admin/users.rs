@@ -18,7 +18,7 @@ use super::{
 use crate::{
     accounts::{Created, NewAccount, NewPassword, UserFilter},
     app::App,
-    domain::{email::Email, scope, since::parse_since, username::Username},
+    domain::{email::Email, scope, time::parse_since, username::Username},
     http::{
         error::ApiError,
         extract::{AdminForm, Administrator, Effect},

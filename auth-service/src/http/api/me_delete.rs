@@ -1,7 +1,6 @@
 //! `POST /me/delete/request` and `DELETE /me`: a user deletes the account.
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
-use jiff::Timestamp;
 use serde::Serialize;
 use service_kit::openapi::{BadBody, Forbidden, TooManyFailures, Unauthorized, Unavailable};
 use utoipa::ToSchema;
@@ -10,7 +9,7 @@ use super::one_time_code::{typed_code, wrong_code};
 use crate::{
     accounts::{DeleteAccountError, DeletionProof},
     app::App,
-    domain::{password::Password, session::Origin},
+    domain::{password::Password, session::Origin, time::to_second},
     http::{
         cookies,
         error::ApiError,
@@ -104,8 +103,7 @@ pub async fn delete_me(
     let response = match app.accounts.delete_account(&claims, proof, origin).await? {
         None => HttpResponse::NoContent().finish(),
         Some(delete_at_ms) => {
-            let delete_at = Timestamp::from_second(delete_at_ms / 1000).unwrap_or_default();
-            HttpResponse::Ok().json(AccountDeleted { delete_at: delete_at.to_string() })
+            HttpResponse::Ok().json(AccountDeleted { delete_at: to_second(delete_at_ms) })
         }
     };
     cookies::end(&http, &app, credential);

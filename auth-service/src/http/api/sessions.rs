@@ -4,7 +4,6 @@ use actix_web::{
     HttpRequest, HttpResponse,
     web::{Data, Json, Path},
 };
-use jiff::Timestamp;
 use serde::Serialize;
 use service_kit::openapi::{Forbidden, ProblemSchema, Unauthorized, Unavailable};
 use shared::claims::SessionId;
@@ -13,15 +12,15 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    domain::{audit::Initiator, session::Origin},
+    domain::{
+        audit::Initiator,
+        session::Origin,
+        time::{to_minute, to_second},
+    },
     http::{cookies, error::ApiError, extract::CurrentUser},
     sessions::{EndSessionError, SessionDetails},
     tokens::Credential,
 };
-
-/// The time of the last use is rounded down to minutes: the exact time would tell a thief of a
-/// refresh token when its owner refreshes.
-const MINUTE_MS: i64 = 60_000;
 
 /// The live sessions of a user.
 #[derive(Serialize, ToSchema)]
@@ -57,9 +56,9 @@ impl SessionResponse {
         let SessionDetails { sid, created_at_ms, last_used_at_ms, expires_at_ms, origin } = details;
         Self {
             id: sid.0,
-            created_at: time(created_at_ms),
-            last_used_at: time(last_used_at_ms - last_used_at_ms % MINUTE_MS),
-            expires_at: time(expires_at_ms),
+            created_at: to_second(created_at_ms),
+            last_used_at: to_minute(last_used_at_ms),
+            expires_at: to_second(expires_at_ms),
             user_agent: origin.user_agent,
             ip: origin.ip,
             current: sid == current,
@@ -87,10 +86,6 @@ pub async fn sessions(
     let sessions = app.sessions.list(claims.sub.clone()).await?;
     let response = |details| SessionResponse::new(details, claims.sid);
     Ok(Json(Sessions { sessions: sessions.into_iter().map(response).collect() }))
-}
-
-fn time(ms: i64) -> String {
-    Timestamp::from_second(ms / 1000).unwrap_or_default().to_string()
 }
 
 /// End a session.

@@ -66,8 +66,8 @@ async fn register(submission: &mut Submission) -> Result<SignedUp, ApiError> {
     let repeated = match registered {
         Ok(_) if must_verify => return Ok(SignedUp::NeedsCode),
         Ok(_) => None,
-        // A form that a browser sent twice finds its names taken, by the user of the form. Whether
-        // the address is taken is not told if it must be verified.
+        // A form that a browser sent twice finds its names taken, by the user of the form. If
+        // the address must be verified, the page does not state whether it is taken.
         Err(RegistrationError::Taken(taken)) if taken.username && (taken.email || must_verify) => {
             Some(taken)
         }

@@ -27,7 +27,10 @@ use super::{
 use crate::{
     app::App,
     domain::{language::Language, return_to::ReturnTo, session::Origin},
-    http::{error::ApiError, extract::AcceptedLanguage},
+    http::{
+        error::{ApiError, retry_after_seconds},
+        extract::AcceptedLanguage,
+    },
 };
 
 /// Query of the address to which a sign-in leads. A request that has it and no cookie comes from a
@@ -216,7 +219,7 @@ impl PageAnswer<'_> {
                 self.frame.errors = translated.collect();
             }
             ApiError::Throttled(wait) => {
-                let seconds = wait.as_millis().div_ceil(1000).max(1);
+                let seconds = retry_after_seconds(*wait);
                 let time = match seconds {
                     ..=120 => format!("{seconds} seconds"),
                     _ => format!("{} minutes", seconds.div_ceil(60)),

@@ -1,7 +1,6 @@
 //! `/account/sessions`: a user sees the devices that are signed in, and signs them out.
 
 use actix_web::HttpResponse;
-use jiff::Timestamp;
 use shared::claims::SessionId;
 
 use crate::{
@@ -9,6 +8,7 @@ use crate::{
         audit::Initiator,
         device::Device,
         session::{EndCause, Origin},
+        time::for_people,
     },
     http::{
         cookies,
@@ -89,7 +89,7 @@ fn one(member: &Member, details: SessionDetails) -> SessionView {
     SessionView {
         id: sid.0.to_string(),
         device: device(member, &origin),
-        last_used: to_the_minute(last_used_at_ms),
+        last_used: for_people(last_used_at_ms),
         ip: origin.ip,
         is_current: sid == member.claims.sid,
     }
@@ -106,11 +106,4 @@ fn device(member: &Member, origin: &Origin) -> String {
     };
     let values = [("browser", browser.to_owned()), ("system", system.to_owned())];
     texts.text("session_on", &values).unwrap_or_default()
-}
-
-/// Returns a time to the minute: the exact time would tell a thief of a cookie when its owner is
-/// active.
-fn to_the_minute(ms: i64) -> String {
-    let time = Timestamp::from_second(ms / 1000).unwrap_or_default();
-    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
